@@ -1,0 +1,1 @@
+//! Gateway and API tokens: text form, digest, grants, decisions.

@@ -1,0 +1,1 @@
+//! Keyward's control plane: a REST API in Cloudflare's shapes.

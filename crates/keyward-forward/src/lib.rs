@@ -1,0 +1,1 @@
+//! A header-rewriting, streaming HTTP forwarder that injects bound credentials.

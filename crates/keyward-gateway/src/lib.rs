@@ -1,0 +1,1 @@
+//! Keyward's data plane: the way of one request, embeddable.

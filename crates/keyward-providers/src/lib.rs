@@ -1,0 +1,1 @@
+//! The catalogue of AI providers: origins, credential placement, endpoint classes.

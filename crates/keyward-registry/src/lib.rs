@@ -1,0 +1,1 @@
+//! What exists in Keyward: gateways, provider keys, the change feed and the snapshot.

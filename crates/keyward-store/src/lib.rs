@@ -1,0 +1,1 @@
+//! SQLite storage for every Keyward part, behind one write door.

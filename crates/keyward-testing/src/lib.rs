@@ -1,0 +1,1 @@
+//! Test support: a fake provider, captured logs, canary keys and their sweep.

@@ -1,0 +1,1 @@
+//! Sealed storage of secrets bound to a destination: keyring, slots, versions.

@@ -1,0 +1,3 @@
+//! Everything CI runs, runnable at home by one command.
+
+fn main() {}
