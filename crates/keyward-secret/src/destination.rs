@@ -123,6 +123,20 @@ impl Destination {
         self.0.iter().any(|entry| entry.matches(origin))
     }
 
+    /// Whether every origin of `other` is in this set too. Allocates nothing.
+    ///
+    /// A pattern is covered by an equal pattern alone, whatever its label is called.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|wanted| match wanted {
+            Entry::Exact(origin) => self.contains(origin),
+            Entry::OneLabel { suffix, .. } => self.0.iter().any(|entry| match entry {
+                Entry::Exact(_) => false,
+                Entry::OneLabel { suffix: own, .. } => own == suffix,
+            }),
+        })
+    }
+
     /// The only origin of the set, where it is a single exact one.
     #[must_use]
     pub fn single(&self) -> Option<&Origin> {
@@ -299,6 +313,17 @@ mod tests {
             "https://eu.api.example.com.evil.example:8443",
             false,
         );
+    }
+
+    #[test]
+    fn a_set_covers_its_parts_and_nothing_wider() {
+        let set = |entries: &[&str]| Destination::parse(entries.iter().copied()).unwrap();
+        let both = set(&["https://a.example", "https://{x}.b.example"]);
+        assert!(both.covers(&both));
+        assert!(both.covers(&set(&["https://one.b.example"])));
+        assert!(both.covers(&set(&["https://{y}.b.example"])));
+        assert!(!set(&["https://one.b.example"]).covers(&both));
+        assert!(!both.covers(&set(&["https://a.example", "https://c.example"])));
     }
 
     #[test]

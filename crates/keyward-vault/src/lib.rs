@@ -1,1 +1,63 @@
-//! Sealed storage of secrets bound to a destination: keyring, slots, versions.
+//! Sealed storage of secrets, each bound to the origins it may be sent to.
+//!
+//! - [`Vault`] is the unsealed handle: it seals a value for a [`Policy`], and opens it for an origin that the
+//!   policy allows and for no other.
+//! - [`SealState`] is what is stored of the seal itself: [`Slot`]s (key file, passphrase) that each wrap the
+//!   root key, and the keyring under it.
+//! - [`SecretRecord`], [`VersionRecord`], [`version`]: secrets and their numbered versions.
+//! - [`VaultStore`] is what a store must do; the feature `testing` has one in memory and the contract suite.
+//!
+//! Sealing and opening are pure and synchronous: bytes in, bytes out. The bytes of a record are specified in
+//! `sealed_format.rs`.
+//!
+//! ```
+//! use keyward_secret::{AccountId, Destination, Origin, SecretBytes};
+//! use keyward_vault::{Policy, RecordId, SecretId, Vault, VersionNumber};
+//!
+//! let (vault, _root_key) = Vault::create()?;
+//! let id = RecordId {
+//!     account: AccountId::from_bytes([1; 16]),
+//!     secret: SecretId::random()?,
+//!     version: VersionNumber::FIRST,
+//! };
+//! let policy = Policy {
+//!     destination: Some(Destination::parse(["https://api.openai.com"])?),
+//!     context: Box::default(),
+//! };
+//! let record = vault.seal(&id, &policy, &SecretBytes::copy_from(b"sk-example"))?;
+//!
+//! let opened = vault.open(&record, &id, &Origin::parse("https://api.openai.com")?)?;
+//! assert_eq!(opened.value.expose(), b"sk-example");
+//!
+//! // The value opens for its destination alone, whatever is asked.
+//! let elsewhere = vault.open(&record, &id, &Origin::parse("https://evil.example")?);
+//! assert!(elsewhere.unwrap_err().is_wrong_destination());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod committed;
+mod error;
+mod id;
+mod keyring;
+mod policy;
+mod record;
+mod seal;
+mod sealed_format;
+mod slot;
+mod store;
+mod vault;
+pub mod version;
+
+pub use error::{OpenError, RandomError, SealError, UnsealError};
+pub use id::{KeyId, ParseIdError, SecretId, VaultId, VersionNumber};
+pub use keyring::Subkey;
+pub use policy::Policy;
+pub use record::{Change, SecretRecord, VersionRecord, VersionState};
+pub use seal::{Opened, RecordId};
+pub use sealed_format::{ParseRecordError, SealedRecord};
+pub use slot::{
+    KeyFile, ParseKeyFileError, ParseSlotError, PassphraseParams, PassphraseParamsError, RootKey,
+    Slot, SlotKind, Unlock,
+};
+pub use store::{BoxFuture, StoreError, VaultStore};
+pub use vault::{SealState, Vault};

@@ -1,0 +1,129 @@
+//! Why something could not be sealed, opened or unsealed.
+
+use std::error::Error;
+
+use keyward_secret::Destination;
+
+use crate::{SecretId, VersionNumber};
+
+/// The system gave no randomness.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gave no randomness")]
+pub struct RandomError(#[source] Box<dyn Error + Send + Sync>);
+
+impl RandomError {
+    pub(crate) fn new(source: getrandom::Error) -> Self {
+        Self(Box::new(source))
+    }
+}
+
+/// A value could not be sealed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot seal the value")]
+pub struct SealError(#[from] SealErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealErrorKind {
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    #[error("it is {length} bytes long; at most 65536 are sealed")]
+    TooLong { length: usize },
+    #[error("its policy is longer than a record's header can be")]
+    PolicyTooLong,
+    #[error("the cipher refused it")]
+    Cipher,
+}
+
+impl From<RandomError> for SealError {
+    fn from(error: RandomError) -> Self {
+        Self(SealErrorKind::Random(error))
+    }
+}
+
+/// A sealed version could not be opened. Two different things may be wrong, and no third.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open secret {secret}, version {version}")]
+pub struct OpenError {
+    pub(crate) secret: SecretId,
+    pub(crate) version: VersionNumber,
+    #[source]
+    pub(crate) kind: OpenErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenErrorKind {
+    #[error("the record is damaged, is another secret's, or was sealed by another vault")]
+    Damaged,
+    #[error("it is sealed for {}", Shown(sealed_for.as_ref()))]
+    WrongDestination { sealed_for: Option<Destination> },
+}
+
+struct Shown<'a>(Option<&'a Destination>);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(destination) => destination.fmt(f),
+            None => f.write_str("no destination"),
+        }
+    }
+}
+
+impl OpenError {
+    /// Whether the record is good, and the wanted origin is not one it may go to.
+    #[must_use]
+    pub const fn is_wrong_destination(&self) -> bool {
+        matches!(self.kind, OpenErrorKind::WrongDestination { .. })
+    }
+
+    /// Whether the record does not open at all. What exactly is wrong with it is not told.
+    #[must_use]
+    pub const fn is_damaged(&self) -> bool {
+        matches!(self.kind, OpenErrorKind::Damaged)
+    }
+
+    /// Where a good record may go, as text; none where it is damaged.
+    #[must_use]
+    pub fn sealed_for(&self) -> Option<String> {
+        match &self.kind {
+            OpenErrorKind::WrongDestination { sealed_for } => {
+                Some(Shown(sealed_for.as_ref()).to_string())
+            }
+            OpenErrorKind::Damaged => None,
+        }
+    }
+}
+
+/// The vault could not be unsealed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot unseal the vault")]
+pub struct UnsealError(#[source] pub(crate) UnsealErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnsealErrorKind {
+    #[error("it has no {0} slot; `keyward vault status` lists the slots there are")]
+    NoSuchSlot(&'static str),
+    #[error("the {0} is not the one that this vault was sealed with")]
+    WrongUnlock(&'static str),
+    #[error("the keyring is damaged; restore the database from a backup")]
+    DamagedKeyring,
+    #[error("the machine has not the memory that the passphrase's parameters ask for")]
+    Derivation,
+}
+
+impl UnsealError {
+    /// Whether the key file or the passphrase is another vault's, or mistyped.
+    #[must_use]
+    pub const fn is_wrong_unlock(&self) -> bool {
+        matches!(
+            self.0,
+            UnsealErrorKind::WrongUnlock(_) | UnsealErrorKind::NoSuchSlot(_)
+        )
+    }
+
+    /// Whether what is stored of the seal is damaged.
+    #[must_use]
+    pub const fn is_damaged(&self) -> bool {
+        matches!(self.0, UnsealErrorKind::DamagedKeyring)
+    }
+}

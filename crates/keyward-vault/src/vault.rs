@@ -1,0 +1,161 @@
+//! The handle: an unsealed vault, and what is stored of its seal.
+
+use std::fmt;
+
+use keyward_secret::{Origin, SecretBytes};
+
+use crate::{
+    KeyId, OpenError, Opened, Policy, RandomError, RecordId, RootKey, SealError, SealedRecord,
+    Slot, Subkey, Unlock, UnsealError, VaultId,
+    error::UnsealErrorKind,
+    keyring::{Keyring, random_nonce},
+    seal,
+};
+
+/// An unsealed vault: seals values, and opens them for the origins they may go to.
+///
+/// Holds the keyring in memory that erases itself. Does no I/O; every call is some microseconds of computing.
+pub struct Vault {
+    id: VaultId,
+    keyring: Keyring,
+}
+
+/// What is stored of the seal. Holds nothing that opens without a key file or a passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealState {
+    /// The vault.
+    pub vault: VaultId,
+    /// The ways to unseal it. One at least.
+    pub slots: Vec<Slot>,
+    /// The keyring, sealed under the root key.
+    pub keyring: Box<[u8]>,
+    /// Rises with every change.
+    pub revision: u64,
+}
+
+impl Vault {
+    /// A new vault with a keyring of one key, and the root key to wrap in slots.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no randomness.
+    pub fn create() -> Result<(Self, RootKey), RandomError> {
+        let vault = Self {
+            id: VaultId::random()?,
+            keyring: Keyring::generate()?,
+        };
+        Ok((vault, RootKey::generate()?))
+    }
+
+    /// What to store, so that whoever opens one of `slots` can unseal this vault.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no randomness.
+    pub fn seal_state(&self, root: &RootKey, slots: Vec<Slot>) -> Result<SealState, SealError> {
+        Ok(SealState {
+            vault: self.id,
+            slots,
+            keyring: self.keyring.seal(root.key(), self.id)?,
+            revision: 1,
+        })
+    }
+
+    /// Unseals a vault with a key file or a passphrase: tries every slot of that kind. A passphrase takes as
+    /// long as its parameters say, about half a second by default.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsealError::is_wrong_unlock`] where no slot opens; [`UnsealError::is_damaged`] where the keyring
+    /// does not.
+    pub fn unseal(state: &SealState, unlock: &Unlock<'_>) -> Result<Self, UnsealError> {
+        let mut last = UnsealErrorKind::NoSuchSlot(unlock.kind().as_str());
+        for slot in state
+            .slots
+            .iter()
+            .filter(|slot| slot.kind() == unlock.kind())
+        {
+            match slot.open(state.vault, unlock) {
+                Ok(root) => {
+                    let keyring = Keyring::open(root.key(), state.vault, &state.keyring)
+                        .ok_or(UnsealError(UnsealErrorKind::DamagedKeyring))?;
+                    return Ok(Self {
+                        id: state.vault,
+                        keyring,
+                    });
+                }
+                Err(kind) => last = kind,
+            }
+        }
+        Err(UnsealError(last))
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> VaultId {
+        self.id
+    }
+
+    /// Seals `value` under the newest key, as the version that `id` names, for the destination that `policy`
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// When the value is longer than 65,536 bytes, the policy does not fit in a header, or the system gives
+    /// no randomness.
+    pub fn seal(
+        &self,
+        id: &RecordId,
+        policy: &Policy,
+        value: &SecretBytes,
+    ) -> Result<SealedRecord, SealError> {
+        let nonce = random_nonce()?;
+        seal::seal(self.id, &self.keyring, id, policy, value, &nonce)
+    }
+
+    /// Opens `record` for `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::is_damaged`] where the record is not the genuine record of `expected`;
+    /// [`OpenError::is_wrong_destination`] where it is, and may not go to `wanted`.
+    pub fn open(
+        &self,
+        record: &SealedRecord,
+        expected: &RecordId,
+        wanted: &Origin,
+    ) -> Result<Opened, OpenError> {
+        seal::open_for(self.id, &self.keyring, record, expected, wanted)
+    }
+
+    /// The policy of a genuine record: what [`open`](Self::open) goes by. The value stays in here.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::is_damaged`].
+    pub fn policy(&self, record: &SealedRecord, expected: &RecordId) -> Result<Policy, OpenError> {
+        let (_value, policy) = seal::open(self.id, &self.keyring, record, expected)?;
+        Ok(policy)
+    }
+
+    /// The number of the key that seals now.
+    #[must_use]
+    pub const fn newest_key(&self) -> KeyId {
+        self.keyring.newest().0
+    }
+
+    /// A key for another purpose than sealing, derived from the keyring's key `key`; none where the ring has
+    /// no such key.
+    #[must_use]
+    pub fn subkey(&self, key: KeyId, label: &'static str) -> Option<Subkey> {
+        self.keyring.subkey(key, label)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
