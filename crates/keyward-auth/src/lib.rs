@@ -1,1 +1,90 @@
 //! Gateway and API tokens: text form, digest, grants, decisions.
+//!
+//! - [`NewToken`] mints a token; [`TokenText`] parses one that a client presents; [`TokenDigest`] is the
+//!   only form that is stored. [`is_ours`] recognises by prefix, also what is not valid.
+//! - [`Grant`] says what a token may do, where, from where and until when: [`Permissions`], [`Scope`],
+//!   [`Classes`], [`Networks`].
+//! - [`decide_run`] and [`decide_manage`] answer for one request; [`may_create`] keeps a token from making
+//!   anything stronger than itself.
+//! - [`TokenIndex`] holds every token in memory, by digest; [`TokenStore`] keeps them.
+//!
+//! Everything but the trait [`TokenStore`] is pure and synchronous: no I/O, no clock (`now` is an
+//! argument), no runtime. The crate knows no HTTP and no SQL.
+//!
+//! **Every token is in the index**, about 400 bytes each, so a token that is not found does not exist. No
+//! presented token, known or not, causes a store look-up: there is no cache to fill or to evict from, no
+//! negative cache, and nothing that a flood of unknown tokens could exhaust.
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//!
+//! use keyward_auth::{
+//!     Decision, Grant, Kind, NewToken, Permission, Permissions, RunAsk, TokenIndex, TokenRecord,
+//!     TokenText, decide_run,
+//! };
+//! use keyward_secret::AccountId;
+//!
+//! let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+//! let account = AccountId::parse("0123456789abcdef0123456789abcdef")?;
+//!
+//! // Mint: the text is shown once; the record holds its digest only.
+//! let token = NewToken::generate(Kind::Gateway)?;
+//! let record = TokenRecord {
+//!     id: token.id,
+//!     kind: Kind::Gateway,
+//!     digest: token.digest,
+//!     name: "production".into(),
+//!     grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
+//!     issued_at: now,
+//!     modified_at: now,
+//! };
+//! let index = TokenIndex::default().with(record);
+//!
+//! // A client presents it.
+//! let presented = TokenText::parse(token.text.expose())?;
+//! let entry = index.find(&presented.digest()).ok_or("unknown token")?;
+//! let ask = RunAsk {
+//!     account,
+//!     gateway: "default",
+//!     provider: "openai",
+//!     alias: Some("default"),
+//!     class: 1,
+//!     source: "203.0.113.7".parse()?,
+//! };
+//! let decision = decide_run(entry.record.kind, &entry.record.grant, &ask, now);
+//! assert_eq!(decision, Decision::Allow);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod base62;
+mod create;
+mod decide;
+mod digest;
+mod grant;
+mod id;
+mod index;
+mod last_used;
+mod network;
+mod permission;
+mod record;
+mod scope;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+
+pub use create::may_create;
+pub use decide::{
+    Decision, ManageAsk, ManagePlace, Reason, RunAsk, decide_manage, decide_manage_at, decide_run,
+};
+pub use digest::TokenDigest;
+pub use grant::Grant;
+pub use id::{ParseTokenIdError, TokenId};
+pub use index::{Entry, TokenIndex};
+pub use last_used::LastUsed;
+pub use network::{Network, Networks, ParseNetworkError};
+pub use permission::{Permission, Permissions, Role, UnknownPermission};
+pub use record::{Status, TokenRecord};
+pub use scope::{Classes, Scope};
+pub use store::{BoxFuture, Change, StoreError, TokenStore};
+pub use token::{Kind, NewToken, ParseTokenError, RandomError, TokenText, is_ours};

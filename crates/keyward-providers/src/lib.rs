@@ -1,1 +1,75 @@
-//! The catalogue of AI providers: origins, credential placement, endpoint classes.
+//! The catalogue of AI providers: where each is, how it takes a key, and what its endpoints are for.
+//!
+//! ```
+//! use http::{HeaderMap, Method};
+//! use keyward_providers::{Catalogue, Class};
+//! use keyward_secret::SecretBytes;
+//!
+//! let catalogue = Catalogue::built_in()?;
+//! let openai = catalogue.find("openai").ok_or("the catalogue has it")?;
+//!
+//! // Where a request goes: the version may be left out.
+//! let rest = "chat/completions";
+//! let route = openai.route(&Method::POST, rest, &HeaderMap::new())?;
+//! assert_eq!(route.upstream.origin().to_string(), "https://api.openai.com");
+//! assert_eq!(format!("{}{rest}", route.prefix), "/v1/chat/completions");
+//! assert_eq!(route.class, Class::Inference);
+//!
+//! // What a key becomes: one header, bound to where the key was sealed for.
+//! let key = SecretBytes::new(b"sk-example".to_vec());
+//! let credential = openai.bind(key, openai.destination().clone())?;
+//! assert_eq!(credential.header_name(), "authorization");
+//! assert!(credential.may_go_to(route.upstream.origin()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A provider is data: one file `src/catalogue/<slug>.toml` each, embedded, read once, with unknown fields
+//! refused. The crate does no I/O, reads no clock and holds no state; routing a request allocates nothing.
+//!
+//! # What the crate promises
+//!
+//! - The text that a client sent is never cut, decoded or changed. Only what goes before it is chosen, and the
+//!   joined path always lies below the provider's base path.
+//! - A [class](Class) is decided on the very bytes that are sent. Where a provider may read them otherwise
+//!   (`%61dmin`, `%2F`, `//`, `;x`), and where nothing matches, the class is [`Class::Other`], which only a grant
+//!   with all classes allows.
+//! - A provider that cannot be served yet is [refused](Support::Refused) with the reason. It has no route and
+//!   no credential.
+//!
+//! # The fields of a catalogue file
+//!
+//! | field | meaning |
+//! | --- | --- |
+//! | `slug`, `aliases`, `name` | the segment of the URL, other segments that mean the same, the name for people |
+//! | `keys_page`, `key_hint` | where keys are revoked; what one looks like |
+//! | `refused` | why the provider cannot be used; such a provider is listed and nothing more |
+//! | `origin`, `base_path` | the base of all paths; `{account_id}` in the path is filled in by the operator |
+//! | `[[also]]` `origin`, `classes` | a further origin that keys are sealed for, reached through `target_header` only |
+//! | `target_header` | a request header that may name a whole URL within these origins |
+//! | `[version]` `known`, `insert` | a path whose first segment is not in `known` gets `insert` before it |
+//! | `[credential]` `header`, `scheme` | the header that carries a key, and what stands before the key in it |
+//! | `[credential]` `headers`, `query`, `subprotocols` | where else a client may present a key |
+//! | `[websocket]` `path` | what a WebSocket on the bare provider is for |
+//! | `[[refuse]]` `path`, `reason` | a pattern of paths that are not served |
+//! | `[classes]` | lists of patterns such as `"POST v1/chat/completions"` by [class name](Class::name) |
+//!
+//! A pattern is a method (or `*`) and a path with the version in it: `*` is one segment, `*suffix` one that ends
+//! so, a closing `**` any number of further ones. The pattern that says more wins; the order does not matter.
+//! A HEAD is taken for a GET.
+
+mod catalogue;
+mod class;
+mod classes;
+mod definition;
+mod error;
+mod overrides;
+mod paths;
+mod pattern;
+mod provider;
+mod target;
+
+pub use catalogue::{Catalogue, all_credential_headers};
+pub use class::{Class, ParseClassError};
+pub use error::{BindError, CatalogueError, RouteError};
+pub use overrides::Override;
+pub use provider::{Provider, Route, Support, Upstream};

@@ -1,0 +1,186 @@
+//! What a write consists of: changes, and the line that says who made them.
+
+use std::{fmt, time::SystemTime};
+
+use keyward_auth::TokenId;
+use keyward_secret::AccountId;
+use keyward_vault::SecretId;
+
+use crate::{AccountRecord, GatewayId, GatewayRecord, ProviderKeyId, ProviderKeyRecord};
+
+/// One change of one row. Parts return them as values; the store carries them out.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a store that leaves one out loses writes"
+)]
+pub enum Change {
+    /// Makes or replaces an account.
+    PutAccount(AccountRecord),
+    /// Makes or replaces a gateway.
+    PutGateway(GatewayRecord),
+    /// Removes a gateway.
+    DeleteGateway {
+        /// Its account.
+        account: AccountId,
+        /// Its name.
+        id: GatewayId,
+    },
+    /// Makes or replaces a provider key.
+    PutProviderKey(ProviderKeyRecord),
+    /// Removes a provider key.
+    DeleteProviderKey {
+        /// Its account.
+        account: AccountId,
+        /// Its id.
+        id: ProviderKeyId,
+    },
+    /// A change of the vault.
+    Vault(keyward_vault::Change),
+    /// A change of the tokens.
+    Token(keyward_auth::Change),
+}
+
+/// What a change was about: the unit of the change feed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a reader of the feed that leaves one out serves stale rows"
+)]
+pub enum Subject {
+    /// An account.
+    Account(AccountId),
+    /// A gateway.
+    Gateway(AccountId, GatewayId),
+    /// A provider key.
+    ProviderKey(AccountId, ProviderKeyId),
+    /// A secret, or one of its versions.
+    Secret(AccountId, SecretId),
+    /// A gateway token or an API token.
+    Token(AccountId, TokenId),
+}
+
+impl Subject {
+    /// The kind as the feed and the audit log name it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "account",
+            Self::Gateway(..) => "gateway",
+            Self::ProviderKey(..) => "provider_key",
+            Self::Secret(..) => "secret",
+            Self::Token(..) => "token",
+        }
+    }
+
+    /// The account it belongs to.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        match self {
+            Self::Account(account)
+            | Self::Gateway(account, _)
+            | Self::ProviderKey(account, _)
+            | Self::Secret(account, _)
+            | Self::Token(account, _) => *account,
+        }
+    }
+
+    /// Its id inside the account, as text.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Account(id) => id.to_string(),
+            Self::Gateway(_, id) => id.to_string(),
+            Self::ProviderKey(_, id) => id.to_string(),
+            Self::Secret(_, id) => id.to_string(),
+            Self::Token(_, id) => id.to_string(),
+        }
+    }
+
+    /// Reads [`kind`](Self::kind) and [`id`](Self::id) back.
+    #[must_use]
+    pub fn parse(kind: &str, account: AccountId, id: &str) -> Option<Self> {
+        Some(match kind {
+            "account" => Self::Account(account),
+            "gateway" => Self::Gateway(account, id.parse().ok()?),
+            "provider_key" => Self::ProviderKey(account, id.parse().ok()?),
+            "secret" => Self::Secret(account, id.parse().ok()?),
+            "token" => Self::Token(account, id.parse().ok()?),
+            _ => return None,
+        })
+    }
+}
+
+/// Who made a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Actor {
+    /// The holder of an API token.
+    Token(TokenId),
+    /// A command on the machine itself, such as `vault init`.
+    Command(&'static str),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(id) => write!(f, "token {id}"),
+            Self::Command(name) => write!(f, "command {name}"),
+        }
+    }
+}
+
+/// One line of the audit log: who did what to what, and when. Never holds a secret.
+#[derive(Clone, Debug)]
+pub struct AuditLine {
+    /// When.
+    pub at: SystemTime,
+    /// Who.
+    pub actor: Actor,
+    /// What was done, such as `provider_key.rotate`.
+    pub action: &'static str,
+    /// To what.
+    pub subject: Subject,
+}
+
+/// Changes that happen together or not at all, and the line that tells of them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The changes, in the order in which they are carried out.
+    pub changes: Vec<Change>,
+    /// The audit line, written in the same transaction.
+    pub audit: AuditLine,
+}
+
+impl Change {
+    /// The row that the change is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::PutAccount(account) => Subject::Account(account.id),
+            Self::PutGateway(gateway) => Subject::Gateway(gateway.account, gateway.id.clone()),
+            Self::DeleteGateway { account, id } => Subject::Gateway(*account, id.clone()),
+            Self::PutProviderKey(key) => Subject::ProviderKey(key.account, key.id),
+            Self::DeleteProviderKey { account, id } => Subject::ProviderKey(*account, *id),
+            Self::Vault(change) => Self::vault_subject(change),
+            Self::Token(keyward_auth::Change::PutToken(token)) => {
+                Subject::Token(token.grant.account, token.id)
+            }
+            Self::Token(keyward_auth::Change::DeleteToken { account, id }) => {
+                Subject::Token(*account, *id)
+            }
+        }
+    }
+
+    fn vault_subject(change: &keyward_vault::Change) -> Subject {
+        match change {
+            keyward_vault::Change::PutSecret(secret) => Subject::Secret(secret.account, secret.id),
+            keyward_vault::Change::PutVersion(version) => {
+                Subject::Secret(version.account, version.secret)
+            }
+            keyward_vault::Change::DeleteSecret { account, secret } => {
+                Subject::Secret(*account, *secret)
+            }
+        }
+    }
+}

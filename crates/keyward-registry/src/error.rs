@@ -1,0 +1,116 @@
+//! Why a change was not made.
+
+use keyward_secret::Destination;
+
+use crate::{KeyValueError, StoreError};
+
+/// A change was not made.
+#[derive(Debug, thiserror::Error)]
+#[error("{refusal}")]
+pub struct ChangeError {
+    refusal: Refusal,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Why. The texts may be shown to the caller.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no such gateway.
+    #[error("gateway `{0}` was not found")]
+    GatewayNotFound(String),
+    /// A gateway of this name exists.
+    #[error("a gateway with id `{0}` already exists")]
+    GatewayExists(String),
+    /// There is no such provider key.
+    #[error("provider key `{0}` was not found")]
+    ProviderKeyNotFound(String),
+    /// There is one for this gateway, provider and alias.
+    #[error("a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`")]
+    ProviderKeyExists {
+        /// The gateway.
+        gateway: String,
+        /// The provider.
+        provider: String,
+        /// The alias.
+        alias: String,
+    },
+    /// The catalogue has no such provider.
+    #[error("there is no provider `{0}`")]
+    ProviderUnknown(String),
+    /// The provider cannot be used.
+    #[error("provider `{provider}` cannot be used: {reason}")]
+    ProviderRefused {
+        /// The provider.
+        provider: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The value cannot be a provider key.
+    #[error("{0}")]
+    Value(KeyValueError),
+    /// There is no such secret.
+    #[error("secret `{0}` was not found")]
+    SecretNotFound(String),
+    /// The secret is sealed for other origins than the provider's.
+    #[error(
+        "the secret is sealed for {sealed_for}, and provider `{provider}` is at {wanted}; enter the value again to seal it for that provider"
+    )]
+    WrongDestination {
+        /// The provider it was asked for.
+        provider: String,
+        /// Where the secret may go.
+        sealed_for: String,
+        /// Where the provider is.
+        wanted: Destination,
+    },
+    /// There is no such token.
+    #[error("token `{0}` was not found")]
+    TokenNotFound(String),
+    /// The caller may not make what it asks for.
+    #[error("a token cannot make one that is stronger than itself: {0}")]
+    StrongerThanCaller(String),
+    /// The store did not do it, or something else failed that is not the caller's fault.
+    #[error("the change could not be stored")]
+    Failed,
+}
+
+impl ChangeError {
+    /// Why.
+    #[must_use]
+    pub const fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
+    pub(crate) fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            refusal: Refusal::Failed,
+            source: Some(source.into()),
+        }
+    }
+
+    /// A unique key that was taken means `taken`; everything else is the store's failure.
+    pub(crate) fn from_commit(error: StoreError, taken: Refusal) -> Self {
+        if error.is_conflict() {
+            taken.into()
+        } else {
+            Self::failed(error)
+        }
+    }
+}
+
+impl From<Refusal> for ChangeError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            source: None,
+        }
+    }
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::failed(error)
+    }
+}

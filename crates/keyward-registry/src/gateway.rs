@@ -1,0 +1,114 @@
+//! Gateways: named configurations in an account.
+
+use std::time::SystemTime;
+
+use keyward_secret::AccountId;
+use serde::{Deserialize, Serialize};
+
+use crate::GatewayId;
+
+/// A gateway: what requests address in the URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayRecord {
+    /// The account it belongs to.
+    pub account: AccountId,
+    /// Its name in the account.
+    pub id: GatewayId,
+    /// How it behaves.
+    pub settings: GatewaySettings,
+    /// When it was made.
+    pub created_at: SystemTime,
+    /// When its settings last changed.
+    pub modified_at: SystemTime,
+}
+
+/// How a gateway behaves. Fields and ranges: wire-spec §4.1.
+///
+/// Settings that only save or record (`cache_*`, `collect_logs`, `log_management*`, `retry_*`) are kept and
+/// returned; docs/compatibility.md says from which version each has effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// Whether every request must carry a gateway token. On unless a request turns it off. A stored key is
+    /// used for authenticated requests only, whatever stands here.
+    pub authentication: bool,
+    /// Kept and returned. Keyward has no keys of its own to fall back to, so a request without any key is
+    /// 400 / 2044 either way.
+    pub byok_only: bool,
+    /// Whether a client's own provider key is refused (400 / 9004). Off by default, as the reference lets
+    /// such keys through. Ours.
+    #[serde(default)]
+    pub stored_keys_only: bool,
+    /// Kept and returned.
+    pub cache_invalidate_on_update: bool,
+    /// Seconds; 0 is off. Kept and returned.
+    pub cache_ttl: u64,
+    /// Kept and returned.
+    pub collect_logs: bool,
+    /// Number of log entries to keep, 10,000 to 10,000,000. Kept and returned.
+    pub log_management: Option<u64>,
+    /// `STOP_INSERTING` or `DELETE_OLDEST`. Kept and returned.
+    pub log_management_strategy: Option<String>,
+    /// Seconds; 0 is off.
+    pub rate_limiting_interval: u64,
+    /// Requests per interval; 0 is off, and nothing else is accepted yet.
+    pub rate_limiting_limit: u64,
+    /// Which window the limit is counted in.
+    pub rate_limiting_technique: Option<RateLimitingTechnique>,
+    /// Tries in all, 1 to 5. Kept and returned.
+    pub retry_max_attempts: Option<u8>,
+    /// Milliseconds, 0 to 60,000. Kept and returned.
+    pub retry_delay: Option<u32>,
+    /// Kept and returned.
+    pub retry_backoff: Option<Backoff>,
+    /// The secrets store that the gateway's keys come from. Kept and returned.
+    pub store_id: Option<String>,
+}
+
+impl Default for GatewaySettings {
+    /// What the automatic `default` gateway has (wire-spec §6.5): authentication and logs on, cache and
+    /// limits off.
+    fn default() -> Self {
+        Self {
+            authentication: true,
+            byok_only: false,
+            stored_keys_only: false,
+            cache_invalidate_on_update: false,
+            cache_ttl: 0,
+            collect_logs: true,
+            log_management: None,
+            log_management_strategy: None,
+            rate_limiting_interval: 0,
+            rate_limiting_limit: 0,
+            rate_limiting_technique: None,
+            retry_max_attempts: None,
+            retry_delay: None,
+            retry_backoff: None,
+            store_id: None,
+        }
+    }
+}
+
+/// Which window a rate limit is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "the reference has these two")]
+pub enum RateLimitingTechnique {
+    /// Windows that begin on the clock.
+    Fixed,
+    /// A window that ends now.
+    Sliding,
+}
+
+/// How the delay between tries grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "the reference has these three")]
+pub enum Backoff {
+    /// It does not.
+    Constant,
+    /// By the same amount each time.
+    Linear,
+    /// It doubles.
+    Exponential,
+}

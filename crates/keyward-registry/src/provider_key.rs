@@ -1,0 +1,90 @@
+//! Provider keys: (gateway, provider, alias) → secret.
+
+use std::time::SystemTime;
+
+use keyward_secret::AccountId;
+use keyward_vault::SecretId;
+
+use crate::{Alias, GatewayId, ProviderKeyId, ProviderSlug};
+
+/// Which secret a gateway uses for a provider under an alias. Cloudflare's "provider config".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKeyRecord {
+    /// Kept through every rotation.
+    pub id: ProviderKeyId,
+    /// The account it belongs to.
+    pub account: AccountId,
+    /// The gateway it serves.
+    pub gateway: GatewayId,
+    /// The provider it is for.
+    pub provider: ProviderSlug,
+    /// Which of several keys for that provider.
+    pub alias: Alias,
+    /// Where the value is.
+    pub secret: SecretId,
+    /// Cloudflare's flag, kept and returned; Keyward chooses by alias alone.
+    pub default_config: bool,
+    /// Requests per period. Kept and returned; not enforced yet, and refused when set.
+    pub rate_limit: Option<u64>,
+    /// Seconds.
+    pub rate_limit_period: Option<u64>,
+    /// Since when an operator has it switched off.
+    pub disabled_at: Option<SystemTime>,
+    /// When it stops being used.
+    pub expires_at: Option<SystemTime>,
+    /// What the provider's answers say about it.
+    pub status: KeyStatus,
+    /// Why the status is what it is, in words.
+    pub status_reason: Option<String>,
+    /// Since when.
+    pub status_since: Option<SystemTime>,
+    /// When it was made.
+    pub created_at: SystemTime,
+    /// When it, or its value, last changed.
+    pub modified_at: SystemTime,
+}
+
+/// What the provider's answers say about a key. An operator's `disabled` stands beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever shows or uses a key must decide for each"
+)]
+pub enum KeyStatus {
+    /// Nothing speaks against it.
+    Active,
+    /// Its date has passed, or the provider says so.
+    Expired,
+    /// The provider refuses it.
+    Invalid,
+}
+
+impl KeyStatus {
+    /// The text that the store and the wire carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Expired, Self::Invalid]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+impl ProviderKeyRecord {
+    /// Whether the key may be used at `now`, by what stands in the record.
+    #[must_use]
+    pub fn is_usable(&self, now: SystemTime) -> bool {
+        self.disabled_at.is_none()
+            && self.status == KeyStatus::Active
+            && self.expires_at.is_none_or(|expires| now < expires)
+    }
+}

@@ -1,0 +1,192 @@
+//! The handle through which everything is changed.
+
+mod gateways;
+mod provider_keys;
+mod tokens;
+
+use std::{sync::Arc, time::SystemTime};
+
+use keyward_providers::Catalogue;
+use keyward_vault::Vault;
+use tokio::sync::Mutex;
+
+pub use self::{
+    provider_keys::{KeyEdit, KeySource, NewProviderKey},
+    tokens::{NewTokenRequest, TokenMinted},
+};
+use crate::{
+    AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, RegistryStore, Row, Snapshot,
+    SnapshotReader, StoreError, Subject, Tampered, snapshot::Published,
+};
+
+/// The handle through which everything is changed and read.
+///
+/// Writes are made one after another: each decides on the newest snapshot, is stored, and is published to
+/// every reader before its call returns. Reads take the snapshot and never wait.
+#[derive(Debug)]
+pub struct Registry {
+    store: Arc<dyn RegistryStore>,
+    vault: Arc<Vault>,
+    catalogue: Arc<Catalogue>,
+    published: Arc<Published>,
+    tampered: Vec<Tampered>,
+    /// Held over a whole write, so that what it decided on is still so when it is stored.
+    writer: Mutex<()>,
+}
+
+impl Registry {
+    /// Reads everything from `store`, and reports the rows that fail their authentication.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer or holds what cannot be read.
+    pub async fn open(
+        store: Arc<dyn RegistryStore>,
+        vault: Arc<Vault>,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Self, StoreError> {
+        let mut loaded = store.load().await?;
+        let tampered = std::mem::take(&mut loaded.tampered);
+        for row in &tampered {
+            tracing::error!(
+                kind = row.kind,
+                id = row.id,
+                "a row was changed outside Keyward and is not honoured; restore it from a backup, or make it anew"
+            );
+        }
+        Ok(Self {
+            store,
+            vault,
+            catalogue,
+            published: Arc::new(Published::new(Snapshot::build(loaded))),
+            tampered,
+            writer: Mutex::new(()),
+        })
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.current()
+    }
+
+    /// A reader for one worker.
+    #[must_use]
+    pub fn reader(&self) -> SnapshotReader {
+        SnapshotReader::new(Arc::clone(&self.published))
+    }
+
+    /// The providers there are.
+    #[must_use]
+    pub const fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// The vault that opens and seals values.
+    #[must_use]
+    pub const fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// The store, for what is not a change: last used, checks of health.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<dyn RegistryStore> {
+        &self.store
+    }
+
+    /// The rows that were found changed behind Keyward's back when the store was read.
+    #[must_use]
+    pub fn tampered(&self) -> &[Tampered] {
+        &self.tampered
+    }
+
+    /// Makes an account. Used when a vault is set up; no request makes one.
+    ///
+    /// # Errors
+    ///
+    /// When the store refuses.
+    pub async fn create_account(
+        &self,
+        account: AccountRecord,
+        actor: Actor,
+    ) -> Result<(), ChangeError> {
+        let _turn = self.writer.lock().await;
+        let at = account.created_at;
+        let subject = Subject::Account(account.id);
+        let changes = vec![Change::PutAccount(account)];
+        Ok(self.commit(changes, actor, "account.create", subject, at).await?)
+    }
+
+    /// Stores the changes and publishes them. The caller holds the writer's turn.
+    async fn commit(
+        &self,
+        changes: Vec<Change>,
+        actor: Actor,
+        action: &'static str,
+        subject: Subject,
+        at: SystemTime,
+    ) -> Result<(), StoreError> {
+        let audit = AuditLine {
+            at,
+            actor,
+            action,
+            subject,
+        };
+        self.store.commit(Batch { changes, audit }).await?;
+        self.catch_up().await
+    }
+
+    /// Brings the snapshot up to what the store holds, from the change feed.
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        let mut snapshot = Snapshot::clone(&self.published.current());
+        let feed = self.store.feed_after(snapshot.revision).await?;
+        // Accounts and gateways before what stands in them, secrets last: a key that is new brings its
+        // secret along, and a secret that changed finds its keys.
+        let mut subjects = feed.subjects;
+        subjects.sort_by_key(|subject| match subject {
+            Subject::Account(_) => 0,
+            Subject::Gateway(..) => 1,
+            Subject::ProviderKey(..) => 2,
+            Subject::Secret(..) => 3,
+            Subject::Token(..) => 4,
+        });
+        for subject in &subjects {
+            self.refresh(&mut snapshot, subject).await?;
+        }
+        snapshot.revision = feed.revision;
+        self.published.publish(snapshot);
+        Ok(())
+    }
+
+    async fn refresh(&self, snapshot: &mut Snapshot, subject: &Subject) -> Result<(), StoreError> {
+        let row = self.store.read(subject).await?;
+        match (subject, row) {
+            (_, Some(Row::Account(account))) => snapshot.put_account(account),
+            (_, Some(Row::Gateway(gateway))) => snapshot.put_gateway(gateway),
+            (Subject::Gateway(account, id), _) => snapshot.remove_gateway(*account, id),
+            (_, Some(Row::ProviderKey(key))) => {
+                let secret = self.store.find_secret(key.account, key.secret).await;
+                let secret = secret.map_err(|error| StoreError::unavailable("read a secret", error))?;
+                snapshot.put_provider_key(key, secret.as_ref());
+            }
+            (Subject::ProviderKey(account, id), _) => snapshot.remove_provider_key(*account, *id),
+            (Subject::Secret(account, id), row) => {
+                let secret = match row {
+                    Some(Row::Secret(secret)) => Some(*secret),
+                    _ => None,
+                };
+                let keys: Vec<_> = snapshot
+                    .keys_of_secret(*account, *id)
+                    .map(|key| key.record.clone())
+                    .collect();
+                for key in keys {
+                    snapshot.put_provider_key(key, secret.as_ref());
+                }
+            }
+            (_, Some(Row::Token(token))) => snapshot.tokens = snapshot.tokens.with(token),
+            (Subject::Token(_, id), _) => snapshot.tokens = snapshot.tokens.without(*id),
+            (Subject::Account(_), _) => {}
+        }
+        Ok(())
+    }
+}

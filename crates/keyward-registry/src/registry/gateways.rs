@@ -1,0 +1,95 @@
+//! Making, changing and removing gateways.
+
+use std::time::SystemTime;
+
+use keyward_secret::AccountId;
+
+use crate::{
+    Actor, Change, ChangeError, Gateway, GatewayId, GatewayRecord, GatewaySettings, Refusal,
+    Registry, Subject,
+};
+
+impl Registry {
+    /// Makes a gateway.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::GatewayExists`], or the store's failure.
+    pub async fn create_gateway(
+        &self,
+        account: AccountId,
+        id: GatewayId,
+        settings: GatewaySettings,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<GatewayRecord, ChangeError> {
+        let _turn = self.writer.lock().await;
+        let exists = || Refusal::GatewayExists(id.to_string());
+        if self.snapshot().gateway(account, id.as_str()).is_some() {
+            return Err(exists().into());
+        }
+        let record = GatewayRecord {
+            account,
+            id: id.clone(),
+            settings,
+            created_at: now,
+            modified_at: now,
+        };
+        let changes = vec![Change::PutGateway(record.clone())];
+        let subject = Subject::Gateway(account, id.clone());
+        self.commit(changes, actor, "gateway.create", subject, now)
+            .await
+            .map_err(|error| ChangeError::from_commit(error, exists()))?;
+        Ok(record)
+    }
+
+    /// Removes a gateway with its provider keys, and the secrets that nothing else uses. Takes effect before
+    /// the call returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::GatewayNotFound`], or the store's failure.
+    pub async fn delete_gateway(
+        &self,
+        account: AccountId,
+        id: &str,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<GatewayRecord, ChangeError> {
+        let _turn = self.writer.lock().await;
+        let snapshot = self.snapshot();
+        let gateway = snapshot
+            .gateway(account, id)
+            .ok_or_else(|| Refusal::GatewayNotFound(id.to_owned()))?;
+        let record = gateway.record.clone();
+        let mut changes = Self::delete_keys_of(&snapshot, gateway);
+        changes.push(Change::DeleteGateway {
+            account,
+            id: record.id.clone(),
+        });
+        let subject = Subject::Gateway(account, record.id.clone());
+        self.commit(changes, actor, "gateway.delete", subject, now).await?;
+        Ok(record)
+    }
+
+    fn delete_keys_of(snapshot: &crate::Snapshot, gateway: &Gateway) -> Vec<Change> {
+        let account = gateway.record.account;
+        let mut changes = Vec::new();
+        for key in &gateway.keys {
+            changes.push(Change::DeleteProviderKey {
+                account,
+                id: key.record.id,
+            });
+            let used_elsewhere = snapshot
+                .keys_of_secret(account, key.record.secret)
+                .any(|other| other.record.gateway != gateway.record.id);
+            if !used_elsewhere {
+                changes.push(Change::Vault(keyward_vault::Change::DeleteSecret {
+                    account,
+                    secret: key.record.secret,
+                }));
+            }
+        }
+        changes
+    }
+}

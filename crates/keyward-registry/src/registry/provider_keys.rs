@@ -1,0 +1,415 @@
+//! Storing, replacing, switching and deleting provider keys.
+
+use std::{sync::Arc, time::SystemTime};
+
+use keyward_secret::{AccountId, Destination};
+use keyward_vault::{
+    Policy, RecordId, SealedRecord, SecretId, SecretRecord, VersionNumber, VersionRecord, version,
+};
+
+use crate::{
+    Actor, Alias, Change, ChangeError, GatewayId, KeyStatus, KeyValue, ProviderKey, ProviderKeyId,
+    ProviderKeyRecord, ProviderSlug, Refusal, Registry, Snapshot, Subject, naming,
+};
+
+/// What is needed to store a provider key.
+#[derive(Debug)]
+pub struct NewProviderKey {
+    /// The account.
+    pub account: AccountId,
+    /// The gateway that will use it.
+    pub gateway: GatewayId,
+    /// The provider it is for.
+    pub provider: ProviderSlug,
+    /// Its alias.
+    pub alias: Alias,
+    /// Where the value comes from.
+    pub source: KeySource,
+    /// For people; kept as the secret's comment.
+    pub description: String,
+    /// Cloudflare's flag; kept and returned.
+    pub default_config: bool,
+    /// When it stops being used.
+    pub expires_at: Option<SystemTime>,
+}
+
+/// Where the value of a new provider key comes from.
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the destination is decided by which it is"
+)]
+pub enum KeySource {
+    /// The value itself: sealed now, for the provider's origins.
+    Value(KeyValue),
+    /// A secret that is sealed already: used only where it may go.
+    Secret(SecretId),
+}
+
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value(..)"),
+            Self::Secret(id) => write!(f, "Secret({id})"),
+        }
+    }
+}
+
+/// What may be changed of a provider key without a new value. `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct KeyEdit {
+    /// Switches it on or off.
+    pub enabled: Option<bool>,
+    /// The description.
+    pub description: Option<String>,
+    /// When it stops being used; `Some(None)` takes the date away.
+    pub expires_at: Option<Option<SystemTime>>,
+}
+
+impl Registry {
+    /// Stores a provider key. With a value, seals it for the provider's origins as they are now.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] that says what is wrong, or the store's failure.
+    pub async fn create_provider_key(
+        &self,
+        new: NewProviderKey,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<Arc<ProviderKey>, ChangeError> {
+        let _turn = self.writer.lock().await;
+        let snapshot = self.snapshot();
+        let (new, destination) = self.check_new(&snapshot, new)?;
+        let exists = Refusal::ProviderKeyExists {
+            gateway: new.gateway.to_string(),
+            provider: new.provider.to_string(),
+            alias: new.alias.to_string(),
+        };
+        let mut changes = Vec::new();
+        let secret = match &new.source {
+            KeySource::Secret(secret) => {
+                self.check_binding(&new, *secret, &destination).await?;
+                *secret
+            }
+            KeySource::Value(value) => {
+                let secret = SecretId::random().map_err(ChangeError::failed)?;
+                changes.extend(self.seal_new(&new, secret, value, destination, now)?);
+                secret
+            }
+        };
+        let record = new.into_record(secret, now)?;
+        let subject = Subject::ProviderKey(record.account, record.id);
+        let (account, id) = (record.account, record.id);
+        changes.push(Change::PutProviderKey(record));
+        self.commit(changes, actor, "provider_key.create", subject, now)
+            .await
+            .map_err(|error| ChangeError::from_commit(error, exists))?;
+        self.stored_key(account, id)
+    }
+
+    /// Replaces the value: the new version is current and the old one destroyed before the call returns. The
+    /// new value is sealed for the provider's origins as they are now: whoever enters a value says where it
+    /// may go.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] that says what is wrong, or the store's failure.
+    pub async fn rotate_provider_key(
+        &self,
+        account: AccountId,
+        id: ProviderKeyId,
+        value: &KeyValue,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<Arc<ProviderKey>, ChangeError> {
+        let _turn = self.writer.lock().await;
+        let key = self.stored_key(account, id)?;
+        let destination = self.destination_of(&key.record.provider)?;
+        let (secret, current) = self
+            .find_secret(account, key.record.secret)
+            .await?
+            .ok_or_else(|| Refusal::SecretNotFound(key.record.secret.to_string()))?;
+        self.check_other_uses(&key, &destination)?;
+        let number = match &current {
+            Some(current) => current.number.next(),
+            None => secret.current.and_then(VersionNumber::next).or(Some(VersionNumber::FIRST)),
+        };
+        let number = number.ok_or_else(|| ChangeError::failed("the version numbers are used up"))?;
+        let sealed = self.seal(account, secret.id, number, value, destination)?;
+        let versions = version::replace(&secret, current.as_ref(), sealed, value.preview(), now)
+            .map_err(ChangeError::failed)?;
+        let mut record = key.record.clone();
+        // A new value has no history: what was held against the old one does not count against it.
+        record.status = KeyStatus::Active;
+        record.status_reason = None;
+        record.status_since = None;
+        record.modified_at = now;
+        let mut changes: Vec<_> = versions.into_iter().map(Change::Vault).collect();
+        changes.push(Change::PutProviderKey(record));
+        let subject = Subject::ProviderKey(account, id);
+        self.commit(changes, actor, "provider_key.rotate", subject, now).await?;
+        self.stored_key(account, id)
+    }
+
+    /// Switches a provider key, or changes its description or date. Takes effect before the call returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ProviderKeyNotFound`], or the store's failure.
+    pub async fn edit_provider_key(
+        &self,
+        account: AccountId,
+        id: ProviderKeyId,
+        edit: KeyEdit,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<Arc<ProviderKey>, ChangeError> {
+        let _turn = self.writer.lock().await;
+        let key = self.stored_key(account, id)?;
+        let mut record = key.record.clone();
+        let mut changes = Vec::new();
+        let action = match edit.enabled {
+            Some(true) => "provider_key.enable",
+            Some(false) => "provider_key.disable",
+            None => "provider_key.edit",
+        };
+        if let Some(enabled) = edit.enabled {
+            record.disabled_at = if enabled {
+                None
+            } else {
+                record.disabled_at.or(Some(now))
+            };
+        }
+        if let Some(expires_at) = edit.expires_at {
+            record.expires_at = expires_at;
+        }
+        if let Some(description) = edit.description
+            && let Some((mut secret, _)) = self.find_secret(account, record.secret).await?
+        {
+            secret.comment = description;
+            secret.modified_at = now;
+            changes.push(Change::Vault(keyward_vault::Change::PutSecret(secret)));
+        }
+        record.modified_at = now;
+        changes.push(Change::PutProviderKey(record));
+        let subject = Subject::ProviderKey(account, id);
+        self.commit(changes, actor, action, subject, now).await?;
+        self.stored_key(account, id)
+    }
+
+    /// Deletes a provider key, and its secret unless another key uses it. Takes effect before the call
+    /// returns; returns what was deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ProviderKeyNotFound`], or the store's failure.
+    pub async fn delete_provider_key(
+        &self,
+        account: AccountId,
+        id: ProviderKeyId,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<Arc<ProviderKey>, ChangeError> {
+        let _turn = self.writer.lock().await;
+        let key = self.stored_key(account, id)?;
+        let mut changes = vec![Change::DeleteProviderKey { account, id }];
+        let snapshot = self.snapshot();
+        let mut uses = snapshot.keys_of_secret(account, key.record.secret);
+        if uses.all(|other| other.record.id == id) {
+            changes.push(Change::Vault(keyward_vault::Change::DeleteSecret {
+                account,
+                secret: key.record.secret,
+            }));
+        }
+        let subject = Subject::ProviderKey(account, id);
+        self.commit(changes, actor, "provider_key.delete", subject, now).await?;
+        Ok(key)
+    }
+
+    /// The gateway and the provider exist, the place is free; the slug becomes the catalogue's own.
+    fn check_new(
+        &self,
+        snapshot: &Snapshot,
+        mut new: NewProviderKey,
+    ) -> Result<(NewProviderKey, Destination), ChangeError> {
+        let gateway = snapshot
+            .gateway(new.account, new.gateway.as_str())
+            .ok_or_else(|| Refusal::GatewayNotFound(new.gateway.to_string()))?;
+        let destination = self.destination_of(&new.provider)?;
+        if let Some(provider) = self.catalogue.find(new.provider.as_str()) {
+            new.provider = ProviderSlug::parse(provider.slug()).map_err(ChangeError::failed)?;
+        }
+        let taken = gateway
+            .keys_for(new.provider.as_str())
+            .iter()
+            .any(|key| key.record.alias == new.alias);
+        if taken {
+            return Err(Refusal::ProviderKeyExists {
+                gateway: new.gateway.to_string(),
+                provider: new.provider.to_string(),
+                alias: new.alias.to_string(),
+            }
+            .into());
+        }
+        Ok((new, destination))
+    }
+
+    fn destination_of(&self, slug: &ProviderSlug) -> Result<Destination, ChangeError> {
+        let provider = self
+            .catalogue
+            .find(slug.as_str())
+            .ok_or_else(|| Refusal::ProviderUnknown(slug.to_string()))?;
+        match provider.support() {
+            keyward_providers::Support::Ready => Ok(provider.destination().clone()),
+            keyward_providers::Support::Refused { reason } => Err(Refusal::ProviderRefused {
+                provider: slug.to_string(),
+                reason: reason.to_string(),
+            }
+            .into()),
+        }
+    }
+
+    /// A sealed secret may be bound only where it may go: nothing widens or moves its destination.
+    async fn check_binding(
+        &self,
+        new: &NewProviderKey,
+        secret: SecretId,
+        wanted: &Destination,
+    ) -> Result<(), ChangeError> {
+        let not_found = || Refusal::SecretNotFound(secret.to_string());
+        let (record, current) = self
+            .find_secret(new.account, secret)
+            .await?
+            .ok_or_else(not_found)?;
+        let current = current.ok_or_else(not_found)?;
+        let sealed = current.sealed.as_ref().ok_or_else(not_found)?;
+        let id = RecordId {
+            account: record.account,
+            secret,
+            version: current.number,
+        };
+        let policy = self.vault.policy(sealed, &id).map_err(ChangeError::failed)?;
+        self.check_covers(&new.provider, policy.destination.as_ref(), wanted)
+    }
+
+    fn check_covers(
+        &self,
+        provider: &ProviderSlug,
+        sealed_for: Option<&Destination>,
+        wanted: &Destination,
+    ) -> Result<(), ChangeError> {
+        if sealed_for.is_some_and(|sealed_for| sealed_for.covers(wanted)) {
+            return Ok(());
+        }
+        let sealed_for = sealed_for.map_or_else(|| "no destination".to_owned(), ToString::to_string);
+        Err(Refusal::WrongDestination {
+            provider: provider.to_string(),
+            sealed_for,
+            wanted: wanted.clone(),
+        }
+        .into())
+    }
+
+    /// A value that several keys share is replaced for all of them, so it must suit all of them.
+    fn check_other_uses(
+        &self,
+        key: &ProviderKey,
+        destination: &Destination,
+    ) -> Result<(), ChangeError> {
+        let snapshot = self.snapshot();
+        for other in snapshot.keys_of_secret(key.record.account, key.record.secret) {
+            let wanted = self.destination_of(&other.record.provider)?;
+            self.check_covers(&other.record.provider, Some(destination), &wanted)?;
+        }
+        Ok(())
+    }
+
+    fn seal_new(
+        &self,
+        new: &NewProviderKey,
+        secret: SecretId,
+        value: &KeyValue,
+        destination: Destination,
+        now: SystemTime,
+    ) -> Result<Vec<Change>, ChangeError> {
+        let sealed = self.seal(new.account, secret, VersionNumber::FIRST, value, destination)?;
+        let record = SecretRecord {
+            id: secret,
+            account: new.account,
+            name: naming::name(&new.gateway, &new.provider, &new.alias),
+            comment: new.description.clone(),
+            scopes: vec!["ai_gateway".to_owned()],
+            current: None,
+            created_at: now,
+            modified_at: now,
+        };
+        let changes = version::create(record, sealed, value.preview(), now);
+        Ok(changes.into_iter().map(Change::Vault).collect())
+    }
+
+    fn seal(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+        version: VersionNumber,
+        value: &KeyValue,
+        destination: Destination,
+    ) -> Result<SealedRecord, ChangeError> {
+        let id = RecordId {
+            account,
+            secret,
+            version,
+        };
+        let policy = Policy {
+            destination: Some(destination),
+            context: Box::default(),
+        };
+        self.vault.seal(&id, &policy, value.secret()).map_err(ChangeError::failed)
+    }
+
+    async fn find_secret(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> Result<Option<(SecretRecord, Option<VersionRecord>)>, ChangeError> {
+        self.store
+            .find_secret(account, secret)
+            .await
+            .map_err(ChangeError::failed)
+    }
+
+    fn stored_key(
+        &self,
+        account: AccountId,
+        id: ProviderKeyId,
+    ) -> Result<Arc<ProviderKey>, ChangeError> {
+        let snapshot = self.snapshot();
+        let key = snapshot.provider_key(account, id).cloned();
+        Ok(key.ok_or_else(|| Refusal::ProviderKeyNotFound(id.to_string()))?)
+    }
+}
+
+impl NewProviderKey {
+    fn into_record(self, secret: SecretId, now: SystemTime) -> Result<ProviderKeyRecord, ChangeError> {
+        // A secret's id and a key's id are both 128 random bits.
+        let random = SecretId::random().map_err(ChangeError::failed)?;
+        Ok(ProviderKeyRecord {
+            id: ProviderKeyId::from_bytes(*random.as_bytes()),
+            account: self.account,
+            gateway: self.gateway,
+            provider: self.provider,
+            alias: self.alias,
+            secret,
+            default_config: self.default_config,
+            rate_limit: None,
+            rate_limit_period: None,
+            disabled_at: None,
+            expires_at: self.expires_at,
+            status: KeyStatus::Active,
+            status_reason: None,
+            status_since: None,
+            created_at: now,
+            modified_at: now,
+        })
+    }
+}

@@ -1,0 +1,377 @@
+//! The immutable picture that the request path reads.
+//!
+//! A write builds a new picture beside the old one and swaps it in before the writing call returns. A
+//! reader holds the picture it began with; a worker looks at one number per request to learn of a newer one.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwap;
+use keyward_auth::{LastUsed, TokenIndex};
+use keyward_secret::AccountId;
+use keyward_vault::{SealedRecord, SecretId, SecretRecord, VersionNumber, VersionRecord};
+
+use crate::{AccountRecord, GatewayId, GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord};
+
+/// Accounts, gateways, provider keys and tokens as they stand at one revision.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub(crate) revision: u64,
+    pub(crate) accounts: HashMap<AccountId, Arc<Account>>,
+    pub(crate) tokens: TokenIndex,
+}
+
+/// One account and its gateways.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub(crate) record: AccountRecord,
+    pub(crate) gateways: HashMap<Box<str>, Arc<Gateway>>,
+}
+
+/// One gateway and its provider keys.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    pub(crate) record: GatewayRecord,
+    /// Sorted by provider, then alias.
+    pub(crate) keys: Vec<Arc<ProviderKey>>,
+}
+
+/// A provider key, joined with the current value of its secret.
+#[derive(Clone, Debug)]
+pub struct ProviderKey {
+    /// The record.
+    pub record: ProviderKeyRecord,
+    /// The name of its secret.
+    pub secret_name: String,
+    /// What its secret's comment says: the description people see.
+    pub description: String,
+    /// The current value, sealed; absent where the row is missing or fails its authentication.
+    pub current: Option<CurrentValue>,
+    /// When it was last used; one counter through every change of the key.
+    pub last_used: LastUsed,
+}
+
+/// The current version of a secret.
+#[derive(Clone)]
+pub struct CurrentValue {
+    /// Its number.
+    pub version: VersionNumber,
+    /// The sealed value. Opening it needs no store.
+    pub sealed: SealedRecord,
+    /// What may be shown of it.
+    pub preview: String,
+    /// Since when it is the current one.
+    pub since: SystemTime,
+}
+
+impl fmt::Debug for CurrentValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurrentValue")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// The revision it stands at.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Every account, in no order.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
+    /// One account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.accounts.get(&id)
+    }
+
+    /// One gateway. Allocates nothing.
+    #[must_use]
+    pub fn gateway(&self, account: AccountId, id: &str) -> Option<&Arc<Gateway>> {
+        self.accounts.get(&account)?.gateways.get(id)
+    }
+
+    /// Every token.
+    #[must_use]
+    pub const fn tokens(&self) -> &TokenIndex {
+        &self.tokens
+    }
+
+    /// A provider key by its public id.
+    #[must_use]
+    pub fn provider_key(&self, account: AccountId, id: ProviderKeyId) -> Option<&Arc<ProviderKey>> {
+        self.account(account)?.provider_keys().find(|key| key.record.id == id)
+    }
+
+    /// The provider keys that use a secret.
+    pub fn keys_of_secret(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> impl Iterator<Item = &Arc<ProviderKey>> {
+        self.account(account)
+            .into_iter()
+            .flat_map(|account| account.provider_keys())
+            .filter(move |key| key.record.secret == secret)
+    }
+
+    /// Builds the picture of what a store holds.
+    #[must_use]
+    pub fn build(loaded: Loaded) -> Self {
+        let mut snapshot = Self {
+            revision: loaded.revision,
+            ..Self::default()
+        };
+        for account in loaded.accounts {
+            snapshot.put_account(account);
+        }
+        for gateway in loaded.gateways {
+            snapshot.put_gateway(gateway);
+        }
+        let mut secrets: HashMap<SecretId, _> = HashMap::new();
+        for (secret, version) in loaded.secrets {
+            secrets.insert(secret.id, (secret, version));
+        }
+        for key in loaded.provider_keys {
+            let secret = secrets.get(&key.secret);
+            snapshot.put_provider_key(key, secret);
+        }
+        let times: HashMap<ProviderKeyId, _> = loaded.keys_last_used.into_iter().collect();
+        let keys = snapshot.accounts.values().flat_map(|account| account.provider_keys());
+        for key in keys {
+            if let Some(at) = times.get(&key.record.id) {
+                key.last_used.touch_at(*at);
+            }
+        }
+        snapshot.tokens = TokenIndex::build(loaded.tokens, loaded.tokens_last_used);
+        snapshot
+    }
+
+    pub(crate) fn put_account(&mut self, record: AccountRecord) {
+        match self.accounts.get_mut(&record.id) {
+            Some(account) => Arc::make_mut(account).record = record,
+            None => {
+                let account = Account {
+                    record: record.clone(),
+                    gateways: HashMap::new(),
+                };
+                self.accounts.insert(record.id, Arc::new(account));
+            }
+        }
+    }
+
+    /// A gateway without its account is left out: nothing can address it.
+    pub(crate) fn put_gateway(&mut self, record: GatewayRecord) {
+        let Some(account) = self.accounts.get_mut(&record.account) else {
+            return;
+        };
+        let gateways = &mut Arc::make_mut(account).gateways;
+        match gateways.get_mut(record.id.as_str()) {
+            Some(gateway) => Arc::make_mut(gateway).record = record,
+            None => {
+                let gateway = Gateway {
+                    record: record.clone(),
+                    keys: Vec::new(),
+                };
+                gateways.insert(record.id.as_str().into(), Arc::new(gateway));
+            }
+        }
+    }
+
+    pub(crate) fn remove_gateway(&mut self, account: AccountId, id: &GatewayId) {
+        if let Some(account) = self.accounts.get_mut(&account) {
+            Arc::make_mut(account).gateways.remove(id.as_str());
+        }
+    }
+
+    pub(crate) fn put_provider_key(
+        &mut self,
+        record: ProviderKeyRecord,
+        secret: Option<&(SecretRecord, Option<VersionRecord>)>,
+    ) {
+        let last_used = self
+            .provider_key(record.account, record.id)
+            .map(|key| key.last_used.clone())
+            .unwrap_or_default();
+        self.remove_provider_key(record.account, record.id);
+        let key = ProviderKey::join(record, secret, last_used);
+        if let Some(gateway) = self.gateway_mut(key.record.account, key.record.gateway.as_str()) {
+            let place = gateway.keys.partition_point(|other| other.order() < key.order());
+            gateway.keys.insert(place, Arc::new(key));
+        }
+    }
+
+    pub(crate) fn remove_provider_key(&mut self, account: AccountId, id: ProviderKeyId) {
+        let Some(key) = self.provider_key(account, id) else {
+            return;
+        };
+        let gateway = key.record.gateway.clone();
+        if let Some(gateway) = self.gateway_mut(account, gateway.as_str()) {
+            gateway.keys.retain(|key| key.record.id != id);
+        }
+    }
+
+    fn gateway_mut(&mut self, account: AccountId, id: &str) -> Option<&mut Gateway> {
+        let account = Arc::make_mut(self.accounts.get_mut(&account)?);
+        account.gateways.get_mut(id).map(Arc::make_mut)
+    }
+}
+
+impl Account {
+    /// The record.
+    #[must_use]
+    pub const fn record(&self) -> &AccountRecord {
+        &self.record
+    }
+
+    /// Its gateways, in no order.
+    pub fn gateways(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.gateways.values()
+    }
+
+    /// Every provider key of every gateway.
+    pub fn provider_keys(&self) -> impl Iterator<Item = &Arc<ProviderKey>> {
+        self.gateways.values().flat_map(|gateway| &gateway.keys)
+    }
+}
+
+impl Gateway {
+    /// The record.
+    #[must_use]
+    pub const fn record(&self) -> &GatewayRecord {
+        &self.record
+    }
+
+    /// Its provider keys, sorted by provider, then alias.
+    #[must_use]
+    pub fn keys(&self) -> &[Arc<ProviderKey>] {
+        &self.keys
+    }
+
+    /// The keys for one provider, sorted by alias. Allocates nothing.
+    #[must_use]
+    pub fn keys_for(&self, provider: &str) -> &[Arc<ProviderKey>] {
+        let start = self.keys.partition_point(|key| key.record.provider.as_str() < provider);
+        let rest = self.keys.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|key| key.record.provider.as_str() == provider);
+        rest.get(..length).unwrap_or_default()
+    }
+}
+
+impl ProviderKey {
+    fn join(
+        record: ProviderKeyRecord,
+        secret: Option<&(SecretRecord, Option<VersionRecord>)>,
+        last_used: LastUsed,
+    ) -> Self {
+        let current = secret.and_then(|(secret, version)| {
+            let version = version.as_ref()?;
+            let is_current = secret.current == Some(version.number);
+            Some(CurrentValue {
+                version: version.number,
+                sealed: version.sealed.clone().filter(|_sealed| is_current)?,
+                preview: version.preview.clone(),
+                since: version.changed_at,
+            })
+        });
+        let (secret_name, description) = secret
+            .map(|(secret, _)| (secret.name.clone(), secret.comment.clone()))
+            .unwrap_or_default();
+        Self {
+            record,
+            secret_name,
+            description,
+            current,
+            last_used,
+        }
+    }
+
+    fn order(&self) -> (&str, &str) {
+        (self.record.provider.as_str(), self.record.alias.as_str())
+    }
+}
+
+/// The newest picture, and the number by which readers learn of it.
+#[derive(Debug)]
+pub(crate) struct Published {
+    generation: AtomicU64,
+    snapshot: ArcSwap<Versioned>,
+}
+
+#[derive(Debug)]
+struct Versioned {
+    generation: u64,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Published {
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
+        Self {
+            generation: AtomicU64::new(0),
+            snapshot: ArcSwap::from_pointee(Versioned {
+                generation: 0,
+                snapshot: Arc::new(snapshot),
+            }),
+        }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.load().snapshot)
+    }
+
+    /// Swaps the picture in, then tells readers. Called by one writer at a time.
+    pub(crate) fn publish(&self, snapshot: Snapshot) {
+        let generation = self.generation.load(Ordering::Relaxed) + 1;
+        self.snapshot.store(Arc::new(Versioned {
+            generation,
+            snapshot: Arc::new(snapshot),
+        }));
+        self.generation.store(generation, Ordering::Release);
+    }
+}
+
+/// One worker's view: keeps the picture it read last, and costs one load of a number while nothing changes.
+#[derive(Debug)]
+pub struct SnapshotReader {
+    published: Arc<Published>,
+    generation: u64,
+    snapshot: Arc<Snapshot>,
+}
+
+impl SnapshotReader {
+    pub(crate) fn new(published: Arc<Published>) -> Self {
+        let versioned = published.snapshot.load_full();
+        Self {
+            published,
+            generation: versioned.generation,
+            snapshot: Arc::clone(&versioned.snapshot),
+        }
+    }
+
+    /// The newest picture, and whether it is another than last time.
+    ///
+    /// A change that was published before this call is seen by it.
+    pub fn current(&mut self) -> (&Arc<Snapshot>, bool) {
+        // Acquire pairs with the release in `publish`: who sees the number sees the picture too. On x86-64
+        // and AArch64 that costs no more than a relaxed load.
+        let is_new = self.published.generation.load(Ordering::Acquire) != self.generation;
+        if is_new {
+            let versioned = self.published.snapshot.load_full();
+            self.generation = versioned.generation;
+            self.snapshot = Arc::clone(&versioned.snapshot);
+        }
+        (&self.snapshot, is_new)
+    }
+}

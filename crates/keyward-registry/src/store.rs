@@ -1,0 +1,195 @@
+//! What a store must do.
+
+use std::{error::Error, fmt, pin::Pin, time::SystemTime};
+
+use keyward_auth::{TokenId, TokenRecord};
+use keyward_vault::{SecretId, SecretRecord, VaultStore, VersionRecord};
+
+use crate::{AccountRecord, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord, Subject};
+
+/// A future that a storage trait returns.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where everything is kept. Object-safe; its contract suite stands behind the feature `testing`.
+///
+/// A deciding row (gateway, provider key, secret, version, token) whose authentication code does not match
+/// counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
+pub trait RegistryStore: VaultStore {
+    /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>>;
+
+    /// The one write: carries out every change of the batch, gives the rows the next revision, appends to
+    /// the change feed and to the audit log, all in one transaction. Returns when it is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::is_conflict`] where a unique key is taken (gateway id; gateway, provider and alias;
+    /// version number; token digest); then nothing was written.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// What changed after `revision`, each subject once, and the newest revision.
+    fn feed_after(&self, revision: u64) -> BoxFuture<'_, Result<Feed, StoreError>>;
+
+    /// The row as it is now; `None` where it is absent, or fails its authentication.
+    fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>>;
+
+    /// Keeps when keys and tokens were last used. Not a change: no revision, no feed, no audit line.
+    fn save_last_used<'a>(
+        &'a self,
+        keys: &'a [(ProviderKeyId, SystemTime)],
+        tokens: &'a [(TokenId, SystemTime)],
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// Everything the snapshot is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The revision it stands at.
+    pub revision: u64,
+    /// Accounts.
+    pub accounts: Vec<AccountRecord>,
+    /// Gateways.
+    pub gateways: Vec<GatewayRecord>,
+    /// Provider keys.
+    pub provider_keys: Vec<ProviderKeyRecord>,
+    /// Secrets with their current version.
+    pub secrets: Vec<(SecretRecord, Option<VersionRecord>)>,
+    /// Tokens.
+    pub tokens: Vec<TokenRecord>,
+    /// When keys were last used.
+    pub keys_last_used: Vec<KeyLastUsed>,
+    /// When tokens were last used.
+    pub tokens_last_used: Vec<(TokenId, SystemTime)>,
+    /// Rows that were left out because their authentication code does not match.
+    pub tampered: Vec<Tampered>,
+}
+
+/// When a provider key was last used.
+pub type KeyLastUsed = (ProviderKeyId, SystemTime);
+
+/// A row that somebody changed behind Keyward's back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tampered {
+    /// The kind of row, such as `token`.
+    pub kind: &'static str,
+    /// Its id as it stands in the row.
+    pub id: String,
+}
+
+/// What changed since a revision.
+#[derive(Clone, Debug, Default)]
+pub struct Feed {
+    /// The newest revision.
+    pub revision: u64,
+    /// What changed, each once.
+    pub subjects: Vec<Subject>,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "one per kind of subject")]
+pub enum Row {
+    /// An account.
+    Account(AccountRecord),
+    /// A gateway.
+    Gateway(GatewayRecord),
+    /// A provider key.
+    ProviderKey(ProviderKeyRecord),
+    /// A secret with its current version.
+    Secret(Box<(SecretRecord, Option<VersionRecord>)>),
+    /// A token.
+    Token(TokenRecord),
+}
+
+/// A store could not do what was asked.
+#[derive(Debug)]
+pub struct StoreError {
+    attempted: &'static str,
+    kind: Kind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Conflict,
+    Unavailable,
+    Damaged,
+}
+
+impl StoreError {
+    /// A unique key is taken, or somebody else was faster.
+    #[must_use]
+    pub fn conflict(attempted: &'static str) -> Self {
+        Self::build(attempted, Kind::Conflict, None)
+    }
+
+    /// The store does not answer now, and may later.
+    #[must_use]
+    pub fn unavailable(
+        attempted: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::build(attempted, Kind::Unavailable, Some(source.into()))
+    }
+
+    /// What the store holds cannot be read.
+    #[must_use]
+    pub fn damaged(
+        attempted: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::build(attempted, Kind::Damaged, Some(source.into()))
+    }
+
+    fn build(
+        attempted: &'static str,
+        kind: Kind,
+        source: Option<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            attempted,
+            kind,
+            source,
+        }
+    }
+
+    /// Whether a unique key was taken; nothing was written.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.kind == Kind::Conflict
+    }
+
+    /// Whether the same call may succeed later without anyone changing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind == Kind::Unavailable
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.kind {
+            Kind::Conflict => "it exists already",
+            Kind::Unavailable => "the store did not answer",
+            Kind::Damaged => "what is stored cannot be read",
+        };
+        write!(f, "cannot {}: {why}", self.attempted)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl Row {
+    /// The secret's id, where the row is a secret.
+    #[must_use]
+    pub fn secret_id(&self) -> Option<SecretId> {
+        match self {
+            Self::Secret(secret) => Some(secret.0.id),
+            Self::Account(_) | Self::Gateway(_) | Self::ProviderKey(_) | Self::Token(_) => None,
+        }
+    }
+}
