@@ -1,1 +1,31 @@
-//! Keyward's data plane: the way of one request, embeddable.
+//! Keyward's data plane: checks a gateway token, finds the stored key, rewrites the headers, forwards the
+//! request to the provider and streams the answer back.
+//!
+//! - [`Gateway`]: the data plane over a [`Registry`](keyward_registry::Registry). [`Gateway::serve`] runs it
+//!   on a listener, with its own accept loop and worker threads.
+//! - [`GatewayAddress`]: a request's path, parsed.
+//! - [`EchoDial`]: the built-in provider `echo`, for a first request without any account.
+//!
+//! The way of one request is `request.rs`, from top to bottom. On that way nothing waits for a lock that
+//! another worker holds, nothing asks a store, and nothing is logged above debug level.
+
+mod address;
+mod body;
+mod caller;
+mod config;
+mod counters;
+mod credentials;
+mod echo;
+mod gateway;
+mod listener;
+mod record;
+mod request;
+mod request_id;
+mod respond;
+mod worker;
+
+pub use address::{AddressError, GatewayAddress};
+pub use config::Config;
+pub use echo::EchoDial;
+pub use gateway::{BuildError, Gateway};
+pub use listener::StartError;

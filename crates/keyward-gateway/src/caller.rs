@@ -1,0 +1,226 @@
+//! Where the gateway token stands in a request, and whether the client brought a key of its own. Pure.
+//!
+//! A token stands in `cf-aig-authorization`, or where the provider's key would: in a credential header or a
+//! query parameter. Recognition is by prefix, not by validity: whatever begins with our prefix is ours, is
+//! always removed, and must verify, or the answer is 401. So nothing with our prefix goes upstream, not even
+//! a mistyped or a revoked token. docs/credentials.md has the whole table.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keyward_auth::TokenText;
+use keyward_providers::{Provider, all_credential_headers};
+use percent_encoding::percent_decode_str;
+
+/// The header that is for tokens alone (wire-spec §2.1).
+pub(crate) const TOKEN_HEADER: HeaderName = HeaderName::from_static("cf-aig-authorization");
+
+/// What a request says about who sends it.
+#[derive(Debug)]
+pub(crate) struct Caller<'a> {
+    /// The token.
+    pub(crate) token: Presented<'a>,
+    /// Whether the client brought a key of its own for this provider.
+    pub(crate) own_key: OwnKey,
+    /// Whether a parameter of the query must be cut before the request goes on.
+    pub(crate) query: QueryCut,
+}
+
+/// The token of a request.
+#[derive(Debug)]
+pub(crate) enum Presented<'a> {
+    /// None, or none that claims to be ours.
+    Absent,
+    /// One, of the right form. It is not verified yet.
+    Token(TokenText<'a>),
+    /// One that cannot be right: malformed, encoded, doubled, or two different ones.
+    Bad,
+}
+
+/// A key that the client brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnKey {
+    Absent,
+    Present,
+    /// One credential header stands there several times: which one counts is anyone's guess.
+    Repeated,
+}
+
+/// Whether something in the query must not go upstream as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueryCut {
+    None,
+    Needed,
+}
+
+impl<'a> Caller<'a> {
+    /// Looks at every place where a token or a key may stand. Allocates only where a query is encoded.
+    ///
+    /// Without a provider, only tokens are looked for.
+    pub(crate) fn find(
+        headers: &'a HeaderMap,
+        query: Option<&'a str>,
+        provider: Option<&Provider>,
+    ) -> Self {
+        let taken = provider.map_or(&[][..], Provider::credential_headers);
+        let mut caller = Self {
+            token: Presented::Absent,
+            own_key: OwnKey::Absent,
+            query: QueryCut::None,
+        };
+        caller.look_at_token_header(headers);
+        for name in all_credential_headers() {
+            caller.look_at_credential_header(headers, name, taken.contains(name));
+        }
+        if let Some(query) = query {
+            caller.look_at_query(query, provider);
+        }
+        caller
+    }
+
+    fn look_at_token_header(&mut self, headers: &'a HeaderMap) {
+        let mut values = headers.get_all(&TOKEN_HEADER).iter();
+        let Some(value) = values.next() else {
+            return;
+        };
+        if values.next().is_some() {
+            self.token = Presented::Bad;
+            return;
+        }
+        // With or without `Bearer `: the WebSocket samples of wire-spec §1.6 send it bare.
+        let text = value.as_bytes();
+        let text = match text.split_at_checked(7) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest,
+            _ => text,
+        };
+        // Another service's token here is no token of ours, and is as good as none.
+        if keyward_auth::is_ours(text.trim_ascii()) {
+            self.present(text.trim_ascii());
+        }
+    }
+
+    fn look_at_credential_header(
+        &mut self,
+        headers: &'a HeaderMap,
+        name: &HeaderName,
+        is_taken: bool,
+    ) {
+        let mut count = 0;
+        for value in headers.get_all(name) {
+            count += 1;
+            match own_token(value) {
+                Some(text) => self.present(text),
+                None if value.as_bytes().trim_ascii().is_empty() => {}
+                None if is_taken => self.own_key = self.own_key.max_with(OwnKey::Present),
+                None => {}
+            }
+        }
+        if count > 1 && is_taken {
+            self.own_key = OwnKey::Repeated;
+        }
+    }
+
+    fn look_at_query(&mut self, query: &'a str, provider: Option<&Provider>) {
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if keyward_auth::is_ours(value.as_bytes()) {
+                self.query = QueryCut::Needed;
+                self.present(value.as_bytes());
+            } else if is_ours_encoded(value) {
+                // No client encodes a token: all of its characters are unreserved.
+                self.query = QueryCut::Needed;
+                self.token = Presented::Bad;
+            } else if provider.is_some_and(|provider| names_a_key(name, provider)) {
+                if value.is_empty() {
+                    self.query = QueryCut::Needed;
+                } else {
+                    self.own_key = self.own_key.max_with(OwnKey::Present);
+                }
+            }
+        }
+    }
+
+    /// Several places may hold the same token; two different ones cannot both be meant.
+    fn present(&mut self, text: &'a [u8]) {
+        let parsed = TokenText::parse(text);
+        self.token = match (&self.token, parsed) {
+            (Presented::Absent, Ok(token)) => Presented::Token(token),
+            (Presented::Token(first), Ok(token)) if first.digest() == token.digest() => return,
+            _ => Presented::Bad,
+        };
+    }
+}
+
+impl OwnKey {
+    fn max_with(self, other: Self) -> Self {
+        if self == Self::Repeated { self } else { other }
+    }
+}
+
+/// The word of a header value that begins with our prefix: `Bearer kw_…`, `Key kw_…`, `Token kw_…`, `kw_…`.
+fn own_token(value: &HeaderValue) -> Option<&[u8]> {
+    value
+        .as_bytes()
+        .split(|byte| matches!(byte, b' ' | b'\t' | b','))
+        .find(|word| keyward_auth::is_ours(word))
+}
+
+fn is_ours_encoded(value: &str) -> bool {
+    if !value.contains(['%', '+']) {
+        return false;
+    }
+    let decoded: Vec<u8> = percent_decode_str(value).collect();
+    // Twice, for a server behind us that does so.
+    let twice: Vec<u8> = percent_encoding::percent_decode(&decoded).collect();
+    [decoded, twice].iter().any(|text| {
+        text.split(|byte| matches!(byte, b' ' | b'+'))
+            .any(keyward_auth::is_ours)
+    })
+}
+
+/// Whether a query parameter of this name carries a key of `provider`.
+fn names_a_key(name: &str, provider: &Provider) -> bool {
+    let names = provider.credential_query();
+    if !name.contains('%') {
+        return names.iter().any(|known| known.as_ref() == name);
+    }
+    let decoded: Vec<u8> = percent_decode_str(name).collect();
+    names.iter().any(|known| known.as_bytes() == decoded)
+}
+
+/// Cuts from `query` every parameter that holds a token of ours, and with `keys` every one that holds a key
+/// of `provider`; the other bytes stay as they are. `None` where nothing is left.
+pub(crate) fn cut_query(query: &str, provider: &Provider, keys: Keys) -> Option<String> {
+    let mut kept = String::with_capacity(query.len());
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let ours = keyward_auth::is_ours(value.as_bytes()) || is_ours_encoded(value);
+        if ours || (keys == Keys::Cut && names_a_key(name, provider)) {
+            continue;
+        }
+        if !kept.is_empty() {
+            kept.push('&');
+        }
+        kept.push_str(pair);
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// Removes every header in which a token of ours stands. For requests whose own credential goes through:
+/// where a stored key comes in, all of these headers go.
+pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
+    for name in all_credential_headers() {
+        if headers
+            .get_all(name)
+            .iter()
+            .any(|value| own_token(value).is_some())
+        {
+            headers.remove(name);
+        }
+    }
+}
+
+/// What happens to the client's own keys in a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Cut,
+    Keep,
+}

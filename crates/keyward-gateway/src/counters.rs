@@ -1,0 +1,43 @@
+//! Counts of one worker. Nobody else writes them, so no cache line is fought over.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::StatusCode;
+
+/// Classes of status that are counted apart: 1xx to 5xx, and everything else.
+const CLASSES: usize = 6;
+
+/// One worker's counts of answers, by provider and class of status.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    answers: Box<[[AtomicU64; CLASSES]]>,
+}
+
+/// The names of the classes, in the order in which they are counted.
+pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
+
+impl Counters {
+    /// Counters for this many providers, all zero.
+    pub(crate) fn new(providers: usize) -> Self {
+        let answers = (0..providers).map(|_index| Default::default()).collect();
+        Self { answers }
+    }
+
+    /// Notes an answer that a provider gave.
+    pub(crate) fn answered(&self, provider: usize, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100)
+            .saturating_sub(1)
+            .min(CLASSES - 1);
+        if let Some(count) = self.answers.get(provider).and_then(|row| row.get(class)) {
+            // One writer: a load and a store do, without a locked instruction.
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Every count, by provider.
+    pub(crate) fn read(&self) -> impl Iterator<Item = [u64; CLASSES]> + '_ {
+        self.answers
+            .iter()
+            .map(|row| row.each_ref().map(|count| count.load(Ordering::Relaxed)))
+    }
+}

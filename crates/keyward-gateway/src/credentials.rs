@@ -1,0 +1,96 @@
+//! (gateway, provider, alias) → a bound credential, without a store.
+//!
+//! The sealed value stands in the snapshot. A worker opens it on first use and keeps it bound for as long as
+//! the same version of the same key is current: nothing is shared between workers, nothing is looked up.
+
+use std::{collections::HashMap, sync::Arc};
+
+use keyward_forward::Scrubber;
+use keyward_providers::Provider;
+use keyward_registry::{ProviderKey, ProviderKeyId, Snapshot};
+use keyward_secret::{BoundCredential, Origin};
+use keyward_vault::{RecordId, Vault, VersionNumber};
+
+/// A credential ready to inject, and what removes it from answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Injected {
+    pub(crate) credential: BoundCredential,
+    pub(crate) scrubber: Arc<Scrubber>,
+}
+
+/// Why a stored key cannot be used.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// It is sealed for other origins.
+    Elsewhere { sealed_for: String },
+    /// Its record is missing, does not open, or cannot stand in a header.
+    Damaged,
+}
+
+/// One worker's opened credentials.
+#[derive(Debug, Default)]
+pub(crate) struct Credentials(HashMap<ProviderKeyId, (VersionNumber, Arc<Injected>)>);
+
+impl Credentials {
+    /// The credential of `key` for `origin`, opened now if it was not before.
+    pub(crate) fn find(
+        &mut self,
+        vault: &Vault,
+        key: &ProviderKey,
+        provider: &Provider,
+        origin: &Origin,
+    ) -> Result<Arc<Injected>, Unusable> {
+        let current = key.current.as_ref().ok_or(Unusable::Damaged)?;
+        if let Some((version, injected)) = self.0.get(&key.record.id)
+            && *version == current.version
+            && injected.credential.may_go_to(origin)
+        {
+            return Ok(Arc::clone(injected));
+        }
+        let id = RecordId {
+            account: key.record.account,
+            secret: key.record.secret,
+            version: current.version,
+        };
+        let opened =
+            vault
+                .open(&current.sealed, &id, origin)
+                .map_err(|error| match error.sealed_for() {
+                    Some(sealed_for) => Unusable::Elsewhere {
+                        sealed_for: sealed_for.to_string(),
+                    },
+                    None => {
+                        tracing::error!(
+                            key = %key.record.id,
+                            error = &error as &dyn std::error::Error,
+                            "a stored key does not open"
+                        );
+                        Unusable::Damaged
+                    }
+                })?;
+        let credential = provider
+            .bind(opened.value, opened.destination)
+            .map_err(|_invalid| Unusable::Damaged)?;
+        let injected = Arc::new(Injected {
+            scrubber: Arc::new(Scrubber::new(&credential)),
+            credential,
+        });
+        self.0
+            .insert(key.record.id, (current.version, Arc::clone(&injected)));
+        Ok(injected)
+    }
+
+    /// Lets go of what is no longer current, so that a replaced or deleted value does not stay in memory.
+    pub(crate) fn retain(&mut self, snapshot: &Snapshot) {
+        if self.0.is_empty() {
+            return;
+        }
+        let current: HashMap<ProviderKeyId, VersionNumber> = snapshot
+            .accounts()
+            .flat_map(|account| account.provider_keys())
+            .filter_map(|key| Some((key.record.id, key.current.as_ref()?.version)))
+            .collect();
+        self.0
+            .retain(|id, (version, _)| current.get(id) == Some(version));
+    }
+}

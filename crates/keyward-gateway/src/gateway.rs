@@ -1,0 +1,161 @@
+//! The data plane as a whole: what every worker shares.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::HeaderName;
+use keyward_forward::{Dial, Endpoint, EndpointError, StripList};
+use keyward_providers::{Provider, Upstream, all_credential_headers};
+use keyward_registry::Registry;
+
+use crate::{Config, counters::Counters, worker::Worker};
+
+/// The data plane over a registry. Cheap to share; [`serve`](Self::serve) runs it.
+pub struct Gateway {
+    registry: Arc<Registry>,
+    dial: Arc<dyn Dial>,
+    config: Config,
+    providers: Providers,
+    counters: Mutex<Vec<Arc<Counters>>>,
+}
+
+/// The catalogue, prepared for the request path: by slug and alias, with what never changes built once.
+#[derive(Debug, Default)]
+pub(crate) struct Providers {
+    entries: Vec<Arc<ProviderEntry>>,
+    /// By the index of the catalogue's upstream.
+    endpoints: Vec<Arc<Endpoint>>,
+    by_slug: HashMap<Box<str>, usize>,
+}
+
+/// One provider, prepared.
+#[derive(Debug)]
+pub(crate) struct ProviderEntry {
+    pub(crate) index: usize,
+    pub(crate) provider: Arc<Provider>,
+    /// What goes when a stored key comes in: every header that any provider takes a key in.
+    pub(crate) strip_all: StripList,
+    /// What goes when the client's own key goes through: nothing of the kind.
+    pub(crate) strip_none: StripList,
+}
+
+/// The data plane could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare the providers")]
+pub struct BuildError(#[source] EndpointError);
+
+impl Gateway {
+    /// Prepares the data plane. Dials upstreams through `dial`.
+    ///
+    /// # Errors
+    ///
+    /// When an origin of the catalogue cannot stand in a `Host` header.
+    pub fn build(
+        registry: Arc<Registry>,
+        dial: Arc<dyn Dial>,
+        config: Config,
+    ) -> Result<Self, BuildError> {
+        let providers = Providers::build(&registry)?;
+        Ok(Self {
+            registry,
+            dial,
+            config,
+            providers,
+            counters: Mutex::default(),
+        })
+    }
+
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(crate) const fn dial(&self) -> &Arc<dyn Dial> {
+        &self.dial
+    }
+
+    pub(crate) const fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// A worker, with counters that the recorder reads.
+    pub(crate) fn worker(self: &Arc<Self>) -> Arc<Worker> {
+        let counters = Arc::new(Counters::new(self.providers.entries.len()));
+        self.counters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&counters));
+        Arc::new(Worker::new(Arc::clone(self), counters))
+    }
+
+    pub(crate) fn all_counters(&self) -> Vec<Arc<Counters>> {
+        self.counters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Providers {
+    fn build(registry: &Registry) -> Result<Self, BuildError> {
+        let endpoints = registry
+            .catalogue()
+            .upstreams()
+            .map(|upstream| Endpoint::new(upstream.origin().clone()).map(Arc::new))
+            .collect::<Result<_, _>>()
+            .map_err(BuildError)?;
+        let mut providers = Self {
+            endpoints,
+            ..Self::default()
+        };
+        for provider in registry.catalogue().iter() {
+            let index = providers.entries.len();
+            let target = provider.target_header();
+            providers.by_slug.insert(provider.slug().into(), index);
+            for alias in provider.aliases() {
+                providers.by_slug.insert(alias.clone(), index);
+            }
+            providers.entries.push(Arc::new(ProviderEntry {
+                index,
+                provider: Arc::clone(provider),
+                // A header that chooses the target has been obeyed; the provider has no use for it.
+                strip_all: StripList::new(
+                    all_credential_headers()
+                        .iter()
+                        .chain(target)
+                        .map(HeaderName::as_str),
+                    [],
+                ),
+                strip_none: StripList::new(target.map(HeaderName::as_str), []),
+            }));
+        }
+        Ok(providers)
+    }
+
+    /// By slug or alias. Allocates nothing.
+    pub(crate) fn find(&self, slug: &str) -> Option<&Arc<ProviderEntry>> {
+        self.entries.get(*self.by_slug.get(slug)?)
+    }
+
+    pub(crate) fn endpoint(&self, upstream: &Upstream) -> Option<&Arc<Endpoint>> {
+        self.endpoints.get(upstream.index())
+    }
+
+    pub(crate) fn slugs(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.provider.slug())
+    }
+}

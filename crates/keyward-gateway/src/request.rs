@@ -1,0 +1,428 @@
+//! The way of one request, up to the point where it goes out. No I/O, no clock: `now` is an argument.
+//!
+//! Address, caller, may they, credential, target. What comes after (rewrite, forward, answer) is the
+//! forwarder's.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, HeaderName, Method, Request, Uri, header::HOST};
+use keyward_auth::{Decision, Entry, Kind, RunAsk, decide_run};
+use keyward_forward::Target;
+use keyward_providers::{Class, Route, Support};
+use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, ProviderKey, Snapshot};
+
+use crate::{
+    Gateway, GatewayAddress,
+    caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query},
+    credentials::{Injected, Unusable},
+    gateway::ProviderEntry,
+    respond::Refusal,
+    worker::State,
+};
+
+/// Chooses the stored key (wire-spec §2.1).
+const ALIAS_HEADER: HeaderName = HeaderName::from_static("cf-aig-byok-alias");
+
+/// What is to be done with a request that may go on.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) provider: Arc<ProviderEntry>,
+    pub(crate) target: Target,
+    /// The stored key, unless the client's own goes through.
+    pub(crate) injected: Option<Arc<Injected>>,
+    /// How many bytes of the target's path stand before the rest.
+    pub(crate) prefix: usize,
+    /// How many bytes of the request's path stand for them.
+    pub(crate) mount: usize,
+}
+
+/// Decides what happens to a request.
+pub(crate) fn decide<B>(
+    gateway: &Gateway,
+    state: &mut State,
+    request: &Request<B>,
+    uri: &Uri,
+    source: IpAddr,
+    now: SystemTime,
+) -> Result<Plan, Refusal> {
+    check_method(request.method())?;
+    check_host(request.headers(), uri)?;
+    let address =
+        GatewayAddress::parse(uri.path()).map_err(|error| Refusal::Path(error.to_string()))?;
+    let (snapshot, is_new) = state.reader.current();
+    if is_new {
+        state.credentials.retain(snapshot);
+    }
+    let step = Step {
+        snapshot: &Arc::clone(snapshot),
+        headers: request.headers(),
+        uri,
+        address,
+        source,
+        now,
+    };
+    match gateway.providers().find(address.provider) {
+        Some(entry) => step.decide(gateway, state, request.method(), entry),
+        None => Err(step.unknown_provider()),
+    }
+}
+
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    // TRACE would show the injected credential; CONNECT asks for a tunnel.
+    if *method == Method::TRACE || *method == Method::CONNECT {
+        return Err(Refusal::Method {
+            method: method.to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// Exactly one `Host`, and no other authority in the target (RFC 9112 §3.2).
+fn check_host(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Refusal::Host);
+    };
+    match uri.authority() {
+        Some(authority)
+            if !host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            Err(Refusal::Host)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the steps share.
+struct Step<'a> {
+    snapshot: &'a Snapshot,
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+    address: GatewayAddress<'a>,
+    source: IpAddr,
+    now: SystemTime,
+}
+
+impl<'a> Step<'a> {
+    fn decide(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        method: &Method,
+        entry: &Arc<ProviderEntry>,
+    ) -> Result<Plan, Refusal> {
+        let provider = entry.provider.as_ref();
+        let caller = Caller::find(self.headers, self.uri.query(), Some(provider));
+        let token = self.verify(&caller)?;
+        let view = self.gateway(token)?;
+        if let Support::Refused { reason } = provider.support() {
+            return Err(Refusal::ProviderRefused {
+                provider: provider.slug().to_owned(),
+                reason: reason.to_string(),
+            });
+        }
+        let route = provider
+            .route(method, self.address.rest, self.headers)
+            .map_err(|error| Refusal::Target(error.to_string()))?;
+        let injected = match caller.own_key {
+            OwnKey::Repeated => return Err(Refusal::CredentialRepeated),
+            OwnKey::Present => {
+                self.allow_own_key(view, token, entry, route.class)?;
+                None
+            }
+            OwnKey::Absent => {
+                let key = self.stored_key(view, token, entry, route.class)?;
+                Some(self.open(gateway, state, entry, key, &route)?)
+            }
+        };
+        if let Some(token) = token {
+            token.last_used.touch(seconds(self.now));
+        }
+        self.plan(gateway, entry, &route, &caller, injected)
+    }
+
+    /// The token, where there is one: it must be known. Whether it may is another question.
+    fn verify(&self, caller: &Caller<'_>) -> Result<Option<&'a Arc<Entry>>, Refusal> {
+        match &caller.token {
+            Presented::Absent => Ok(None),
+            Presented::Bad => Err(Refusal::Unauthorized),
+            Presented::Token(text) => {
+                let entry = self.snapshot.tokens().find(&text.digest());
+                entry.map(Some).ok_or(Refusal::Unauthorized)
+            }
+        }
+    }
+
+    /// The gateway. Only who holds a token that could be for it learns that there is none.
+    fn gateway(&self, token: Option<&Arc<Entry>>) -> Result<&'a GatewayView, Refusal> {
+        let name = self.address.gateway;
+        let found = self.snapshot.gateway(self.address.account, name);
+        match (found, token) {
+            (Some(view), None) if view.record().settings.authentication => {
+                Err(Refusal::Unauthorized)
+            }
+            (Some(view), _) => Ok(view),
+            (None, Some(token)) if self.could_be_for_gateway(token) => {
+                Err(Refusal::GatewayUnknown {
+                    gateway: name.to_owned(),
+                })
+            }
+            (None, _) => Err(Refusal::Unauthorized),
+        }
+    }
+
+    fn could_be_for_gateway(&self, token: &Entry) -> bool {
+        let grant = &token.record.grant;
+        token.record.kind == Kind::Gateway
+            && grant.account == self.address.account
+            && grant.gateways.allows(self.address.gateway)
+            && token.record.status(self.now) == keyward_auth::Status::Active
+    }
+
+    /// A provider that the catalogue does not have. Who may not use the gateway learns no more than that.
+    fn unknown_provider(&self) -> Refusal {
+        let caller = Caller::find(self.headers, self.uri.query(), None);
+        let allowed = self.verify(&caller).and_then(|token| {
+            self.gateway(token)?;
+            match token {
+                Some(token) if !self.could_be_for_gateway(token) => Err(Refusal::Unauthorized),
+                _ => Ok(()),
+            }
+        });
+        allowed.err().unwrap_or_else(|| Refusal::ProviderUnknown {
+            provider: self.address.provider.to_owned(),
+        })
+    }
+
+    fn check(
+        &self,
+        token: &Entry,
+        entry: &ProviderEntry,
+        alias: Option<&str>,
+        class: Class,
+    ) -> Result<(), Refusal> {
+        let ask = RunAsk {
+            account: self.address.account,
+            gateway: self.address.gateway,
+            provider: entry.provider.slug(),
+            alias,
+            class: class.bit(),
+            source: self.source,
+        };
+        match decide_run(token.record.kind, &token.record.grant, &ask, self.now) {
+            Decision::Allow => Ok(()),
+            Decision::Deny(reason) => {
+                tracing::debug!(token = %token.record.id, %reason, "a token may not do what it asks for");
+                Err(Refusal::Unauthorized)
+            }
+        }
+    }
+
+    /// The client's own key goes through, unless the gateway takes stored keys only.
+    fn allow_own_key(
+        &self,
+        view: &GatewayView,
+        token: Option<&Arc<Entry>>,
+        entry: &ProviderEntry,
+        class: Class,
+    ) -> Result<(), Refusal> {
+        if let Some(token) = token {
+            self.check(token, entry, None, class)?;
+        }
+        if view.record().settings.stored_keys_only {
+            return Err(Refusal::OwnKeyForbidden {
+                gateway: self.address.gateway.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The stored key for this request. It is for authenticated requests alone, whatever the gateway says.
+    fn stored_key<'v>(
+        &self,
+        view: &'v GatewayView,
+        token: Option<&Arc<Entry>>,
+        entry: &ProviderEntry,
+        class: Class,
+    ) -> Result<&'v Arc<ProviderKey>, Refusal> {
+        let token = token.ok_or(Refusal::Unauthorized)?;
+        let keys = view.keys_for(entry.provider.slug());
+        let alias = self.alias()?;
+        let Some(key) = keys.iter().find(|key| key.record.alias.as_str() == alias) else {
+            self.check(token, entry, None, class)?;
+            return Err(self.no_such_key(token, entry, keys, alias));
+        };
+        self.check(token, entry, Some(alias), class)?;
+        self.check_usable(key, entry)?;
+        key.last_used.touch(seconds(self.now));
+        Ok(key)
+    }
+
+    fn alias(&self) -> Result<&'a str, Refusal> {
+        let refuse = |problem| Refusal::Header {
+            name: "cf-aig-byok-alias",
+            problem,
+        };
+        let mut values = self.headers.get_all(ALIAS_HEADER).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(Alias::DEFAULT),
+            (Some(value), None) => {
+                let text = value.to_str().map_err(|_bytes| refuse("is not text"))?;
+                Ok(text.trim_ascii())
+            }
+            (Some(_), Some(_)) => Err(refuse("stands in the request more than once")),
+        }
+    }
+
+    /// Tells which aliases there are, of those that the token may use. An alias is ignored where the provider
+    /// has no key at all (wire-spec §3.2).
+    fn no_such_key(
+        &self,
+        token: &Entry,
+        entry: &ProviderEntry,
+        keys: &[Arc<ProviderKey>],
+        alias: &str,
+    ) -> Refusal {
+        let gateway = self.address.gateway.to_owned();
+        let provider = entry.provider.slug().to_owned();
+        let allowed = &token.record.grant.aliases;
+        let names: Vec<_> = keys
+            .iter()
+            .map(|key| key.record.alias.as_str())
+            .filter(|name| allowed.allows(name))
+            .map(|name| format!("'{name}'"))
+            .collect();
+        // What is no alias is not repeated: it may be anything.
+        let alias =
+            Alias::parse(alias).map_or_else(|_invalid| "?".to_owned(), |alias| alias.to_string());
+        if keys.is_empty() {
+            Refusal::KeyMissing { gateway, provider }
+        } else {
+            Refusal::AliasUnknown {
+                gateway,
+                provider,
+                alias,
+                configured: names.join(", "),
+            }
+        }
+    }
+
+    fn check_usable(&self, key: &ProviderKey, entry: &ProviderEntry) -> Result<(), Refusal> {
+        let record = &key.record;
+        if record.is_usable(self.now) {
+            return Ok(());
+        }
+        let gateway = self.address.gateway.to_owned();
+        let provider = entry.provider.slug().to_owned();
+        let alias = record.alias.to_string();
+        if record.disabled_at.is_some() {
+            return Err(Refusal::KeyDisabled {
+                gateway,
+                provider,
+                alias,
+            });
+        }
+        let status = match record.status {
+            // Not usable and not refused by anyone: its date has passed.
+            KeyStatus::Active => KeyStatus::Expired,
+            status => status,
+        };
+        Err(Refusal::KeyNotActive {
+            gateway,
+            provider,
+            alias,
+            status: status.as_str(),
+        })
+    }
+
+    fn open(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        entry: &ProviderEntry,
+        key: &ProviderKey,
+        route: &Route<'_>,
+    ) -> Result<Arc<Injected>, Refusal> {
+        let origin = route.upstream.origin();
+        let vault = gateway.registry().vault();
+        let found = state.credentials.find(vault, key, &entry.provider, origin);
+        found.map_err(|unusable| {
+            let gateway = self.address.gateway.to_owned();
+            let provider = entry.provider.slug().to_owned();
+            let alias = key.record.alias.to_string();
+            match unusable {
+                Unusable::Elsewhere { sealed_for } => Refusal::KeyElsewhere {
+                    gateway,
+                    provider,
+                    alias,
+                    sealed_for,
+                    wanted: origin.to_string(),
+                },
+                Unusable::Damaged => Refusal::KeyDamaged {
+                    gateway,
+                    provider,
+                    alias,
+                },
+            }
+        })
+    }
+
+    fn plan(
+        &self,
+        gateway: &Gateway,
+        entry: &Arc<ProviderEntry>,
+        route: &Route<'_>,
+        caller: &Caller<'_>,
+        injected: Option<Arc<Injected>>,
+    ) -> Result<Plan, Refusal> {
+        let provider = entry.provider.as_ref();
+        let endpoint = gateway
+            .providers()
+            .endpoint(route.upstream)
+            .ok_or_else(|| Refusal::Target("the provider has no such origin".to_owned()))?;
+        let keys = match injected {
+            Some(_) => Keys::Cut,
+            None => Keys::Keep,
+        };
+        let (prefix, rest, query) = match &route.path_override {
+            None => (route.prefix, self.address.rest, self.uri.query()),
+            Some(target) => match target.split_once('?') {
+                Some((path, query)) => ("", path, Some(query)),
+                None => ("", target.as_str(), None),
+            },
+        };
+        let cut;
+        let query = match query {
+            Some(query) if caller.query == QueryCut::Needed || route.path_override.is_some() => {
+                cut = cut_query(query, provider, keys);
+                cut.as_deref()
+            }
+            query => query,
+        };
+        let target = Target::join(Arc::clone(endpoint), prefix, rest, query)
+            .map_err(|error| Refusal::Target(error.to_string()))?;
+        let path = self.uri.path();
+        let shown = path.len() - self.address.rest.len();
+        let mount = path
+            .get(..shown)
+            .map_or(0, |front| front.trim_end_matches('/').len());
+        Ok(Plan {
+            provider: Arc::clone(entry),
+            prefix: prefix.len(),
+            target,
+            injected,
+            mount,
+        })
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,184 @@
+//! Our errors → Cloudflare's shape. The only place of the data plane that knows codes and statuses.
+//!
+//! The shape is wire-spec §3.0 (`error` singular, an array), the codes below 9000 are Cloudflare's (§3.6),
+//! those from 9001 up are ours. docs/errors.md lists them all, each with what to do.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use keyward_forward::{Fault, ForwardError, Kind};
+use serde_json::json;
+
+use crate::request_id::RequestId;
+
+const ERROR_SOURCE: HeaderName = HeaderName::from_static("cf-aig-error-source");
+const EVENT_ID: HeaderName = HeaderName::from_static("cf-aig-event-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("cf-aig-request-id");
+
+/// Why a request is answered by the gateway itself. The texts are for the client: they name what is missing
+/// and the command that mends it, and hold no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("Unauthorized")]
+    Unauthorized,
+    #[error(
+        "There is no gateway `{gateway}` in this account. Make it with `keyward gateways create {gateway}`, or correct the URL."
+    )]
+    GatewayUnknown { gateway: String },
+    #[error(
+        "Invalid provider: there is no provider `{provider}`. docs/providers.md lists the slugs that Keyward knows."
+    )]
+    ProviderUnknown { provider: String },
+    #[error("Invalid provider: `{provider}` cannot be used: {reason}")]
+    ProviderRefused { provider: String, reason: String },
+    #[error(
+        "Provider '{provider}' has no BYOK credential named '{alias}'. Configured aliases: {configured}. Store it with `keyward keys add {provider} --gateway {gateway} --alias {alias}`."
+    )]
+    AliasUnknown {
+        gateway: String,
+        provider: String,
+        alias: String,
+        configured: String,
+    },
+    #[error(
+        "Provider credentials required: gateway `{gateway}` has no stored key for `{provider}`, and the request carries none. Store one with `keyward keys add {provider} --gateway {gateway}`."
+    )]
+    KeyMissing { gateway: String, provider: String },
+    #[error("{0}")]
+    Path(String),
+    #[error("The request must carry exactly one Host, and address no other server.")]
+    Host,
+    #[error("The header that carries the provider's key stands in the request more than once.")]
+    CredentialRepeated,
+    #[error(
+        "Gateway `{gateway}` does not take the client's own provider keys. Leave the key out, and the stored one is used."
+    )]
+    OwnKeyForbidden { gateway: String },
+    #[error("Method {method} is not passed on.")]
+    Method { method: String },
+    #[error("Header `{name}` {problem}.")]
+    Header {
+        name: &'static str,
+        problem: &'static str,
+    },
+    #[error("{0}")]
+    Target(String),
+    #[error(
+        "The stored key for `{provider}`, alias `{alias}`, is disabled by an operator. Enable it with `keyward keys enable {provider} --gateway {gateway} --alias {alias}`."
+    )]
+    KeyDisabled {
+        gateway: String,
+        provider: String,
+        alias: String,
+    },
+    #[error(
+        "The stored key for `{provider}`, alias `{alias}`, is {status}. Replace it with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
+    )]
+    KeyNotActive {
+        gateway: String,
+        provider: String,
+        alias: String,
+        status: &'static str,
+    },
+    #[error(
+        "The stored key for `{provider}`, alias `{alias}`, is sealed for {sealed_for}, and `{provider}` is at {wanted} now. Enter the key again with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
+    )]
+    KeyElsewhere {
+        gateway: String,
+        provider: String,
+        alias: String,
+        sealed_for: String,
+        wanted: String,
+    },
+    #[error(
+        "The stored key for `{provider}`, alias `{alias}`, cannot be opened: its record is missing or damaged. Enter the key again with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
+    )]
+    KeyDamaged {
+        gateway: String,
+        provider: String,
+        alias: String,
+    },
+    #[error("{0}")]
+    Upstream(String),
+    #[error("{0}")]
+    UpstreamSlow(String),
+    #[error("{0}")]
+    RedirectRefused(String),
+    #[error("{0}")]
+    RequestBody(String),
+}
+
+impl Refusal {
+    /// What the forwarder's failure means to the client.
+    pub(crate) fn from_forward(error: &ForwardError) -> Self {
+        tracing::debug!(
+            error = error as &dyn std::error::Error,
+            "a request was not answered"
+        );
+        let text = error.to_string();
+        match error.kind() {
+            Kind::RedirectOutside => Self::RedirectRefused(text),
+            Kind::WrongDestination => Self::Upstream(text),
+            _ if error.fault() == Fault::Client => Self::RequestBody(text),
+            _ if error.is_timeout() => Self::UpstreamSlow(text),
+            _ => Self::Upstream(text),
+        }
+    }
+
+    /// Status and code.
+    pub(crate) const fn status(&self) -> (StatusCode, u16) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, 2009),
+            Self::GatewayUnknown { .. } => (StatusCode::BAD_REQUEST, 2001),
+            Self::ProviderUnknown { .. } | Self::ProviderRefused { .. } => {
+                (StatusCode::BAD_REQUEST, 2008)
+            }
+            Self::AliasUnknown { .. } => (StatusCode::BAD_REQUEST, 2040),
+            Self::KeyMissing { .. } => (StatusCode::BAD_REQUEST, 2044),
+            Self::Path(_) => (StatusCode::BAD_REQUEST, 9001),
+            Self::Host => (StatusCode::BAD_REQUEST, 9002),
+            Self::CredentialRepeated => (StatusCode::BAD_REQUEST, 9003),
+            Self::OwnKeyForbidden { .. } => (StatusCode::BAD_REQUEST, 9004),
+            Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 9005),
+            Self::Header { .. } => (StatusCode::BAD_REQUEST, 9006),
+            Self::Target(_) => (StatusCode::BAD_REQUEST, 9007),
+            Self::RequestBody(_) => (StatusCode::BAD_REQUEST, 9008),
+            Self::KeyDisabled { .. } => (StatusCode::FAILED_DEPENDENCY, 9010),
+            Self::KeyNotActive { .. } => (StatusCode::FAILED_DEPENDENCY, 9011),
+            Self::KeyElsewhere { .. } => (StatusCode::FAILED_DEPENDENCY, 9012),
+            Self::KeyDamaged { .. } => (StatusCode::FAILED_DEPENDENCY, 9013),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, 9020),
+            Self::UpstreamSlow(_) => (StatusCode::GATEWAY_TIMEOUT, 9021),
+            Self::RedirectRefused(_) => (StatusCode::BAD_GATEWAY, 9022),
+        }
+    }
+
+    /// The whole answer.
+    pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
+        let (status, code) = self.status();
+        let message = self.to_string();
+        let body = json!({
+            "success": false,
+            "result": [],
+            "messages": [],
+            "error": [{ "code": code, "message": message }],
+            "name": "AiGatewayError",
+            "httpCode": status.as_u16(),
+            "internalCode": code,
+            "message": message,
+            "description": message,
+        });
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ERROR_SOURCE, HeaderValue::from_static("gateway"));
+        put_ids(headers, id);
+        response
+    }
+}
+
+fn put_ids(headers: &mut HeaderMap, id: RequestId) {
+    let value = id.to_header();
+    headers.insert(EVENT_ID, value.clone());
+    headers.insert(REQUEST_ID, value);
+}
