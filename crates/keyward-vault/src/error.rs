@@ -32,6 +32,8 @@ pub(crate) enum SealErrorKind {
     PolicyTooLong,
     #[error("the cipher refused it")]
     Cipher,
+    #[error("the machine has not the memory that the passphrase's parameters ask for")]
+    Derivation,
 }
 
 impl From<RandomError> for SealError {

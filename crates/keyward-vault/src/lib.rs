@@ -45,6 +45,8 @@ mod seal;
 mod sealed_format;
 mod slot;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod vault;
 pub mod version;
 

@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     RandomError, SealError, VaultId,
     committed::{self, Key},
-    error::UnsealErrorKind,
+    error::{SealErrorKind, UnsealErrorKind},
     keyring::{random_key, random_nonce},
 };
 
@@ -160,7 +160,7 @@ impl Slot {
         };
         let key = slot
             .derive(unlock)
-            .map_err(|_memory| crate::error::SealErrorKind::Cipher)?;
+            .map_err(|_memory| SealErrorKind::Derivation)?;
         let nonce = random_nonce()?;
         slot.wrapped = committed::seal(
             &key,

@@ -13,12 +13,14 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Current = (SecretRecord, Option<VersionRecord>);
 
 /// Where seals, secrets and versions are kept. Object-safe.
+///
+/// A secret goes by its account and its id: the same id in another account is another secret.
 pub trait VaultStore: Send + Sync + fmt::Debug {
     /// The seal, if a vault was ever made here.
     fn load_seal(&self) -> BoxFuture<'_, Result<Option<SealState>, StoreError>>;
 
     /// Keeps the seal if the one there is at `expected` (none: if there is none yet), and gives it the next
-    /// revision.
+    /// revision: 1, then one more each time. The revision that `state` holds is not looked at.
     ///
     /// # Errors
     ///
@@ -29,14 +31,14 @@ pub trait VaultStore: Send + Sync + fmt::Debug {
         expected: Option<u64>,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// A secret and its current version.
+    /// A secret and its current version, if it names one.
     fn find_secret(
         &self,
         account: AccountId,
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Option<Current>, StoreError>>;
 
-    /// Every secret of an account, by name, then id.
+    /// Every secret of an account, by the bytes of its name, then by id.
     fn list_secrets(
         &self,
         account: AccountId,
@@ -49,7 +51,12 @@ pub trait VaultStore: Send + Sync + fmt::Debug {
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Vec<VersionRecord>, StoreError>>;
 
-    /// Carries out all changes, or none. Returns when they are durable.
+    /// Carries out all changes in their order, or none. Returns when they are durable, and every read that
+    /// begins later sees them. Deleting what the account does not have changes nothing and is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::is_conflict`] where a version would be left whose secret its account does not have.
     fn apply(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 

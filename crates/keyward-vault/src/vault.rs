@@ -84,6 +84,8 @@ impl Vault {
                         keyring,
                     });
                 }
+                // A slot that could not be tried may be the right one: that is what to tell.
+                Err(_) if matches!(last, UnsealErrorKind::Derivation) => {}
                 Err(kind) => last = kind,
             }
         }

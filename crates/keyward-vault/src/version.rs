@@ -18,6 +18,8 @@ enum Kind {
     NumbersUsedUp,
     #[error("the new record is not sealed as the next version")]
     NotTheNext,
+    #[error("the version to destroy is not the secret's current one")]
+    NotTheCurrent,
 }
 
 /// The number that the next value of `secret` is sealed as.
@@ -59,7 +61,7 @@ pub fn create(
 ///
 /// # Errors
 ///
-/// When `sealed` is not sealed as [`next_number`] of this secret.
+/// When `sealed` is not sealed as [`next_number`] of this secret, or `current` is not its current version.
 pub fn replace(
     secret: &SecretRecord,
     current: Option<&VersionRecord>,
@@ -71,6 +73,13 @@ pub fn replace(
     let id = sealed.header().id;
     if id.version != number || id.secret != secret.id || id.account != secret.account {
         return Err(ReplaceError(Kind::NotTheNext));
+    }
+    let is_current = |version: &VersionRecord| {
+        (version.account, version.secret, Some(version.number))
+            == (secret.account, secret.id, secret.current)
+    };
+    if !current.is_none_or(is_current) {
+        return Err(ReplaceError(Kind::NotTheCurrent));
     }
     let mut changed = secret.clone();
     changed.modified_at = now;
@@ -179,5 +188,23 @@ mod tests {
         let mut other = secret();
         other.id = SecretId::from_bytes([9; 16]);
         assert!(replace(&other, None, again, String::new(), START).is_err());
+    }
+
+    #[test]
+    fn no_version_but_the_current_one_is_destroyed() {
+        let (vault, _root) = Vault::create().unwrap();
+        let first = seal(&vault, VersionNumber::FIRST);
+        let created = create(secret(), first, String::new(), START);
+        let [Change::PutSecret(now), Change::PutVersion(one)] = created.as_slice() else {
+            panic!("{created:?}");
+        };
+        let mut foreign = one.clone();
+        foreign.secret = SecretId::from_bytes([9; 16]);
+        let mut later = one.clone();
+        later.number = VersionNumber::new(2).unwrap();
+        for wrong in [foreign, later] {
+            let next = seal(&vault, next_number(now).unwrap());
+            assert!(replace(now, Some(&wrong), next, String::new(), START).is_err());
+        }
     }
 }

@@ -178,4 +178,15 @@ proptest! {
         mixed.extend_from_slice(&bytes);
         let _may_be_refused = SealedRecord::parse(mixed);
     }
+
+    #[test]
+    fn what_parses_is_canonical(at in 0_usize..147, byte: u8) {
+        let (_, record) = sealed(b"sk-1", &policy(&["https://api.openai.com"]));
+        let mut bytes = record.as_bytes().to_vec();
+        bytes[at] = byte;
+        if let Ok(parsed) = SealedRecord::parse(bytes) {
+            let again = parsed.header().to_bytes().unwrap();
+            prop_assert_eq!(again.as_slice(), parsed.parts().0);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A key from a passphrase: Argon2id.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use keyward_secret::SecretBytes;
 use zeroize::Zeroizing;
 
@@ -96,8 +96,18 @@ impl PassphraseParams {
             Some(key.len()),
         )
         .ok()?;
+        // The last blocks give the key, so the memory is erased too; the crate's own allocation is not.
+        let count = params.block_count();
+        let mut blocks = Zeroizing::new(Vec::new());
+        blocks.try_reserve_exact(count).ok()?;
+        blocks.resize(count, Block::new());
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase.expose(), salt, key.as_mut_slice())
+            .hash_password_into_with_memory(
+                passphrase.expose(),
+                salt,
+                key.as_mut_slice(),
+                blocks.as_mut_slice(),
+            )
             .ok()?;
         Some(key)
     }
