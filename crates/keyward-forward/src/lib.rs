@@ -1,1 +1,79 @@
 //! A header-rewriting, streaming HTTP forwarder that injects bound credentials.
+//!
+//! It takes a request, a [`Target`], and [`Rules`]; strips what must not pass, injects the credential last,
+//! sends the request over a kept-alive connection, and streams the answer back with the credential scrubbed
+//! from it. A [`BoundCredential`](keyward_secret::BoundCredential) never goes to an origin that it is not
+//! bound to: the check stands beside the injection.
+//!
+//! - [`Endpoint`], [`Target`]: where a request goes; no URL is built by joining text of a client.
+//! - [`headers`]: which headers pass. Pure.
+//! - [`Scrubber`]: takes a credential out of what comes back. Pure and incremental.
+//! - [`Dial`], [`SystemDial`]: how connections are made.
+//! - [`Forwarder`]: joins the above, with a pool of its own.
+//!
+//! It knows no provider, no gateway token, no server and no store. It follows no redirect, decompresses
+//! nothing, and sends nothing twice that an upstream may have seen. Stated limit: a compressed body passes
+//! unscrubbed ([`AcceptEncoding::Identity`] asks an upstream for plain ones).
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use bytes::Bytes;
+//! use http_body_util::{BodyExt, Full};
+//! use keyward_forward::{
+//!     Config, Endpoint, Forwarder, Rules, Scrubber, StripList, SystemDial, Target, TlsConfig,
+//! };
+//! use keyward_secret::{BoundCredential, Destination, Origin, SecretBytes};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // Once per process, provider and credential:
+//! let dial = Arc::new(SystemDial::build(TlsConfig::default())?);
+//! let endpoint = Arc::new(Endpoint::new(Origin::parse("https://api.example.com")?)?);
+//! let strip = StripList::new(["authorization", "x-api-key"], []);
+//! let credential = BoundCredential::build(
+//!     http::header::AUTHORIZATION,
+//!     "Bearer ",
+//!     SecretBytes::new(b"sk-example".to_vec()),
+//!     Destination::parse(["https://api.example.com"])?,
+//! )?;
+//! let scrubber = Arc::new(Scrubber::new(&credential));
+//!
+//! // Once per worker:
+//! let forwarder = Forwarder::new(dial, Config::default());
+//!
+//! // Per request:
+//! let request = http::Request::post("/ignored").body(Full::new(Bytes::from("{}")))?;
+//! let target = Target::join(endpoint, "/v1", "/chat/completions", None)?;
+//! let rules = Rules::new(&strip).with_credential(&credential, &scrubber);
+//! let answer = forwarder.forward(request, target, rules).await?;
+//! println!("{} {:?}", answer.status(), answer.into_body().collect().await?.to_bytes());
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod client;
+mod config;
+pub mod dial;
+mod endpoint;
+mod error;
+pub mod headers;
+mod location;
+mod pool;
+mod retry;
+mod rules;
+mod scrub;
+mod strip;
+mod target;
+
+pub use body::{BodyError, ResponseBody};
+pub use client::Forwarder;
+pub use config::Config;
+pub use dial::{BoxFuture, Connection, Dial, DialError, SystemDial, TlsConfig};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{BoxError, Fault, ForwardError, Kind};
+pub use location::RedirectOutside;
+pub use rules::{AcceptEncoding, CdnLoop, LocationRule, Rules};
+pub use scrub::Scrubber;
+pub use strip::StripList;
+pub use target::{Target, TargetError};

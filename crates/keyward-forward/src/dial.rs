@@ -1,0 +1,190 @@
+//! How a connection to an upstream is made: a trait, so that tests and in-process providers need no socket.
+
+mod system;
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use keyward_secret::Origin;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub use self::system::{AddressFilter, BuildError, SystemDial, TlsConfig};
+use crate::BoxError;
+
+/// A boxed future of any thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Makes connections.
+pub trait Dial: Send + Sync + fmt::Debug {
+    /// Connects to `origin`, with TLS where its scheme says so.
+    ///
+    /// Tries the origin's addresses in turn. Cancel-safe; the caller limits the time.
+    fn dial<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>>;
+}
+
+/// A connection to an upstream, ready for HTTP/1.1.
+///
+/// What TLS agreed on (ALPN) will be told here when HTTP/2 upstreams come; until then a dialler offers
+/// `http/1.1` only.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    is_tls: bool,
+}
+
+/// No connection was made. Nothing was sent that an application could have seen.
+#[derive(Debug)]
+pub struct DialError {
+    kind: Kind,
+    source: Option<BoxError>,
+}
+
+/// Why no connection was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a forwarder maps each to an error of its own"
+)]
+pub enum Kind {
+    /// The host refused it.
+    Refused,
+    /// The name has no address.
+    Unresolvable,
+    /// No address answers.
+    Unreachable,
+    /// An address filter refused every address.
+    Forbidden,
+    /// The TLS handshake failed.
+    Tls,
+    /// It took too long.
+    Timeout,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Connection {
+    /// A connection in clear over any stream.
+    pub fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            is_tls: false,
+        }
+    }
+
+    /// A connection over a stream that does TLS.
+    pub fn tls(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self {
+            is_tls: true,
+            ..Self::new(stream)
+        }
+    }
+
+    /// Whether the stream does TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("is_tls", &self.is_tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+impl DialError {
+    /// A failure of this kind, with its cause for the log.
+    pub fn new(kind: Kind, source: impl Into<BoxError>) -> Self {
+        Self {
+            kind,
+            source: Some(source.into()),
+        }
+    }
+
+    /// Why no connection was made.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether the dialler gave up because it took too long.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self.kind, Kind::Timeout)
+    }
+}
+
+impl From<Kind> for DialError {
+    fn from(kind: Kind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Refused => "the connection was refused",
+            Kind::Unresolvable => "the name has no address",
+            Kind::Unreachable => "no address answers",
+            Kind::Forbidden => "every address of the name is forbidden",
+            Kind::Tls => "the TLS handshake failed",
+            Kind::Timeout => "connecting took too long",
+        })
+    }
+}
+
+impl Error for DialError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source: &(dyn Error + 'static) = self.source.as_deref()?;
+        Some(source)
+    }
+}

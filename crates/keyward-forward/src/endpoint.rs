@@ -1,0 +1,66 @@
+//! One upstream, prepared once and shared by every request that goes there.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use keyward_secret::Origin;
+
+/// One upstream: its origin, and the `Host` header that every request to it carries.
+///
+/// Built when a provider is configured and shared as `Arc<Endpoint>`; a request formats nothing.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    origin: Origin,
+    host: HeaderValue,
+}
+
+/// The origin cannot stand in a `Host` header.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot send requests to {origin}: its host cannot stand in a header")]
+pub struct EndpointError {
+    origin: Origin,
+}
+
+impl Endpoint {
+    /// Prepares `origin`.
+    ///
+    /// # Errors
+    ///
+    /// When the host cannot stand in a header. What [`Origin::parse`] accepts can.
+    pub fn new(origin: Origin) -> Result<Self, EndpointError> {
+        match HeaderValue::from_maybe_shared(Bytes::from(origin.authority())) {
+            Ok(host) => Ok(Self { origin, host }),
+            Err(_invalid) => Err(EndpointError { origin }),
+        }
+    }
+
+    /// Where requests go.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The `Host` header. A clone shares the bytes.
+    #[must_use]
+    pub const fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_secret::Origin;
+
+    use super::Endpoint;
+
+    #[test]
+    fn the_host_header_leaves_the_schemes_own_port_out() {
+        for (origin, host) in [
+            ("https://api.example.com:443", "api.example.com"),
+            ("https://api.example.com:8443", "api.example.com:8443"),
+            ("http://[::1]:80", "[::1]"),
+        ] {
+            let endpoint = Endpoint::new(Origin::parse(origin).unwrap()).unwrap();
+            assert_eq!(endpoint.host(), host);
+        }
+    }
+}
