@@ -1,0 +1,24 @@
+//! The data plane as clients see it: a running gateway in front of a fake provider, over real sockets.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod destination;
+#[cfg(test)]
+mod headers;
+#[cfg(test)]
+mod paths;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod scrub;
+#[cfg(test)]
+mod shutdown;
+#[cfg(test)]
+mod streaming;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod upstream;
