@@ -1,1 +1,45 @@
-//! Keyward's control plane: a REST API in Cloudflare's shapes.
+//! Keyward's control plane: a REST API in the shapes of Cloudflare's v4 API.
+//!
+//! - [`Control`] joins a [`Registry`](keyward_registry::Registry) with a [`Config`];
+//!   [`Control::serve`] runs it on a listener, [`Control::router`] hands it to a host with its own.
+//! - [`Control::routes`] lists every route with the permission it needs. The routes are one table: a line
+//!   without an access cannot be written, and no handler can be called but through a line.
+//!
+//! What every request passes, in this order: the host it names (a web page cannot reach the control plane by
+//! a name of its own), no write from a web page, an API token in `Authorization: Bearer` (nothing else
+//! authenticates: no cookie, no gateway token), the account, the permission, the scopes. There is no CORS.
+//!
+//! The crate knows no SQL, and no path of the data plane but the one it tells (`…/url/{provider}`). It makes
+//! no decision about keys or tokens of its own: `keyward-registry` and `keyward-auth` do. The clock is read in
+//! one place, once per request.
+//!
+//! ```no_run
+//! # async fn run(registry: std::sync::Arc<keyward_registry::Registry>) -> std::io::Result<()> {
+//! use keyward_control::{Config, Control};
+//!
+//! let config = Config::loopback("http://127.0.0.1:8787", env!("CARGO_PKG_VERSION"));
+//! let control = Control::new(registry, config);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8788").await?;
+//! control.serve(listener, std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod body;
+mod call;
+mod caller;
+mod config;
+mod control;
+mod envelope;
+mod erased;
+mod host;
+mod moment;
+mod object;
+mod page;
+mod route;
+mod serve;
+
+pub use caller::Peer;
+pub use config::{Config, Readiness};
+pub use control::{Control, RouteDescription};

@@ -1,0 +1,7 @@
+//! One resource per file.
+
+pub(crate) mod accounts;
+pub(crate) mod gateways;
+pub(crate) mod health;
+pub(crate) mod provider_configs;
+pub(crate) mod tokens;

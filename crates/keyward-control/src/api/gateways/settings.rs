@@ -1,0 +1,220 @@
+//! The settings of a gateway: what requests may say, what answers show.
+//!
+//! A setting that protects and is not enforced yet is refused when it is switched on: whoever sets it relies
+//! on it. Settings that only save or record are kept and given back.
+
+use keyward_registry::{Backoff, GatewaySettings, RateLimitingTechnique};
+use serde::Serialize;
+
+use crate::{
+    envelope::Problem,
+    object::{Field, Object},
+};
+
+/// What a request that makes a gateway may carry. `stored_keys_only` is ours.
+pub(super) const CREATE_FIELDS: &[&str] = &[
+    "id",
+    "authentication",
+    "byok_only",
+    "cache_invalidate_on_update",
+    "cache_ttl",
+    "collect_logs",
+    "dlp",
+    "guardrails",
+    "log_classification",
+    "log_management",
+    "log_management_strategy",
+    "logpush",
+    "logpush_public_key",
+    "otel",
+    "policies",
+    "rate_limiting_interval",
+    "rate_limiting_limit",
+    "rate_limiting_technique",
+    "retry_backoff",
+    "retry_delay",
+    "retry_max_attempts",
+    "spend_limits",
+    "store_id",
+    "stored_keys_only",
+    "stripe",
+    "workers_ai_billing_mode",
+    "zdr",
+];
+
+/// What only answers carry: a client that sends back what it read is not refused for it.
+pub(super) const ANSWER_FIELDS: &[&str] = &[
+    "account_id",
+    "account_tag",
+    "created_at",
+    "internal_id",
+    "is_default",
+    "modified_at",
+    "wholesale",
+];
+
+/// Settings that would protect, account for or export something, and do not yet.
+const NOT_YET: &[&str] = &[
+    "dlp",
+    "guardrails",
+    "log_classification",
+    "logpush",
+    "logpush_public_key",
+    "otel",
+    "policies",
+    "spend_limits",
+    "stripe",
+    "zdr",
+];
+
+/// The largest whole number that every JSON reader keeps exactly (2^53 - 1).
+const MAX: u64 = 9_007_199_254_740_991;
+
+const STOP_INSERTING: &str = "STOP_INSERTING";
+const DELETE_OLDEST: &str = "DELETE_OLDEST";
+
+const TECHNIQUES: &[(&str, RateLimitingTechnique)] = &[
+    ("fixed", RateLimitingTechnique::Fixed),
+    ("sliding", RateLimitingTechnique::Sliding),
+];
+
+const BACKOFFS: &[(&str, Backoff)] = &[
+    ("constant", Backoff::Constant),
+    ("linear", Backoff::Linear),
+    ("exponential", Backoff::Exponential),
+];
+
+/// Reads the settings from the body of a request. Ranges: wire-spec §4.1.
+pub(super) fn read(body: &mut Object) -> Result<GatewaySettings, Problem> {
+    for name in NOT_YET {
+        if let Some(field) = body.find(name).filter(|field| !field.is_off()) {
+            return Err(not_enforced(&field));
+        }
+    }
+    if let Some(field) = body.find("workers_ai_billing_mode")
+        && !field.is_text("postpaid")
+    {
+        return Err(field.refuse("must be `postpaid`: Keyward bills nothing"));
+    }
+    let seconds = |field: Option<Field>| field.map_or(Ok(0), |field| field.whole(0..=MAX));
+    let strategies = &[
+        (STOP_INSERTING, STOP_INSERTING),
+        (DELETE_OLDEST, DELETE_OLDEST),
+    ];
+    let optional_bool = |field: Option<Field>| field.map(Field::boolean).transpose();
+    Ok(GatewaySettings {
+        authentication: optional_bool(body.find("authentication"))?.unwrap_or(true),
+        byok_only: optional_bool(body.find("byok_only"))?.unwrap_or(false),
+        stored_keys_only: optional_bool(body.find("stored_keys_only"))?.unwrap_or(false),
+        cache_invalidate_on_update: body.require("cache_invalidate_on_update")?.boolean()?,
+        cache_ttl: seconds(body.require_nullable("cache_ttl")?)?,
+        collect_logs: body.require("collect_logs")?.boolean()?,
+        log_management: body
+            .find("log_management")
+            .map(|field| field.whole(10_000..=10_000_000))
+            .transpose()?,
+        log_management_strategy: body
+            .find("log_management_strategy")
+            .map(|field| field.one_of(strategies))
+            .transpose()?
+            .map(str::to_owned),
+        rate_limiting_interval: seconds(body.require_nullable("rate_limiting_interval")?)?,
+        rate_limiting_limit: body
+            .require_nullable("rate_limiting_limit")?
+            .map_or(Ok(0), no_limit)?,
+        rate_limiting_technique: body
+            .find("rate_limiting_technique")
+            .map(|field| field.one_of(TECHNIQUES))
+            .transpose()?,
+        retry_max_attempts: body
+            .find("retry_max_attempts")
+            .map(|field| field.whole(1..=5))
+            .transpose()?,
+        retry_delay: body
+            .find("retry_delay")
+            .map(|field| field.whole(0..=60_000))
+            .transpose()?,
+        retry_backoff: body
+            .find("retry_backoff")
+            .map(|field| field.one_of(BACKOFFS))
+            .transpose()?,
+        store_id: body
+            .find("store_id")
+            .map(|field| field.text(64))
+            .transpose()?,
+    })
+}
+
+fn no_limit(field: Field) -> Result<u64, Problem> {
+    if field.is_off() {
+        return Ok(0);
+    }
+    let refused = not_enforced(&field);
+    field.whole(0..=MAX).and(Err(refused))
+}
+
+pub(super) fn not_enforced(field: &Field) -> Problem {
+    field.refuse("is not enforced yet, and is refused so that nobody relies on it; leave it out or switch it off")
+}
+
+/// The settings as answers carry them.
+#[derive(Serialize)]
+pub(super) struct Settings {
+    authentication: bool,
+    byok_only: bool,
+    cache_invalidate_on_update: bool,
+    cache_ttl: u64,
+    collect_logs: bool,
+    dlp: Option<()>,
+    guardrails: Option<()>,
+    log_classification: bool,
+    log_management: Option<u64>,
+    log_management_strategy: Option<String>,
+    logpush: bool,
+    logpush_public_key: Option<()>,
+    otel: Option<()>,
+    rate_limiting_interval: u64,
+    rate_limiting_limit: u64,
+    rate_limiting_technique: Option<RateLimitingTechnique>,
+    retry_backoff: Option<Backoff>,
+    retry_delay: Option<u32>,
+    retry_max_attempts: Option<u8>,
+    spend_limits: Option<()>,
+    store_id: Option<String>,
+    stored_keys_only: bool,
+    stripe: Option<()>,
+    workers_ai_billing_mode: &'static str,
+    zdr: bool,
+}
+
+impl Settings {
+    pub(super) fn new(settings: &GatewaySettings) -> Self {
+        Self {
+            authentication: settings.authentication,
+            byok_only: settings.byok_only,
+            cache_invalidate_on_update: settings.cache_invalidate_on_update,
+            cache_ttl: settings.cache_ttl,
+            collect_logs: settings.collect_logs,
+            dlp: None,
+            guardrails: None,
+            log_classification: false,
+            log_management: settings.log_management,
+            log_management_strategy: settings.log_management_strategy.clone(),
+            logpush: false,
+            logpush_public_key: None,
+            otel: None,
+            rate_limiting_interval: settings.rate_limiting_interval,
+            rate_limiting_limit: settings.rate_limiting_limit,
+            rate_limiting_technique: settings.rate_limiting_technique,
+            retry_backoff: settings.retry_backoff,
+            retry_delay: settings.retry_delay,
+            retry_max_attempts: settings.retry_max_attempts,
+            spend_limits: None,
+            store_id: settings.store_id.clone(),
+            stored_keys_only: settings.stored_keys_only,
+            stripe: None,
+            workers_ai_billing_mode: "postpaid",
+            zdr: false,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Gateway tokens and API tokens: `/accounts/{account}/tokens` (wire-spec §4.9, §4.10).
+
+mod condition;
+mod policies;
+
+use std::time::SystemTime;
+
+use keyward_auth::{Entry, Grant, Kind, Permission, Status, TokenId};
+use keyward_registry::NewTokenRequest;
+use serde::Serialize;
+
+use self::{condition::ConditionBody, policies::PolicyBody};
+use crate::{
+    call::Call,
+    envelope::{FieldPath, Problem, Reply},
+    moment,
+    object::{Field, Object, Shape},
+    page::Page,
+};
+
+/// Cloudflare's limit for a token's name.
+const MAX_NAME: usize = 120;
+
+/// A token as answers carry it. The text only when the token was just made.
+#[derive(Serialize)]
+struct Body<'a> {
+    id: String,
+    name: &'a str,
+    kind: &'static str,
+    status: &'static str,
+    issued_on: Option<String>,
+    modified_on: Option<String>,
+    last_used_on: Option<String>,
+    not_before: Option<String>,
+    expires_on: Option<String>,
+    policies: Vec<PolicyBody>,
+    condition: Option<ConditionBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+}
+
+impl<'a> Body<'a> {
+    fn new(
+        record: &'a keyward_auth::TokenRecord,
+        last_used: Option<SystemTime>,
+        now: SystemTime,
+    ) -> Self {
+        let grant = &record.grant;
+        Self {
+            id: record.id.to_string(),
+            name: &record.name,
+            kind: record.kind.as_str(),
+            status: record.status(now).as_str(),
+            issued_on: moment::format(record.issued_at),
+            modified_on: moment::format(record.modified_at),
+            last_used_on: last_used.and_then(moment::format),
+            not_before: grant.not_before.and_then(moment::format),
+            expires_on: grant.expires_at.and_then(moment::format),
+            policies: vec![PolicyBody::new(grant)],
+            condition: ConditionBody::new(&grant.networks),
+            value: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    id: String,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    id: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PermissionGroup {
+    id: &'static str,
+    name: &'static str,
+    scopes: &'static [&'static str],
+}
+
+/// Tokens that the caller's scopes hold, by the time they were made.
+pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
+    let page = Page::of(call)?;
+    let snapshot = call.snapshot();
+    let mut entries: Vec<_> = snapshot
+        .tokens()
+        .iter()
+        .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
+        .collect();
+    entries.sort_by_key(|entry| (entry.record.issued_at, entry.record.id));
+    if call.query("direction") == Some("desc") {
+        entries.reverse();
+    }
+    let (entries, info) = page.cut(entries);
+    let bodies: Vec<_> = entries
+        .into_iter()
+        .map(|entry| Body::new(&entry.record, entry.last_used.get(), call.now))
+        .collect();
+    Reply::page(&bodies, info)
+}
+
+pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
+    let snapshot = call.snapshot();
+    let entry = find(call, &snapshot)?;
+    Reply::new(&Body::new(&entry.record, entry.last_used.get(), call.now))
+}
+
+pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
+    let body = call.take_body(Shape {
+        known: &["name", "policies", "not_before", "expires_on", "condition"],
+        skipped: &[],
+        secret: None,
+    })?;
+    let new = read_new(&call, body)?;
+    let grant = call.caller.grant();
+    let minted = call
+        .registry
+        .create_token(new, Some(grant), call.actor(), call.now)
+        .await?;
+    let mut body = Body::new(&minted.record, None, call.now);
+    let text = std::str::from_utf8(minted.text.expose());
+    body.value = Some(text.map_err(|error| Problem::internal("show a token", &error))?);
+    Reply::new(&body)
+}
+
+fn read_new(call: &Call, mut body: Object) -> Result<NewTokenRequest, Problem> {
+    let name = body.require("name")?;
+    let name_path = name.path().clone();
+    let name = name.text(MAX_NAME)?;
+    if name.trim().is_empty() {
+        return Err(Problem::invalid(&name_path, "is empty"));
+    }
+    let policies = body.require("policies")?;
+    let policies_path = policies.path().clone();
+    let mut grant = policies::read(call, policies)?;
+    let kind = Kind::of(&grant.permissions).ok_or_else(|| {
+        let reason = "`AI Gateway Run` makes a gateway token and goes with no other permission; make two tokens";
+        Problem::invalid(&policies_path, reason)
+    })?;
+    grant.not_before = body.find("not_before").map(Field::moment).transpose()?;
+    grant.expires_at = body.find("expires_on").map(Field::moment).transpose()?;
+    check_times(&grant, call.now)?;
+    if let Some(condition) = body.find("condition") {
+        grant.networks = condition::read(condition)?;
+    }
+    Ok(NewTokenRequest { name, kind, grant })
+}
+
+fn check_times(grant: &Grant, now: SystemTime) -> Result<(), Problem> {
+    let Some(end) = grant.expires_at else {
+        return Ok(());
+    };
+    let path = FieldPath::body().name("expires_on");
+    if end <= now {
+        return Err(Problem::invalid(&path, "lies in the past"));
+    }
+    if grant.not_before.is_some_and(|start| end <= start) {
+        return Err(Problem::invalid(&path, "does not lie after `not_before`"));
+    }
+    Ok(())
+}
+
+pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
+    let id = find(&call, &call.snapshot())?.record.id;
+    let record = call
+        .registry
+        .delete_token(call.account, &id, call.actor(), call.now)
+        .await?;
+    Reply::new(&Deleted {
+        id: record.id.to_string(),
+    })
+}
+
+/// A token outside the caller's account or scopes counts as absent.
+fn find<'a>(call: &Call, snapshot: &'a keyward_registry::Snapshot) -> Result<&'a Entry, Problem> {
+    let found = TokenId::parse(call.id())
+        .ok()
+        .and_then(|id| snapshot.tokens().find_by_id(id));
+    found
+        .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
+        .map(AsRef::as_ref)
+        .ok_or_else(|| Problem::token_not_found(call.id()))
+}
+
+pub(crate) fn verify(call: &Call) -> Result<Reply, Problem> {
+    let record = &call.caller.entry().record;
+    let status = record.status(call.now);
+    let message = match status {
+        Status::Active => "This API Token is valid and active",
+        Status::Disabled => "This API Token is disabled",
+        Status::Expired => "This API Token is expired",
+    };
+    let verified = Verified {
+        id: record.id.to_string(),
+        status: status.as_str(),
+        not_before: record.grant.not_before.and_then(moment::format),
+        expires_on: record.grant.expires_at.and_then(moment::format),
+    };
+    Reply::verified(&verified, message)
+}
+
+pub(crate) fn permission_groups(call: &Call) -> Result<Reply, Problem> {
+    let wanted = call.query("name");
+    let groups: Vec<_> = Permission::ALL
+        .into_iter()
+        .filter(|permission| wanted.is_none_or(|name| permission.name() == name))
+        .map(|permission| PermissionGroup {
+            id: permission.group_id(),
+            name: permission.name(),
+            scopes: &["com.cloudflare.api.account"],
+        })
+        .collect();
+    Reply::new(&groups)
+}

@@ -1,0 +1,135 @@
+//! Who is calling, and may they.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use http::{HeaderMap, header::AUTHORIZATION};
+use keyward_auth::{
+    Decision, Entry, Grant, Kind, ManageAsk, ManagePlace, Networks, Permission, Reason, Status,
+    TokenText, decide_manage_at,
+};
+use keyward_registry::{Actor, Snapshot};
+use keyward_secret::AccountId;
+
+use crate::envelope::Problem;
+
+/// Where a request comes from. The accept loop puts it into the request's extensions; a host with an accept
+/// loop of its own does the same. Without it, tokens that are bound to networks are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// The holder of an API token.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    entry: Arc<Entry>,
+    source: IpAddr,
+}
+
+impl Caller {
+    /// Finds the token that the request carries. It may be expired or disabled; it is one of ours, for this
+    /// plane, and used from where it may be.
+    pub(crate) fn identify(
+        snapshot: &Snapshot,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+    ) -> Result<Self, Problem> {
+        let caller = Self::find(snapshot, headers, peer);
+        caller.ok_or_else(Problem::unauthenticated)
+    }
+
+    /// As [`identify`](Self::identify), and the token is in force. Notes that it was used.
+    pub(crate) fn authenticate(
+        snapshot: &Snapshot,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+        now: SystemTime,
+    ) -> Result<Self, Problem> {
+        let caller = Self::identify(snapshot, headers, peer)?;
+        let grant = caller.grant();
+        let is_early = grant.not_before.is_some_and(|start| now < start);
+        if is_early || caller.status(now) != Status::Active {
+            return Err(Problem::unauthenticated());
+        }
+        caller.entry.last_used.touch_at(now);
+        Ok(caller)
+    }
+
+    fn find(snapshot: &Snapshot, headers: &HeaderMap, peer: Option<Peer>) -> Option<Self> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        let (scheme, token) = value.as_bytes().split_first_chunk::<7>()?;
+        if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+            return None;
+        }
+        let text = TokenText::parse(token.trim_ascii()).ok()?;
+        let entry = snapshot.tokens().find(&text.digest())?;
+        let grant = &entry.record.grant;
+        let source = match peer {
+            Some(Peer(address)) => address.ip(),
+            // Nothing is known of where the request comes from, so only a token that is good anywhere is.
+            None if grant.networks == Networks::default() => Ipv4Addr::UNSPECIFIED.into(),
+            None => return None,
+        };
+        let is_good = entry.record.kind == Kind::Api && grant.networks.allows(source);
+        is_good.then(|| Self {
+            entry: Arc::clone(entry),
+            source,
+        })
+    }
+
+    /// Refuses unless the caller may use `permission` at `place` of `account`.
+    pub(crate) fn require(
+        &self,
+        account: AccountId,
+        permission: Permission,
+        place: ManagePlace<'_>,
+        now: SystemTime,
+    ) -> Result<(), Problem> {
+        let ask = ManageAsk {
+            account,
+            permission,
+            source: self.source,
+        };
+        match decide_manage_at(self.entry.record.kind, self.grant(), &ask, place, now) {
+            Decision::Allow => Ok(()),
+            Decision::Deny(reason) => {
+                tracing::debug!(token = %self.entry.record.id, %reason, "a request to the control plane is refused");
+                Err(match reason {
+                    Reason::Account => Problem::no_account(),
+                    _ => Problem::forbidden(),
+                })
+            }
+        }
+    }
+
+    /// Whether what `grant` reaches lies wholly inside what the caller's token is for: then it may be seen
+    /// and revoked by it.
+    pub(crate) fn covers_scope_of(&self, grant: &Grant) -> bool {
+        let own = self.grant();
+        grant.account == own.account
+            && grant.gateways.is_within(&own.gateways)
+            && grant.providers.is_within(&own.providers)
+            && grant.aliases.is_within(&own.aliases)
+    }
+
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.entry.record.grant
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Token(self.entry.record.id)
+    }
+
+    pub(crate) fn status(&self, now: SystemTime) -> Status {
+        self.entry.record.status(now)
+    }
+}

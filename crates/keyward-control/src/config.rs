@@ -1,0 +1,62 @@
+//! What the control plane needs to know of its surroundings.
+
+use std::{fmt, sync::Arc};
+
+/// What the control plane needs to know of its surroundings. Does no I/O.
+#[derive(Clone)]
+pub struct Config {
+    /// Where applications reach the data plane, such as `http://127.0.0.1:8787`; without a slash at the end.
+    /// Given back by `…/gateways/{gateway}/url/{provider}`.
+    pub gateway_url: String,
+    /// Which release this is; shown by `/healthz` to anyone.
+    pub version: String,
+    /// Whether the listener is bound to a loopback address. There `/metrics` needs no token.
+    pub is_loopback: bool,
+    /// Host names by which the control plane is reached besides loopback's, each with or without a port.
+    /// A request with another `Host` is refused, so that no web page reaches it by way of a name of its own.
+    pub allowed_hosts: Vec<String>,
+    /// Renders the metrics in Prometheus' text format. `None`: there is no `/metrics`.
+    pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Asked by `/readyz`. Must answer at once.
+    pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+}
+
+/// Whether requests can be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a probe knows these two answers")]
+pub enum Readiness {
+    /// They can.
+    Ready,
+    /// They cannot. The reason is shown to anyone who asks.
+    NotReady {
+        /// Why not, in words.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// A listener on loopback that is ready, with no metrics and no further host names.
+    #[must_use]
+    pub fn loopback(gateway_url: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            gateway_url: gateway_url.into(),
+            version: version.into(),
+            is_loopback: true,
+            allowed_hosts: Vec::new(),
+            metrics: None,
+            ready: Arc::new(|| Readiness::Ready),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("gateway_url", &self.gateway_url)
+            .field("version", &self.version)
+            .field("is_loopback", &self.is_loopback)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("metrics", &self.metrics.is_some())
+            .finish_non_exhaustive()
+    }
+}

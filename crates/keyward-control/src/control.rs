@@ -1,0 +1,240 @@
+//! From a request to a handler and back: the checks that every request passes.
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, RawPathParams, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, get, on},
+};
+use http::{
+    HeaderValue, Method,
+    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+    request::Parts,
+};
+use keyward_auth::{ManagePlace, Permission};
+use keyward_registry::Registry;
+use tokio::task::JoinError;
+
+use crate::{
+    Config, Peer,
+    api::health,
+    body,
+    call::{Call, Surroundings},
+    caller::Caller,
+    envelope::{Problem, Reply},
+    host::{self, AllowedHosts, HostFault},
+    route::{Access, ROUTES, Route},
+};
+
+/// The control plane. Cloning shares it.
+#[derive(Clone)]
+pub struct Control(Arc<Shared>);
+
+struct Shared {
+    surroundings: Surroundings,
+    hosts: AllowedHosts,
+}
+
+/// A route that needs a token, as [`Control::routes`] lists it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RouteDescription {
+    /// The method.
+    pub method: Method,
+    /// The path, its open parts in braces.
+    pub path: &'static str,
+    /// The permission that the token needs. `None`: any API token will do, since the answer tells of nothing
+    /// but the token itself or its account's name.
+    pub permission: Option<Permission>,
+}
+
+impl Control {
+    /// The control plane of `registry`. Does no I/O.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, config: Config) -> Self {
+        Self(Arc::new(Shared {
+            hosts: AllowedHosts::new(&config.allowed_hosts),
+            surroundings: Surroundings {
+                registry,
+                config: Arc::new(config),
+            },
+        }))
+    }
+
+    /// Every route that needs a token.
+    pub fn routes() -> impl Iterator<Item = RouteDescription> {
+        ROUTES.iter().map(|route| RouteDescription {
+            method: route.method.clone(),
+            path: route.path,
+            permission: match route.access {
+                Access::Permission(permission, _) => Some(permission),
+                Access::Verify | Access::AnyToken => None,
+            },
+        })
+    }
+
+    /// The control plane as an axum router, for a host with an accept loop of its own, which puts a [`Peer`]
+    /// into the extensions of each request.
+    pub fn router(&self) -> Router {
+        let mut router = Router::new()
+            .route(
+                "/healthz",
+                get(async |State(shared): State<Arc<Shared>>| health::live(shared.config())),
+            )
+            .route(
+                "/readyz",
+                get(async |State(shared): State<Arc<Shared>>| health::ready(shared.config())),
+            )
+            .route("/metrics", get(metrics));
+        for route in ROUTES {
+            let handler = move |State(shared): State<Arc<Shared>>, request: Request| {
+                respond(route, shared, request)
+            };
+            // Every method in the table has a filter; one without would have no route, and answer 405.
+            if let Ok(filter) = MethodFilter::try_from(route.method.clone()) {
+                router = router.route(route.path, on(filter, handler));
+            }
+        }
+        router
+            .fallback(async || Problem::no_route())
+            .method_not_allowed_fallback(async || Problem::no_method())
+            .layer(from_fn_with_state(Arc::clone(&self.0), guard))
+            .with_state(Arc::clone(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control")
+            .field("config", self.0.config())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn config(&self) -> &Config {
+        &self.surroundings.config
+    }
+}
+
+/// What every request passes, whatever its path, and what every answer carries.
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = match check_surface(&shared, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn check_surface(shared: &Shared, request: &Request) -> Result<(), Problem> {
+    // A probe reaches the address it knows by no name, and learns nothing that a web page may not know.
+    let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+    if !is_probe {
+        shared
+            .hosts
+            .check(request.headers(), request.uri())
+            .map_err(|fault| match fault {
+                HostFault::Malformed => Problem::malformed_host(),
+                HostFault::NotAllowed => Problem::host_not_allowed(),
+            })?;
+    }
+    if host::is_write_from_a_page(request.method(), request.headers()) {
+        return Err(Problem::from_a_page());
+    }
+    Ok(())
+}
+
+async fn respond(route: &'static Route, shared: Arc<Shared>, request: Request) -> Response {
+    let (status, response) = match run(route, &shared, request).await {
+        Ok(reply) => (200, reply.into_response()),
+        Err(problem) => (problem.status().as_u16(), problem.into_response()),
+    };
+    let labels = [
+        ("route", route.name.to_owned()),
+        ("status", status.to_string()),
+    ];
+    metrics::counter!("keyward_control_requests_total", &labels).increment(1);
+    tracing::debug!(
+        route = route.name,
+        status,
+        "a request to the control plane was answered"
+    );
+    response
+}
+
+async fn run(route: &'static Route, shared: &Shared, request: Request) -> Result<Reply, Problem> {
+    let now = read_clock();
+    let (mut parts, content) = request.into_parts();
+    let parameters = RawPathParams::from_request_parts(&mut parts, &()).await;
+    let parameters = parameters.map_err(|_not_utf8| Problem::no_route())?;
+    let caller = identify(route.access, shared, &parts, now)?;
+    let mut call = Call::admit(
+        &shared.surroundings,
+        route.access,
+        caller,
+        &parameters,
+        &parts.uri,
+        now,
+    )?;
+    if matches!(route.method, Method::POST | Method::PUT | Method::PATCH) {
+        call.set_body(body::read(content).await?);
+    }
+    if route.method == Method::GET {
+        return (route.handler)(call).await;
+    }
+    // On a task of its own: a client that hangs up must not stop a change between its being stored and its
+    // being seen by everyone.
+    let outcome = tokio::spawn((route.handler)(call)).await;
+    outcome.map_err(|error: JoinError| Problem::internal("finish a change", &error))?
+}
+
+fn identify(
+    access: Access,
+    shared: &Shared,
+    parts: &Parts,
+    now: SystemTime,
+) -> Result<Caller, Problem> {
+    let snapshot = shared.surroundings.registry.snapshot();
+    let peer = parts.extensions.get().copied();
+    match access {
+        Access::Verify => Caller::identify(&snapshot, &parts.headers, peer),
+        Access::AnyToken | Access::Permission(..) => {
+            Caller::authenticate(&snapshot, &parts.headers, peer, now)
+        }
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let Some(render) = &shared.config().metrics else {
+        return Err(Problem::no_route());
+    };
+    if !shared.config().is_loopback {
+        let now = read_clock();
+        let snapshot = shared.surroundings.registry.snapshot();
+        let peer: Option<Peer> = request.extensions().get().copied();
+        let caller = Caller::authenticate(&snapshot, request.headers(), peer, now)?;
+        let account = caller.grant().account;
+        caller.require(
+            account,
+            Permission::AccountAnalyticsRead,
+            ManagePlace::Account,
+            now,
+        )?;
+    }
+    Ok(health::metrics(render()))
+}
+
+/// The one place where the control plane reads the clock: once per request.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell of the control plane reads the clock once per request"
+)]
+fn read_clock() -> SystemTime {
+    SystemTime::now()
+}

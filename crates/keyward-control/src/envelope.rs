@@ -1,0 +1,424 @@
+//! The v4 envelope: the only place that knows its shape, its codes and the statuses of the control plane.
+//!
+//! Shapes and codes: wire-spec §4.0.
+
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use keyward_registry::{ChangeError, Refusal, StoreError};
+use serde::Serialize;
+
+use crate::erased::Buffer;
+
+/// No route has this method and path.
+const NO_ROUTE: u32 = 7000;
+/// A field, or what it refers to, is not acceptable.
+const INVALID: u32 = 7001;
+/// What the path names does not exist.
+const NOT_FOUND: u32 = 7002;
+/// The account does not exist, or is not the caller's.
+const NO_ACCOUNT: u32 = 7003;
+/// Not authenticated, or not allowed. Also the code of a token's verification.
+const AUTHENTICATION: u32 = 10000;
+/// We failed. The code is ours.
+const FAILED: u32 = 10001;
+
+/// A successful answer, ready to be sent.
+pub(crate) struct Reply(Buffer);
+
+/// How a list is cut into pages.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct ResultInfo {
+    pub(crate) page: usize,
+    pub(crate) per_page: usize,
+    pub(crate) count: usize,
+    pub(crate) total_count: usize,
+    pub(crate) total_pages: usize,
+}
+
+/// A remark beside a result.
+#[derive(Debug, Serialize)]
+struct Message {
+    code: u32,
+    message: &'static str,
+    #[serde(rename = "type")]
+    kind: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    success: bool,
+    errors: &'a [Fault<'a>],
+    messages: &'a [Message],
+    result: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_info: Option<ResultInfo>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: u32,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[Step]>::is_empty")]
+    path: &'a [Step],
+}
+
+impl Reply {
+    /// One result.
+    pub(crate) fn new(result: &impl Serialize) -> Result<Self, Problem> {
+        Self::build(result, &[], None)
+    }
+
+    /// One page of a list.
+    pub(crate) fn page(result: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
+        Self::build(result, &[], Some(info))
+    }
+
+    /// The result of a token's verification.
+    pub(crate) fn verified(
+        result: &impl Serialize,
+        message: &'static str,
+    ) -> Result<Self, Problem> {
+        let message = Message {
+            code: AUTHENTICATION,
+            message,
+            kind: None,
+        };
+        Self::build(result, &[message], None)
+    }
+
+    fn build(
+        result: &impl Serialize,
+        messages: &[Message],
+        result_info: Option<ResultInfo>,
+    ) -> Result<Self, Problem> {
+        let envelope = Envelope {
+            success: true,
+            errors: &[],
+            messages,
+            result,
+            result_info,
+        };
+        let mut buffer = Buffer::with_capacity(1024);
+        serde_json::to_writer(&mut buffer, &envelope)
+            .map_err(|error| Problem::internal("write an answer", &error))?;
+        Ok(Self(buffer))
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, self.0)
+    }
+}
+
+fn json(status: StatusCode, content: Buffer) -> Response {
+    let mut response = Response::new(Body::from(content.into_bytes()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// One step on the way to a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Step {
+    Name(Cow<'static, str>),
+    Index(usize),
+}
+
+/// Where a field stands, such as `["body","policies",0,"effect"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldPath(Vec<Step>);
+
+impl FieldPath {
+    /// The request's body.
+    pub(crate) fn body() -> Self {
+        Self(vec![Step::Name("body".into())])
+    }
+
+    /// The request's query.
+    pub(crate) fn query() -> Self {
+        Self(vec![Step::Name("query".into())])
+    }
+
+    pub(crate) fn name(&self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.with(Step::Name(name.into()))
+    }
+
+    pub(crate) fn index(&self, index: usize) -> Self {
+        self.with(Step::Index(index))
+    }
+
+    fn with(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+}
+
+impl fmt::Display for FieldPath {
+    /// The path as people write it, without where it begins: `policies[0].effect`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate().skip(1) {
+            match step {
+                Step::Name(name) if at == 1 => f.write_str(name)?,
+                Step::Name(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a request was not carried out, as the client may read it.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: StatusCode,
+    code: u32,
+    message: Cow<'static, str>,
+    path: Vec<Step>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: u32, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            status,
+            code,
+            message: message.into(),
+            path: Vec::new(),
+        }))
+    }
+
+    /// No token, several, an unknown one, one of the other plane, one that is not in force: all look alike.
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            AUTHENTICATION,
+            "Authentication error",
+        )
+    }
+
+    /// The token is good, and not for this.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            AUTHENTICATION,
+            "Authentication error: the token may not do this",
+        )
+    }
+
+    pub(crate) fn no_account() -> Self {
+        let message = "Could not route to the account, perhaps your object identifier is invalid?";
+        Self::new(StatusCode::NOT_FOUND, NO_ACCOUNT, message)
+    }
+
+    pub(crate) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, NO_ROUTE, "No route for that URI")
+    }
+
+    pub(crate) fn no_method() -> Self {
+        let message =
+            "This method is not allowed for that URI; the header `Allow` lists those that are";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, NO_ROUTE, message)
+    }
+
+    pub(crate) fn malformed_host() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            NO_ROUTE,
+            "The request must name one host",
+        )
+    }
+
+    pub(crate) fn host_not_allowed() -> Self {
+        let message = "The control plane is not reached by this host name; add the name to `allowed_hosts` if it is yours";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, NO_ROUTE, message)
+    }
+
+    pub(crate) fn from_a_page() -> Self {
+        let message = "Web pages may not change anything here: the request carries `Origin` or a cross-site `Sec-Fetch-Site`";
+        Self::new(StatusCode::FORBIDDEN, AUTHENTICATION, message)
+    }
+
+    pub(crate) fn gateway_not_found(id: &str) -> Self {
+        Refusal::GatewayNotFound(id.to_owned()).into()
+    }
+
+    pub(crate) fn key_not_found(id: &str) -> Self {
+        Refusal::ProviderKeyNotFound(id.to_owned()).into()
+    }
+
+    pub(crate) fn token_not_found(id: &str) -> Self {
+        Refusal::TokenNotFound(id.to_owned()).into()
+    }
+
+    /// A field is not acceptable. `reason` never quotes what may be a secret.
+    pub(crate) fn invalid(path: &FieldPath, reason: impl fmt::Display) -> Self {
+        let message = format!("{path}: {reason}");
+        Self::new(StatusCode::BAD_REQUEST, INVALID, message).at(path)
+    }
+
+    /// The body as a whole is not acceptable.
+    pub(crate) fn invalid_body(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, reason).at(&FieldPath::body())
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("the body is larger than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, message)
+    }
+
+    pub(crate) fn too_slow(limit: Duration) -> Self {
+        let message = format!("the body did not arrive within {} s", limit.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, message)
+    }
+
+    /// We failed: logged here with its causes, told without them.
+    pub(crate) fn internal(attempted: &'static str, error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(attempted, error = %Chain(error), "a request to the control plane failed");
+        let message = "Keyward could not carry this out; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, FAILED, message)
+    }
+
+    fn unavailable(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error = %Chain(error), "the store did not answer the control plane");
+        let message = "The store does not answer now; try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, FAILED, message)
+    }
+
+    fn at(mut self, path: &FieldPath) -> Self {
+        self.0.path.clone_from(&path.0);
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        if *error.refusal() != Refusal::Failed {
+            return error.refusal().clone().into();
+        }
+        let store = error
+            .source()
+            .and_then(|source| source.downcast_ref::<StoreError>());
+        if store.is_some_and(StoreError::is_retryable) {
+            Self::unavailable(&error)
+        } else {
+            Self::internal("change what is stored", &error)
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        // Clients of Cloudflare repeat a 409 (wire-spec §4.0), so "already exists" is 400 as it is there.
+        let (status, code, field) = match &refusal {
+            Refusal::GatewayNotFound(_)
+            | Refusal::ProviderKeyNotFound(_)
+            | Refusal::TokenNotFound(_) => (StatusCode::NOT_FOUND, NOT_FOUND, None),
+            Refusal::GatewayExists(_) => (StatusCode::BAD_REQUEST, INVALID, Some("id")),
+            Refusal::ProviderKeyExists { .. } => (StatusCode::BAD_REQUEST, INVALID, Some("alias")),
+            Refusal::ProviderUnknown(_) | Refusal::ProviderRefused { .. } => {
+                (StatusCode::BAD_REQUEST, INVALID, Some("provider_slug"))
+            }
+            Refusal::Value(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret")),
+            Refusal::SecretNotFound(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret_id")),
+            Refusal::WrongDestination { .. } => (StatusCode::CONFLICT, INVALID, Some("secret_id")),
+            Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),
+            other => return Self::internal("name a refusal", other),
+        };
+        let problem = Self::new(status, code, message);
+        match field {
+            Some(field) => problem.at(&FieldPath::body().name(field)),
+            None => problem,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Inner {
+            status,
+            code,
+            message,
+            path,
+        } = *self.0;
+        let envelope = Envelope {
+            success: false,
+            errors: &[Fault {
+                code,
+                message: &message,
+                path: &path,
+            }],
+            messages: &[],
+            result: None::<()>,
+            result_info: None,
+        };
+        let mut buffer = Buffer::with_capacity(512);
+        if let Err(error) = serde_json::to_writer(&mut buffer, &envelope) {
+            tracing::error!(%error, "an error could not be written");
+        }
+        let mut response = json(status, buffer);
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // What is left of the body is not read, so the connection cannot carry another request.
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An error with its causes, on one line.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FieldPath;
+
+    #[test]
+    fn paths_read_as_people_write_them() {
+        let path = FieldPath::body().name("policies").index(0).name("effect");
+        assert_eq!(path.to_string(), "policies[0].effect");
+        assert_eq!(
+            serde_json::to_string(&path.0).unwrap(),
+            r#"["body","policies",0,"effect"]"#
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! A JSON object as a request carries it, taken apart field by field.
+//!
+//! The body may hold a secret, so no message quotes it: a fault is told by its position or by the name of a
+//! known field. The one field that holds a secret goes straight into memory that is erased; fields that are
+//! not known are skipped without being copied.
+
+mod field;
+mod secret;
+
+use std::{collections::BTreeMap, fmt};
+
+use keyward_secret::SecretBytes;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Value, error::Category};
+
+pub(crate) use self::field::Field;
+use self::secret::SecretField;
+use crate::envelope::{FieldPath, Problem};
+
+/// The fields that an object may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Fields whose values are kept.
+    pub(crate) known: &'static [&'static str],
+    /// Fields that are accepted and skipped: those that only answers carry.
+    pub(crate) skipped: &'static [&'static str],
+    /// The field that holds a secret.
+    pub(crate) secret: Option<&'static str>,
+}
+
+/// A JSON object, its fields taken out one after the other.
+pub(crate) struct Object {
+    path: FieldPath,
+    values: BTreeMap<&'static str, Value>,
+    secret: Option<SecretField>,
+    secret_name: Option<&'static str>,
+}
+
+impl Object {
+    /// Parses a request's body, whatever its content type says (wire-spec §8.3).
+    pub(crate) fn parse(body: &[u8], shape: Shape) -> Result<Self, Problem> {
+        if body.trim_ascii().is_empty() {
+            return Err(Problem::invalid_body(
+                "a JSON object is required as the body",
+            ));
+        }
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let read = Reader(shape).deserialize(&mut json).and_then(|read| {
+            json.end()?;
+            Ok(read)
+        });
+        // The library's own text may quote the body.
+        read.map_err(|error| match error.classify() {
+            Category::Data => Problem::invalid_body("the body must be a JSON object"),
+            Category::Io | Category::Syntax | Category::Eof => Problem::invalid_body(format!(
+                "the body is not valid JSON: line {}, column {}",
+                error.line(),
+                error.column()
+            )),
+        })?
+        .check(FieldPath::body(), shape)
+    }
+
+    /// Takes an object inside a body apart.
+    pub(crate) fn nested(field: Field, known: &'static [&'static str]) -> Result<Self, Problem> {
+        let (path, value) = field.into_parts();
+        let Value::Object(members) = value else {
+            return Err(Problem::invalid(&path, "must be an object"));
+        };
+        let mut read = Read::default();
+        for (name, value) in members {
+            match known.iter().find(|known| **known == name) {
+                Some(known) => drop(read.values.insert(known, value)),
+                None => read.note_unknown(&name),
+            }
+        }
+        let shape = Shape {
+            known,
+            skipped: &[],
+            secret: None,
+        };
+        read.check(path, shape)
+    }
+
+    /// The field's place, to say what is wrong with it.
+    pub(crate) fn path(&self, name: &'static str) -> FieldPath {
+        self.path.name(name)
+    }
+
+    /// The field, where it is there and not null.
+    pub(crate) fn find(&mut self, name: &'static str) -> Option<Field> {
+        self.find_nullable(name).flatten()
+    }
+
+    /// The field; `Some(None)` where it is there and null.
+    pub(crate) fn find_nullable(&mut self, name: &'static str) -> Option<Option<Field>> {
+        let value = self.values.remove(name)?;
+        Some((!value.is_null()).then(|| Field::new(self.path.name(name), value)))
+    }
+
+    /// The field, which must be there and not null.
+    pub(crate) fn require(&mut self, name: &'static str) -> Result<Field, Problem> {
+        self.find(name)
+            .ok_or_else(|| Problem::invalid(&self.path(name), "is required"))
+    }
+
+    /// The field, which must be there and may be null.
+    pub(crate) fn require_nullable(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Field>, Problem> {
+        let field = self.find_nullable(name);
+        field.ok_or_else(|| Problem::invalid(&self.path(name), "is required; it may be null"))
+    }
+
+    /// The secret, where it is there and not null.
+    pub(crate) fn find_secret(&mut self) -> Result<Option<SecretBytes>, Problem> {
+        match self.secret.take() {
+            None | Some(SecretField::Null) => Ok(None),
+            Some(SecretField::Text(secret)) => Ok(Some(secret)),
+            Some(SecretField::Other) => {
+                Err(Problem::invalid(&self.secret_path(), "must be a text"))
+            }
+        }
+    }
+
+    /// The secret, which must be there.
+    pub(crate) fn require_secret(&mut self) -> Result<SecretBytes, Problem> {
+        self.find_secret()?
+            .ok_or_else(|| Problem::invalid(&self.secret_path(), "is required"))
+    }
+
+    fn secret_path(&self) -> FieldPath {
+        self.secret_name
+            .map_or_else(|| self.path.clone(), |name| self.path.name(name))
+    }
+}
+
+/// An object as it was read, before faults are told.
+#[derive(Default)]
+struct Read {
+    values: BTreeMap<&'static str, Value>,
+    secret: Option<SecretField>,
+    unknown: Option<Unknown>,
+    twice: Option<&'static str>,
+}
+
+/// A field that is not known. Its name is kept only where it cannot be anything but a name.
+enum Unknown {
+    Named(String),
+    Unnamed,
+}
+
+impl Read {
+    fn note_unknown(&mut self, name: &str) {
+        let is_plain =
+            name.len() <= 32 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
+        self.unknown = Some(if is_plain {
+            Unknown::Named(name.to_owned())
+        } else {
+            Unknown::Unnamed
+        });
+    }
+
+    fn check(self, path: FieldPath, shape: Shape) -> Result<Object, Problem> {
+        if let Some(name) = self.twice {
+            return Err(Problem::invalid(&path.name(name), "is given twice"));
+        }
+        match self.unknown {
+            Some(Unknown::Named(name)) => {
+                Err(Problem::invalid(&path.name(name), "is not a known field"))
+            }
+            Some(Unknown::Unnamed) => {
+                let mut known: Vec<_> = shape.known.iter().copied().chain(shape.secret).collect();
+                known.sort_unstable();
+                let known = known.join(", ");
+                Err(Problem::invalid(
+                    &path,
+                    format!("there is a field that is not known; known are {known}"),
+                ))
+            }
+            None => Ok(Object {
+                path,
+                values: self.values,
+                secret: self.secret,
+                secret_name: shape.secret,
+            }),
+        }
+    }
+}
+
+/// Reads an object of a shape.
+struct Reader(Shape);
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Read;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
+        let mut read = Read::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if let Some(secret) = self.0.secret.filter(|secret| *secret == name) {
+                if read.secret.replace(map.next_value()?).is_some() {
+                    read.twice = Some(secret);
+                }
+            } else if let Some(known) = self.0.known.iter().find(|known| **known == name) {
+                if read.values.insert(known, map.next_value()?).is_some() {
+                    read.twice = Some(known);
+                }
+            } else {
+                let _skipped: IgnoredAny = map.next_value()?;
+                if !self.0.skipped.contains(&name.as_str()) {
+                    read.note_unknown(&name);
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;

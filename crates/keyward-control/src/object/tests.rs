@@ -1,0 +1,114 @@
+use axum::response::IntoResponse;
+use http_body_util::BodyExt;
+use proptest::prelude::*;
+
+use super::{Field, Object, Shape};
+use crate::envelope::{FieldPath, Problem};
+
+const SHAPE: Shape = Shape {
+    known: &["name", "count"],
+    skipped: &["created_at"],
+    secret: Some("secret"),
+};
+
+fn told(problem: Problem) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let body = problem.into_response().into_body();
+    let bytes = runtime.block_on(body.collect()).unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn check_refused(body: &str, expected: &str) {
+    let told = told(Object::parse(body.as_bytes(), SHAPE).err().expect(body));
+    assert!(told.contains(expected), "{told}");
+    assert!(!told.contains("sk-canary"), "{told}");
+}
+
+#[test]
+fn fields_come_out_once_and_null_is_none() {
+    let body = br#"{"name":null,"count":3,"secret":"a\u0062c","created_at":"x"}"#;
+    let mut object = Object::parse(body, SHAPE).unwrap();
+    assert!(object.find("name").is_none());
+    assert_eq!(
+        object.require("count").ok().unwrap().whole(0..=3_u64).ok(),
+        Some(3)
+    );
+    assert!(object.require("count").is_err());
+    assert_eq!(object.require_secret().ok().unwrap().expose(), b"abc");
+}
+
+#[test]
+fn faults_are_told_without_quoting_the_body() {
+    check_refused("", "a JSON object is required");
+    check_refused("\"sk-canary\"", "must be a JSON object");
+    check_refused("[\"sk-canary\"]", "must be a JSON object");
+    check_refused("{\"secret\":\"sk-canary", "line 1, column");
+    check_refused("{\"secret\":\"sk-canary\"} x", "line 1, column 24");
+    check_refused("{\"secret\":\"sk-canary\"}{}", "not valid JSON");
+    check_refused(
+        "{\"secret\":\"sk-canary\",\"secret\":\"b\"}",
+        "secret: is given twice",
+    );
+    check_refused("{\"name\":1,\"name\":2}", "name: is given twice");
+    check_refused(
+        "{\"secrets\":\"sk-canary\"}",
+        "secrets: is not a known field",
+    );
+    check_refused("{\"sk-canary\":1}", "known are count, name, secret");
+    check_refused("{\"secret\":\"\\ud800sk-canary\"}", "not valid JSON");
+}
+
+#[test]
+fn a_secret_is_a_text_or_null() {
+    for (body, is_error) in [
+        ("{\"secret\":1}", true),
+        ("{\"secret\":-1}", true),
+        ("{\"secret\":1.5}", true),
+        ("{\"secret\":true}", true),
+        ("{\"secret\":[\"a\",{}]}", true),
+        ("{\"secret\":{\"a\":[1]}}", true),
+        ("{\"secret\":null}", false),
+        ("{}", false),
+    ] {
+        let mut object = Object::parse(body.as_bytes(), SHAPE).expect(body);
+        assert_eq!(object.find_secret().is_err(), is_error, "{body}");
+    }
+}
+
+#[test]
+fn a_setting_is_off_where_nothing_in_it_is_on() {
+    let is_off =
+        |json: &str| Field::new(FieldPath::body(), serde_json::from_str(json).unwrap()).is_off();
+    for json in [
+        "false",
+        "0",
+        "\"\"",
+        "[]",
+        "{}",
+        r#"{"enabled":false,"rules":[1]}"#,
+        r#"{"prompt":{}}"#,
+    ] {
+        assert!(is_off(json), "{json}");
+    }
+    for json in [
+        "true",
+        "1",
+        "\"x\"",
+        "[{}]",
+        r#"{"enabled":true}"#,
+        r#"{"prompt":{"S1":"BLOCK"}}"#,
+    ] {
+        assert!(!is_off(json), "{json}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_body_panics_or_is_quoted(start in "(\\{\"(name|secret)\":)?", rest: Vec<u8>) {
+        let body = [start.as_bytes(), &rest].concat();
+        let _may_be_refused = Object::parse(&body, SHAPE);
+    }
+}

@@ -1,0 +1,90 @@
+//! Lists cut into pages.
+
+use crate::{
+    call::Call,
+    envelope::{FieldPath, Problem, ResultInfo},
+};
+
+const DEFAULT_PER_PAGE: usize = 20;
+
+/// Which page of a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    number: usize,
+    size: usize,
+}
+
+impl Page {
+    /// Reads `page` (from 1) and `per_page` (1 to 100, default 20) of the query (wire-spec §4.1).
+    pub(crate) fn of(call: &Call) -> Result<Self, Problem> {
+        let number = read(call, "page", 1, usize::MAX)?;
+        let size = read(call, "per_page", DEFAULT_PER_PAGE, 100)?;
+        Ok(Self { number, size })
+    }
+
+    /// The items of the page, and what the envelope says of it. A page past the end is empty: clients stop
+    /// there (wire-spec §4.0).
+    pub(crate) fn cut<T>(self, items: Vec<T>) -> (Vec<T>, ResultInfo) {
+        let total = items.len();
+        let skipped = (self.number - 1).saturating_mul(self.size);
+        let items: Vec<T> = items.into_iter().skip(skipped).take(self.size).collect();
+        let info = ResultInfo {
+            page: self.number,
+            per_page: self.size,
+            count: items.len(),
+            total_count: total,
+            total_pages: total.div_ceil(self.size),
+        };
+        (items, info)
+    }
+}
+
+fn read(call: &Call, name: &'static str, default: usize, max: usize) -> Result<usize, Problem> {
+    let Some(text) = call.query(name) else {
+        return Ok(default);
+    };
+    let refuse = || {
+        let path = FieldPath::query().name(name);
+        match max {
+            usize::MAX => Problem::invalid(&path, "must be a whole number from 1 on"),
+            max => Problem::invalid(
+                &path,
+                format_args!("must be a whole number from 1 to {max}"),
+            ),
+        }
+    };
+    let number = text.parse().ok();
+    number
+        .filter(|number| (1..=max).contains(number))
+        .ok_or_else(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Page;
+
+    proptest! {
+        #[test]
+        fn the_pages_together_are_the_list(total in 0_usize..300, size in 1_usize..=100) {
+            let mut seen = Vec::new();
+            for number in 1.. {
+                let (items, info) = Page { number, size }.cut((0..total).collect());
+                prop_assert_eq!(info.total_count, total);
+                if items.is_empty() {
+                    prop_assert_eq!(info.total_pages, number - 1);
+                    break;
+                }
+                seen.extend(items);
+            }
+            prop_assert_eq!(seen, (0..total).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_page_far_past_the_end_is_empty(number in 2_usize.., size in 1_usize..=100) {
+            let (items, _) = Page { number, size }.cut(vec![0]);
+            prop_assert!(items.is_empty());
+        }
+    }
+}

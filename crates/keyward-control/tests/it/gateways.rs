@@ -1,0 +1,269 @@
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Harness, OURS, gateways, new_gateway, with, without};
+
+#[tokio::test]
+async fn a_gateway_is_made_shown_listed_and_deleted() {
+    let harness = Harness::new().await;
+    let made = harness.post(&gateways(OURS), new_gateway("prod")).await;
+    let made = made.result();
+    for (field, expected) in [
+        ("id", json!("prod")),
+        ("account_id", json!(OURS.to_string())),
+        ("account_tag", json!(OURS.to_string())),
+        ("authentication", json!(true)),
+        ("byok_only", json!(false)),
+        ("stored_keys_only", json!(false)),
+        ("cache_invalidate_on_update", json!(true)),
+        ("cache_ttl", json!(0)),
+        ("collect_logs", json!(true)),
+        ("is_default", json!(false)),
+        ("log_management", Value::Null),
+        ("rate_limiting_interval", json!(0)),
+        ("rate_limiting_limit", json!(0)),
+        ("rate_limiting_technique", Value::Null),
+        ("retry_max_attempts", Value::Null),
+        ("guardrails", Value::Null),
+        ("zdr", json!(false)),
+    ] {
+        assert_eq!(made.get(field), Some(&expected), "{field}");
+    }
+    for field in ["created_at", "modified_at"] {
+        let text = made[field].as_str().unwrap();
+        assert!(text.parse::<jiff::Timestamp>().is_ok(), "{text}");
+    }
+    let path = format!("{}/prod", gateways(OURS));
+    assert_eq!(harness.get(&path).await.result(), made);
+    let list = harness.get(&gateways(OURS)).await;
+    assert_eq!(list.result()[1], *made);
+    assert_eq!(list.result()[0]["is_default"], true);
+    assert_eq!(harness.delete(&path).await.result(), made);
+    harness.get(&path).await.refused(404, 7002);
+    harness.delete(&path).await.refused(404, 7002);
+}
+
+#[tokio::test]
+async fn settings_are_kept_and_given_back() {
+    let harness = Harness::new().await;
+    let body = json!({
+        "id": "all", "authentication": false, "byok_only": true, "stored_keys_only": true,
+        "cache_invalidate_on_update": false, "cache_ttl": 60, "collect_logs": false, "log_management": 10_000,
+        "log_management_strategy": "DELETE_OLDEST", "rate_limiting_interval": 60, "rate_limiting_limit": null,
+        "rate_limiting_technique": "sliding", "retry_max_attempts": 5, "retry_delay": 60_000,
+        "retry_backoff": "exponential", "store_id": "store", "workers_ai_billing_mode": "postpaid",
+    });
+    let made = harness.post(&gateways(OURS), body.clone()).await;
+    let expected = with(body, "rate_limiting_limit", json!(0));
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&made.result()[field], value, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_end_with_an_empty_one() {
+    let harness = Harness::new().await;
+    for id in ["a", "b", "ab"] {
+        harness.gateway(id).await;
+    }
+    let ids = async |query: &str| {
+        let answer = harness.get(&format!("{}{query}", gateways(OURS))).await;
+        let ids: Vec<_> = answer
+            .result()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|gateway| gateway["id"].as_str().unwrap().to_owned())
+            .collect();
+        (ids, answer.json["result_info"].clone())
+    };
+    assert_eq!(ids("").await.0, ["a", "ab", "b", "default"]);
+    let (page, info) = ids("?page=2&per_page=3").await;
+    assert_eq!(page, ["default"]);
+    assert_eq!(
+        info,
+        json!({"page": 2, "per_page": 3, "count": 1, "total_count": 4, "total_pages": 2})
+    );
+    assert!(ids("?page=3&per_page=3").await.0.is_empty());
+    assert!(
+        ids("?page=18446744073709551615&per_page=100")
+            .await
+            .0
+            .is_empty()
+    );
+    assert_eq!(ids("?search=a&order=x").await.0, ["a", "ab", "default"]);
+    for (query, field) in [
+        ("?page=0", "page"),
+        ("?page=-1", "page"),
+        ("?page=x", "page"),
+        ("?per_page=0", "per_page"),
+        ("?per_page=101", "per_page"),
+    ] {
+        let answer = harness.get(&format!("{}{query}", gateways(OURS))).await;
+        answer.invalid(&json!(["query", field]));
+    }
+}
+
+#[tokio::test]
+async fn required_fields_are_required() {
+    let harness = Harness::new().await;
+    for field in new_gateway("x").as_object().unwrap().keys() {
+        let answer = harness
+            .post(&gateways(OURS), without(new_gateway("x"), field))
+            .await;
+        assert!(answer.invalid(&json!(["body", field])).contains("required"));
+    }
+}
+
+#[tokio::test]
+async fn values_out_of_range_are_refused_by_name() {
+    let harness = Harness::new().await;
+    for (field, value) in [
+        ("id", json!("")),
+        ("id", json!("A")),
+        ("id", json!("a_b")),
+        ("id", json!("a".repeat(65))),
+        ("id", json!(1)),
+        ("cache_invalidate_on_update", json!("yes")),
+        ("cache_ttl", json!(-1)),
+        ("cache_ttl", json!(1.5)),
+        ("cache_ttl", json!("1")),
+        ("collect_logs", json!(2)),
+        ("log_management", json!(9_999)),
+        ("log_management", json!(10_000_001)),
+        ("log_management_strategy", json!("delete_oldest")),
+        ("rate_limiting_technique", json!("leaky")),
+        ("retry_max_attempts", json!(0)),
+        ("retry_max_attempts", json!(6)),
+        ("retry_max_attempts", json!(256)),
+        ("retry_delay", json!(60_001)),
+        ("retry_backoff", json!("random")),
+        ("store_id", json!(["x"])),
+        ("store_id", json!("a\nb")),
+        ("authentication", json!("false")),
+        ("workers_ai_billing_mode", json!("unified")),
+        ("no_such_field", json!(null)),
+    ] {
+        let body = with(new_gateway("x"), field, value);
+        harness
+            .post(&gateways(OURS), body)
+            .await
+            .invalid(&json!(["body", field]));
+    }
+}
+
+#[tokio::test]
+async fn settings_that_protect_and_do_nothing_yet_are_refused_when_on() {
+    let harness = Harness::new().await;
+    for (field, value) in [
+        (
+            "guardrails",
+            json!({"prompt": {"S1": "BLOCK"}, "response": {}}),
+        ),
+        (
+            "dlp",
+            json!({"action": "BLOCK", "enabled": true, "profiles": []}),
+        ),
+        (
+            "spend_limits",
+            json!({"enabled": true, "rules": [{"limit": 1.5}]}),
+        ),
+        ("rate_limiting_limit", json!(10)),
+        ("zdr", json!(true)),
+        (
+            "otel",
+            json!([{"url": "https://example.com", "headers": {}}]),
+        ),
+        ("logpush", json!(true)),
+        ("logpush_public_key", json!("key")),
+        ("log_classification", json!(true)),
+        ("stripe", json!({"authorization": "x", "usage_events": []})),
+        ("policies", json!([{"id": "x"}])),
+    ] {
+        let answer = harness
+            .post(&gateways(OURS), with(new_gateway("x"), field, value))
+            .await;
+        let message = answer.invalid(&json!(["body", field]));
+        assert!(
+            message.contains(field) && message.contains("not enforced yet"),
+            "{message}"
+        );
+    }
+    let mut off = new_gateway("off");
+    for (field, value) in [
+        ("guardrails", json!({"prompt": {}, "response": {}})),
+        ("dlp", json!({"enabled": false, "profiles": ["x"]})),
+        (
+            "spend_limits",
+            json!({"enabled": false, "rules": [{"limit": 1}]}),
+        ),
+        ("zdr", json!(false)),
+        ("otel", json!([])),
+        ("logpush", json!(null)),
+        ("log_classification", json!(false)),
+        ("stripe", json!(null)),
+        ("policies", json!([])),
+    ] {
+        off = with(off, field, value);
+    }
+    harness.post(&gateways(OURS), off).await.result();
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once_and_default_is_never_made_by_a_request() {
+    let harness = Harness::new().await;
+    harness.gateway("prod").await;
+    let twice = harness.post(&gateways(OURS), new_gateway("prod")).await;
+    assert!(
+        twice
+            .invalid(&json!(["body", "id"]))
+            .contains("already exists")
+    );
+    let default = harness.post(&gateways(OURS), new_gateway("default")).await;
+    assert!(
+        default
+            .invalid(&json!(["body", "id"]))
+            .contains("already exists")
+    );
+    harness
+        .delete(&format!("{}/default", gateways(OURS)))
+        .await
+        .result();
+    let default = harness.post(&gateways(OURS), new_gateway("default")).await;
+    assert!(
+        default
+            .invalid(&json!(["body", "id"]))
+            .contains("vault init")
+    );
+}
+
+#[tokio::test]
+async fn the_url_of_a_provider_is_a_text() {
+    let harness = Harness::new().await;
+    let answer = harness
+        .get(&format!("{}/default/url/openai", gateways(OURS)))
+        .await;
+    assert_eq!(
+        *answer.result(),
+        json!(format!("http://127.0.0.1:8787/v1/{OURS}/default/openai"))
+    );
+    harness
+        .get(&format!("{}/default/url/nobody", gateways(OURS)))
+        .await
+        .refused(400, 7001);
+    harness
+        .get(&format!("{}/absent/url/openai", gateways(OURS)))
+        .await
+        .refused(404, 7002);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_our_fault_and_tells_no_details() {
+    let harness = Harness::new().await;
+    harness.break_store();
+    let answer = harness
+        .call(Method::POST, &gateways(OURS), Some(new_gateway("prod")))
+        .await;
+    answer.refused(503, 10001);
+    assert!(!answer.text.contains("canary-path"), "{}", answer.text);
+}

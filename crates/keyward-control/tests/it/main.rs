@@ -1,0 +1,18 @@
+//! The control plane's public API: every route against wire-spec §4, every refusal, and the accept loop.
+
+#[cfg(test)]
+mod gateways;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod permissions;
+#[cfg(test)]
+mod provider_configs;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod surface;
+#[cfg(test)]
+mod tokens;

@@ -1,0 +1,200 @@
+//! A store in memory that can be told to fail.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use keyward_auth::{TokenId, TokenRecord};
+use keyward_registry::{
+    AccountRecord, Batch, BoxFuture, Change, Feed, GatewayRecord, Loaded, ProviderKeyId,
+    ProviderKeyRecord, RegistryStore, Row, StoreError, Subject,
+};
+use keyward_secret::AccountId;
+use keyward_vault::{
+    SealState, SecretId, SecretRecord, VaultStore, VersionRecord, testing::MemoryStore,
+};
+use tokio::sync::Notify;
+
+#[derive(Debug, Default)]
+pub(crate) struct FakeStore {
+    pub(crate) is_down: AtomicBool,
+    /// While it is set, a write is stored and its call does not return.
+    pub(crate) is_held: AtomicBool,
+    pub(crate) released: Notify,
+    vault: MemoryStore,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    revision: u64,
+    feed: Vec<(u64, Subject)>,
+    accounts: BTreeMap<AccountId, AccountRecord>,
+    gateways: BTreeMap<(AccountId, String), GatewayRecord>,
+    keys: BTreeMap<ProviderKeyId, ProviderKeyRecord>,
+    tokens: BTreeMap<TokenId, TokenRecord>,
+}
+
+impl FakeStore {
+    /// How many writes are stored.
+    pub(crate) fn revision(&self) -> u64 {
+        self.rows.lock().unwrap().revision
+    }
+}
+
+impl RegistryStore for FakeStore {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>> {
+        Box::pin(async { Ok(Loaded::default()) })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            if self.is_down.load(Ordering::Relaxed) {
+                return Err(StoreError::unavailable(
+                    "write",
+                    "disk canary-path /var/lib is gone",
+                ));
+            }
+            let mut vault = Vec::new();
+            let revision = {
+                let mut rows = self.rows.lock().unwrap();
+                rows.revision += 1;
+                let revision = rows.revision;
+                for change in batch.changes {
+                    rows.feed.push((revision, change.subject()));
+                    rows.apply(change, &mut vault);
+                }
+                revision
+            };
+            self.vault.apply(vault).await.unwrap();
+            if self.is_held.load(Ordering::Relaxed) {
+                self.released.notified().await;
+            }
+            Ok(revision)
+        })
+    }
+
+    fn feed_after(&self, revision: u64) -> BoxFuture<'_, Result<Feed, StoreError>> {
+        let rows = self.rows.lock().unwrap();
+        let feed = Feed {
+            revision: rows.revision,
+            subjects: rows
+                .feed
+                .iter()
+                .filter(|(at, _)| *at > revision)
+                .map(|(_, subject)| subject.clone())
+                .collect(),
+        };
+        Box::pin(async { Ok(feed) })
+    }
+
+    fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
+        Box::pin(async move {
+            if let Subject::Secret(account, id) = subject {
+                let found = self.vault.find_secret(*account, *id).await.unwrap();
+                return Ok(found.map(|found| Row::Secret(Box::new(found))));
+            }
+            Ok(self.rows.lock().unwrap().find(subject))
+        })
+    }
+
+    fn save_last_used<'a>(
+        &'a self,
+        _keys: &'a [(ProviderKeyId, SystemTime)],
+        _tokens: &'a [(TokenId, SystemTime)],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Rows {
+    fn apply(&mut self, change: Change, vault: &mut Vec<keyward_vault::Change>) {
+        match change {
+            Change::PutAccount(account) => drop(self.accounts.insert(account.id, account)),
+            Change::PutGateway(gateway) => {
+                drop(
+                    self.gateways
+                        .insert((gateway.account, gateway.id.to_string()), gateway),
+                );
+            }
+            Change::DeleteGateway { account, id } => {
+                drop(self.gateways.remove(&(account, id.to_string())))
+            }
+            Change::PutProviderKey(key) => drop(self.keys.insert(key.id, key)),
+            Change::DeleteProviderKey { id, .. } => drop(self.keys.remove(&id)),
+            Change::Vault(change) => vault.push(change),
+            Change::Token(keyward_auth::Change::PutToken(token)) => {
+                drop(self.tokens.insert(token.id, token))
+            }
+            Change::Token(keyward_auth::Change::DeleteToken { id, .. }) => {
+                drop(self.tokens.remove(&id))
+            }
+        }
+    }
+
+    fn find(&self, subject: &Subject) -> Option<Row> {
+        match subject {
+            Subject::Account(id) => self.accounts.get(id).cloned().map(Row::Account),
+            Subject::Gateway(account, id) => self
+                .gateways
+                .get(&(*account, id.to_string()))
+                .cloned()
+                .map(Row::Gateway),
+            Subject::ProviderKey(_, id) => self.keys.get(id).cloned().map(Row::ProviderKey),
+            Subject::Token(_, id) => self.tokens.get(id).cloned().map(Row::Token),
+            Subject::Secret(..) => None,
+        }
+    }
+}
+
+impl VaultStore for FakeStore {
+    fn load_seal(&self) -> BoxFuture<'_, Result<Option<SealState>, keyward_vault::StoreError>> {
+        self.vault.load_seal()
+    }
+
+    fn save_seal(
+        &self,
+        state: SealState,
+        expected: Option<u64>,
+    ) -> BoxFuture<'_, Result<(), keyward_vault::StoreError>> {
+        self.vault.save_seal(state, expected)
+    }
+
+    fn find_secret(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<
+        '_,
+        Result<Option<(SecretRecord, Option<VersionRecord>)>, keyward_vault::StoreError>,
+    > {
+        self.vault.find_secret(account, secret)
+    }
+
+    fn list_secrets(
+        &self,
+        account: AccountId,
+    ) -> BoxFuture<'_, Result<Vec<SecretRecord>, keyward_vault::StoreError>> {
+        self.vault.list_secrets(account)
+    }
+
+    fn list_versions(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, Result<Vec<VersionRecord>, keyward_vault::StoreError>> {
+        self.vault.list_versions(account, secret)
+    }
+
+    fn apply(
+        &self,
+        changes: Vec<keyward_vault::Change>,
+    ) -> BoxFuture<'_, Result<(), keyward_vault::StoreError>> {
+        self.vault.apply(changes)
+    }
+}
