@@ -1,1 +1,31 @@
-//! SQLite storage for every Keyward part, behind one write door.
+//! SQLite storage for every Keyward part.
+//!
+//! - [`Database`] is the opened file, still sealed: its schema is checked, and the seal can be read.
+//! - [`SqliteStore`] is the store after [`Database::unlock`]. It implements the storage traits of the parts:
+//!   [`RegistryStore`](keyward_registry::RegistryStore), [`VaultStore`](keyward_vault::VaultStore) and
+//!   [`TokenStore`](keyward_auth::TokenStore).
+//! - [`OpenError`] says in one sentence why a file cannot be opened.
+//!
+//! Every write goes through one door (`write.rs`): rows, revision, change feed and audit line in one
+//! transaction, durable when the call returns (WAL, `synchronous=FULL`). Every deciding row is authenticated
+//! when it is read; one that fails counts as absent and is reported. Not detected is a row that was put back
+//! to an older state together with its revision and its code, nor the roll-back of the whole file.
+//!
+//! Deleted values are overwritten (`secure_delete`), and the write-ahead log that held them is truncated by a
+//! task in the background (`checkpoint.rs`). No claim is made about flash, snapshots and backups.
+
+mod audit;
+mod checkpoint;
+mod column;
+mod connect;
+mod failure;
+mod lock;
+mod open;
+mod open_error;
+mod seal;
+mod sqlite;
+mod write;
+
+pub use open::Database;
+pub use open_error::OpenError;
+pub use sqlite::{AuditVerdict, SqliteStore};

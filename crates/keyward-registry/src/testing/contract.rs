@@ -1,0 +1,457 @@
+//! What every registry store promises.
+#![expect(
+    clippy::expect_used,
+    reason = "the suite is test code: a store that fails must fail the test"
+)]
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use keyward_auth::{Grant, Kind, Permission, Permissions, TokenDigest, TokenId, TokenRecord};
+use keyward_secret::{AccountId, SecretBytes};
+use keyward_vault::{
+    Policy, RecordId, SecretId, SecretRecord, Vault, VersionNumber, VersionRecord, version,
+};
+
+use crate::{
+    AccountRecord, Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord,
+    GatewaySettings, KeyStatus, Loaded, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
+    RateLimitingTechnique, RegistryStore, Row, StoreError, Subject,
+};
+
+const ONE: AccountId = AccountId::from_bytes([0xa1; 16]);
+const TWO: AccountId = AccountId::from_bytes([0xb2; 16]);
+const SECRET: SecretId = SecretId::from_bytes([0x5e; 16]);
+
+/// Runs every check, each on a new and empty store that `open` hands out.
+///
+/// # Panics
+///
+/// When a promise of [`RegistryStore`] is broken.
+pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
+    empty_store(&*open().await).await;
+    rows_come_back_as_they_were_put(&*open().await).await;
+    a_put_replaces(&*open().await).await;
+    the_feed_tells_each_subject_once(&*open().await).await;
+    conflicts_write_nothing(&*open().await).await;
+    deletion_needs_the_account(&*open().await).await;
+    a_deleted_secret_takes_its_versions_along(&*open().await).await;
+    a_replaced_version_keeps_its_row_without_its_value(&*open().await).await;
+    last_use_goes_forward_and_is_no_change(&*open().await).await;
+    the_vaults_changes_reach_the_feed(&*open().await).await;
+}
+
+async fn empty_store(store: &dyn RegistryStore) {
+    let loaded = load(store).await;
+    assert_eq!(loaded.revision, 0);
+    assert!(loaded.accounts.is_empty() && loaded.gateways.is_empty());
+    assert!(loaded.provider_keys.is_empty() && loaded.secrets.is_empty());
+    assert!(loaded.tokens.is_empty() && loaded.tampered.is_empty());
+    assert!(
+        store
+            .feed_after(0)
+            .await
+            .expect("a feed")
+            .subjects
+            .is_empty()
+    );
+    assert!(read(store, &Subject::Secret(ONE, SECRET)).await.is_none());
+}
+
+async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
+    let value = value();
+    let changes = everything(&value);
+    let subjects: Vec<_> = changes.iter().map(Change::subject).collect();
+    assert_eq!(commit(store, changes).await.expect("a commit"), 1);
+
+    let loaded = load(store).await;
+    assert_eq!(loaded.revision, 1);
+    assert_eq!(loaded.accounts, [account()]);
+    assert_eq!(loaded.gateways, [gateway()]);
+    assert_eq!(loaded.provider_keys, [full_key()]);
+    assert_eq!(loaded.secrets, [(value.0.clone(), Some(value.1.clone()))]);
+    assert_eq!(loaded.tokens, [token()]);
+    assert!(loaded.tampered.is_empty());
+
+    for subject in &subjects {
+        match read(store, subject).await.expect("a row") {
+            Row::Account(row) => assert_eq!(row, account()),
+            Row::Gateway(row) => assert_eq!(row, gateway()),
+            Row::ProviderKey(row) => assert_eq!(row, full_key()),
+            Row::Secret(row) => assert_eq!(*row, (value.0.clone(), Some(value.1.clone()))),
+            Row::Token(row) => assert_eq!(row, token()),
+        }
+    }
+    let elsewhere = [
+        Subject::Gateway(TWO, gateway().id),
+        Subject::ProviderKey(TWO, full_key().id),
+        Subject::Secret(TWO, SECRET),
+        Subject::Token(TWO, token().id),
+    ];
+    for subject in elsewhere {
+        assert!(read(store, &subject).await.is_none(), "{subject:?}");
+    }
+}
+
+async fn a_put_replaces(store: &dyn RegistryStore) {
+    let value = value();
+    put(store, everything(&value)).await;
+    let mut changed_gateway = gateway();
+    changed_gateway.settings.authentication = false;
+    changed_gateway.modified_at = time(500);
+    let mut changed_key = key(1, "openai");
+    changed_key.created_at = full_key().created_at;
+    let mut changed_secret = value.0.clone();
+    changed_secret.comment = String::new();
+    put(
+        store,
+        vec![
+            Change::PutGateway(changed_gateway.clone()),
+            Change::PutProviderKey(changed_key.clone()),
+            Change::Vault(keyward_vault::Change::PutSecret(changed_secret.clone())),
+        ],
+    )
+    .await;
+    let loaded = load(store).await;
+    assert_eq!(loaded.gateways, [changed_gateway]);
+    assert_eq!(loaded.provider_keys, [changed_key]);
+    assert_eq!(loaded.secrets, [(changed_secret, Some(value.1))]);
+}
+
+async fn the_feed_tells_each_subject_once(store: &dyn RegistryStore) {
+    put(store, everything(&value())).await;
+    put(store, vec![Change::PutAccount(account())]).await;
+    let gateway_again = vec![Change::PutGateway(gateway()), Change::PutGateway(gateway())];
+    put(store, gateway_again).await;
+
+    let feed = store.feed_after(0).await.expect("a feed");
+    assert_eq!(feed.revision, 3);
+    let mut seen = feed.subjects.clone();
+    seen.sort_by_key(|subject| (subject.kind(), subject.id()));
+    seen.dedup();
+    // Account, gateway, provider key, secret (its version has no subject of its own) and token.
+    assert_eq!((seen.len(), feed.subjects.len()), (5, 5));
+
+    let feed = store.feed_after(1).await.expect("a feed");
+    assert_eq!(feed.subjects.len(), 2);
+    let feed = store.feed_after(2).await.expect("a feed");
+    assert_eq!(feed.subjects, [Subject::Gateway(ONE, gateway().id)]);
+    let feed = store.feed_after(3).await.expect("a feed");
+    assert_eq!((feed.revision, feed.subjects.len()), (3, 0));
+}
+
+async fn conflicts_write_nothing(store: &dyn RegistryStore) {
+    put(store, everything(&value())).await;
+    let other_gateway = GatewayRecord {
+        created_at: time(900),
+        ..gateway()
+    };
+    let same_place = key(2, "openai");
+    let foreign_id = ProviderKeyRecord {
+        account: TWO,
+        ..key(1, "openai")
+    };
+    let orphan = VersionRecord {
+        secret: SecretId::from_bytes([0xee; 16]),
+        ..value().1
+    };
+    let same_digest = TokenRecord {
+        id: token_id("000000000002"),
+        ..token()
+    };
+    let conflicting = [
+        Change::PutGateway(other_gateway),
+        Change::PutProviderKey(same_place),
+        Change::PutProviderKey(foreign_id),
+        Change::Vault(keyward_vault::Change::PutVersion(orphan)),
+        Change::Token(keyward_auth::Change::PutToken(same_digest)),
+    ];
+    for change in conflicting {
+        let subject = change.subject();
+        let changes = vec![Change::PutProviderKey(key(3, "anthropic")), change];
+        let error = commit(store, changes).await.expect_err("a conflict");
+        assert!(error.is_conflict(), "{subject:?}: {error:?}");
+        let loaded = load(store).await;
+        assert_eq!((loaded.revision, loaded.provider_keys.len()), (1, 1));
+        let feed = store.feed_after(1).await.expect("a feed");
+        assert!(feed.subjects.is_empty(), "{subject:?}");
+    }
+}
+
+async fn deletion_needs_the_account(store: &dyn RegistryStore) {
+    put(store, everything(&value())).await;
+    for (account, left) in [(TWO, 1), (ONE, 0), (ONE, 0)] {
+        put(store, deletions(account)).await;
+        let loaded = load(store).await;
+        let counts = [
+            loaded.gateways.len(),
+            loaded.provider_keys.len(),
+            loaded.secrets.len(),
+            loaded.tokens.len(),
+        ];
+        assert_eq!(counts, [left; 4]);
+    }
+    for change in deletions(ONE) {
+        assert!(read(store, &change.subject()).await.is_none());
+    }
+    let feed = store.feed_after(2).await.expect("a feed");
+    assert_eq!(feed.subjects.len(), 4);
+}
+
+async fn a_deleted_secret_takes_its_versions_along(store: &dyn RegistryStore) {
+    let (secret, version) = value();
+    put(store, everything(&(secret.clone(), version))).await;
+    put(store, deletions(ONE)).await;
+    // Made anew under the same id, it has no value.
+    put(store, vec![put_secret(secret)]).await;
+    let (_, current) = find_secret(store).await.expect("the secret");
+    assert_eq!(current, None);
+    let versions = store.list_versions(ONE, SECRET).await.expect("a list");
+    assert!(versions.is_empty());
+}
+
+async fn a_replaced_version_keeps_its_row_without_its_value(store: &dyn RegistryStore) {
+    let (secret, first) = value();
+    put(store, everything(&(secret.clone(), first.clone()))).await;
+    let second = VersionNumber::new(2).expect("a number");
+    let changes = version::replace(
+        &secret,
+        Some(&first),
+        seal(second),
+        "••••".to_owned(),
+        time(50),
+    );
+    let changes = changes.expect("the next version").into_iter();
+    put(store, changes.map(Change::Vault).collect()).await;
+
+    let (secret, current) = find_secret(store).await.expect("the secret");
+    assert_eq!(secret.current, Some(second));
+    assert_eq!(current.map(|version| version.number), Some(second));
+    let versions = store.list_versions(ONE, SECRET).await.expect("a list");
+    let kept: Vec<_> = versions
+        .iter()
+        .map(|version| (version.number, version.sealed.is_some()))
+        .collect();
+    assert_eq!(kept, [(VersionNumber::FIRST, false), (second, true)]);
+
+    // What is destroyed stays so: its number is taken.
+    let again = vec![Change::Vault(keyward_vault::Change::PutVersion(first))];
+    let error = commit(store, again).await.expect_err("a conflict");
+    assert!(error.is_conflict(), "{error:?}");
+}
+
+async fn last_use_goes_forward_and_is_no_change(store: &dyn RegistryStore) {
+    put(store, everything(&value())).await;
+    let (key_id, token_id) = (full_key().id, token().id);
+    for (at, kept) in [(10, 10), (5, 10), (11, 11)] {
+        let unknown = ProviderKeyId::from_bytes([0xff; 16]);
+        let keys = [(key_id, time(at)), (unknown, time(at))];
+        let saved = store.save_last_used(&keys, &[(token_id, time(at))]).await;
+        saved.expect("a save");
+        let loaded = load(store).await;
+        assert_eq!(loaded.revision, 1);
+        assert_eq!(loaded.keys_last_used, [(key_id, time(kept))]);
+        assert_eq!(loaded.tokens_last_used, [(token_id, time(kept))]);
+    }
+    put(store, vec![Change::PutProviderKey(full_key())]).await;
+    let loaded = load(store).await;
+    assert_eq!(loaded.keys_last_used, [(key_id, time(11))]);
+    assert!(loaded.tampered.is_empty());
+}
+
+async fn the_vaults_changes_reach_the_feed(store: &dyn RegistryStore) {
+    let (secret, version) = value();
+    let changes = vec![
+        keyward_vault::Change::PutSecret(secret.clone()),
+        keyward_vault::Change::PutVersion(version.clone()),
+    ];
+    store.apply(changes).await.expect("a change");
+    let feed = store.feed_after(0).await.expect("a feed");
+    assert_eq!(feed.subjects, [Subject::Secret(ONE, SECRET)]);
+    assert_eq!(find_secret(store).await, Some((secret, Some(version))));
+}
+
+fn time(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123 + seconds * 1_000)
+}
+
+fn account() -> AccountRecord {
+    AccountRecord {
+        id: ONE,
+        name: "naïve 'quoted' \"name\"; --".to_owned(),
+        created_at: time(0),
+    }
+}
+
+fn gateway() -> GatewayRecord {
+    GatewayRecord {
+        account: ONE,
+        id: GatewayId::parse("default").expect("an id"),
+        settings: GatewaySettings {
+            byok_only: true,
+            cache_ttl: u64::MAX,
+            rate_limiting_technique: Some(RateLimitingTechnique::Sliding),
+            store_id: Some("store".to_owned()),
+            ..GatewaySettings::default()
+        },
+        created_at: time(1),
+        modified_at: time(2),
+    }
+}
+
+fn key(number: u8, provider: &str) -> ProviderKeyRecord {
+    ProviderKeyRecord {
+        id: ProviderKeyId::from_bytes([number; 16]),
+        account: ONE,
+        gateway: gateway().id,
+        provider: ProviderSlug::parse(provider).expect("a slug"),
+        alias: Alias::default(),
+        secret: SECRET,
+        default_config: false,
+        rate_limit: None,
+        rate_limit_period: None,
+        disabled_at: None,
+        expires_at: None,
+        status: KeyStatus::Active,
+        status_reason: None,
+        status_since: None,
+        created_at: time(3),
+        modified_at: time(4),
+    }
+}
+
+/// A record with no field at its default.
+fn full_key() -> ProviderKeyRecord {
+    ProviderKeyRecord {
+        default_config: true,
+        rate_limit: Some(u64::MAX),
+        rate_limit_period: Some(60),
+        disabled_at: Some(time(5)),
+        expires_at: Some(time(6)),
+        status: KeyStatus::Invalid,
+        status_reason: Some("the provider refused it: 401".to_owned()),
+        status_since: Some(time(7)),
+        ..key(1, "openai")
+    }
+}
+
+fn token() -> TokenRecord {
+    TokenRecord {
+        id: token_id("000000000001"),
+        kind: Kind::Gateway,
+        digest: TokenDigest::from_bytes([7; 32]),
+        name: "token".to_owned(),
+        grant: Grant::new(ONE, Permissions::from_iter([Permission::AiGatewayRun])),
+        issued_at: time(8),
+        modified_at: time(9),
+    }
+}
+
+fn token_id(text: &str) -> TokenId {
+    TokenId::parse(text).expect("an id")
+}
+
+fn seal(version: VersionNumber) -> keyward_vault::SealedRecord {
+    let (vault, _root) = Vault::create().expect("randomness");
+    let id = RecordId {
+        account: ONE,
+        secret: SECRET,
+        version,
+    };
+    let policy = Policy {
+        destination: None,
+        context: Box::default(),
+    };
+    let value = SecretBytes::copy_from(b"sk-contract");
+    vault.seal(&id, &policy, &value).expect("a sealed record")
+}
+
+/// A secret and its first version.
+fn value() -> (SecretRecord, VersionRecord) {
+    let secret = SecretRecord {
+        id: SECRET,
+        account: ONE,
+        name: "default_openai_default".to_owned(),
+        comment: "for \"tests\"".to_owned(),
+        scopes: vec!["ai_gateway".to_owned(), "workers".to_owned()],
+        current: None,
+        created_at: time(10),
+        modified_at: time(11),
+    };
+    let sealed = seal(VersionNumber::FIRST);
+    let changes = version::create(secret, sealed, "••••abcd".to_owned(), time(12));
+    let mut found = (None, None);
+    for change in changes {
+        match change {
+            keyward_vault::Change::PutSecret(record) => found.0 = Some(record),
+            keyward_vault::Change::PutVersion(record) => found.1 = Some(record),
+            keyward_vault::Change::DeleteSecret { .. } => {}
+        }
+    }
+    found.0.zip(found.1).expect("a secret and its version")
+}
+
+fn put_secret(secret: SecretRecord) -> Change {
+    Change::Vault(keyward_vault::Change::PutSecret(secret))
+}
+
+/// One row of every kind.
+fn everything((secret, version): &(SecretRecord, VersionRecord)) -> Vec<Change> {
+    vec![
+        Change::PutAccount(account()),
+        Change::PutGateway(gateway()),
+        Change::PutProviderKey(full_key()),
+        put_secret(secret.clone()),
+        Change::Vault(keyward_vault::Change::PutVersion(version.clone())),
+        Change::Token(keyward_auth::Change::PutToken(token())),
+    ]
+}
+
+fn deletions(account: AccountId) -> Vec<Change> {
+    vec![
+        Change::DeleteProviderKey {
+            account,
+            id: full_key().id,
+        },
+        Change::Vault(keyward_vault::Change::DeleteSecret {
+            account,
+            secret: SECRET,
+        }),
+        Change::DeleteGateway {
+            account,
+            id: gateway().id,
+        },
+        Change::Token(keyward_auth::Change::DeleteToken {
+            account,
+            id: token().id,
+        }),
+    ]
+}
+
+async fn commit(store: &dyn RegistryStore, changes: Vec<Change>) -> Result<u64, StoreError> {
+    let audit = AuditLine {
+        at: time(100),
+        actor: Actor::Command("contract"),
+        action: "contract.change",
+        subject: Subject::Account(ONE),
+    };
+    store.commit(Batch { changes, audit }).await
+}
+
+async fn put(store: &dyn RegistryStore, changes: Vec<Change>) {
+    commit(store, changes).await.expect("a commit");
+}
+
+async fn load(store: &dyn RegistryStore) -> Loaded {
+    store.load().await.expect("the rows")
+}
+
+async fn read(store: &dyn RegistryStore, subject: &Subject) -> Option<Row> {
+    store.read(subject).await.expect("a look-up")
+}
+
+async fn find_secret(store: &dyn RegistryStore) -> Option<(SecretRecord, Option<VersionRecord>)> {
+    store.find_secret(ONE, SECRET).await.expect("a look-up")
+}

@@ -1,0 +1,352 @@
+//! Everything in memory: no database, no authentication codes, nothing kept.
+
+use std::{
+    collections::BTreeMap,
+    future::ready,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use keyward_auth::{TokenId, TokenRecord};
+use keyward_secret::AccountId;
+use keyward_vault::{
+    SealState, SecretId, SecretRecord, VaultStore, VersionNumber, VersionRecord, VersionState,
+};
+
+use crate::{
+    AccountRecord, AuditLine, Batch, BoxFuture, Change, Feed, GatewayId, GatewayRecord, Loaded,
+    ProviderKeyId, ProviderKeyRecord, RegistryStore, Row, StoreError, Subject,
+};
+
+/// Keeps everything in memory. Its futures are ready at once.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    revision: u64,
+    seal: Option<SealState>,
+    accounts: BTreeMap<AccountId, AccountRecord>,
+    gateways: BTreeMap<(AccountId, GatewayId), GatewayRecord>,
+    keys: BTreeMap<ProviderKeyId, Used<ProviderKeyRecord>>,
+    secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
+    versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
+    tokens: BTreeMap<TokenId, Used<TokenRecord>>,
+    feed: Vec<(u64, Subject)>,
+    audit: Vec<AuditLine>,
+}
+
+/// A record, and when it was last used.
+type Used<R> = (R, Option<SystemTime>);
+
+/// The change contradicts what is stored.
+struct Conflict;
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The audit lines of every batch, the oldest first.
+    #[must_use]
+    pub fn audit(&self) -> Vec<AuditLine> {
+        self.state().audit.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All or none: works on a copy that takes the place of the state if it succeeds.
+    fn change(&self, changes: Vec<Change>, audit: Option<AuditLine>) -> Result<u64, Conflict> {
+        let mut state = self.state();
+        if changes.is_empty() && audit.is_none() {
+            return Ok(state.revision);
+        }
+        let mut next = state.clone();
+        next.revision += 1;
+        for change in changes {
+            let subject = change.subject();
+            next.carry_out(change)?;
+            next.feed.retain(|(_, known)| *known != subject);
+            next.feed.push((next.revision, subject));
+        }
+        if !next.every_version_has_a_secret() {
+            return Err(Conflict);
+        }
+        next.audit.extend(audit);
+        *state = next;
+        Ok(state.revision)
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, change: Change) -> Result<(), Conflict> {
+        match change {
+            Change::PutAccount(record) => drop(self.accounts.insert(record.id, record)),
+            Change::PutGateway(record) => self.put_gateway(record)?,
+            Change::DeleteGateway { account, id } => drop(self.gateways.remove(&(account, id))),
+            Change::PutProviderKey(record) => self.put_provider_key(record)?,
+            Change::DeleteProviderKey { account, id } => {
+                self.keys
+                    .retain(|known, (key, _)| *known != id || key.account != account);
+            }
+            Change::Vault(change) => self.carry_out_vault(change)?,
+            Change::Token(keyward_auth::Change::PutToken(record)) => self.put_token(record)?,
+            Change::Token(keyward_auth::Change::DeleteToken { account, id }) => {
+                self.tokens
+                    .retain(|known, (token, _)| *known != id || token.grant.account != account);
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out_vault(&mut self, change: keyward_vault::Change) -> Result<(), Conflict> {
+        match change {
+            keyward_vault::Change::PutSecret(record) => {
+                self.secrets.insert((record.account, record.id), record);
+            }
+            keyward_vault::Change::PutVersion(record) => {
+                let place = (record.account, record.secret, record.number);
+                let known = self.versions.get(&place);
+                let is_destroyed =
+                    known.is_some_and(|known| known.state == VersionState::Destroyed);
+                if is_destroyed && record.sealed.is_some() {
+                    return Err(Conflict);
+                }
+                self.versions.insert(place, record);
+            }
+            keyward_vault::Change::DeleteSecret { account, secret } => {
+                self.secrets.remove(&(account, secret));
+                self.versions
+                    .retain(|place, _| (place.0, place.1) != (account, secret));
+            }
+        }
+        Ok(())
+    }
+
+    fn every_version_has_a_secret(&self) -> bool {
+        self.versions
+            .keys()
+            .all(|(account, secret, _)| self.secrets.contains_key(&(*account, *secret)))
+    }
+
+    fn put_gateway(&mut self, record: GatewayRecord) -> Result<(), Conflict> {
+        let place = (record.account, record.id.clone());
+        let known = self.gateways.get(&place);
+        if known.is_some_and(|known| known.created_at != record.created_at) {
+            return Err(Conflict);
+        }
+        self.gateways.insert(place, record);
+        Ok(())
+    }
+
+    fn put_provider_key(&mut self, record: ProviderKeyRecord) -> Result<(), Conflict> {
+        let place = |key: &ProviderKeyRecord| {
+            let names = (key.gateway.clone(), key.provider.clone(), key.alias.clone());
+            (key.account, names)
+        };
+        let taken = self
+            .keys
+            .values()
+            .any(|(known, _)| known.id != record.id && place(known) == place(&record));
+        let known = self.keys.get(&record.id);
+        if taken || known.is_some_and(|(known, _)| known.account != record.account) {
+            return Err(Conflict);
+        }
+        let used = known.and_then(|(_, used)| *used);
+        self.keys.insert(record.id, (record, used));
+        Ok(())
+    }
+
+    fn put_token(&mut self, record: TokenRecord) -> Result<(), Conflict> {
+        let taken = self
+            .tokens
+            .values()
+            .any(|(known, _)| known.id != record.id && known.digest == record.digest);
+        let known = self.tokens.get(&record.id);
+        if taken || known.is_some_and(|(known, _)| known.grant.account != record.grant.account) {
+            return Err(Conflict);
+        }
+        let used = known.and_then(|(_, used)| *used);
+        self.tokens.insert(record.id, (record, used));
+        Ok(())
+    }
+
+    fn current(
+        &self,
+        account: AccountId,
+        id: SecretId,
+    ) -> Option<(SecretRecord, Option<VersionRecord>)> {
+        let secret = self.secrets.get(&(account, id))?.clone();
+        let version = secret
+            .current
+            .and_then(|number| self.versions.get(&(account, id, number)).cloned());
+        Some((secret, version))
+    }
+
+    fn read(&self, subject: &Subject) -> Option<Row> {
+        match subject {
+            Subject::Account(id) => self.accounts.get(id).cloned().map(Row::Account),
+            Subject::Gateway(account, id) => {
+                let gateway = self.gateways.get(&(*account, id.clone()));
+                gateway.cloned().map(Row::Gateway)
+            }
+            Subject::ProviderKey(account, id) => {
+                let key = self.keys.get(id).map(|(key, _)| key.clone());
+                key.filter(|key| key.account == *account)
+                    .map(Row::ProviderKey)
+            }
+            Subject::Secret(account, id) => self
+                .current(*account, *id)
+                .map(|secret| Row::Secret(Box::new(secret))),
+            Subject::Token(account, id) => {
+                let token = self.tokens.get(id).map(|(token, _)| token.clone());
+                token
+                    .filter(|token| token.grant.account == *account)
+                    .map(Row::Token)
+            }
+        }
+    }
+
+    fn load(&self) -> Loaded {
+        let secrets = self.secrets.keys();
+        Loaded {
+            revision: self.revision,
+            accounts: self.accounts.values().cloned().collect(),
+            gateways: self.gateways.values().cloned().collect(),
+            provider_keys: self.keys.values().map(|(key, _)| key.clone()).collect(),
+            secrets: secrets
+                .filter_map(|(account, id)| self.current(*account, *id))
+                .collect(),
+            tokens: self
+                .tokens
+                .values()
+                .map(|(token, _)| token.clone())
+                .collect(),
+            keys_last_used: last_used(&self.keys),
+            tokens_last_used: last_used(&self.tokens),
+            tampered: Vec::new(),
+        }
+    }
+}
+
+fn last_used<I: Copy, R>(records: &BTreeMap<I, Used<R>>) -> Vec<(I, SystemTime)> {
+    let used = records
+        .iter()
+        .filter_map(|(id, (_, used))| Some((*id, (*used)?)));
+    used.collect()
+}
+
+/// Never moves a time back; leaves out what does not exist.
+fn touch<I: Copy + Ord, R>(records: &mut BTreeMap<I, Used<R>>, used: &[(I, SystemTime)]) {
+    for (id, at) in used {
+        if let Some((_, known)) = records.get_mut(id) {
+            *known = (*known).max(Some(*at));
+        }
+    }
+}
+
+impl RegistryStore for MemoryStore {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>> {
+        Box::pin(ready(Ok(self.state().load())))
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let result = self
+            .change(batch.changes, Some(batch.audit))
+            .map_err(|Conflict| StoreError::conflict("store the change"));
+        Box::pin(ready(result))
+    }
+
+    fn feed_after(&self, revision: u64) -> BoxFuture<'_, Result<Feed, StoreError>> {
+        let state = self.state();
+        let newer = state.feed.iter().filter(|(at, _)| *at > revision);
+        let feed = Feed {
+            revision: state.revision,
+            subjects: newer.map(|(_, subject)| subject.clone()).collect(),
+        };
+        Box::pin(ready(Ok(feed)))
+    }
+
+    fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
+        Box::pin(ready(Ok(self.state().read(subject))))
+    }
+
+    fn save_last_used<'a>(
+        &'a self,
+        keys: &'a [(ProviderKeyId, SystemTime)],
+        tokens: &'a [(TokenId, SystemTime)],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let mut state = self.state();
+        touch(&mut state.keys, keys);
+        touch(&mut state.tokens, tokens);
+        Box::pin(ready(Ok(())))
+    }
+}
+
+type VaultResult<T> = Result<T, keyward_vault::StoreError>;
+
+impl VaultStore for MemoryStore {
+    fn load_seal(&self) -> BoxFuture<'_, VaultResult<Option<SealState>>> {
+        Box::pin(ready(Ok(self.state().seal.clone())))
+    }
+
+    fn save_seal(
+        &self,
+        mut seal: SealState,
+        expected: Option<u64>,
+    ) -> BoxFuture<'_, VaultResult<()>> {
+        let mut state = self.state();
+        if state.seal.as_ref().map(|seal| seal.revision) != expected {
+            let conflict = keyward_vault::StoreError::conflict("keep the seal");
+            return Box::pin(ready(Err(conflict)));
+        }
+        seal.revision = expected.unwrap_or(0).saturating_add(1);
+        state.seal = Some(seal);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn find_secret(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, VaultResult<Option<(SecretRecord, Option<VersionRecord>)>>> {
+        Box::pin(ready(Ok(self.state().current(account, secret))))
+    }
+
+    fn list_secrets(&self, account: AccountId) -> BoxFuture<'_, VaultResult<Vec<SecretRecord>>> {
+        let state = self.state();
+        let ours = state
+            .secrets
+            .values()
+            .filter(|secret| secret.account == account);
+        let mut secrets: Vec<_> = ours.cloned().collect();
+        secrets.sort_by(|one, two| (&one.name, one.id).cmp(&(&two.name, two.id)));
+        Box::pin(ready(Ok(secrets)))
+    }
+
+    fn list_versions(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, VaultResult<Vec<VersionRecord>>> {
+        let state = self.state();
+        let ours = state
+            .versions
+            .values()
+            .filter(|version| version.account == account && version.secret == secret);
+        Box::pin(ready(Ok(ours.cloned().collect())))
+    }
+
+    fn apply(&self, changes: Vec<keyward_vault::Change>) -> BoxFuture<'_, VaultResult<()>> {
+        let changes = changes.into_iter().map(Change::Vault).collect();
+        let result = self
+            .change(changes, None)
+            .map(drop)
+            .map_err(|Conflict| keyward_vault::StoreError::conflict("change secrets"));
+        Box::pin(ready(result))
+    }
+}

@@ -1,0 +1,103 @@
+//! Gateways in their table.
+
+use keyward_registry::{GatewayId, GatewayRecord, RowAuthenticator, RowMac, Tampered};
+use keyward_secret::AccountId;
+use sqlx::sqlite::SqliteConnection;
+
+use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use crate::{
+    column::{Columns, millis},
+    failure::Failure,
+};
+
+impl StoredRow for GatewayRecord {
+    const KIND: &'static str = "gateway";
+
+    fn parse(columns: Columns<'_>) -> Option<Self> {
+        Some(Self {
+            account: columns.parse("account")?,
+            id: columns.parse("id")?,
+            settings: serde_json::from_str(columns.get("settings")?).ok()?,
+            created_at: columns.time("created_at")?,
+            modified_at: columns.time("modified_at")?,
+        })
+    }
+
+    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
+        keys.mac(self, revision)
+    }
+
+    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
+        keys.verify(self, revision, mac)
+    }
+}
+
+/// Makes or replaces the gateway. A conflict where a genuine one of this name was made at another time: it is
+/// another gateway.
+pub(crate) async fn put(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    record: &GatewayRecord,
+    revision: i64,
+) -> Result<Vec<u8>, Failure> {
+    let known = find(connection, keys, record.account, &record.id).await?;
+    if known.is_some_and(|known| millis(known.created_at) != millis(record.created_at)) {
+        return Err(Failure::Conflict);
+    }
+    let mac = seal_row(record, keys, revision)?;
+    let settings = serde_json::to_string(&record.settings).map_err(Failure::damaged)?;
+    sqlx::query(
+        "INSERT INTO gateways (account, id, settings, created_at, modified_at, revision, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (account, id) DO UPDATE
+         SET settings = excluded.settings, created_at = excluded.created_at,
+             modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac",
+    )
+    .bind(record.account.to_string())
+    .bind(record.id.as_str())
+    .bind(settings)
+    .bind(millis(record.created_at))
+    .bind(millis(record.modified_at))
+    .bind(revision)
+    .bind(mac.as_slice())
+    .execute(connection)
+    .await?;
+    Ok(mac)
+}
+
+pub(crate) async fn delete(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    id: &GatewayId,
+) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM gateways WHERE account = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: AccountId,
+    id: &GatewayId,
+) -> Result<Option<GatewayRecord>, Failure> {
+    let row = sqlx::query("SELECT * FROM gateways WHERE account = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.and_then(|row| honoured(&row, keys)))
+}
+
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+) -> Result<Vec<Result<GatewayRecord, Tampered>>, Failure> {
+    let rows = sqlx::query("SELECT * FROM gateways ORDER BY account, id")
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.iter().map(|row| authentic(row, keys)).collect())
+}

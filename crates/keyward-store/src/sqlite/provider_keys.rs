@@ -1,0 +1,193 @@
+//! Provider keys in their table.
+
+use std::time::SystemTime;
+
+use keyward_registry::{
+    KeyStatus, ProviderKeyId, ProviderKeyRecord, RowAuthenticator, RowMac, Tampered,
+};
+use keyward_secret::AccountId;
+use sqlx::sqlite::SqliteConnection;
+
+use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use crate::{
+    column::{Columns, millis, optional_millis},
+    failure::Failure,
+};
+
+impl StoredRow for ProviderKeyRecord {
+    const KIND: &'static str = "provider_key";
+
+    fn parse(columns: Columns<'_>) -> Option<Self> {
+        let number = |name| {
+            columns
+                .get::<Option<i64>>(name)
+                .map(|number| number.map(i64::cast_unsigned))
+        };
+        Some(Self {
+            id: columns.parse("id")?,
+            account: columns.parse("account")?,
+            gateway: columns.parse("gateway")?,
+            provider: columns.parse("provider")?,
+            alias: columns.parse("alias")?,
+            secret: columns.parse("secret")?,
+            default_config: columns.flag("default_config")?,
+            rate_limit: number("rate_limit")?,
+            rate_limit_period: number("rate_limit_period")?,
+            disabled_at: columns.optional_time("disabled_at")?,
+            expires_at: columns.optional_time("expires_at")?,
+            status: KeyStatus::parse(columns.get("status")?)?,
+            status_reason: columns.get("status_reason")?,
+            status_since: columns.optional_time("status_since")?,
+            created_at: columns.time("created_at")?,
+            modified_at: columns.time("modified_at")?,
+        })
+    }
+
+    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
+        keys.mac(self, revision)
+    }
+
+    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
+        keys.verify(self, revision, mac)
+    }
+}
+
+/// Makes or replaces the key. A conflict where another key has its place, or another account its id. What is
+/// measured of it stays.
+pub(crate) async fn put(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    record: &ProviderKeyRecord,
+    revision: i64,
+) -> Result<Vec<u8>, Failure> {
+    clear_place(connection, keys, record).await?;
+    let mac = seal_row(record, keys, revision)?;
+    let done = sqlx::query(
+        "INSERT INTO provider_keys (id, account, gateway, provider, alias, secret, default_config,
+             rate_limit, rate_limit_period, disabled_at, expires_at, status, status_reason,
+             status_since, created_at, modified_at, revision, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         ON CONFLICT (id) DO UPDATE
+         SET gateway = excluded.gateway, provider = excluded.provider, alias = excluded.alias,
+             secret = excluded.secret, default_config = excluded.default_config,
+             rate_limit = excluded.rate_limit, rate_limit_period = excluded.rate_limit_period,
+             disabled_at = excluded.disabled_at, expires_at = excluded.expires_at,
+             status = excluded.status, status_reason = excluded.status_reason,
+             status_since = excluded.status_since, created_at = excluded.created_at,
+             modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac
+         WHERE provider_keys.account = excluded.account",
+    )
+    .bind(record.id.to_string())
+    .bind(record.account.to_string())
+    .bind(record.gateway.as_str())
+    .bind(record.provider.as_str())
+    .bind(record.alias.as_str())
+    .bind(record.secret.to_string())
+    .bind(i64::from(record.default_config))
+    .bind(record.rate_limit.map(u64::cast_signed))
+    .bind(record.rate_limit_period.map(u64::cast_signed))
+    .bind(optional_millis(record.disabled_at))
+    .bind(optional_millis(record.expires_at))
+    .bind(record.status.as_str())
+    .bind(record.status_reason.as_deref())
+    .bind(optional_millis(record.status_since))
+    .bind(millis(record.created_at))
+    .bind(millis(record.modified_at))
+    .bind(revision)
+    .bind(mac.as_slice())
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Failure::Conflict);
+    }
+    Ok(mac)
+}
+
+/// A row that is not honoured is absent, so it must not keep its place from a key that is made anew.
+async fn clear_place(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    record: &ProviderKeyRecord,
+) -> Result<(), Failure> {
+    let row = sqlx::query(
+        "SELECT * FROM provider_keys
+         WHERE account = $1 AND gateway = $2 AND provider = $3 AND alias = $4 AND id <> $5",
+    )
+    .bind(record.account.to_string())
+    .bind(record.gateway.as_str())
+    .bind(record.provider.as_str())
+    .bind(record.alias.as_str())
+    .bind(record.id.to_string())
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(row) = row
+        && honoured::<ProviderKeyRecord>(&row, keys).is_none()
+    {
+        sqlx::query("DELETE FROM provider_keys WHERE id = $1")
+            .bind(ProviderKeyRecord::label(Columns(&row)))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn delete(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    id: ProviderKeyId,
+) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM provider_keys WHERE account = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: AccountId,
+    id: ProviderKeyId,
+) -> Result<Option<ProviderKeyRecord>, Failure> {
+    let row = sqlx::query("SELECT * FROM provider_keys WHERE account = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.and_then(|row| honoured(&row, keys)))
+}
+
+/// A key, and when it was last used.
+pub(crate) type Listed = (ProviderKeyRecord, Option<SystemTime>);
+
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+) -> Result<Vec<Result<Listed, Tampered>>, Failure> {
+    let rows = sqlx::query("SELECT * FROM provider_keys ORDER BY account, id")
+        .fetch_all(connection)
+        .await?;
+    let listed = rows.iter().map(|row| {
+        let record = authentic(row, keys)?;
+        Ok((record, Columns(row).optional_time("last_used_at").flatten()))
+    });
+    Ok(listed.collect())
+}
+
+/// Never moves a time back; leaves out keys that do not exist.
+pub(crate) async fn save_last_used(
+    connection: &mut SqliteConnection,
+    id: ProviderKeyId,
+    at: SystemTime,
+) -> Result<(), Failure> {
+    sqlx::query(
+        "UPDATE provider_keys SET last_used_at = $2
+         WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
+    )
+    .bind(id.to_string())
+    .bind(millis(at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

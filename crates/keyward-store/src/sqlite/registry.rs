@@ -1,0 +1,193 @@
+//! What the registry needs of a store.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use keyward_auth::TokenId;
+use keyward_registry::{
+    Batch, BoxFuture, Feed, Loaded, ProviderKeyId, RegistryStore, Row, StoreError, Subject,
+    Tampered,
+};
+use sqlx::sqlite::SqliteConnection;
+
+use super::{
+    SqliteStore, accounts, gateways, provider_keys, secrets, tokens, vault::Current, versions,
+};
+use crate::{audit::Line, column::Columns, failure::Failure};
+
+impl RegistryStore for SqliteStore {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>> {
+        Box::pin(async {
+            self.load_all()
+                .await
+                .map_err(|failure| failure.registry("read the database"))
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            self.door
+                .commit(&batch.changes, &Line::of(&batch.audit))
+                .await
+                .map_err(|failure| failure.registry("store the change"))
+        })
+    }
+
+    fn feed_after(&self, revision: u64) -> BoxFuture<'_, Result<Feed, StoreError>> {
+        Box::pin(async move {
+            self.changed_after(revision)
+                .await
+                .map_err(|failure| failure.registry("read the change feed"))
+        })
+    }
+
+    fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
+        Box::pin(async move {
+            self.read_one(subject)
+                .await
+                .map_err(|failure| failure.registry("read a row"))
+        })
+    }
+
+    fn save_last_used<'a>(
+        &'a self,
+        keys: &'a [(ProviderKeyId, SystemTime)],
+        tokens: &'a [(TokenId, SystemTime)],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.keep_last_used(keys, tokens)
+                .await
+                .map_err(|failure| failure.registry("keep when keys were last used"))
+        })
+    }
+}
+
+impl SqliteStore {
+    async fn load_all(&self) -> Result<Loaded, Failure> {
+        let keys = self.authenticator();
+        let mut transaction = self.read().await?;
+        let mut loaded = Loaded {
+            revision: revision(&mut transaction).await?,
+            accounts: accounts::list(&mut transaction).await?,
+            ..Loaded::default()
+        };
+        let gateways = gateways::list(&mut transaction, keys).await?;
+        loaded.gateways = genuine(gateways, &mut loaded.tampered);
+        let provider_keys = provider_keys::list(&mut transaction, keys).await?;
+        for (key, used) in genuine(provider_keys, &mut loaded.tampered) {
+            loaded
+                .keys_last_used
+                .extend(used.map(|used| (key.id, used)));
+            loaded.provider_keys.push(key);
+        }
+        loaded.secrets = self
+            .load_secrets(&mut transaction, &mut loaded.tampered)
+            .await?;
+        let tokens = tokens::list(&mut transaction, keys).await?;
+        for (token, used) in genuine(tokens, &mut loaded.tampered) {
+            loaded
+                .tokens_last_used
+                .extend(used.map(|used| (token.id, used)));
+            loaded.tokens.push(token);
+        }
+        Ok(loaded)
+    }
+
+    async fn load_secrets(
+        &self,
+        connection: &mut SqliteConnection,
+        tampered: &mut Vec<Tampered>,
+    ) -> Result<Vec<Current>, Failure> {
+        let keys = self.authenticator();
+        let secrets = secrets::list(connection, keys).await?;
+        let versions = versions::list_current(connection, keys).await?;
+        let mut versions: HashMap<_, _> = genuine(versions, tampered)
+            .into_iter()
+            .map(|version| ((version.account, version.secret), version))
+            .collect();
+        let joined = genuine(secrets, tampered).into_iter().map(|secret| {
+            let version = versions.remove(&(secret.account, secret.id));
+            (secret, version)
+        });
+        Ok(joined.collect())
+    }
+
+    async fn changed_after(&self, after: u64) -> Result<Feed, Failure> {
+        let mut transaction = self.read().await?;
+        let revision = revision(&mut transaction).await?;
+        let rows =
+            sqlx::query("SELECT kind, account, id FROM feed WHERE revision > $1 ORDER BY revision")
+                .bind(i64::try_from(after).unwrap_or(i64::MAX))
+                .fetch_all(&mut *transaction)
+                .await?;
+        let subjects = rows.iter().map(|row| {
+            let columns = Columns(row);
+            let account = columns.parse("account")?;
+            Subject::parse(columns.get("kind")?, account, columns.get("id")?)
+        });
+        let subjects: Option<_> = subjects.collect();
+        let subjects =
+            subjects.ok_or_else(|| Failure::damaged("an entry of the feed does not parse"))?;
+        Ok(Feed { revision, subjects })
+    }
+
+    async fn read_one(&self, subject: &Subject) -> Result<Option<Row>, Failure> {
+        let keys = self.authenticator();
+        let mut transaction = self.read().await?;
+        let connection = &mut *transaction;
+        Ok(match subject {
+            Subject::Account(id) => accounts::find(connection, *id).await?.map(Row::Account),
+            Subject::Gateway(account, id) => gateways::find(connection, keys, *account, id)
+                .await?
+                .map(Row::Gateway),
+            Subject::ProviderKey(account, id) => {
+                provider_keys::find(connection, keys, *account, *id)
+                    .await?
+                    .map(Row::ProviderKey)
+            }
+            Subject::Secret(account, id) => self
+                .current(connection, *account, *id)
+                .await?
+                .map(|secret| Row::Secret(Box::new(secret))),
+            Subject::Token(account, id) => tokens::find(connection, keys, *account, *id)
+                .await?
+                .map(Row::Token),
+        })
+    }
+
+    pub(super) async fn keep_last_used(
+        &self,
+        keys: &[(ProviderKeyId, SystemTime)],
+        tokens: &[(TokenId, SystemTime)],
+    ) -> Result<(), Failure> {
+        if keys.is_empty() && tokens.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.door.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for (id, at) in keys {
+            provider_keys::save_last_used(&mut transaction, *id, *at).await?;
+        }
+        for (id, at) in tokens {
+            tokens::save_last_used(&mut transaction, *id, *at).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+async fn revision(connection: &mut SqliteConnection) -> Result<u64, Failure> {
+    let revision: i64 = sqlx::query_scalar("SELECT value FROM revision")
+        .fetch_one(connection)
+        .await?;
+    Ok(revision.cast_unsigned())
+}
+
+/// The rows that are honoured; the others are named in `tampered`.
+fn genuine<R>(rows: Vec<Result<R, Tampered>>, tampered: &mut Vec<Tampered>) -> Vec<R> {
+    let mut honoured = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row {
+            Ok(record) => honoured.push(record),
+            Err(row) => tampered.push(row),
+        }
+    }
+    honoured
+}

@@ -1,0 +1,211 @@
+//! Tokens in their table: the digest of the text, never the text.
+
+use std::time::SystemTime;
+
+use keyward_auth::{
+    Classes, Grant, Kind, Network, Networks, Permissions, Scope, TokenDigest, TokenId, TokenRecord,
+};
+use keyward_registry::{RowAuthenticator, RowMac, Tampered};
+use keyward_secret::AccountId;
+use sqlx::sqlite::SqliteConnection;
+
+use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use crate::{
+    column::{Columns, list as json_list, millis, optional_millis},
+    failure::Failure,
+};
+
+impl StoredRow for TokenRecord {
+    const KIND: &'static str = "token";
+
+    fn parse(columns: Columns<'_>) -> Option<Self> {
+        let digest: &[u8] = columns.get("digest")?;
+        Some(Self {
+            id: columns.parse("id")?,
+            kind: Kind::find_by_name(columns.get("kind")?)?,
+            digest: TokenDigest::from_bytes(digest.try_into().ok()?),
+            name: columns.text("name")?,
+            grant: parse_grant(columns)?,
+            issued_at: columns.time("issued_at")?,
+            modified_at: columns.time("modified_at")?,
+        })
+    }
+
+    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
+        keys.mac(self, revision)
+    }
+
+    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
+        keys.verify(self, revision, mac)
+    }
+}
+
+fn parse_grant(columns: Columns<'_>) -> Option<Grant> {
+    let names = columns.list("permissions")?;
+    Some(Grant {
+        account: columns.parse("account")?,
+        permissions: Permissions::from_names(names.iter().map(String::as_str)).ok()?,
+        gateways: scope(columns, "gateways")?,
+        providers: scope(columns, "providers")?,
+        aliases: scope(columns, "aliases")?,
+        classes: Classes::from_bits(columns.get::<i64>("classes")?.try_into().ok()?),
+        networks: Networks {
+            allow: networks(columns, "networks_allow")?,
+            deny: networks(columns, "networks_deny")?,
+        },
+        not_before: columns.optional_time("not_before")?,
+        expires_at: columns.optional_time("expires_at")?,
+        disabled: columns.flag("disabled")?,
+    })
+}
+
+/// The names in the order in which they were written, which their authentication code covers.
+fn scope(columns: Columns<'_>, name: &str) -> Option<Scope> {
+    Some(match columns.optional_list(name)? {
+        None => Scope::All,
+        Some(names) => Scope::Only(names.into_iter().map(Into::into).collect()),
+    })
+}
+
+fn networks(columns: Columns<'_>, name: &str) -> Option<Vec<Network>> {
+    let texts = columns.list(name)?;
+    texts.iter().map(|text| Network::parse(text).ok()).collect()
+}
+
+fn scope_text(scope: &Scope) -> Option<String> {
+    match scope {
+        Scope::All => None,
+        Scope::Only(names) => Some(json_list(names.iter().map(|name| &**name))),
+    }
+}
+
+fn networks_text(networks: &[Network]) -> String {
+    json_list(networks.iter().map(ToString::to_string))
+}
+
+/// Makes or replaces the token. A conflict where another token has its digest, or another account its id.
+/// When it was last used stays.
+pub(crate) async fn put(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    record: &TokenRecord,
+    revision: i64,
+) -> Result<Vec<u8>, Failure> {
+    let mac = seal_row(record, keys, revision)?;
+    let grant = &record.grant;
+    let done = sqlx::query(
+        "INSERT INTO tokens (id, account, kind, digest, name, permissions, gateways, providers,
+             aliases, classes, networks_allow, networks_deny, not_before, expires_at, disabled,
+             issued_at, modified_at, revision, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         ON CONFLICT (id) DO UPDATE
+         SET kind = excluded.kind, digest = excluded.digest, name = excluded.name,
+             permissions = excluded.permissions, gateways = excluded.gateways,
+             providers = excluded.providers, aliases = excluded.aliases,
+             classes = excluded.classes, networks_allow = excluded.networks_allow,
+             networks_deny = excluded.networks_deny, not_before = excluded.not_before,
+             expires_at = excluded.expires_at, disabled = excluded.disabled,
+             issued_at = excluded.issued_at, modified_at = excluded.modified_at,
+             revision = excluded.revision, mac = excluded.mac
+         WHERE tokens.account = excluded.account",
+    )
+    .bind(record.id.as_str())
+    .bind(grant.account.to_string())
+    .bind(record.kind.as_str())
+    .bind(record.digest.as_bytes().as_slice())
+    .bind(&record.name)
+    .bind(json_list(grant.permissions.names()))
+    .bind(scope_text(&grant.gateways))
+    .bind(scope_text(&grant.providers))
+    .bind(scope_text(&grant.aliases))
+    .bind(i64::from(grant.classes.bits()))
+    .bind(networks_text(&grant.networks.allow))
+    .bind(networks_text(&grant.networks.deny))
+    .bind(optional_millis(grant.not_before))
+    .bind(optional_millis(grant.expires_at))
+    .bind(i64::from(grant.disabled))
+    .bind(millis(record.issued_at))
+    .bind(millis(record.modified_at))
+    .bind(revision)
+    .bind(mac.as_slice())
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Failure::Conflict);
+    }
+    Ok(mac)
+}
+
+pub(crate) async fn delete(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    id: TokenId,
+) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM tokens WHERE account = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: AccountId,
+    id: TokenId,
+) -> Result<Option<TokenRecord>, Failure> {
+    let row = sqlx::query("SELECT * FROM tokens WHERE account = $1 AND id = $2")
+        .bind(account.to_string())
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.and_then(|row| honoured(&row, keys)))
+}
+
+/// A token, and when it was last used.
+pub(crate) type Listed = (TokenRecord, Option<SystemTime>);
+
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+) -> Result<Vec<Result<Listed, Tampered>>, Failure> {
+    let rows = sqlx::query("SELECT * FROM tokens ORDER BY id")
+        .fetch_all(connection)
+        .await?;
+    let listed = rows.iter().map(|row| {
+        let record = authentic(row, keys)?;
+        Ok((record, Columns(row).optional_time("last_used_at").flatten()))
+    });
+    Ok(listed.collect())
+}
+
+/// The tokens of an account, or all; those that are not honoured are reported and left out.
+pub(crate) async fn list_of(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: Option<AccountId>,
+) -> Result<Vec<TokenRecord>, Failure> {
+    let rows = sqlx::query("SELECT * FROM tokens WHERE $1 IS NULL OR account = $1 ORDER BY id")
+        .bind(account.map(|account| account.to_string()))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
+}
+
+/// Never moves a time back; leaves out tokens that do not exist.
+pub(crate) async fn save_last_used(
+    connection: &mut SqliteConnection,
+    id: TokenId,
+    at: SystemTime,
+) -> Result<(), Failure> {
+    sqlx::query(
+        "UPDATE tokens SET last_used_at = $2
+         WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
+    )
+    .bind(id.as_str())
+    .bind(millis(at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The one door: every write is rows, revision, change feed and audit line in one transaction.
+
+use keyward_registry::{Change, RowAuthenticator, Subject};
+use keyward_vault::SealState;
+use sqlx::{SqlitePool, sqlite::SqliteConnection};
+
+use crate::{
+    audit::{Chain, Line, RowsDigest},
+    checkpoint::Checkpointer,
+    failure::Failure,
+    seal,
+    sqlite::{accounts, gateways, provider_keys, secrets, tokens, versions},
+};
+
+/// What a write needs. Whoever writes rows goes through here.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) pool: SqlitePool,
+    pub(crate) authenticator: RowAuthenticator,
+    pub(crate) chain: Chain,
+    pub(crate) checkpointer: Checkpointer,
+}
+
+/// Asks for a checkpoint when the write is over, also where its caller gave up waiting.
+struct CheckpointAfter<'a>(&'a Checkpointer);
+
+impl Drop for CheckpointAfter<'_> {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
+impl Door {
+    /// Carries out the changes in their order, or none. Returns the new revision when it is durable.
+    pub(crate) async fn commit(&self, changes: &[Change], line: &Line) -> Result<u64, Failure> {
+        let destroys = changes.iter().any(destroys_a_value);
+        let _after = destroys.then(|| CheckpointAfter(&self.checkpointer));
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let revision = next_revision(&mut transaction).await?;
+        let mut rows = RowsDigest::default();
+        for change in changes {
+            let mac = self.carry_out(&mut transaction, change, revision).await?;
+            let subject = change.subject();
+            rows.add(&subject, mac.as_deref());
+            feed(&mut transaction, &subject, revision).await?;
+        }
+        self.chain
+            .append(&mut transaction, line, revision, rows)
+            .await?;
+        transaction.commit().await?;
+        Ok(revision.cast_unsigned())
+    }
+
+    /// Keeps the seal. The feed does not tell of it: no row that is served depends on it.
+    pub(crate) async fn save_seal(
+        &self,
+        state: &SealState,
+        expected: Option<u64>,
+        line: &Line,
+    ) -> Result<(), Failure> {
+        // A slot that was removed would still open from the log.
+        let _after = CheckpointAfter(&self.checkpointer);
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let revision = next_revision(&mut transaction).await?;
+        seal::save(&mut transaction, state, expected).await?;
+        let mut rows = RowsDigest::default();
+        rows.add_bytes(&state.keyring);
+        for slot in &state.slots {
+            rows.add_bytes(&slot.to_bytes());
+        }
+        self.chain
+            .append(&mut transaction, line, revision, rows)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Returns the code of the row that was written; none where it has none, or was removed.
+    async fn carry_out(
+        &self,
+        connection: &mut SqliteConnection,
+        change: &Change,
+        revision: i64,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        use keyward_auth::Change as Token;
+        use keyward_vault::Change as Vault;
+        let keys = &self.authenticator;
+        let mac = match change {
+            Change::PutAccount(record) => {
+                accounts::put(connection, record, revision).await?;
+                None
+            }
+            Change::PutGateway(record) => {
+                Some(gateways::put(connection, keys, record, revision).await?)
+            }
+            Change::DeleteGateway { account, id } => {
+                gateways::delete(connection, *account, id).await?;
+                None
+            }
+            Change::PutProviderKey(record) => {
+                Some(provider_keys::put(connection, keys, record, revision).await?)
+            }
+            Change::DeleteProviderKey { account, id } => {
+                provider_keys::delete(connection, *account, *id).await?;
+                None
+            }
+            Change::Vault(Vault::PutSecret(record)) => {
+                Some(secrets::put(connection, keys, record, revision).await?)
+            }
+            Change::Vault(Vault::PutVersion(record)) => {
+                Some(versions::put(connection, keys, record, revision).await?)
+            }
+            Change::Vault(Vault::DeleteSecret { account, secret }) => {
+                versions::delete_all(connection, *account, *secret).await?;
+                secrets::delete(connection, *account, *secret).await?;
+                None
+            }
+            Change::Token(Token::PutToken(record)) => {
+                Some(tokens::put(connection, keys, record, revision).await?)
+            }
+            Change::Token(Token::DeleteToken { account, id }) => {
+                tokens::delete(connection, *account, *id).await?;
+                None
+            }
+        };
+        Ok(mac)
+    }
+}
+
+fn destroys_a_value(change: &Change) -> bool {
+    match change {
+        Change::Vault(keyward_vault::Change::DeleteSecret { .. }) => true,
+        Change::Vault(keyward_vault::Change::PutVersion(version)) => version.sealed.is_none(),
+        Change::Vault(keyward_vault::Change::PutSecret(_))
+        | Change::PutAccount(_)
+        | Change::PutGateway(_)
+        | Change::DeleteGateway { .. }
+        | Change::PutProviderKey(_)
+        | Change::DeleteProviderKey { .. }
+        | Change::Token(_) => false,
+    }
+}
+
+async fn next_revision(connection: &mut SqliteConnection) -> Result<i64, Failure> {
+    let revision = sqlx::query_scalar("UPDATE revision SET value = value + 1 RETURNING value")
+        .fetch_one(connection)
+        .await?;
+    Ok(revision)
+}
+
+async fn feed(
+    connection: &mut SqliteConnection,
+    subject: &Subject,
+    revision: i64,
+) -> Result<(), Failure> {
+    sqlx::query(
+        "INSERT INTO feed (kind, account, id, revision) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (kind, account, id) DO UPDATE SET revision = excluded.revision",
+    )
+    .bind(subject.kind())
+    .bind(subject.account().to_string())
+    .bind(subject.id())
+    .bind(revision)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! The store from outside: every contract suite, and what happens to it in the world.
+
+#[cfg(test)]
+mod contracts;
+#[cfg(test)]
+mod erased;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod opened;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tampered;
