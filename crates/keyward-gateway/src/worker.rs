@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use keyward_forward::{AcceptEncoding, Forwarder, LocationRule, Rules};
+use keyward_forward::{Forwarder, LocationRule, Rules};
 use keyward_registry::SnapshotReader;
 
 use crate::{
@@ -95,12 +95,6 @@ impl Worker {
         };
         let target = plan.target.clone();
         let rules = Rules {
-            // Only an answer in clear can be searched for the credential.
-            accept_encoding: if plan.provider.provider.is_overridden() {
-                AcceptEncoding::Identity
-            } else {
-                AcceptEncoding::Client
-            },
             location: LocationRule {
                 prefix: plan
                     .target
