@@ -199,6 +199,8 @@ async fn work(
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
         .max_buf_size(config.max_head_bytes)
+        // The buffer's limit alone lets a longer head through that comes in one read.
+        .max_header_size(config.max_head_bytes)
         .max_headers(config.max_headers);
     let open = TaskTracker::new();
     while let Some(accepted) = connections.recv().await {

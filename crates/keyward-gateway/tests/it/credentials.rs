@@ -125,7 +125,6 @@ The rules, in order:
 *Token* is what stands in `cf-aig-authorization`; *slot* is `Authorization` for the first table of each pair
 and the query parameter `key` (Google) for the second. *Bad* means that the checksum is wrong, or that the token
 is unknown, revoked, expired, of another account or an API token: the answers are the same.
-
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +212,7 @@ fn table_head(page: &mut String, authentication: bool, client_keys: bool, stored
     };
     writeln!(
         page,
-        "## authentication {}, client keys {}, stored key {}, slot {slot}\n\n| token | slot | outcome |\n| --- | --- | --- |",
+        "\n## authentication {}, client keys {}, stored key {}, slot {slot}\n\n| token | slot | outcome |\n| --- | --- | --- |",
         on(authentication),
         if client_keys { "allowed" } else { "refused" },
         if stored_key { "present" } else { "absent" },
