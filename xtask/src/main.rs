@@ -1,3 +1,79 @@
-//! Everything CI runs, runnable at home by one command.
+//! Everything CI runs, runnable at home by one command: `cargo xtask`.
+//!
+//! Each subcommand is one module. They start other programs with argument lists, never through a shell, and end only
+//! what they started.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool reports on the terminal"
+)]
 
-fn main() {}
+mod ci;
+mod pairs;
+mod process;
+mod show;
+mod sweep;
+mod test;
+mod workspace;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Keyward's development tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Prepares what the tests need, runs all of them and sweeps their outputs for canaries.
+    Test(test::Options),
+    /// Runs every check of CI, in its order.
+    Ci(ci::Options),
+    /// Compares the CPU per request of Keyward with the minimal proxy's.
+    Pairs(pairs::Options),
+    /// Looks for the canaries of a test run in a directory of its outputs.
+    Sweep {
+        /// A directory that a test run filled, with its list of canaries.
+        directory: PathBuf,
+    },
+    /// Runs a long demonstration; without a name, lists them.
+    Show {
+        /// The demonstration's name.
+        name: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("error: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<(), Box<dyn Error>> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Test(options) => test::run(&workspace, options)?,
+        Task::Ci(options) => ci::run(&workspace, options)?,
+        Task::Pairs(options) => pairs::run(&workspace, options)?,
+        Task::Sweep { directory } => sweep::run(directory)?,
+        Task::Show { name } => show::run(&workspace, name.as_deref())?,
+    }
+    Ok(())
+}

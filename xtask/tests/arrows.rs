@@ -1,5 +1,11 @@
 //! The walls between the crates, as ARCHITECTURE.md draws them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

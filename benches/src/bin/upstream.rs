@@ -1,0 +1,42 @@
+//! Runs the fast upstream as a process of its own. Prints its address and the key it wants as one JSON line.
+
+use std::{error::Error, net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use keyward_benches::{job, ready, tls, upstream};
+use tokio::net::TcpListener;
+
+/// A provider that answers at once.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Speak TLS with a certificate made for this run, and write it to this PEM file.
+    #[arg(long)]
+    tls_ca_out: Option<PathBuf>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let tls = match &arguments.tls_ca_out {
+        None => None,
+        Some(path) => {
+            let (config, pem) = tls::server()?;
+            std::fs::write(path, pem)?;
+            Some(config)
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build_local(Default::default())?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(arguments.listen).await?;
+        ready::announce(&serde_json::json!({
+            "event": "ready",
+            "address": listener.local_addr()?.to_string(),
+            "key": job::PROVIDER_KEY,
+        }))?;
+        Ok(upstream::serve(listener, tls).await?)
+    })
+}

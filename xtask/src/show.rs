@@ -1,0 +1,56 @@
+//! Demonstrations that take too long for every test run, by name.
+
+use std::error::Error;
+
+use clap::Parser;
+
+use crate::{pairs, workspace::Workspace};
+
+/// One demonstration.
+struct Demonstration {
+    name: &'static str,
+    description: &'static str,
+    run: fn(&Workspace) -> Result<(), Box<dyn Error>>,
+}
+
+const DEMONSTRATIONS: &[Demonstration] = &[
+    Demonstration {
+        name: "pairs",
+        description: "CPU per request of Keyward against the minimal proxy, 20 interleaved pairs",
+        run: |workspace| {
+            Ok(pairs::run(
+                workspace,
+                &pairs::Options::parse_from(["pairs"]),
+            )?)
+        },
+    },
+    Demonstration {
+        name: "pairs-tls",
+        description: "the same with TLS to the upstream",
+        run: |workspace| {
+            Ok(pairs::run(
+                workspace,
+                &pairs::Options::parse_from(["pairs", "--tls"]),
+            )?)
+        },
+    },
+];
+
+/// No demonstration has the wanted name.
+#[derive(Debug, thiserror::Error)]
+#[error("no demonstration is called `{0}`: `cargo xtask show` lists them")]
+struct UnknownName(String);
+
+/// Runs the demonstration called `name`, or lists all.
+pub(crate) fn run(workspace: &Workspace, name: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let Some(name) = name else {
+        for demonstration in DEMONSTRATIONS {
+            println!("{:<12} {}", demonstration.name, demonstration.description);
+        }
+        return Ok(());
+    };
+    let found = DEMONSTRATIONS
+        .iter()
+        .find(|demonstration| demonstration.name == name);
+    (found.ok_or_else(|| UnknownName(name.to_owned()))?.run)(workspace)
+}
