@@ -2,6 +2,9 @@
 //!
 //! Wall times on one machine differ from run to run by more than the proxies do; `cargo xtask pairs` compares CPU.
 
+#[path = "forwarding/keyward.rs"]
+mod keyward;
+
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -46,6 +49,10 @@ fn subjects() -> io::Result<Vec<Subject>> {
                 job::CLIENT_PATH,
                 vec![format!("cf-aig-authorization: {}", job::GATEWAY_TOKEN)],
             ),
+        },
+        Subject {
+            name: "keyward",
+            target: keyward::start(upstream)?,
         },
     ])
 }
