@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{pairs, workspace::Workspace};
+use crate::{pairs, process, workspace::Workspace};
 
 /// One demonstration.
 struct Demonstration {
@@ -32,6 +32,24 @@ const DEMONSTRATIONS: &[Demonstration] = &[
                 workspace,
                 &pairs::Options::parse_from(["pairs", "--tls"]),
             )?)
+        },
+    },
+    Demonstration {
+        name: "killed",
+        description: "100 rounds of random writes ended by kill -9; every acknowledged one is there",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward-store",
+                "--all-features",
+                "--test",
+                "it",
+                "killed",
+                "--",
+                "--nocapture",
+            ]);
+            Ok(process::run(tests.env("KEYWARD_KILL_ROUNDS", "100"))?)
         },
     },
 ];

@@ -17,7 +17,16 @@ const NAME: &str = "keyward.lock";
 /// The lock; held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file would not free the lock while a child that this process is just starting still has
+    /// its descriptors, which it loses only when its own program begins.
+    fn drop(&mut self) {
+        // What cannot be freed here is freed when the process ends.
+        let _held_until_the_end = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 /// Why the lock was not taken.
@@ -38,7 +47,7 @@ impl Lock {
             .open(directory.join(NAME))
             .map_err(LockError::Failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(Errno::WOULDBLOCK) => Err(LockError::Held),
             Err(error) => Err(LockError::Failed(error.into())),
         }
