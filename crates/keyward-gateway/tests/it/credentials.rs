@@ -204,7 +204,13 @@ impl Slot {
     }
 }
 
-fn table_head(page: &mut String, authentication: bool, client_keys: bool, stored_key: bool, slot: Slot) {
+fn table_head(
+    page: &mut String,
+    authentication: bool,
+    client_keys: bool,
+    stored_key: bool,
+    slot: Slot,
+) {
     let on = |on: bool| if on { "on" } else { "off" };
     let slot = match slot {
         Slot::Authorization => "`Authorization`",
@@ -230,7 +236,9 @@ fn mistyped(token: &str) -> String {
 
 async fn run(running: &Running, case: &Case, stored: Option<&str>, expected: Outcome) {
     const FOREIGN: &str = "sk-clients-own-key-0123456789abcdef";
-    running.provider.accept_keys(stored.into_iter().chain([FOREIGN]));
+    running
+        .provider
+        .accept_keys(stored.into_iter().chain([FOREIGN]));
     let ours = running.token.text().to_owned();
     let bad = mistyped(&ours);
     register_named_canary("bad token", &bad);
@@ -254,9 +262,17 @@ async fn run(running: &Running, case: &Case, stored: Option<&str>, expected: Out
             Slot::Query => path.push_str(&format!("?alt=json&key={value}")),
         }
     }
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    running.provider.take_recorded();
-    let answer = running.client().await.post(&path, &headers, CHAT).await.unwrap();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let _before = running.provider.take_recorded();
+    let answer = running
+        .client()
+        .await
+        .post(&path, &headers, CHAT)
+        .await
+        .unwrap();
     let seen = running.provider.take_recorded();
     check(case, &answer, &seen, stored, FOREIGN, expected);
 }
@@ -281,7 +297,11 @@ fn check(
                 Slot::Query => "x-goog-api-key",
             };
             let value = String::from_utf8(request.header_all(name).concat()).unwrap();
-            assert_eq!(value.trim_start_matches("Bearer "), stored.unwrap(), "{told}");
+            assert_eq!(
+                value.trim_start_matches("Bearer "),
+                stored.unwrap(),
+                "{told}"
+            );
             let text = head_of(request);
             assert!(!text.contains("cf-aig-") && !text.contains("kw_"), "{told}");
             assert_eq!(text.matches(stored.unwrap()).count(), 1, "{told}");
@@ -289,9 +309,17 @@ fn check(
         (Outcome::ClientKey, [request]) => match case.slot {
             Slot::Authorization => {
                 assert_eq!(answer.status, 200, "{told}");
-                assert_eq!(request.header("authorization"), Some(format!("Bearer {foreign}").as_str()));
+                assert_eq!(
+                    request.header("authorization"),
+                    Some(format!("Bearer {foreign}").as_str())
+                );
             }
-            Slot::Query => assert!(request.target.ends_with(&format!("?alt=json&key={foreign}")), "{told}"),
+            Slot::Query => assert!(
+                request
+                    .target
+                    .ends_with(&format!("?alt=json&key={foreign}")),
+                "{told}"
+            ),
         },
         (expected, seen) => panic!("{told}: {expected:?}, and {} requests went up", seen.len()),
     }
@@ -301,7 +329,13 @@ fn check(
 fn head_of(request: &Recorded) -> String {
     let mut text = format!("{} {}\n", request.method, request.target);
     for (name, value) in &request.headers {
-        writeln!(text, "{}: {}", name.to_ascii_lowercase(), String::from_utf8_lossy(value)).unwrap();
+        writeln!(
+            text,
+            "{}: {}",
+            name.to_ascii_lowercase(),
+            String::from_utf8_lossy(value)
+        )
+        .unwrap();
     }
     text
 }
@@ -336,18 +370,41 @@ async fn a_token_that_is_no_good_never_reaches_the_provider() {
             ("xi-api-key", token.clone()),
         ] {
             let answer = running.chat("openai", &[(name, &value)]).await;
-            assert_eq!((answer.status, code(&answer)), (401, 2009), "{what} in {name}");
+            assert_eq!(
+                (answer.status, code(&answer)),
+                (401, 2009),
+                "{what} in {name}"
+            );
             // Beside a good token, and beside a key of the client's own, it is refused all the same.
             let good = running.bearer();
-            let beside = running.chat("openai", &[("cf-aig-authorization", &good), (name, &value)]).await;
-            assert_eq!((beside.status, code(&beside)), (401, 2009), "{what} in {name}");
+            let beside = running
+                .chat("openai", &[("cf-aig-authorization", &good), (name, &value)])
+                .await;
+            assert_eq!(
+                (beside.status, code(&beside)),
+                (401, 2009),
+                "{what} in {name}"
+            );
         }
-        for query in [format!("?key={token}"), format!("?a=1&anything={token}"), format!("?key=%6b{}", &token[1..])] {
+        for query in [
+            format!("?key={token}"),
+            format!("?a=1&anything={token}"),
+            format!("?key=%6b{}", &token[1..]),
+        ] {
             let path = running.path(&format!("openai/chat/completions{query}"));
             let good = running.bearer();
             let headers = [("cf-aig-authorization", good.as_str())];
-            let answer = running.client().await.post(&path, &headers, CHAT).await.unwrap();
-            assert_eq!((answer.status, code(&answer)), (401, 2009), "{what} in {query}");
+            let answer = running
+                .client()
+                .await
+                .post(&path, &headers, CHAT)
+                .await
+                .unwrap();
+            assert_eq!(
+                (answer.status, code(&answer)),
+                (401, 2009),
+                "{what} in {query}"
+            );
         }
     }
     assert_eq!(running.provider.count(), 0);
@@ -376,21 +433,48 @@ async fn bad_tokens(running: &Running) -> Vec<(&'static str, String)> {
         ("a prefix alone", "kw_".to_owned()),
     ];
     for (what, grant) in [
-        ("expired", with(|grant| grant.expires_at = Some(std::time::UNIX_EPOCH))),
-        ("not yet valid", with(|grant| {
-            grant.not_before = Some(crate::support::now() + std::time::Duration::from_secs(3600));
-        })),
+        (
+            "expired",
+            with(|grant| grant.expires_at = Some(std::time::UNIX_EPOCH)),
+        ),
+        (
+            "not yet valid",
+            with(|grant| {
+                grant.not_before =
+                    Some(crate::support::now() + std::time::Duration::from_secs(3600));
+            }),
+        ),
         ("disabled", with(|grant| grant.disabled = true)),
-        ("of another account", with(|grant| grant.account = keyward_secret::AccountId::from_bytes([1; 16]))),
-        ("for another gateway", with(|grant| grant.gateways = keyward_auth::Scope::only(["other"]))),
-        ("for another provider", with(|grant| grant.providers = keyward_auth::Scope::only(["anthropic"]))),
-        ("for another alias", with(|grant| grant.aliases = keyward_auth::Scope::only(["other"]))),
-        ("from another network", with(|grant| {
-            grant.networks.allow = vec![keyward_auth::Network::parse("192.0.2.0/24").unwrap()];
-        })),
-        ("an API token", with(|grant| {
-            grant.permissions = [Permission::AiGatewayRead, Permission::AiGatewayWrite].into_iter().collect();
-        })),
+        (
+            "of another account",
+            with(|grant| grant.account = keyward_secret::AccountId::from_bytes([1; 16])),
+        ),
+        (
+            "for another gateway",
+            with(|grant| grant.gateways = keyward_auth::Scope::only(["other"])),
+        ),
+        (
+            "for another provider",
+            with(|grant| grant.providers = keyward_auth::Scope::only(["anthropic"])),
+        ),
+        (
+            "for another alias",
+            with(|grant| grant.aliases = keyward_auth::Scope::only(["other"])),
+        ),
+        (
+            "from another network",
+            with(|grant| {
+                grant.networks.allow = vec![keyward_auth::Network::parse("192.0.2.0/24").unwrap()];
+            }),
+        ),
+        (
+            "an API token",
+            with(|grant| {
+                grant.permissions = [Permission::AiGatewayRead, Permission::AiGatewayWrite]
+                    .into_iter()
+                    .collect();
+            }),
+        ),
     ] {
         bad.push((what, mint(registry, grant).await.0.text().to_owned()));
     }
@@ -403,11 +487,17 @@ async fn the_same_token_in_two_places_is_one() {
     let running = Running::start(Setup::default()).await;
     running.store_key("openai", "default").await;
     let good = running.bearer();
-    let both = [("cf-aig-authorization", good.as_str()), ("Authorization", good.as_str())];
+    let both = [
+        ("cf-aig-authorization", good.as_str()),
+        ("Authorization", good.as_str()),
+    ];
     assert_eq!(running.chat("openai", &both).await.status, 200);
     let (other, _) = mint(&running.registry, Running::grant()).await;
     let other = format!("Bearer {}", other.text());
-    let two = [("cf-aig-authorization", good.as_str()), ("Authorization", other.as_str())];
+    let two = [
+        ("cf-aig-authorization", good.as_str()),
+        ("Authorization", other.as_str()),
+    ];
     assert_eq!(code(&running.chat("openai", &two).await), 2009);
     running.stop().await;
 }

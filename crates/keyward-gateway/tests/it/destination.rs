@@ -22,28 +22,49 @@ async fn beside_attacker() -> (Running, RawRecorder) {
     let provider = provider(&ca).await;
     let origin = provider.origin();
     let evil = format!("http://{}", attacker.addr());
-    let base_urls = [("openai", origin.as_str()), ("anthropic", &evil), ("groq", &evil)];
+    let base_urls = [
+        ("openai", origin.as_str()),
+        ("anthropic", &evil),
+        ("groq", &evil),
+    ];
     let running = Running::over(&Base::new(), &base_urls, provider, &ca, Config::default()).await;
     (running, attacker)
 }
 
-async fn bind(running: &Running, gateway: &str, slug: &str, key: &ProviderKey) -> Result<(), ChangeError> {
+async fn bind(
+    running: &Running,
+    gateway: &str,
+    slug: &str,
+    key: &ProviderKey,
+) -> Result<(), ChangeError> {
     let new = new_key(gateway, slug, KeySource::Secret(key.record.secret));
-    running.registry.create_provider_key(new, ACTOR, now()).await.map(drop)
+    running
+        .registry
+        .create_provider_key(new, ACTOR, now())
+        .await
+        .map(drop)
 }
 
 #[track_caller]
 fn check_refused(bound: Result<(), ChangeError>, running: &Running) {
     let error = bound.expect_err("a bound secret does not move");
     let text = error.to_string();
-    assert!(matches!(error.refusal(), Refusal::WrongDestination { .. }), "{text}");
-    assert!(text.contains(&running.provider.origin()), "it says what the secret is sealed for: {text}");
+    assert!(
+        matches!(error.refusal(), Refusal::WrongDestination { .. }),
+        "{text}"
+    );
+    assert!(
+        text.contains(&running.provider.origin()),
+        "it says what the secret is sealed for: {text}"
+    );
 }
 
 /// The recorder does record: the silence before means something.
 async fn check_silent(attacker: &RawRecorder) {
     assert_eq!(attacker.received(), Vec::<Vec<u8>>::new());
-    let probe = send_raw(attacker.addr(), b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let probe = send_raw(attacker.addr(), b"GET / HTTP/1.1\r\n\r\n")
+        .await
+        .unwrap();
     assert_eq!(probe.status, 200);
     assert_eq!(attacker.received().len(), 1);
 }
@@ -73,14 +94,22 @@ async fn a_deleted_key_cannot_come_back_under_another_provider() {
     let (canary, key) = running.store_key("openai", "default").await;
     make_gateway(&running.registry, "own").await;
     bind(&running, "own", "openai", &key).await.unwrap();
-    running.registry.delete_provider_key(ACCOUNT, key.record.id, ACTOR, now()).await.unwrap();
+    running
+        .registry
+        .delete_provider_key(ACCOUNT, key.record.id, ACTOR, now())
+        .await
+        .unwrap();
     assert_eq!(code(&running.authorized_chat("openai", &[]).await), 2044);
     for slug in ["anthropic", "groq"] {
         check_refused(bind(&running, "prod", slug, &key).await, &running);
     }
     // Nor can the gateway be made anew around it.
     let id = GatewayId::parse("prod").unwrap();
-    running.registry.delete_gateway(ACCOUNT, id.as_str(), ACTOR, now()).await.unwrap();
+    running
+        .registry
+        .delete_gateway(ACCOUNT, id.as_str(), ACTOR, now())
+        .await
+        .unwrap();
     make_gateway(&running.registry, "prod").await;
     check_refused(bind(&running, "prod", "anthropic", &key).await, &running);
     assert_eq!(running.provider.count(), 0);
@@ -88,7 +117,10 @@ async fn a_deleted_key_cannot_come_back_under_another_provider() {
     bind(&running, "prod", "openai", &key).await.unwrap();
     assert_eq!(running.authorized_chat("openai", &[]).await.status, 200);
     let bearer = format!("Bearer {}", canary.text());
-    assert_eq!(running.provider.take_recorded()[0].header("authorization"), Some(bearer.as_str()));
+    assert_eq!(
+        running.provider.take_recorded()[0].header("authorization"),
+        Some(bearer.as_str())
+    );
     check_silent(&attacker).await;
     running.stop().await;
 }
@@ -111,9 +143,22 @@ async fn a_changed_base_url_leaves_the_key_behind_until_it_is_entered_again() {
     let unused = provider(&ca).await;
     let running = Running::over(&base, &[("openai", &evil)], unused, &ca, Config::default()).await;
     let answer = running.authorized_chat("openai", &[]).await;
-    assert_eq!((answer.status, code(&answer)), (424, 9012), "{}", answer.text());
-    for word in [&sealed_for, &evil, "keyward keys rotate openai --gateway prod --alias default"] {
-        assert!(answer.text().contains(word), "{word} is not in {}", answer.text());
+    assert_eq!(
+        (answer.status, code(&answer)),
+        (424, 9012),
+        "{}",
+        answer.text()
+    );
+    for word in [
+        &sealed_for,
+        &evil,
+        "keyward keys rotate openai --gateway prod --alias default",
+    ] {
+        assert!(
+            answer.text().contains(word),
+            "{word} is not in {}",
+            answer.text()
+        );
     }
     make_gateway(&running.registry, "own").await;
     assert!(bind(&running, "own", "openai", &key).await.is_err());
@@ -123,18 +168,50 @@ async fn a_changed_base_url_leaves_the_key_behind_until_it_is_entered_again() {
     // Whoever enters the value again says by it where it may go.
     let second = provider(&ca).await;
     let origin = second.origin();
-    let running = Running::over(&base, &[("openai", &origin)], second, &ca, Config::default()).await;
+    let running = Running::over(
+        &base,
+        &[("openai", &origin)],
+        second,
+        &ca,
+        Config::default(),
+    )
+    .await;
     assert_eq!(code(&running.authorized_chat("openai", &[]).await), 9012);
     let canary = keyward_testing::Canary::new("entered again");
     running.provider.accept_keys([canary.text()]);
     let id = key.record.id;
-    running.registry.rotate_provider_key(ACCOUNT, id, &value(&canary), ACTOR, now()).await.unwrap();
+    running
+        .registry
+        .rotate_provider_key(ACCOUNT, id, &value(&canary), ACTOR, now())
+        .await
+        .unwrap();
     assert_eq!(running.authorized_chat("openai", &[]).await.status, 200);
     assert_eq!(running.provider.count(), 1);
     running.stop().await;
 }
 
-/// What several keys share cannot be replaced by a value for another origin.
+/// Header lines that some server or framework takes its target from.
+fn hostile_lines(own: &str, evil: &str) -> Vec<String> {
+    vec![
+        format!("Host: {own}\r\nx-fal-target-url: http://{evil}/x\r\n"),
+        format!("Host: {own}\r\nX-Forwarded-Host: {evil}\r\nForwarded: host={evil};proto=http\r\n"),
+        format!(
+            "Host: {own}\r\nX-Original-URL: http://{evil}/\r\nX-Rewrite-URL: http://{evil}/\r\n"
+        ),
+        format!(
+            "Host: {own}\r\nX-Host: {evil}\r\nX-Base-Url: http://{evil}\r\nbase-url: http://{evil}\r\n"
+        ),
+        format!(
+            "Host: {own}\r\nOrigin: http://{evil}\r\nReferer: http://{evil}/\r\nVia: 1.1 {evil}\r\n"
+        ),
+        format!("Host: {own}\r\ncf-aig-base-url: http://{evil}\r\ncf-aig-gateway-id: {evil}\r\n"),
+        format!("Host: {evil}\r\n"),
+        format!(
+            "Host: {own}\r\nUpgrade: h2c\r\nConnection: upgrade, http2-settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+        ),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_a_request_moves_the_key() {
     let (running, attacker) = beside_attacker().await;
@@ -146,21 +223,19 @@ async fn nothing_in_a_request_moves_the_key() {
         r#"{{"model":"m","api_base":"http://{evil}","base_url":"http://{evil}/","url":"http://{evil}","host":"{evil}"}}"#
     );
     let own = running.addr.to_string();
-    let lines = [
-        format!("Host: {own}\r\nx-fal-target-url: http://{evil}/x\r\n"),
-        format!("Host: {own}\r\nX-Forwarded-Host: {evil}\r\nForwarded: host={evil};proto=http\r\n"),
-        format!("Host: {own}\r\nX-Original-URL: http://{evil}/\r\nX-Rewrite-URL: http://{evil}/\r\n"),
-        format!("Host: {own}\r\nX-Host: {evil}\r\nX-Base-Url: http://{evil}\r\nbase-url: http://{evil}\r\n"),
-        format!("Host: {own}\r\nOrigin: http://{evil}\r\nReferer: http://{evil}/\r\nVia: 1.1 {evil}\r\n"),
-        format!("Host: {own}\r\ncf-aig-base-url: http://{evil}\r\ncf-aig-gateway-id: {evil}\r\n"),
-        format!("Host: {evil}\r\n"),
-        format!("Host: {own}\r\nUpgrade: h2c\r\nConnection: upgrade, http2-settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"),
-    ];
     let mut sent = 0;
-    for lines in &lines {
+    for lines in hostile_lines(&own, &evil) {
         // In origin form, and in absolute form with an authority that the Host agrees with.
-        let host = lines.split("\r\n").next().unwrap().trim_start_matches("Host: ");
-        for target in [path.clone(), format!("http://{host}{path}"), format!("https://{host}{path}")] {
+        let host = lines
+            .split("\r\n")
+            .next()
+            .unwrap()
+            .trim_start_matches("Host: ");
+        for target in [
+            path.clone(),
+            format!("http://{host}{path}"),
+            format!("https://{host}{path}"),
+        ] {
             let request = format!(
                 "POST {target} HTTP/1.1\r\n{lines}cf-aig-authorization: {bearer}\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
@@ -174,11 +249,28 @@ async fn nothing_in_a_request_moves_the_key() {
     assert_eq!(seen.len(), sent);
     for request in &seen {
         assert_eq!(request.target, "/v1/chat/completions");
-        assert_eq!(request.header("host"), Some(running.provider.addr().to_string().as_str()));
-        assert_eq!(request.header_all("authorization"), [format!("Bearer {}", canary.text()).as_bytes()]);
+        assert_eq!(
+            request.header("host"),
+            Some(running.provider.addr().to_string().as_str())
+        );
+        assert_eq!(
+            request.header_all("authorization"),
+            [format!("Bearer {}", canary.text()).as_bytes()]
+        );
         assert_eq!(request.body, body.as_bytes());
     }
-    // These name another authority than the Host does, or hide one.
+    check_silent(&attacker).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_authority_in_the_target_is_refused_or_a_path_like_any_other() {
+    let (running, attacker) = beside_attacker().await;
+    running.store_key("openai", "default").await;
+    let evil = attacker.addr().to_string();
+    let own = running.addr.to_string();
+    let path = running.path("openai/chat/completions");
+    let bearer = running.bearer();
     for target in [
         format!("http://{evil}{path}"),
         format!("http://{evil}@{own}{path}"),
@@ -194,11 +286,19 @@ async fn nothing_in_a_request_moves_the_key() {
     }
     assert_eq!(running.provider.take_recorded(), []);
     // Behind the provider's segment an authority is a path like any other.
-    for rest in [format!("@{evil}/x"), format!("/{evil}/x"), format!("http://{evil}/x"), format!("x?url=http://{evil}/")] {
+    for rest in [
+        format!("@{evil}/x"),
+        format!("/{evil}/x"),
+        format!("http://{evil}/x"),
+        format!("x?url=http://{evil}/"),
+    ] {
         let request = running.head("GET", &format!("openai/{rest}"), "");
         let answer = send_raw(running.addr, request.as_bytes()).await.unwrap();
         assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
-        assert_eq!(running.provider.take_recorded()[0].target, format!("/v1/{rest}"));
+        assert_eq!(
+            running.provider.take_recorded()[0].target,
+            format!("/v1/{rest}")
+        );
     }
     check_silent(&attacker).await;
     running.stop().await;
@@ -210,7 +310,9 @@ async fn redirects_are_not_followed() {
     let (running, attacker) = beside_attacker().await;
     running.store_key("openai", "default").await;
     let evil = attacker.addr();
-    running.provider.behave(Behaviour::Redirect(format!("http://{evil}/steal")));
+    running
+        .provider
+        .behave(Behaviour::Redirect(format!("http://{evil}/steal")));
     let mut client = running.client().await;
     let bearer = running.bearer();
     for method in ["GET", "POST", "HEAD", "DELETE", "PUT"] {
@@ -237,7 +339,12 @@ async fn a_token_for_another_gateway_opens_no_shared_key() {
     let headers = [("cf-aig-authorization", narrow.as_str())];
     assert_eq!(code(&running.chat("openai", &headers).await), 2009);
     let path = format!("/v1/{ACCOUNT}/own/openai/chat/completions");
-    let answer = running.client().await.post(&path, &headers, CHAT).await.unwrap();
+    let answer = running
+        .client()
+        .await
+        .post(&path, &headers, CHAT)
+        .await
+        .unwrap();
     assert_eq!(answer.status, 200);
     check_silent(&attacker).await;
     running.stop().await;

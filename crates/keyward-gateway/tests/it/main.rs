@@ -7,6 +7,8 @@ mod credentials;
 #[cfg(test)]
 mod destination;
 #[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod paths;
@@ -22,3 +24,5 @@ mod streaming;
 mod support;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod upstream_failures;

@@ -5,19 +5,43 @@
 //! stands before the rest is `/` or the version (or `run`, `hf-inference/models`) that the catalogue inserts.
 //! Compared are the whole target with the row, and the end of the target with the row's rest and query.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
-use keyward_testing::{Behaviour, Recorded, client::send_raw};
+use keyward_forward::{BoxFuture, Connection, Dial, DialError, dial};
+use keyward_gateway::Config;
+use keyward_secret::Origin;
+use keyward_testing::{Behaviour, FakeProvider, Placement, Recorded, client::send_raw};
+use tokio::net::TcpStream;
 
-use crate::support::{ACCOUNT, Running, Setup, code};
+use crate::support::{ACCOUNT, Base, Running, Setup, code};
 
 const GOLDEN: &str = include_str!("paths/golden.txt");
+const HOSTS: &str = include_str!("paths/hosts.txt");
 
 /// Every provider that can be used, but for `echo`, which is no upstream beyond this process.
 const READY: [&str; 22] = [
-    "openai", "anthropic", "google-ai-studio", "groq", "mistral", "cohere", "deepseek", "perplexity-ai",
-    "openrouter", "grok", "cerebras", "replicate", "huggingface", "workers-ai", "fal", "ideogram", "cartesia",
-    "elevenlabs", "deepgram", "baseten", "parallel", "fireworks",
+    "openai",
+    "anthropic",
+    "google-ai-studio",
+    "groq",
+    "mistral",
+    "cohere",
+    "deepseek",
+    "perplexity-ai",
+    "openrouter",
+    "grok",
+    "cerebras",
+    "replicate",
+    "huggingface",
+    "workers-ai",
+    "fal",
+    "ideogram",
+    "cartesia",
+    "elevenlabs",
+    "deepgram",
+    "baseten",
+    "parallel",
+    "fireworks",
 ];
 
 /// What may stand before the rest, where the base path is gone.
@@ -59,7 +83,9 @@ async fn start() -> Running {
         running.store_key(slug, "default").await;
     }
     // Each provider's key has a place of its own; here it is the path that counts.
-    running.provider.behave(Behaviour::Status(200, "{}".to_owned()));
+    running
+        .provider
+        .behave(Behaviour::Status(200, "{}".to_owned()));
     running
 }
 
@@ -72,20 +98,42 @@ async fn real_paths_pass_byte_for_byte() {
     let mut client = running.client().await;
     for row in &rows {
         assert!(
-            INSERTED.iter().any(|front| *front == row.upstream.strip_suffix(row.rest).unwrap()),
+            INSERTED
+                .iter()
+                .any(|front| *front == row.upstream.strip_suffix(row.rest).unwrap()),
             "{}: the row does not end in its rest",
             row.upstream
         );
-        let request = running.head(row.method, &format!("{}/{}", row.slug, row.rest), "Content-Length: 0\r\n");
+        let request = running.head(
+            row.method,
+            &format!("{}/{}", row.slug, row.rest),
+            "Content-Length: 0\r\n",
+        );
         let answer = client.exchange(request.as_bytes()).await.unwrap();
         let seen = running.provider.take_recorded();
         let [seen] = &seen[..] else {
-            panic!("{} {}: {} {}", row.slug, row.rest, answer.status, answer.text());
+            panic!(
+                "{} {}: {} {}",
+                row.slug,
+                row.rest,
+                answer.status,
+                answer.text()
+            );
         };
         let rest = if row.rest.is_empty() { "-" } else { row.rest };
-        writeln!(found, "{} {} {rest} → {}", row.slug, row.method, seen.target).unwrap();
+        writeln!(
+            found,
+            "{} {} {rest} → {}",
+            row.slug, row.method, seen.target
+        )
+        .unwrap();
         assert_eq!(seen.method, row.method);
-        assert!(seen.target.ends_with(row.rest), "{}: {}", row.rest, seen.target);
+        assert!(
+            seen.target.ends_with(row.rest),
+            "{}: {}",
+            row.rest,
+            seen.target
+        );
     }
     let expected: String = GOLDEN
         .lines()
@@ -99,6 +147,67 @@ async fn real_paths_pass_byte_for_byte() {
     for slug in READY {
         assert!(rows.iter().any(|row| row.slug == slug), "no row for {slug}");
     }
+    running.stop().await;
+}
+
+/// A dialler for which every origin is the fake provider.
+#[derive(Debug)]
+struct Everywhere(SocketAddr);
+
+impl Dial for Everywhere {
+    fn dial<'a>(&'a self, _origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>> {
+        Box::pin(async {
+            let stream = TcpStream::connect(self.0).await;
+            let stream = stream.map_err(|error| DialError::new(dial::Kind::Refused, error))?;
+            Ok(Connection::new(stream))
+        })
+    }
+}
+
+/// Without overrides: each provider's own host and base path stand before the rest, and its key in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn providers_are_asked_by_their_own_host_and_base_path() {
+    let provider = FakeProvider::start(Placement::bearer(), Vec::<String>::new()).await;
+    provider.behave(Behaviour::Status(200, "{}".to_owned()));
+    let dial = Arc::new(Everywhere(provider.addr()));
+    let running = Running::dialling(&Base::new(), &[], provider, dial, Config::default()).await;
+    for line in HOSTS.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<_> = line.split(' ').collect();
+        let [slug, rest, "→", host, target, key_in, scheme] = fields[..] else {
+            panic!("not a row: {line}");
+        };
+        let (key, _) = running.store_key(slug, "default").await;
+        let request = running.head("POST", &format!("{slug}/{rest}"), "Content-Length: 0\r\n");
+        let answer = send_raw(running.addr, request.as_bytes()).await.unwrap();
+        assert_eq!(answer.status, 200, "{slug}: {}", answer.text());
+        let seen = running.provider.take_recorded().remove(0);
+        assert_eq!(
+            (seen.header("host"), seen.target.as_str()),
+            (Some(host), target),
+            "{slug}"
+        );
+        let value = match scheme {
+            "-" => key.text().to_owned(),
+            scheme => format!("{scheme} {}", key.text()),
+        };
+        assert_eq!(seen.header_all(key_in), [value.as_bytes()], "{slug}");
+    }
+    // fal's own SDK names the whole URL, at any of fal's origins; the request's own rest is not sent.
+    let more = "Content-Length: 0\r\nx-fal-target-url: https://queue.fal.run/fal-ai/x?y=%2F\r\n";
+    let request = running.head("POST", "fal?ignored=1", more);
+    assert_eq!(
+        send_raw(running.addr, request.as_bytes())
+            .await
+            .unwrap()
+            .status,
+        200
+    );
+    let seen = running.provider.take_recorded().remove(0);
+    assert_eq!(
+        (seen.header("host"), seen.target.as_str()),
+        (Some("queue.fal.run"), "/fal-ai/x?y=%2F")
+    );
+    assert_eq!(seen.header("x-fal-target-url"), None);
     running.stop().await;
 }
 
@@ -181,15 +290,36 @@ const ELSEWHERE: &[(&str, Answer)] = &[
     ("/v1/../v1/ACCOUNT/prod/openai/models", Answer::Code(9001)),
     ("/v2/ACCOUNT/prod/openai/models", Answer::Code(9001)),
     ("/V1/ACCOUNT/prod/openai/models", Answer::Code(9001)),
-    ("/v1/ACACACACACACACACACACACACACACACAC/prod/openai/models", Answer::Code(9001)),
-    ("/v1/acacacacacacacacacacacacacacaca/prod/openai/models", Answer::Code(9001)),
-    ("/v1/acacacacacacacacacacacacacacac%61c/prod/openai/models", Answer::Code(9001)),
+    (
+        "/v1/ACACACACACACACACACACACACACACACAC/prod/openai/models",
+        Answer::Code(9001),
+    ),
+    (
+        "/v1/acacacacacacacacacacacacacacaca/prod/openai/models",
+        Answer::Code(9001),
+    ),
+    (
+        "/v1/acacacacacacacacacacacacacacac%61c/prod/openai/models",
+        Answer::Code(9001),
+    ),
     ("/v1%2fACCOUNT/prod/openai/models", Answer::Code(9001)),
     ("/v1/ACCOUNT%2fprod/openai/models", Answer::Code(9001)),
-    ("http://evil.example/v1/ACCOUNT/prod/openai/models", Answer::Code(9002)),
-    ("https://evil.example/v1/ACCOUNT/prod/openai/models", Answer::Code(9002)),
-    ("http://user@HOST/v1/ACCOUNT/prod/openai/models", Answer::Code(9002)),
-    ("http://HOST@evil.example/v1/ACCOUNT/prod/openai/models", Answer::Code(9002)),
+    (
+        "http://evil.example/v1/ACCOUNT/prod/openai/models",
+        Answer::Code(9002),
+    ),
+    (
+        "https://evil.example/v1/ACCOUNT/prod/openai/models",
+        Answer::Code(9002),
+    ),
+    (
+        "http://user@HOST/v1/ACCOUNT/prod/openai/models",
+        Answer::Code(9002),
+    ),
+    (
+        "http://HOST@evil.example/v1/ACCOUNT/prod/openai/models",
+        Answer::Code(9002),
+    ),
     ("http://HOST:80/v1/ACCOUNT/prod/openai/models", Answer::Bare),
     ("*", Answer::Code(9001)),
     ("evil.example/v1/ACCOUNT/prod/openai/models", Answer::Bare),
@@ -200,7 +330,9 @@ const ELSEWHERE: &[(&str, Answer)] = &[
 async fn escapes_are_refused_and_nothing_is_sent() {
     let running = start().await;
     const { assert!(ESCAPES.len() + ELSEWHERE.len() >= 40) };
-    let below = ESCAPES.iter().map(|(rest, answer)| (running.path(&format!("openai/{rest}")), *answer));
+    let below = ESCAPES
+        .iter()
+        .map(|(rest, answer)| (running.path(&format!("openai/{rest}")), *answer));
     let elsewhere = ELSEWHERE.iter().map(|(target, answer)| {
         let target = target.replace("ACCOUNT", &ACCOUNT.to_string());
         (target.replace("HOST", &running.addr.to_string()), *answer)
@@ -226,7 +358,13 @@ async fn escapes_are_refused_and_nothing_is_sent() {
     assert!(seen.is_empty(), "{seen:?}");
     // The same connection and token do reach the provider with a path that is none of these.
     let good = running.head("GET", "openai/models", "");
-    assert_eq!(send_raw(running.addr, good.as_bytes()).await.unwrap().status, 200);
+    assert_eq!(
+        send_raw(running.addr, good.as_bytes())
+            .await
+            .unwrap()
+            .status,
+        200
+    );
     assert_eq!(running.provider.count(), 1);
     running.stop().await;
 }

@@ -20,9 +20,16 @@ fn check(answer: &RawAnswer, status: u16, place: EchoPlace, key: &Canary, form: 
     let told = format!("{status} {place:?} {form}");
     assert_eq!(answer.status, status, "{told}");
     assert!(!answer.truncated, "{told}");
-    assert_eq!(answer.header("cf-aig-error-source"), None, "{told}: it is the provider's answer");
+    assert_eq!(
+        answer.header("cf-aig-error-source"),
+        None,
+        "{told}: it is the provider's answer"
+    );
     let whole = format!("{:?}", (&answer.headers, &answer.trailers, answer.text()));
-    assert!(!whole.contains(key.random_part()), "{told}: the key is in the answer");
+    assert!(
+        !whole.contains(key.random_part()),
+        "{told}: the key is in the answer"
+    );
     let hidden = masked(&form.encode(key.text().as_bytes()));
     let debug = |fields: &[(String, Vec<u8>)]| {
         let mut fields = fields.iter().filter(|(name, _)| name == "x-provider-debug");
@@ -31,7 +38,11 @@ fn check(answer: &RawAnswer, status: u16, place: EchoPlace, key: &Canary, form: 
     let (body, header, trailer) = match place {
         EchoPlace::Header => (&br#"{"debug":null}"#[..], Some(&hidden), None),
         EchoPlace::Trailer => (&br#"{"debug":null}"#[..], None, Some(&hidden)),
-        _ => (&[br#"{"debug":""#, hidden.as_slice(), br#""}"#].concat()[..], None, None),
+        _ => (
+            &[br#"{"debug":""#, hidden.as_slice(), br#""}"#].concat()[..],
+            None,
+            None,
+        ),
     };
     // Base64 shares its first and last characters with what stands beside the key: those may be left.
     if form == Form::Base64 {
@@ -56,13 +67,26 @@ async fn an_echoed_key_never_reaches_the_client() {
     let mut client = running.client().await;
     let mut answers = 0;
     for status in [200, 401, 500] {
-        for place in [EchoPlace::Header, EchoPlace::Body, EchoPlace::SplitBody, EchoPlace::Trailer] {
+        for place in [
+            EchoPlace::Header,
+            EchoPlace::Body,
+            EchoPlace::SplitBody,
+            EchoPlace::Trailer,
+        ] {
             // In bodies of good answers the raw key alone is looked for.
             let raw_only = status == 200 && matches!(place, EchoPlace::Body | EchoPlace::SplitBody);
-            let forms = if raw_only { &[Form::Raw][..] } else { &[Form::Raw, Form::Base64] };
+            let forms = if raw_only {
+                &[Form::Raw][..]
+            } else {
+                &[Form::Raw, Form::Base64]
+            };
             for form in forms {
                 let form = *form;
-                running.provider.behave(Behaviour::EchoCredential { status, place, form });
+                running.provider.behave(Behaviour::EchoCredential {
+                    status,
+                    place,
+                    form,
+                });
                 let request = running.raw_chat("TE: trailers\r\n");
                 let answer = client.exchange(&request).await.unwrap();
                 check(&answer, status, place, &key, form);
@@ -71,7 +95,14 @@ async fn an_echoed_key_never_reaches_the_client() {
         }
     }
     assert_eq!(answers, 22);
-    assert_eq!(client.connections(), 1, "every answer ended where it said it would");
+    assert_eq!(
+        client.connections(),
+        1,
+        "every answer ended where it said it would"
+    );
+    let sweeper = Sweeper::new(std::slice::from_ref(&key));
+    let hits = sweeper.scan_bytes("logs", running.logs.contents().as_bytes());
+    assert!(hits.is_empty(), "{hits:?}");
     running.stop().await;
 }
 
@@ -82,7 +113,11 @@ async fn an_echoed_key_is_found_escaped_and_percent_encoded() {
     let fresh = Canary::new("random part of the odd key");
     let odd = register_named_canary("odd key", &format!("odd+/=\"\\-{}", fresh.random_part()));
     let new = new_key("prod", "openai", KeySource::Value(value(&odd)));
-    running.registry.create_provider_key(new, ACTOR, now()).await.unwrap();
+    running
+        .registry
+        .create_provider_key(new, ACTOR, now())
+        .await
+        .unwrap();
     let tail = fresh.random_part();
     let mut client = running.client().await;
     for form in [
@@ -106,7 +141,8 @@ async fn an_echoed_key_is_found_escaped_and_percent_encoded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_cut_anywhere_is_masked_and_events_keep_their_shape() {
     let upstream = Upstream::listen().await;
-    let (running, key) = Running::at(&upstream.base_url(), keyward_gateway::Config::default()).await;
+    let (running, key) =
+        Running::at(&upstream.base_url(), keyward_gateway::Config::default()).await;
     let text = format!("data: {{\"debug\":\"{}\"}}\n\ndata: [DONE]\n\n", key.text());
     let expected = text.replace(key.text(), &"*".repeat(key.text().len()));
     let playing = async {
@@ -117,7 +153,8 @@ async fn a_key_cut_anywhere_is_masked_and_events_keep_their_shape() {
             link.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
                 .await;
             for piece in [&text[..cut], &text[cut..]] {
-                link.write(&format!("{:x}\r\n{piece}\r\n", piece.len())).await;
+                link.write(&format!("{:x}\r\n{piece}\r\n", piece.len()))
+                    .await;
             }
             link.write("0\r\n\r\n").await;
         }

@@ -14,12 +14,12 @@ use keyward_gateway::{Config, EchoDial, Gateway};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, GatewayId, GatewaySettings, KeySource, KeyValue, NewProviderKey,
-    NewTokenRequest, ProviderKey, ProviderSlug, Registry, TokenMinted,
-    testing::MemoryStore,
+    NewTokenRequest, ProviderKey, ProviderSlug, Registry, TokenMinted, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_testing::{
-    Canary, FakeProvider, LogCapture, Placement, TestCa, client::{Client, RawAnswer},
+    Canary, FakeProvider, LogCapture, Placement, TestCa,
+    client::{Client, RawAnswer},
     register_named_canary,
 };
 use keyward_vault::Vault;
@@ -72,8 +72,10 @@ impl Running {
             .slugs
             .iter()
             .map(|slug| {
-                let mut base = Override::default();
-                base.base_url = Some(provider.origin());
+                let base = Override {
+                    base_url: Some(provider.origin()),
+                    ..Override::default()
+                };
                 ((*slug).to_owned(), base)
             })
             .collect();
@@ -91,11 +93,13 @@ impl Running {
         };
         registry.create_account(account, ACTOR).await.unwrap();
         let id = GatewayId::parse("prod").unwrap();
-        registry.create_gateway(ACCOUNT, id, setup.settings, ACTOR, now).await.unwrap();
+        registry
+            .create_gateway(ACCOUNT, id, setup.settings, ACTOR, now)
+            .await
+            .unwrap();
 
         let tls = TlsConfig {
             extra_ca_pem: vec![ca.ca_pem().as_bytes().to_vec()],
-            ..TlsConfig::default()
         };
         let dial = Arc::new(SystemDial::build(tls).unwrap());
         let dial = Arc::new(EchoDial::new(Arc::clone(&registry), dial));
@@ -136,7 +140,11 @@ impl Running {
             default_config: alias == "default",
             expires_at: None,
         };
-        let key = self.registry.create_provider_key(new, ACTOR, now()).await.unwrap();
+        let key = self
+            .registry
+            .create_provider_key(new, ACTOR, now())
+            .await
+            .unwrap();
         (canary, key)
     }
 
@@ -151,7 +159,11 @@ impl Running {
     /// One chat completion on a connection of its own.
     pub(crate) async fn chat(&self, slug: &str, headers: &[(&str, &str)]) -> RawAnswer {
         let path = self.path(&format!("{slug}/chat/completions"));
-        self.client().await.post(&path, headers, CHAT).await.unwrap()
+        self.client()
+            .await
+            .post(&path, headers, CHAT)
+            .await
+            .unwrap()
     }
 
     pub(crate) fn bearer(&self) -> String {
@@ -192,7 +204,6 @@ impl Running {
     ) -> Self {
         let tls = TlsConfig {
             extra_ca_pem: vec![ca.ca_pem().as_bytes().to_vec()],
-            ..TlsConfig::default()
         };
         let dial = Arc::new(SystemDial::build(tls).unwrap());
         Self::dialling(base, base_urls, provider, dial, config).await
@@ -210,14 +221,18 @@ impl Running {
         let overrides: BTreeMap<_, _> = base_urls
             .iter()
             .map(|(slug, url)| {
-                let mut change = Override::default();
-                change.base_url = Some((*url).to_owned());
+                let change = Override {
+                    base_url: Some((*url).to_owned()),
+                    ..Override::default()
+                };
                 ((*slug).to_owned(), change)
             })
             .collect();
         let catalogue = Arc::new(Catalogue::with_overrides(&overrides).unwrap());
         let store = Arc::clone(&base.store);
-        let registry = Registry::open(store, Arc::clone(&base.vault), catalogue).await.unwrap();
+        let registry = Registry::open(store, Arc::clone(&base.vault), catalogue)
+            .await
+            .unwrap();
         let registry = Arc::new(registry);
         if registry.snapshot().account(ACCOUNT).is_none() {
             let account = AccountRecord {
@@ -274,7 +289,9 @@ impl Running {
     pub(crate) fn raw_chat(&self, more: &str) -> Vec<u8> {
         let length = CHAT.len();
         let lines = format!("Content-Length: {length}\r\n{more}");
-        let mut bytes = self.head("POST", "openai/chat/completions", &lines).into_bytes();
+        let mut bytes = self
+            .head("POST", "openai/chat/completions", &lines)
+            .into_bytes();
         bytes.extend_from_slice(CHAT);
         bytes
     }
@@ -291,7 +308,10 @@ impl Running {
 pub(crate) async fn make_gateway(registry: &Registry, id: &str) {
     let id = GatewayId::parse(id).unwrap();
     let settings = GatewaySettings::default();
-    registry.create_gateway(ACCOUNT, id, settings, ACTOR, now()).await.unwrap();
+    registry
+        .create_gateway(ACCOUNT, id, settings, ACTOR, now())
+        .await
+        .unwrap();
 }
 
 /// A provider key for `slug` in `gateway` under alias `default`.
@@ -333,7 +353,10 @@ pub(crate) async fn mint(registry: &Registry, grant: Grant) -> (Canary, TokenMin
         kind: Kind::of(&grant.permissions).unwrap(),
         grant,
     };
-    let minted = registry.create_token(new, None, ACTOR, now()).await.unwrap();
+    let minted = registry
+        .create_token(new, None, ACTOR, now())
+        .await
+        .unwrap();
     let text = String::from_utf8(minted.text.expose().to_vec()).unwrap();
     (register_named_canary("token", &text), minted)
 }
@@ -350,7 +373,12 @@ pub(crate) fn now() -> SystemTime {
 #[track_caller]
 pub(crate) fn code(answer: &RawAnswer) -> u64 {
     let body = answer.json();
-    assert_eq!(answer.header("cf-aig-error-source"), Some("gateway"), "{}", answer.text());
+    assert_eq!(
+        answer.header("cf-aig-error-source"),
+        Some("gateway"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert!(answer.header("cf-aig-event-id").is_some());
     assert_eq!(body["success"], false);

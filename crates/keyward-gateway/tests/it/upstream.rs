@@ -47,13 +47,18 @@ impl Link {
     /// The next bytes up to and with `end`.
     pub(crate) async fn read_to(&mut self, end: &str) -> String {
         loop {
-            let found = self.came.windows(end.len()).position(|bytes| bytes == end.as_bytes());
+            let found = self
+                .came
+                .windows(end.len())
+                .position(|bytes| bytes == end.as_bytes());
             if let Some(at) = found {
                 let taken = self.came.drain(..at + end.len()).collect();
                 return String::from_utf8(taken).unwrap();
             }
             let more = timeout(DEADLINE, self.stream.read_buf(&mut self.came)).await;
-            let count = more.unwrap_or_else(|_late| panic!("no {end:?} in time")).unwrap();
+            let count = more
+                .unwrap_or_else(|_late| panic!("no {end:?} in time"))
+                .unwrap();
             assert!(count > 0, "the connection ended before {end:?}");
         }
     }
@@ -83,6 +88,16 @@ impl Link {
             let count = read.expect("bytes in time").unwrap();
             assert!(count > 0, "the connection ended early");
             left -= count;
+        }
+    }
+
+    /// Ends the connection, in order or by a reset.
+    pub(crate) async fn end(mut self, resets: bool) {
+        if resets {
+            self.stream.set_zero_linger().unwrap();
+        } else {
+            self.stream.shutdown().await.unwrap();
+            self.rest().await;
         }
     }
 

@@ -12,16 +12,25 @@ const MODES: [&str; 2] = ["slot", "header"];
 
 fn program(variable: &str) -> PathBuf {
     let value = std::env::var_os(variable).unwrap_or_else(|| {
-        panic!("{variable} is not set: run the tests by `cargo xtask test`, which installs the SDKs")
+        panic!(
+            "{variable} is not set: run the tests by `cargo xtask test`, which installs the SDKs"
+        )
     });
     PathBuf::from(value)
 }
 
 fn script(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/sdk")
+        .join(name)
 }
 
-async fn run(mut command: Command, running: &Running, provider: &str, mode: &str) -> serde_json::Value {
+async fn run(
+    mut command: Command,
+    running: &Running,
+    provider: &str,
+    mode: &str,
+) -> serde_json::Value {
     let base = format!("http://{}{}", running.addr, running.path(provider));
     command
         .env("KEYWARD_BASE", base)
@@ -32,18 +41,28 @@ async fn run(mut command: Command, running: &Running, provider: &str, mode: &str
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = tokio::time::timeout(Duration::from_secs(120), command.output());
-    let output = output.await.expect("the script ends").expect("the script starts");
+    let output = output
+        .await
+        .expect("the script ends")
+        .expect("the script starts");
     outputs("sdk-stdout", &output.stdout);
     outputs("sdk-stderr", &output.stderr);
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{provider}, token in {mode}: {told}");
+    assert!(
+        output.status.success(),
+        "{provider}, token in {mode}: {told}"
+    );
     serde_json::from_slice(&output.stdout).expect("one JSON line")
 }
 
 /// The stored key exactly once, in its place; nothing of ours.
 fn check_requests(requests: &[Recorded], header: &str, value: &str, key: &str) {
     for request in requests {
-        assert_eq!(request.header_all(header), [value.as_bytes()], "{request:?}");
+        assert_eq!(
+            request.header_all(header),
+            [value.as_bytes()],
+            "{request:?}"
+        );
         let carrying = request
             .headers
             .iter()
@@ -51,10 +70,19 @@ fn check_requests(requests: &[Recorded], header: &str, value: &str, key: &str) {
             .count();
         assert_eq!(carrying, 1, "{request:?}");
         for (name, value) in &request.headers {
-            assert!(!name.to_ascii_lowercase().starts_with("cf-aig-"), "{request:?}");
-            assert!(!String::from_utf8_lossy(value).contains("kw_"), "{request:?}");
+            assert!(
+                !name.to_ascii_lowercase().starts_with("cf-aig-"),
+                "{request:?}"
+            );
+            assert!(
+                !String::from_utf8_lossy(value).contains("kw_"),
+                "{request:?}"
+            );
         }
-        assert!(!request.target.contains("kw_") && !request.target.contains(key), "{request:?}");
+        assert!(
+            !request.target.contains("kw_") && !request.target.contains(key),
+            "{request:?}"
+        );
     }
 }
 
@@ -66,8 +94,16 @@ fn check_openai(result: &serde_json::Value, requests: &[Recorded], key: &str) {
     assert_eq!(result["upload_bytes"], 300_000);
     assert_eq!(requests.len(), 4);
     check_requests(requests, "authorization", &format!("Bearer {key}"), key);
-    let upload = requests.iter().find(|request| request.path().ends_with("/files")).unwrap();
-    assert!(upload.header("content-type").unwrap().starts_with("multipart/form-data"));
+    let upload = requests
+        .iter()
+        .find(|request| request.path().ends_with("/files"))
+        .unwrap();
+    assert!(
+        upload
+            .header("content-type")
+            .unwrap()
+            .starts_with("multipart/form-data")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +155,11 @@ async fn the_anthropic_sdk_for_python_works() {
         let requests = running.provider.take_recorded();
         assert_eq!(requests.len(), 2);
         check_requests(&requests, "x-api-key", key.text(), key.text());
-        assert!(requests.iter().all(|request| request.header("authorization").is_none()));
+        assert!(
+            requests
+                .iter()
+                .all(|request| request.header("authorization").is_none())
+        );
     }
     running.stop().await;
 }
@@ -130,25 +170,59 @@ async fn the_anthropic_sdk_for_python_works() {
 async fn the_curl_examples_of_the_byok_page_work() {
     let running = Running::start(Setup::default()).await;
     let (stored, _) = running.store_key("openai", "default").await;
-    let own = keyward_testing::register_named_canary("own key", "sk-own-0123456789abcdef0123456789abcdef");
+    let own = keyward_testing::register_named_canary(
+        "own key",
+        "sk-own-0123456789abcdef0123456789abcdef",
+    );
     running.provider.accept_keys([stored.text(), own.text()]);
-    let url = format!("http://{}{}", running.addr, running.path("openai/chat/completions"));
+    let url = format!(
+        "http://{}{}",
+        running.addr,
+        running.path("openai/chat/completions")
+    );
     let body = String::from_utf8(CHAT.to_vec()).unwrap();
     for (extra, expected) in [
-        (Some(format!("Authorization: Bearer {}", own.text())), own.text()),
+        (
+            Some(format!("Authorization: Bearer {}", own.text())),
+            own.text(),
+        ),
         (None, stored.text()),
     ] {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail-with-body", "-X", "POST", &url]);
-        curl.args(["--header", &format!("cf-aig-authorization: Bearer {}", running.token.text())]);
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--fail-with-body",
+            "-X",
+            "POST",
+            &url,
+        ]);
+        curl.args([
+            "--header",
+            &format!("cf-aig-authorization: Bearer {}", running.token.text()),
+        ]);
         curl.args(extra.iter().flat_map(|header| ["--header", header]));
-        curl.args(["--header", "Content-Type: application/json", "--data", &body]);
+        curl.args([
+            "--header",
+            "Content-Type: application/json",
+            "--data",
+            &body,
+        ]);
         let output = curl.output().await.expect("curl is installed");
         outputs("curl", &output.stdout);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         let requests = running.provider.take_recorded();
         assert_eq!(requests.len(), 1);
-        check_requests(&requests, "authorization", &format!("Bearer {expected}"), expected);
+        check_requests(
+            &requests,
+            "authorization",
+            &format!("Bearer {expected}"),
+            expected,
+        );
     }
     let without = running.chat("openai", &[]).await;
     assert_eq!((without.status, code(&without)), (401, 2009));
