@@ -136,7 +136,8 @@ where
             let mut conn = match kept.take() {
                 Some(conn) => conn,
                 None => {
-                    let conn = self.open(endpoint, &shelf).await?;
+                    // Boxed because it is rare and large: the future of every request would carry its room.
+                    let conn = Box::pin(self.open(endpoint, &shelf)).await?;
                     now = Instant::now();
                     conn
                 }

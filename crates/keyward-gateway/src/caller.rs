@@ -66,9 +66,13 @@ impl<'a> Caller<'a> {
             own_key: OwnKey::Absent,
             query: QueryCut::None,
         };
-        caller.look_at_token_header(headers);
-        for name in all_credential_headers() {
-            caller.look_at_credential_header(headers, name, taken.contains(name));
+        // One pass over the request's few headers is cheaper than a look-up for each name that might be there.
+        for name in headers.keys() {
+            if *name == TOKEN_HEADER {
+                caller.look_at_token_header(headers);
+            } else if all_credential_headers().contains(name) {
+                caller.look_at_credential_header(headers, name, taken.contains(name));
+            }
         }
         if let Some(query) = query {
             caller.look_at_query(query, provider);

@@ -1,7 +1,6 @@
 //! The data plane as a whole: what every worker shares.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -10,6 +9,7 @@ use http::HeaderName;
 use keyward_forward::{Dial, Endpoint, EndpointError, StripList};
 use keyward_providers::{Provider, Upstream, all_credential_headers};
 use keyward_registry::Registry;
+use rustc_hash::FxHashMap;
 
 use crate::{Config, counters::Counters, worker::Worker};
 
@@ -28,7 +28,7 @@ pub(crate) struct Providers {
     entries: Vec<Arc<ProviderEntry>>,
     /// By the index of the catalogue's upstream.
     endpoints: Vec<Arc<Endpoint>>,
-    by_slug: HashMap<Box<str>, usize>,
+    by_slug: FxHashMap<Box<str>, usize>,
 }
 
 /// One provider, prepared.

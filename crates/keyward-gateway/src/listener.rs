@@ -28,6 +28,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{Config, Gateway, worker::Worker};
 
+/// How many header fields hyper 1 takes unless it is told otherwise.
+const HYPER_MAX_HEADERS: usize = 100;
+
 /// The worker threads could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start a worker thread")]
@@ -200,8 +203,11 @@ async fn work(
         .header_read_timeout(config.header_timeout)
         .max_buf_size(config.max_head_bytes)
         // The buffer's limit alone lets a longer head through that comes in one read.
-        .max_header_size(config.max_head_bytes)
-        .max_headers(config.max_headers);
+        .max_header_size(config.max_head_bytes);
+    // hyper keeps its default on the stack; any other number costs it a cleared buffer per request.
+    if config.max_headers != HYPER_MAX_HEADERS {
+        http.max_headers(config.max_headers);
+    }
     let open = TaskTracker::new();
     while let Some(accepted) = connections.recv().await {
         let stream = match TcpStream::from_std(accepted.stream) {

@@ -27,7 +27,9 @@ pub enum Refusal {
     #[error("provider key `{0}` was not found")]
     ProviderKeyNotFound(String),
     /// There is one for this gateway, provider and alias.
-    #[error("a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`")]
+    #[error(
+        "a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`"
+    )]
     ProviderKeyExists {
         /// The gateway.
         gateway: String,

@@ -174,7 +174,17 @@ mod tests {
         for text in ["a", "default", "0-prod-eu", &"a".repeat(64)] {
             assert!(GatewayId::parse(text).is_ok(), "{text}");
         }
-        for text in ["", "-a", "A", "a_b", "a.b", "a/b", "a b", "é", &"a".repeat(65)] {
+        for text in [
+            "",
+            "-a",
+            "A",
+            "a_b",
+            "a.b",
+            "a/b",
+            "a b",
+            "é",
+            &"a".repeat(65),
+        ] {
             assert!(GatewayId::parse(text).is_err(), "{text}");
         }
     }

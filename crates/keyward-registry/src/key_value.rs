@@ -49,7 +49,10 @@ impl KeyValue {
     pub fn parse(pasted: &SecretBytes) -> Result<Self, KeyValueError> {
         let text = pasted.expose().trim_ascii();
         // A byte order mark comes along with files that an editor saved.
-        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
+        let text = text
+            .strip_prefix(b"\xEF\xBB\xBF")
+            .unwrap_or(text)
+            .trim_ascii();
         if text.is_empty() {
             return Err(KeyValueError(Kind::Empty));
         }

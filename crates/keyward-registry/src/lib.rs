@@ -33,9 +33,7 @@ pub use gateway::{Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique
 pub use id::{Alias, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug};
 pub use key_value::{KeyValue, KeyValueError};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
-pub use registry::{
-    KeyEdit, KeySource, NewProviderKey, NewTokenRequest, Registry, TokenMinted,
-};
+pub use registry::{KeyEdit, KeySource, NewProviderKey, NewTokenRequest, Registry, TokenMinted};
 pub use row_mac::{RowAuthenticator, RowMac};
 pub use snapshot::{Account, CurrentValue, Gateway, ProviderKey, Snapshot, SnapshotReader};
 pub use store::{BoxFuture, Feed, KeyLastUsed, Loaded, RegistryStore, Row, StoreError, Tampered};

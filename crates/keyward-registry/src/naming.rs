@@ -41,8 +41,13 @@ pub fn readings(name: &str) -> Vec<Reading> {
     else {
         return Vec::new();
     };
-    let reading = GatewayId::parse(gateway)
-        .and_then(|gateway| Ok((gateway, ProviderSlug::parse(provider)?, Alias::parse(alias)?)));
+    let reading = GatewayId::parse(gateway).and_then(|gateway| {
+        Ok((
+            gateway,
+            ProviderSlug::parse(provider)?,
+            Alias::parse(alias)?,
+        ))
+    });
     reading
         .map(|(gateway, provider, alias)| Reading {
             gateway,
@@ -59,15 +64,29 @@ mod tests {
 
     #[test]
     fn a_name_that_we_gave_is_read_back() {
-        for text in ["default_openai_default", "a-b_google-ai-studio_team_a", "g_custom-x_d.1"] {
+        for text in [
+            "default_openai_default",
+            "a-b_google-ai-studio_team_a",
+            "g_custom-x_d.1",
+        ] {
             let [reading] = readings(text).try_into().expect("one reading");
-            assert_eq!(name(&reading.gateway, &reading.provider, &reading.alias), text);
+            assert_eq!(
+                name(&reading.gateway, &reading.provider, &reading.alias),
+                text
+            );
         }
     }
 
     #[test]
     fn other_names_say_nothing() {
-        for text in ["", "openai", "a_b", "A_openai_default", "a__default", "a_openai_"] {
+        for text in [
+            "",
+            "openai",
+            "a_b",
+            "A_openai_default",
+            "a__default",
+            "a_openai_",
+        ] {
             assert!(readings(text).is_empty(), "{text}");
         }
     }

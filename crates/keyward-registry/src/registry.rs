@@ -114,7 +114,9 @@ impl Registry {
         let at = account.created_at;
         let subject = Subject::Account(account.id);
         let changes = vec![Change::PutAccount(account)];
-        Ok(self.commit(changes, actor, "account.create", subject, at).await?)
+        Ok(self
+            .commit(changes, actor, "account.create", subject, at)
+            .await?)
     }
 
     /// Stores the changes and publishes them. The caller holds the writer's turn.
@@ -166,7 +168,8 @@ impl Registry {
             (Subject::Gateway(account, id), _) => snapshot.remove_gateway(*account, id),
             (_, Some(Row::ProviderKey(key))) => {
                 let secret = self.store.find_secret(key.account, key.secret).await;
-                let secret = secret.map_err(|error| StoreError::unavailable("read a secret", error))?;
+                let secret =
+                    secret.map_err(|error| StoreError::unavailable("read a secret", error))?;
                 snapshot.put_provider_key(key, secret.as_ref());
             }
             (Subject::ProviderKey(account, id), _) => snapshot.remove_provider_key(*account, *id),

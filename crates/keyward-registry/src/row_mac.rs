@@ -68,12 +68,7 @@ impl RowAuthenticator {
             .is_some_and(|hmac| hmac.verify(&mac.tag.into()).is_ok())
     }
 
-    fn compute<R: DecidingRow>(
-        &self,
-        key: KeyId,
-        row: &R,
-        revision: u64,
-    ) -> Option<Hmac<Sha256>> {
+    fn compute<R: DecidingRow>(&self, key: KeyId, row: &R, revision: u64) -> Option<Hmac<Sha256>> {
         let subkey = self.0.subkey(key, LABEL)?;
         let mut out = Canonical::default();
         out.text(R::KIND);
@@ -236,7 +231,10 @@ impl DecidingRow for VersionRecord {
         out.bytes(self.secret.as_bytes());
         out.number(self.number.get().into());
         out.text(self.state.as_str());
-        let digest = self.sealed.as_ref().map(|sealed| Sha256::digest(sealed.as_bytes()));
+        let digest = self
+            .sealed
+            .as_ref()
+            .map(|sealed| Sha256::digest(sealed.as_bytes()));
         out.option(digest, |out, digest| out.bytes(&digest));
         out.text(&self.preview);
         out.time(self.created_at);
@@ -261,7 +259,9 @@ impl DecidingRow for TokenRecord {
         }
         out.number(grant.classes.bits().into());
         for networks in [&grant.networks.allow, &grant.networks.deny] {
-            out.list(networks.iter(), |out, network| out.text(&network.to_string()));
+            out.list(networks.iter(), |out, network| {
+                out.text(&network.to_string())
+            });
         }
         out.option(grant.not_before, Canonical::time);
         out.option(grant.expires_at, Canonical::time);

@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use keyward_auth::{LastUsed, TokenIndex};
 use keyward_secret::AccountId;
 use keyward_vault::{SealedRecord, SecretId, SecretRecord, VersionNumber, VersionRecord};
+use rustc_hash::FxHashMap;
 
 use crate::{AccountRecord, GatewayId, GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord};
 
@@ -24,7 +25,7 @@ use crate::{AccountRecord, GatewayId, GatewayRecord, Loaded, ProviderKeyId, Prov
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub(crate) revision: u64,
-    pub(crate) accounts: HashMap<AccountId, Arc<Account>>,
+    pub(crate) accounts: FxHashMap<AccountId, Arc<Account>>,
     pub(crate) tokens: TokenIndex,
 }
 
@@ -32,7 +33,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct Account {
     pub(crate) record: AccountRecord,
-    pub(crate) gateways: HashMap<Box<str>, Arc<Gateway>>,
+    pub(crate) gateways: FxHashMap<Box<str>, Arc<Gateway>>,
 }
 
 /// One gateway and its provider keys.
@@ -112,7 +113,9 @@ impl Snapshot {
     /// A provider key by its public id.
     #[must_use]
     pub fn provider_key(&self, account: AccountId, id: ProviderKeyId) -> Option<&Arc<ProviderKey>> {
-        self.account(account)?.provider_keys().find(|key| key.record.id == id)
+        self.account(account)?
+            .provider_keys()
+            .find(|key| key.record.id == id)
     }
 
     /// The provider keys that use a secret.
@@ -149,7 +152,10 @@ impl Snapshot {
             snapshot.put_provider_key(key, secret);
         }
         let times: HashMap<ProviderKeyId, _> = loaded.keys_last_used.into_iter().collect();
-        let keys = snapshot.accounts.values().flat_map(|account| account.provider_keys());
+        let keys = snapshot
+            .accounts
+            .values()
+            .flat_map(|account| account.provider_keys());
         for key in keys {
             if let Some(at) = times.get(&key.record.id) {
                 key.last_used.touch_at(*at);
@@ -165,7 +171,7 @@ impl Snapshot {
             None => {
                 let account = Account {
                     record: record.clone(),
-                    gateways: HashMap::new(),
+                    gateways: FxHashMap::default(),
                 };
                 self.accounts.insert(record.id, Arc::new(account));
             }
@@ -208,7 +214,9 @@ impl Snapshot {
         self.remove_provider_key(record.account, record.id);
         let key = ProviderKey::join(record, secret, last_used);
         if let Some(gateway) = self.gateway_mut(key.record.account, key.record.gateway.as_str()) {
-            let place = gateway.keys.partition_point(|other| other.order() < key.order());
+            let place = gateway
+                .keys
+                .partition_point(|other| other.order() < key.order());
             gateway.keys.insert(place, Arc::new(key));
         }
     }
@@ -263,7 +271,9 @@ impl Gateway {
     /// The keys for one provider, sorted by alias. Allocates nothing.
     #[must_use]
     pub fn keys_for(&self, provider: &str) -> &[Arc<ProviderKey>] {
-        let start = self.keys.partition_point(|key| key.record.provider.as_str() < provider);
+        let start = self
+            .keys
+            .partition_point(|key| key.record.provider.as_str() < provider);
         let rest = self.keys.get(start..).unwrap_or_default();
         let length = rest.partition_point(|key| key.record.provider.as_str() == provider);
         rest.get(..length).unwrap_or_default()

@@ -68,7 +68,8 @@ impl Registry {
             id: record.id.clone(),
         });
         let subject = Subject::Gateway(account, record.id.clone());
-        self.commit(changes, actor, "gateway.delete", subject, now).await?;
+        self.commit(changes, actor, "gateway.delete", subject, now)
+            .await?;
         Ok(record)
     }
 

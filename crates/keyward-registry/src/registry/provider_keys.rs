@@ -132,9 +132,13 @@ impl Registry {
         self.check_other_uses(&key, &destination)?;
         let number = match &current {
             Some(current) => current.number.next(),
-            None => secret.current.and_then(VersionNumber::next).or(Some(VersionNumber::FIRST)),
+            None => secret
+                .current
+                .and_then(VersionNumber::next)
+                .or(Some(VersionNumber::FIRST)),
         };
-        let number = number.ok_or_else(|| ChangeError::failed("the version numbers are used up"))?;
+        let number =
+            number.ok_or_else(|| ChangeError::failed("the version numbers are used up"))?;
         let sealed = self.seal(account, secret.id, number, value, destination)?;
         let versions = version::replace(&secret, current.as_ref(), sealed, value.preview(), now)
             .map_err(ChangeError::failed)?;
@@ -147,7 +151,8 @@ impl Registry {
         let mut changes: Vec<_> = versions.into_iter().map(Change::Vault).collect();
         changes.push(Change::PutProviderKey(record));
         let subject = Subject::ProviderKey(account, id);
-        self.commit(changes, actor, "provider_key.rotate", subject, now).await?;
+        self.commit(changes, actor, "provider_key.rotate", subject, now)
+            .await?;
         self.stored_key(account, id)
     }
 
@@ -222,7 +227,8 @@ impl Registry {
             }));
         }
         let subject = Subject::ProviderKey(account, id);
-        self.commit(changes, actor, "provider_key.delete", subject, now).await?;
+        self.commit(changes, actor, "provider_key.delete", subject, now)
+            .await?;
         Ok(key)
     }
 
@@ -288,7 +294,10 @@ impl Registry {
             secret,
             version: current.number,
         };
-        let policy = self.vault.policy(sealed, &id).map_err(ChangeError::failed)?;
+        let policy = self
+            .vault
+            .policy(sealed, &id)
+            .map_err(ChangeError::failed)?;
         self.check_covers(&new.provider, policy.destination.as_ref(), wanted)
     }
 
@@ -301,7 +310,8 @@ impl Registry {
         if sealed_for.is_some_and(|sealed_for| sealed_for.covers(wanted)) {
             return Ok(());
         }
-        let sealed_for = sealed_for.map_or_else(|| "no destination".to_owned(), ToString::to_string);
+        let sealed_for =
+            sealed_for.map_or_else(|| "no destination".to_owned(), ToString::to_string);
         Err(Refusal::WrongDestination {
             provider: provider.to_string(),
             sealed_for,
@@ -332,7 +342,13 @@ impl Registry {
         destination: Destination,
         now: SystemTime,
     ) -> Result<Vec<Change>, ChangeError> {
-        let sealed = self.seal(new.account, secret, VersionNumber::FIRST, value, destination)?;
+        let sealed = self.seal(
+            new.account,
+            secret,
+            VersionNumber::FIRST,
+            value,
+            destination,
+        )?;
         let record = SecretRecord {
             id: secret,
             account: new.account,
@@ -364,7 +380,9 @@ impl Registry {
             destination: Some(destination),
             context: Box::default(),
         };
-        self.vault.seal(&id, &policy, value.secret()).map_err(ChangeError::failed)
+        self.vault
+            .seal(&id, &policy, value.secret())
+            .map_err(ChangeError::failed)
     }
 
     async fn find_secret(
@@ -390,7 +408,11 @@ impl Registry {
 }
 
 impl NewProviderKey {
-    fn into_record(self, secret: SecretId, now: SystemTime) -> Result<ProviderKeyRecord, ChangeError> {
+    fn into_record(
+        self,
+        secret: SecretId,
+        now: SystemTime,
+    ) -> Result<ProviderKeyRecord, ChangeError> {
         // A secret's id and a key's id are both 128 random bits.
         let random = SecretId::random().map_err(ChangeError::failed)?;
         Ok(ProviderKeyRecord {

@@ -59,8 +59,11 @@ impl Registry {
             modified_at: now,
         };
         let subject = Subject::Token(record.grant.account, record.id);
-        let changes = vec![Change::Token(keyward_auth::Change::PutToken(record.clone()))];
-        self.commit(changes, actor, "token.create", subject, now).await?;
+        let changes = vec![Change::Token(keyward_auth::Change::PutToken(
+            record.clone(),
+        ))];
+        self.commit(changes, actor, "token.create", subject, now)
+            .await?;
         Ok(TokenMinted {
             record,
             text: minted.text,
@@ -92,7 +95,8 @@ impl Registry {
             id: record.id,
         })];
         let subject = Subject::Token(account, record.id);
-        self.commit(changes, actor, "token.delete", subject, now).await?;
+        self.commit(changes, actor, "token.delete", subject, now)
+            .await?;
         Ok(record)
     }
 }
