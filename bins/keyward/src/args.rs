@@ -1,0 +1,204 @@
+//! The command line: what may be typed. No meaning is given to it here.
+
+pub(crate) mod keys;
+pub(crate) mod tokens;
+pub(crate) mod vault;
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use keyward_registry::GatewayId;
+use keyward_secret::AccountId;
+
+use self::{keys::KeysCommand, tokens::TokensCommand, vault::VaultCommand};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command was not understood
+  3  the vault is sealed, or the control plane cannot be reached
+  4  not authorised
+  5  a check found something
+
+Examples:
+  keyward dev
+  keyward keys add openai";
+
+/// Keeps AI-provider keys out of applications.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine, with a first key and tokens
+    Dev(DevArgs),
+    /// Start the server over a vault that exists
+    Serve(ServeArgs),
+    /// Store, rotate and delete provider keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Make and revoke tokens
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Make and delete gateways
+    #[command(subcommand)]
+    Gateways(GatewaysCommand),
+    /// Make a vault, and see what opens it
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Print what a shell needs to complete commands
+    #[command(after_help = "\
+Examples:
+  keyward completions bash > /etc/bash_completion.d/keyward
+  keyward completions fish > ~/.config/fish/completions/keyward.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The first run makes an account, the gateway `default`, a gateway token, an API token and a key for the
+provider `echo`; later runs use them again. Tokens and addresses are kept in dev.json in the data directory.
+
+Examples:
+  keyward dev
+  keyward dev --data-dir /tmp/try --listen 127.0.0.1:0 --control-listen 127.0.0.1:0 --json")]
+pub(crate) struct DevArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where everything is kept [default: ./.keyward]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "KEYWARD_DATA_DIR",
+        hide_env_values = true
+    )]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where applications connect: a loopback address [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where the control plane listens: a loopback address [default: 127.0.0.1:8788]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) control_listen: Option<SocketAddr>,
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// Print one line of JSON when ready, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The vault is opened by `[seal] key_file`, else by a passphrase: KEYWARD_PASSPHRASE_FILE names a file that holds
+it, KEYWARD_PASSPHRASE_FD a file descriptor, and on a terminal it is asked for.
+
+Examples:
+  keyward serve --config /etc/keyward/keyward.toml
+  KEYWARD_PASSPHRASE_FILE=/run/secrets/keyward keyward serve --config keyward.toml --workers 4")]
+pub(crate) struct ServeArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
+}
+
+/// How a command finds the control plane, and shows what it says.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Control plane")]
+pub(crate) struct Connect {
+    /// Where the control plane is [default: what dev.json says, else http://127.0.0.1:8788]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "KEYWARD_CONTROL_URL",
+        hide_env_values = true
+    )]
+    pub(crate) control_url: Option<String>,
+    /// The account [default: that of the token]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "KEYWARD_ACCOUNT_ID",
+        hide_env_values = true,
+        value_parser = AccountId::parse
+    )]
+    pub(crate) account: Option<AccountId>,
+    /// The data directory of `keyward dev`, whose dev.json has the token unless KEYWARD_API_TOKEN_FILE names a
+    /// file that holds one
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "KEYWARD_DATA_DIR",
+        hide_env_values = true,
+        default_value = "./.keyward"
+    )]
+    pub(crate) data_dir: PathBuf,
+    /// Send the token and keys without TLS beyond this machine
+    #[arg(long)]
+    pub(crate) danger_plain_http: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whether somebody is asked before something is deleted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Confirm {
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GatewaysCommand {
+    /// Make a gateway
+    #[command(after_help = "\
+Examples:
+  keyward gateways create production
+  keyward gateways create public --no-authentication")]
+    Create {
+        /// Its name: 1 to 64 of a-z, 0-9 and `-`
+        #[arg(value_parser = GatewayId::parse)]
+        id: GatewayId,
+        /// Let requests without a gateway token through, with their own provider key only
+        #[arg(long)]
+        no_authentication: bool,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// List the gateways
+    #[command(after_help = "\
+Examples:
+  keyward gateways list
+  keyward gateways list --json")]
+    List {
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Delete a gateway with its provider keys
+    #[command(after_help = "\
+Examples:
+  keyward gateways delete staging
+  keyward gateways delete staging --yes")]
+    Delete {
+        /// Its name
+        #[arg(value_parser = GatewayId::parse)]
+        id: GatewayId,
+        #[command(flatten)]
+        confirm: Confirm,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}

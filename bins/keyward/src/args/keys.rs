@@ -1,0 +1,133 @@
+//! `keyward keys …`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use keyward_registry::{Alias, GatewayId, ProviderSlug};
+
+use super::{Confirm, Connect};
+
+/// Which provider key is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyName {
+    /// The provider, such as `openai`
+    #[arg(value_parser = ProviderSlug::parse)]
+    pub(crate) provider: ProviderSlug,
+    /// The gateway that uses the key
+    #[arg(long, default_value = "default", value_parser = GatewayId::parse)]
+    pub(crate) gateway: GatewayId,
+    /// Which of several keys for the provider
+    #[arg(long, default_value = "default", value_parser = Alias::parse)]
+    pub(crate) alias: Alias,
+}
+
+/// Where the value comes from. Never an argument: others can read those.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValueFrom {
+    /// A file with the key [default: asked for on a terminal, else standard input]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Store a provider key
+    #[command(after_help = "\
+The key is asked for on a terminal, else read from standard input or --from-file.
+
+Examples:
+  keyward keys add openai
+  keyward keys add anthropic --alias team-a --from-file /run/secrets/anthropic")]
+    Add {
+        #[command(flatten)]
+        name: KeyName,
+        /// A note for people
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        description: String,
+        /// When it stops being used, such as 2027-01-15T08:00:00Z
+        #[arg(long, value_name = "MOMENT", value_parser = super::tokens::moment)]
+        expires_on: Option<jiff::Timestamp>,
+        #[command(flatten)]
+        value: ValueFrom,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// List provider keys
+    #[command(after_help = "\
+Examples:
+  keyward keys list
+  keyward keys list --gateway production --provider openai --json")]
+    List {
+        /// Only those of this gateway
+        #[arg(long, value_parser = GatewayId::parse)]
+        gateway: Option<GatewayId>,
+        /// Only those for this provider
+        #[arg(long, value_parser = ProviderSlug::parse)]
+        provider: Option<ProviderSlug>,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Show everything about a provider key but its value
+    #[command(after_help = "\
+Examples:
+  keyward keys show openai
+  keyward keys show openai --alias team-a --json")]
+    Show {
+        #[command(flatten)]
+        name: KeyName,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Replace the value of a provider key
+    #[command(after_help = "\
+No request that starts after the command returned uses the old value.
+
+Examples:
+  keyward keys rotate openai
+  keyward keys rotate openai --gateway production --from-file new-key")]
+    Rotate {
+        #[command(flatten)]
+        name: KeyName,
+        #[command(flatten)]
+        value: ValueFrom,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Stop using a provider key, and keep it
+    #[command(after_help = "\
+Examples:
+  keyward keys disable openai
+  keyward keys disable openai --alias team-a")]
+    Disable {
+        #[command(flatten)]
+        name: KeyName,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Use a disabled provider key again
+    #[command(after_help = "\
+Examples:
+  keyward keys enable openai
+  keyward keys enable openai --alias team-a")]
+    Enable {
+        #[command(flatten)]
+        name: KeyName,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Delete a provider key
+    #[command(after_help = "\
+Revoke the key at the provider as well: backups of the database still hold it, sealed.
+
+Examples:
+  keyward keys delete openai
+  keyward keys delete openai --alias team-a --yes")]
+    Delete {
+        #[command(flatten)]
+        name: KeyName,
+        #[command(flatten)]
+        confirm: Confirm,
+        #[command(flatten)]
+        connect: Connect,
+    },
+}

@@ -1,0 +1,66 @@
+//! `keyward vault …`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Make a vault with an account, the gateway `default` and one API token
+    #[command(after_help = "\
+The API token is written to the terminal or to --token-out, once. A key file that does not exist is made: back it up
+apart from the data. A passphrase is read from the file that KEYWARD_PASSPHRASE_FILE names, the file descriptor
+KEYWARD_PASSPHRASE_FD, or the terminal.
+
+Examples:
+  keyward vault init --config /etc/keyward/keyward.toml --token-out admin-token
+  keyward vault init --data-dir /srv/keyward --passphrase")]
+    Init(InitArgs),
+    /// Show what opens the vault, without opening it; the server must be stopped
+    #[command(after_help = "\
+Examples:
+  keyward vault status --data-dir /srv/keyward
+  keyward vault status --config keyward.toml --json")]
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which vault.
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("place").required(true).multiple(true).args(["config", "data_dir"]))]
+pub(crate) struct Place {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data directory
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "KEYWARD_DATA_DIR",
+        hide_env_values = true
+    )]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The key file that opens the vault [default: `[seal] key_file`]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Let a passphrase open the vault
+    #[arg(long, conflicts_with = "key_file")]
+    pub(crate) passphrase: bool,
+    /// Write the API token to a new file that only its owner may read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_out: Option<PathBuf>,
+    /// Print JSON, without the token
+    #[arg(long)]
+    pub(crate) json: bool,
+}

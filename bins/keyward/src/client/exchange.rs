@@ -1,0 +1,245 @@
+//! One request to the control plane and its answer, over plain TCP.
+
+use std::{error::Error, net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
+};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use keyward_secret::SecretBytes;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// How long connecting, asking and answering may take together.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer that is read. A page of 100 items has some 100 KiB.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+const AGENT: &str = concat!("keyward/", env!("CARGO_PKG_VERSION"));
+
+/// The control plane's address.
+#[derive(Clone, Debug)]
+pub(super) struct Url {
+    host: String,
+    port: u16,
+    /// As it was given, without a slash at the end.
+    text: String,
+}
+
+/// The control plane, and what shows who is asking.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    url: Url,
+    authorization: HeaderValue,
+}
+
+impl Url {
+    /// `http://host:port`. Anything but loopback needs `danger_plain_http`.
+    pub(super) fn parse(text: &str, danger_plain_http: bool) -> Result<Self, Failure> {
+        let refuse = |reason: &str| {
+            Failure::usage("cannot use the control plane's URL")
+                .because(reason)
+                .help("--control-url or KEYWARD_CONTROL_URL takes a URL such as http://127.0.0.1:8788")
+        };
+        let text = text.trim_end_matches('/');
+        let text = text.strip_suffix("/client/v4").unwrap_or(text);
+        let uri: Uri = text.parse().map_err(|_error| refuse("it is not a URL"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => {
+                return Err(refuse(
+                    "https is not supported yet: the control plane speaks plain http, on loopback",
+                ));
+            }
+            _ => return Err(refuse("it does not begin with http://")),
+        }
+        let is_bare = uri.path() == "/" && uri.query().is_none();
+        let authority = uri
+            .authority()
+            .filter(|authority| is_bare && !authority.as_str().contains('@'));
+        let authority = authority.ok_or_else(|| refuse("it holds more than a host and a port"))?;
+        let url = Self {
+            host: authority
+                .host()
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
+            port: authority.port_u16().unwrap_or(80),
+            text: text.to_owned(),
+        };
+        if url.is_loopback() || danger_plain_http {
+            return Ok(url);
+        }
+        Err(refuse("without TLS, tokens and keys could be read on the way to another machine")
+            .help("run the command on the control plane's machine or through a tunnel, or add --danger-plain-http"))
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<IpAddr>();
+        self.host.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+impl Exchange {
+    pub(super) fn new(url: Url, token: &SecretBytes) -> Result<Self, Failure> {
+        const SCHEME: &[u8] = b"Bearer ";
+        let token = token.expose().trim_ascii();
+        let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
+        text.extend_from_slice(SCHEME);
+        text.extend_from_slice(token);
+        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
+        let mut authorization = value.map_err(|_unfit| {
+            Failure::not_authorised("the API token holds characters that no token has")
+        })?;
+        authorization.set_sensitive(true);
+        Ok(Self { url, authorization })
+    }
+
+    /// Sends one request. The answer is the whole envelope of a success.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Value, Failure> {
+        let request = self.request(method, path, body)?;
+        let exchange = tokio::time::timeout(TIMEOUT, self.exchange(request));
+        let (status, answer) = match exchange.await {
+            Ok(exchanged) => exchanged?,
+            Err(_elapsed) => {
+                let failure = self.unreachable();
+                return Err(failure.because(format!("no answer within {} s", TIMEOUT.as_secs())));
+            }
+        };
+        self.read(status, &answer)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let host = match self.url.host.contains(':') {
+            true => format!("[{}]:{}", self.url.host, self.url.port),
+            false => format!("{}:{}", self.url.host, self.url.port),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, host)
+            .header(USER_AGENT, AGENT)
+            .header(AUTHORIZATION, self.authorization.clone());
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(|error| Failure::new("cannot write the request").caused_by(&error))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let fail = |error: &dyn Error| self.unreachable().caused_by(error);
+        let address = (self.url.host.as_str(), self.url.port);
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|error| fail(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| fail(&error))?;
+        let connection = tokio::spawn(connection);
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|error| fail(&error))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
+        connection.abort();
+        let body = body.map_err(|error| fail(&*error))?;
+        Ok((head.status, body.to_bytes()))
+    }
+
+    fn read(&self, status: StatusCode, answer: &[u8]) -> Result<Value, Failure> {
+        let Ok(answer) = serde_json::from_slice::<Value>(answer) else {
+            return Err(Failure::new(format!(
+                "what answers at {} is no control plane of Keyward's",
+                self.url.text
+            ))
+            .because(format!("its answer, with status {status}, is not JSON")));
+        };
+        if status.is_success() && answer.get("success").and_then(Value::as_bool) == Some(true) {
+            return Ok(answer);
+        }
+        let told = told(&answer).unwrap_or_else(|| format!("status {status}"));
+        Err(match status {
+            StatusCode::UNAUTHORIZED => {
+                Failure::not_authorised("the control plane does not accept the API token")
+                    .because(told)
+                    .help("name a file with a valid one in KEYWARD_API_TOKEN_FILE")
+            }
+            StatusCode::FORBIDDEN => {
+                Failure::not_authorised("the API token may not do this").because(told)
+            }
+            _ => Failure::new(told),
+        })
+    }
+
+    fn unreachable(&self) -> Failure {
+        Failure::unreachable(format!(
+            "cannot reach the control plane at {}",
+            self.url.text
+        ))
+        .help("start it with `keyward dev` or `keyward serve`, or name another with --control-url")
+    }
+}
+
+/// The first error of an envelope, such as `gateway x was not found [7002]`.
+fn told(answer: &Value) -> Option<String> {
+    let error = answer.get("errors")?.get(0)?;
+    let message = error.get("message")?.as_str()?;
+    let code = error.get("code").and_then(Value::as_u64)?;
+    Some(format!("{message} [{code}]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Url;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<(&str, u16)>) {
+        let parsed = Url::parse(text, false).ok();
+        let parsed = parsed.map(|url| (url.host, url.port));
+        let expected = expected.map(|(host, port)| (host.to_owned(), port));
+        assert_eq!(parsed, expected, "{text}");
+    }
+
+    #[test]
+    fn the_url_is_http_to_loopback() {
+        check("http://127.0.0.1:8788", Some(("127.0.0.1", 8788)));
+        check("http://localhost:1/", Some(("localhost", 1)));
+        check("http://[::1]:1/client/v4", Some(("::1", 1)));
+        for text in [
+            "127.0.0.1:8788",
+            "https://127.0.0.1:8788",
+            "http://user@127.0.0.1:1",
+            "http://127.0.0.1:1/path",
+            "http://127.0.0.1:1/?q",
+            "http://127.0.0.1.example",
+            "http://10.0.0.1:8788",
+            "",
+        ] {
+            check(text, None);
+        }
+        assert!(Url::parse("http://10.0.0.1:8788", true).is_ok());
+    }
+}

@@ -1,0 +1,9 @@
+//! One command per file. Each parses nothing and decides nothing: it asks the parts and shows what they say.
+
+pub(crate) mod completions;
+pub(crate) mod dev;
+pub(crate) mod gateways;
+pub(crate) mod keys;
+pub(crate) mod serve;
+pub(crate) mod tokens;
+pub(crate) mod vault;

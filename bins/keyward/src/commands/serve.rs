@@ -1,0 +1,164 @@
+//! `keyward serve`: the server for good, over a vault that exists.
+
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::Path,
+};
+
+use keyward_vault::{SealState, SlotKind};
+
+use crate::{
+    args::ServeArgs,
+    config::Config,
+    failure::Failure,
+    logging::{self, START},
+    open::{self, Key},
+    private_file, secret_input,
+    server::{self, Listeners, Plane, Server},
+};
+
+pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    let config = Config::load(Some(&args.config))?;
+    logging::init(&config.log, logging::WITH_START)?;
+    let data_dir = config.data_dir(None);
+    let database = config.database(&data_dir);
+    check_key_file(&config, &data_dir)?;
+    let gateway = address(&config, config.gateway.listen, 8787, Plane::Data)?;
+    let control = address(&config, config.control.listen, 8788, Plane::Control)?;
+    let catalogue = config.catalogue()?;
+    let dial = server::dial(&config)?;
+    server::raise_file_limit();
+    let listeners = Listeners::bind(gateway, control).await?;
+
+    let opened_database = open::existing_database(&database).await?;
+    let state = open::load_seal(&opened_database).await?;
+    let state = state.ok_or_else(|| open::no_vault(&database))?;
+    let key = key(&config, &state)?;
+    let vault = open::unseal(&state, &key)?;
+    let opened = open::unlock(opened_database, vault, catalogue).await?;
+
+    let urls = (listeners.gateway_url(), listeners.control_url());
+    let limits = config.gateway(args.workers);
+    let hosts = config.control.allowed_hosts.clone();
+    let server = match Server::build(listeners, opened, dial, limits, hosts) {
+        Ok(server) => server,
+        Err((failure, opened)) => {
+            opened.store.close().await;
+            return Err(failure);
+        }
+    };
+    Box::pin(server.run(|| {
+        say_what_runs(&config, &database, &urls, &key);
+        Ok(())
+    }))
+    .await
+}
+
+/// An address that only this machine reaches, unless the configuration says that any will do.
+fn address(
+    config: &Config,
+    configured: Option<SocketAddr>,
+    port: u16,
+    plane: Plane,
+) -> Result<SocketAddr, Failure> {
+    let address = configured.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
+    if address.ip().to_canonical().is_loopback() {
+        return Ok(address);
+    }
+    if config.danger_plain_http_listen {
+        tracing::warn!(
+            %address,
+            "the {plane} listens without TLS where others can reach it; `danger_plain_http_listen = true` allows it"
+        );
+        return Ok(address);
+    }
+    Err(Failure::new(format!(
+        "the {plane} would listen on {address} without TLS"
+    ))
+    .because("tokens and prompts could be read on the way")
+    .help("listen on 127.0.0.1 behind a proxy that does TLS, or set `danger_plain_http_listen = true`"))
+}
+
+/// Whoever copies the data directory must not get the key to it along.
+pub(crate) fn check_key_file(config: &Config, data_dir: &Path) -> Result<(), Failure> {
+    let Some(key_file) = &config.seal.key_file else {
+        return Ok(());
+    };
+    if config.seal.danger_key_beside_data {
+        tracing::warn!(
+            key_file = %key_file.display(),
+            "the key file may lie beside the data; `[seal] danger_key_beside_data = true` allows it"
+        );
+        return Ok(());
+    }
+    let database = config.database(data_dir);
+    let directories = [Some(data_dir), database.parent()];
+    // Where a file is, and not by which name it is reached, decides.
+    let real = |path: &Path| {
+        path.canonicalize()
+            .unwrap_or_else(|_missing| path.to_owned())
+    };
+    let parent = key_file.parent().unwrap_or(Path::new(""));
+    let place = [real(key_file), real(parent)];
+    let is_inside = |directory: &Path| {
+        let directory = real(directory);
+        place.iter().any(|place| place.starts_with(&directory))
+    };
+    if directories.into_iter().flatten().any(is_inside) {
+        return Err(Failure::new(format!(
+            "the key file {} lies in the data directory",
+            key_file.display()
+        ))
+        .because("one copy or backup of the directory would take both the data and the key to it")
+        .help("move it elsewhere and correct `[seal] key_file`, or set `danger_key_beside_data = true`"));
+    }
+    if private_file::is_open_to_others(key_file) {
+        tracing::warn!(
+            key_file = %key_file.display(),
+            "others may read the key file; `chmod 600` shuts them out"
+        );
+    }
+    Ok(())
+}
+
+/// What opens the vault: the configured key file, else a passphrase.
+fn key(config: &Config, state: &SealState) -> Result<Key, Failure> {
+    if let Some(path) = &config.seal.key_file {
+        return Key::read(path);
+    }
+    if let Some(named) = secret_input::Named::find("KEYWARD_PASSPHRASE")? {
+        return named.read().map(Key::Passphrase);
+    }
+    let has_passphrase = state
+        .slots
+        .iter()
+        .any(|slot| slot.kind() == SlotKind::Passphrase);
+    if has_passphrase && io::stdin().is_terminal() {
+        return secret_input::ask("Passphrase of the vault").map(Key::Passphrase);
+    }
+    Err(Failure::unreachable("the vault stays sealed")
+        .because("nothing that opens it is named")
+        .help(if has_passphrase {
+            "name a file with the passphrase in KEYWARD_PASSPHRASE_FILE, or a file descriptor in KEYWARD_PASSPHRASE_FD"
+        } else {
+            "name the key file in `[seal] key_file`"
+        }))
+}
+
+/// One line for each thing that runs; then silence.
+fn say_what_runs(config: &Config, database: &Path, urls: &(String, String), key: &Key) {
+    let roots = match config.tls.extra_ca_files.len() {
+        0 => "the system's".to_owned(),
+        count => format!("the system's and {count} configured"),
+    };
+    let seal = match key {
+        Key::File { .. } => "opened by key file",
+        Key::Passphrase(_) => "opened by passphrase",
+    };
+    tracing::info!(target: START, url = urls.0, "data plane");
+    tracing::info!(target: START, url = urls.1, "control plane");
+    tracing::info!(target: START, path = %database.display(), "store");
+    tracing::info!(target: START, how = seal, "seal");
+    tracing::info!(target: START, trusted = roots, "roots");
+}

@@ -1,0 +1,236 @@
+//! `keyward tokens …`: gateway tokens and API tokens, by REST.
+
+use std::{io::Write, time::SystemTime};
+
+use http::Method;
+use jiff::Timestamp;
+use keyward_auth::{Permission, Role};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    args::{
+        Confirm, Connect,
+        tokens::{CreateToken, TokensCommand},
+    },
+    client::{self, Client, TOKENS, text},
+    clock,
+    confirm::confirm,
+    failure::Failure,
+    output::{Output, remark},
+    private_file,
+};
+
+pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
+    match command {
+        TokensCommand::Create(args) => create(&args).await,
+        TokensCommand::List { connect } => {
+            let client = Client::connect(&connect).await?;
+            let tokens = client.list(TOKENS).await?;
+            let rows: Vec<_> = tokens.iter().map(row).collect();
+            let columns = [
+                "id",
+                "name",
+                "kind",
+                "status",
+                "last used",
+                "expires",
+                "allows",
+            ];
+            Output::new(connect.json).list(&columns, &rows, &tokens)
+        }
+        TokensCommand::Revoke {
+            id,
+            confirm,
+            connect,
+        } => revoke(id.as_str(), &confirm, &connect).await,
+    }
+}
+
+async fn create(args: &CreateToken) -> Result<(), Failure> {
+    let client = Client::connect(&args.connect).await?;
+    let body = body(args, &client.account_resource(), clock::now())?;
+    // Made before the token, so that no token is lost for want of a place.
+    let file = args.out.as_deref().map(|path| {
+        private_file::create_empty(path).map_err(|error| {
+            Failure::new(format!("cannot make {}", path.display()))
+                .caused_by(&error)
+                .help("--out wants a file that does not exist yet")
+        })
+    });
+    let file = file.transpose()?;
+    let made = client.send(Method::POST, TOKENS, client::json(&body)).await;
+    let mut made = match (made, &args.out) {
+        (Ok(made), _) => made,
+        (Err(failure), Some(path)) => {
+            // It is ours and empty; where it cannot be removed, it does no harm.
+            let _may_stay = std::fs::remove_file(path);
+            return Err(failure);
+        }
+        (Err(failure), None) => return Err(failure),
+    };
+    let id = text(&made, "id");
+    let output = Output::new(args.connect.json);
+    let (Some(mut file), Some(path)) = (file, &args.out) else {
+        if output != Output::Json {
+            remark(format_args!(
+                "made token {id}; its text is shown this once:"
+            ));
+        }
+        return output.done(text(&made, "value"), &made);
+    };
+    let value = made.as_object_mut().and_then(|made| made.remove("value"));
+    let value = value.as_ref().and_then(Value::as_str).unwrap_or_default();
+    writeln!(file, "{value}")
+        .and_then(|()| file.sync_all())
+        .map_err(|error| {
+            Failure::new(format!("cannot write {}", path.display()))
+                .caused_by(&error)
+                .help(format!(
+                    "revoke the token with `keyward tokens revoke {id}`"
+                ))
+        })?;
+    output.done(
+        format_args!("made token {id}; its text is in {}", path.display()),
+        &made,
+    )
+}
+
+fn body(args: &CreateToken, account: &str, now: SystemTime) -> Result<Value, Failure> {
+    let mut narrowed = Map::new();
+    let mut narrow = |name: &str, items: Vec<String>| {
+        if !items.is_empty() {
+            narrowed.insert(name.to_owned(), items.into());
+        }
+    };
+    narrow(
+        "providers",
+        args.provider.iter().map(ToString::to_string).collect(),
+    );
+    narrow(
+        "aliases",
+        args.alias.iter().map(ToString::to_string).collect(),
+    );
+    narrow(
+        "classes",
+        args.class
+            .iter()
+            .map(|class| class.name().to_owned())
+            .collect(),
+    );
+    let narrowed = match narrowed.is_empty() {
+        true => Value::from("*"),
+        false => Value::from(narrowed),
+    };
+    let resources: Map<String, Value> = match args.gateway.as_slice() {
+        [] => [(account.to_owned(), narrowed)].into_iter().collect(),
+        gateways => gateways
+            .iter()
+            .map(|gateway| (format!("{account}.ai-gateway.{gateway}"), narrowed.clone()))
+            .collect(),
+    };
+    let permissions = match args.api {
+        true => args.permission.as_slice(),
+        false => &[Permission::AiGatewayRun],
+    };
+    let groups: Vec<_> = permissions
+        .iter()
+        .map(|permission| json!({ "name": permission.name() }))
+        .collect();
+    let mut body = json!({
+        "name": args.name,
+        "policies": [{ "effect": "allow", "resources": resources, "permission_groups": groups }],
+    });
+    let Some(fields) = body.as_object_mut() else {
+        return Ok(body);
+    };
+    if let Some(moment) = expiry(args, now)? {
+        fields.insert("expires_on".to_owned(), moment.to_string().into());
+    }
+    if !args.from.is_empty() {
+        let networks: Vec<_> = args.from.iter().map(ToString::to_string).collect();
+        let condition = json!({ "request_ip": { "in": networks } });
+        fields.insert("condition".to_owned(), condition);
+    }
+    Ok(body)
+}
+
+fn expiry(args: &CreateToken, now: SystemTime) -> Result<Option<Timestamp>, Failure> {
+    let Some(after) = args.expires_in else {
+        return Ok(args.expires_on);
+    };
+    let end = now
+        .checked_add(after)
+        .and_then(|end| Timestamp::try_from(end).ok())
+        .and_then(|end| Timestamp::from_second(end.as_second()).ok());
+    let end = end.ok_or_else(|| Failure::usage("--expires-in lies beyond all calendars"))?;
+    Ok(Some(end))
+}
+
+async fn revoke(id: &str, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let path = format!("{TOKENS}/{id}");
+    let token = client.send(Method::GET, &path, None).await?;
+    let name = text(&token, "name");
+    let used = match text(&token, "last_used_on") {
+        used if used.is_empty() => "never used".to_owned(),
+        used => format!("last used {used}"),
+    };
+    let what = format!("{} token {id} `{name}`, {used}", text(&token, "kind"));
+    confirm(asked, &what, id)?;
+    let deleted = client.send(Method::DELETE, &path, None).await?;
+    Output::new(connect.json).done(format_args!("revoked token {id} `{name}`"), &deleted)
+}
+
+fn row(token: &Value) -> Vec<String> {
+    let never = |name: &str| match text(token, name) {
+        text if text.is_empty() => "never".to_owned(),
+        text => text,
+    };
+    vec![
+        text(token, "id"),
+        text(token, "name"),
+        text(token, "kind"),
+        text(token, "status"),
+        never("last_used_on"),
+        never("expires_on"),
+        allows(token),
+    ]
+}
+
+/// What a token is for, in words.
+fn allows(token: &Value) -> String {
+    let policies = token.get("policies").and_then(Value::as_array);
+    let mut words = Vec::new();
+    for policy in policies.into_iter().flatten() {
+        let groups = policy.get("permission_groups").and_then(Value::as_array);
+        let groups = groups.into_iter().flatten();
+        let names: Vec<_> = groups.map(|group| text(group, "name")).collect();
+        let resources = policy.get("resources").and_then(Value::as_object);
+        for (resource, narrowed) in resources.into_iter().flatten() {
+            let place = match resource.split_once(".ai-gateway.") {
+                Some((_, gateway)) => format!("gateway {gateway}"),
+                None => "every gateway".to_owned(),
+            };
+            words.push(place);
+            for (name, items) in narrowed.as_object().into_iter().flatten() {
+                let items = items.as_array().into_iter().flatten();
+                let items: Vec<_> = items.filter_map(Value::as_str).collect();
+                let part = format!("{name} {}", items.join(" "));
+                if !words.contains(&part) {
+                    words.push(part);
+                }
+            }
+        }
+        words.push(permissions(&names));
+    }
+    words.join("; ")
+}
+
+/// The role with these permissions, else their names.
+fn permissions(names: &[String]) -> String {
+    let role = Role::ALL.into_iter().find(|role| {
+        let permissions = role.permissions();
+        permissions.names().eq(names.iter().map(String::as_str))
+    });
+    role.map_or_else(|| names.join(", "), |role| format!("role {}", role.name()))
+}

@@ -1,0 +1,233 @@
+//! The configuration: a TOML file, and the environment above it. Read once, then handed down.
+//!
+//! Nothing here opens what the configuration names; a missing file is told by whoever needs it.
+
+mod fields;
+mod nearest;
+mod place;
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use keyward_providers::{Catalogue, Override};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Everything that may be configured. A field that is not there has the default of whoever uses it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where everything is kept. Default `./.keyward`.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Lets `serve` listen without TLS beyond loopback. Whoever stands on the way reads tokens and prompts.
+    pub(crate) danger_plain_http_listen: bool,
+    pub(crate) gateway: GatewaySection,
+    pub(crate) control: ControlSection,
+    pub(crate) store: StoreSection,
+    pub(crate) seal: SealSection,
+    pub(crate) tls: TlsSection,
+    pub(crate) log: LogSection,
+    /// Changes of built-in providers, by slug.
+    pub(crate) providers: BTreeMap<String, Override>,
+    /// The file that was read, if one was.
+    #[serde(skip)]
+    file: Option<PathBuf>,
+}
+
+/// The data plane.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct GatewaySection {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    pub(crate) header_timeout_secs: Option<NonZeroU64>,
+    pub(crate) connect_timeout_secs: Option<NonZeroU64>,
+    pub(crate) response_header_timeout_secs: Option<NonZeroU64>,
+    /// How long either side may pause within a body.
+    pub(crate) body_idle_timeout_secs: Option<NonZeroU64>,
+    pub(crate) drain_timeout_secs: Option<u64>,
+}
+
+/// The control plane.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ControlSection {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) allowed_hosts: Vec<String>,
+}
+
+/// The database.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StoreSection {
+    /// The SQLite file. Default `keyward.db` in the data directory.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// What opens the vault.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SealSection {
+    pub(crate) key_file: Option<PathBuf>,
+    /// Lets the key file lie in the data directory, where one copy of it takes both.
+    pub(crate) danger_key_beside_data: bool,
+}
+
+/// What TLS to providers trusts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TlsSection {
+    pub(crate) extra_ca_files: Vec<PathBuf>,
+}
+
+/// The log, on standard error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogSection {
+    pub(crate) format: LogFormat,
+    /// Directives of `tracing`'s filter, such as `warn,keyward_gateway=debug`.
+    pub(crate) filter: Option<String>,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Config {
+    /// Reads the file, if one is named, and the environment above it.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Failure> {
+        let text = file.map(read_text).transpose()?;
+        let variable = |name: &str| env::var_os(name);
+        let text = text.as_deref().unwrap_or_default();
+        let file = file.unwrap_or(Path::new(""));
+        let mut config = Self::parse(text, file, variable)?;
+        config.file = (file != Path::new("")).then(|| file.to_owned());
+        Ok(config)
+    }
+
+    fn parse(
+        text: &str,
+        file: &Path,
+        variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+    ) -> Result<Self, Failure> {
+        place::check_names(text, file)?;
+        // Once with the text's own spans, so that a wrong value is told with its line.
+        toml::from_str::<Self>(text).map_err(|error| place::refuse(text, file, &error))?;
+        let mut table: toml::Table =
+            toml::from_str(text).map_err(|error| place::refuse(text, file, &error))?;
+        let base = file.parent().unwrap_or(Path::new(""));
+        fields::resolve_paths(&mut table, base);
+        fields::add_environment(&mut table, &variable)?;
+        table.try_into().map_err(|error: toml::de::Error| {
+            Failure::new("cannot use the configuration").because(error.message())
+        })
+    }
+
+    /// The data directory. `argument` comes from the command line.
+    pub(crate) fn data_dir(&self, argument: Option<&Path>) -> PathBuf {
+        let configured = argument.or(self.data_dir.as_deref());
+        configured.unwrap_or(Path::new(DEFAULT_DATA_DIR)).to_owned()
+    }
+
+    /// The database file.
+    pub(crate) fn database(&self, data_dir: &Path) -> PathBuf {
+        match &self.store.path {
+            Some(path) => path.clone(),
+            None => data_dir.join(DATABASE),
+        }
+    }
+
+    /// The providers with the operator's changes.
+    pub(crate) fn catalogue(&self) -> Result<Catalogue, Failure> {
+        Catalogue::with_overrides(&self.providers).map_err(|error| {
+            let failure = Failure::new(error.to_string()).because_of_sources(&error);
+            match &self.file {
+                Some(file) => failure.at(format!(
+                    "{}: [providers.{}]",
+                    file.display(),
+                    error.provider()
+                )),
+                None => failure,
+            }
+        })
+    }
+
+    /// Limits of the data plane. `workers` comes from the command line.
+    pub(crate) fn gateway(&self, workers: Option<NonZeroUsize>) -> keyward_gateway::Config {
+        let section = &self.gateway;
+        let mut config = keyward_gateway::Config::default();
+        let set = |place: &mut Duration, secs: Option<NonZeroU64>| {
+            if let Some(secs) = secs {
+                *place = Duration::from_secs(secs.get());
+            }
+        };
+        set(&mut config.header_timeout, section.header_timeout_secs);
+        let forward = &mut config.forward;
+        set(&mut forward.connect_timeout, section.connect_timeout_secs);
+        set(
+            &mut forward.response_header_timeout,
+            section.response_header_timeout_secs,
+        );
+        set(
+            &mut forward.request_idle_timeout,
+            section.body_idle_timeout_secs,
+        );
+        set(
+            &mut forward.response_idle_timeout,
+            section.body_idle_timeout_secs,
+        );
+        if let Some(secs) = section.drain_timeout_secs {
+            config.drain_timeout = Duration::from_secs(secs);
+        }
+        if let Some(workers) = workers.or(section.workers) {
+            config.workers = workers;
+        }
+        if let Some(most) = section.max_connections {
+            config.max_connections = most.get();
+        }
+        config
+    }
+
+    /// The texts of the extra certificate authorities. One that cannot be read stops the start.
+    pub(crate) fn extra_authorities(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let read = |path: &PathBuf| {
+            fs::read(path).map_err(|error| {
+                Failure::new(format!("cannot read {}", path.display()))
+                    .caused_by(&error)
+                    .help("`[tls] extra_ca_files` names it; correct the path, or leave it out")
+            })
+        };
+        self.tls.extra_ca_files.iter().map(read).collect()
+    }
+}
+
+/// The data directory where none is named.
+pub(crate) const DEFAULT_DATA_DIR: &str = "./.keyward";
+/// The database in a data directory.
+const DATABASE: &str = "keyward.db";
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!(
+            "cannot read the configuration file {}",
+            path.display()
+        ))
+        .caused_by(&error)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! Asking before something is deleted.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use crate::{args::Confirm, failure::Failure, output::remark};
+
+/// Tells what will be hit, and wants `name` typed. With `--yes` it only tells.
+pub(crate) fn confirm(args: &Confirm, what: &str, name: &str) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(
+            Failure::usage(format!("{what} would be deleted, and nobody can be asked"))
+                .help("add --yes"),
+        );
+    }
+    remark(format_args!("This deletes {what}."));
+    let typed = ask(&format!("Type {name} to go on: "))
+        .map_err(|error| Failure::new("cannot read from the terminal").caused_by(&error))?;
+    if typed.trim() == name {
+        Ok(())
+    } else {
+        Err(Failure::new("nothing was deleted").because(format!("what was typed is not {name}")))
+    }
+}
+
+fn ask(prompt: &str) -> io::Result<String> {
+    let mut err = anstream::stderr();
+    write!(err, "{prompt}")?;
+    err.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line)
+}

@@ -1,0 +1,243 @@
+//! A running server: both planes over one opened vault, from the first connection to the clean stop.
+
+mod health;
+mod signals;
+
+use std::{fmt, io, net::SocketAddr, sync::Arc};
+
+use keyward_control::Control;
+use keyward_forward::{SystemDial, TlsConfig};
+use keyward_gateway::{EchoDial, Gateway};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{health::Health, signals::Signals};
+use crate::{config::Config, failure::Failure, open::Opened};
+
+/// Where both planes listen. Bound before anything else is touched.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    gateway: Bound,
+    control: Bound,
+}
+
+#[derive(Debug)]
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Which of the two listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plane {
+    Data,
+    Control,
+}
+
+impl Plane {
+    /// What sets its address.
+    pub(crate) const fn setting(self) -> &'static str {
+        match self {
+            Self::Data => "--listen or `[gateway] listen`",
+            Self::Control => "--control-listen or `[control] listen`",
+        }
+    }
+}
+
+impl fmt::Display for Plane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data plane",
+            Self::Control => "control plane",
+        })
+    }
+}
+
+impl Listeners {
+    /// Binds both, or neither.
+    pub(crate) async fn bind(gateway: SocketAddr, control: SocketAddr) -> Result<Self, Failure> {
+        Ok(Self {
+            gateway: Bound::bind(Plane::Data, gateway).await?,
+            control: Bound::bind(Plane::Control, control).await?,
+        })
+    }
+
+    pub(crate) fn gateway_url(&self) -> String {
+        format!("http://{}", self.gateway.address)
+    }
+
+    pub(crate) fn control_url(&self) -> String {
+        format!("http://{}", self.control.address)
+    }
+}
+
+impl Bound {
+    async fn bind(plane: Plane, address: SocketAddr) -> Result<Self, Failure> {
+        let refuse = |error: io::Error| {
+            let failure = Failure::new(format!("the {plane} cannot listen on {address}"));
+            let failure = failure.caused_by(&error);
+            match error.kind() {
+                io::ErrorKind::AddrInUse => failure.help(format!(
+                    "stop what uses the port, or choose another with {}",
+                    plane.setting()
+                )),
+                _ => failure.help(format!("{} sets the address", plane.setting())),
+            }
+        };
+        let listener = TcpListener::bind(address).await.map_err(refuse)?;
+        let address = listener.local_addr().map_err(refuse)?;
+        Ok(Self { listener, address })
+    }
+}
+
+/// What a server is made of.
+pub(crate) struct Server {
+    listeners: Listeners,
+    opened: Opened,
+    gateway: Arc<Gateway>,
+    metrics: PrometheusHandle,
+    signals: Signals,
+    allowed_hosts: Vec<String>,
+}
+
+/// Reads what TLS to providers needs. Before anything is opened: a file that is not there stops the start.
+pub(crate) fn dial(config: &Config) -> Result<SystemDial, Failure> {
+    let tls = TlsConfig {
+        extra_ca_pem: config.extra_authorities()?,
+    };
+    SystemDial::build(tls).map_err(|error| {
+        Failure::new(error.to_string())
+            .because_of_sources(&error)
+            .help("`[tls] extra_ca_files` names PEM files with certificates")
+    })
+}
+
+impl Server {
+    /// Prepares both planes. From here on the process catches SIGINT and SIGTERM.
+    pub(crate) fn build(
+        listeners: Listeners,
+        opened: Opened,
+        dial: SystemDial,
+        limits: keyward_gateway::Config,
+        allowed_hosts: Vec<String>,
+    ) -> Result<Self, (Failure, Opened)> {
+        let build = || {
+            let signals = Signals::catch()?;
+            let metrics = record_metrics()?;
+            let dial = EchoDial::new(Arc::clone(&opened.registry), Arc::new(dial));
+            let registry = Arc::clone(&opened.registry);
+            let gateway = Gateway::build(registry, Arc::new(dial), limits);
+            let gateway = gateway
+                .map_err(|error| Failure::new(error.to_string()).because_of_sources(&error))?;
+            Ok((signals, metrics, Arc::new(gateway)))
+        };
+        match { build }() {
+            Ok((signals, metrics, gateway)) => Ok(Self {
+                listeners,
+                opened,
+                gateway,
+                metrics,
+                signals,
+                allowed_hosts,
+            }),
+            Err(failure) => Err((failure, opened)),
+        }
+    }
+
+    /// Serves until a signal comes; then finishes what is in flight, keeps what is to be kept, and closes the
+    /// store. A second signal ends the process at once.
+    pub(crate) async fn run(
+        self,
+        ready: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let health = Health::start(Arc::clone(&self.opened.store), self.metrics.clone());
+        let control = Control::new(
+            Arc::clone(&self.opened.registry),
+            keyward_control::Config {
+                gateway_url: self.listeners.gateway_url(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                is_loopback: self.listeners.control.address.ip().is_loopback(),
+                allowed_hosts: self.allowed_hosts,
+                metrics: Some({
+                    let metrics = self.metrics.clone();
+                    Arc::new(move || metrics.render())
+                }),
+                ready: health.question(),
+            },
+        );
+        let stop = CancellationToken::new();
+        let stop_recorder = CancellationToken::new();
+        let recorder = tokio::spawn(Arc::clone(&self.gateway).record(stop_recorder.clone()));
+        let control = serve_control(control, self.listeners.control.listener, stop.clone());
+        let mut gateway = tokio::spawn(
+            self.gateway
+                .serve(self.listeners.gateway.listener, stop.clone()),
+        );
+        let outcome = match ready() {
+            Err(failure) => Err(failure),
+            Ok(()) => tokio::select! {
+                () = self.signals.first() => Ok(()),
+                // The data plane ends by itself only where it cannot go on.
+                ended = &mut gateway => Err(ended_early(ended)),
+            },
+        };
+        health.not_ready("it is being stopped");
+        stop.cancel();
+        if !gateway.is_finished() {
+            join(gateway, "the data plane").await;
+        }
+        join(control, "the control plane").await;
+        stop_recorder.cancel();
+        join(recorder, "the recorder").await;
+        health.stop().await;
+        self.opened.store.close().await;
+        outcome
+    }
+}
+
+fn serve_control(
+    control: Control,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move { control.serve(listener, stop.cancelled_owned()).await })
+}
+
+async fn join<T>(task: JoinHandle<T>, what: &str) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "{what} failed");
+    }
+}
+
+type Ended = Result<Result<(), keyward_gateway::StartError>, tokio::task::JoinError>;
+
+fn ended_early(ended: Ended) -> Failure {
+    let failure = Failure::new("the data plane ended early");
+    match ended {
+        Ok(Ok(())) => failure,
+        Ok(Err(error)) => failure.caused_by(&error),
+        Err(error) => failure.caused_by(&error),
+    }
+}
+
+fn record_metrics() -> Result<PrometheusHandle, Failure> {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)
+        .map_err(|error| Failure::new("cannot start the metrics").caused_by(&error))?;
+    Ok(handle)
+}
+
+/// Raises the soft limit of open files to the hard one: each request holds two sockets.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}

@@ -1,0 +1,18 @@
+//! The binary as people and scripts use it: real processes on temporary directories and free ports.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod dev;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod vault;

@@ -1,0 +1,269 @@
+//! Running the binary, and talking to it.
+
+mod http;
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use keyward_testing::outputs;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) use self::http::{Answer, curl_request, send};
+
+/// Long enough for a machine that does much else.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+const CHAT: &str = r#"{"model":"echo","messages":[{"role":"user","content":"hello"}]}"#;
+
+/// The binary in a directory, with nothing of our own environment but the path.
+pub(crate) fn keyward(directory: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.current_dir(directory).args(args).env_clear();
+    command
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self
+    }
+
+    /// The command failed with this code, and its error says all of this.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, says: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.err.starts_with("error: "), "{self:?}");
+        for text in says {
+            assert!(self.err.contains(text), "no `{text}` in {}", self.err);
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs a command to its end, with `input` on its standard input.
+pub(crate) fn run_with(mut command: Command, input: &str) -> Done {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that ends without reading closes the pipe.
+    let _may_be_closed = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let done = child.wait_with_output().unwrap();
+    outputs("command-stdout", &done.stdout);
+    outputs("command-stderr", &done.stderr);
+    Done {
+        code: done.status.code(),
+        out: String::from_utf8(done.stdout).unwrap(),
+        err: String::from_utf8(done.stderr).unwrap(),
+    }
+}
+
+pub(crate) fn run(directory: &Path, args: &[&str]) -> Done {
+    run_with(keyward(directory, args), "")
+}
+
+/// A server that runs; killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts a server and passes on the lines that it writes to standard output.
+    pub(crate) fn spawn(mut command: Command, log: PathBuf) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines, log }
+    }
+
+    #[track_caller]
+    pub(crate) fn line(&self) -> String {
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => line,
+            Err(error) => panic!("{error}: {}", self.logged()),
+        }
+    }
+
+    /// Lines up to the one that begins so.
+    #[track_caller]
+    pub(crate) fn lines_until(&self, start: &str) -> Vec<String> {
+        let mut lines = vec![self.line()];
+        while !lines.last().unwrap().starts_with(start) {
+            lines.push(self.line());
+        }
+        lines
+    }
+
+    pub(crate) fn logged(&self) -> String {
+        let mut text = String::new();
+        File::open(&self.log)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the server ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Stops it as an operator does, and expects a clean end.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        assert!(status.success(), "{status}: {}", self.logged());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        outputs("server-stderr", self.logged().as_bytes());
+    }
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < DEADLINE,
+            "{what}: not within {DEADLINE:?}"
+        );
+        thread::yield_now();
+    }
+}
+
+/// A directory with a running `keyward dev --json` in it.
+pub(crate) struct Dev {
+    pub(crate) directory: TempDir,
+    pub(crate) server: Server,
+    pub(crate) ready: Value,
+}
+
+impl Dev {
+    pub(crate) fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn start_in(directory: TempDir) -> Self {
+        let mut command = keyward(directory.path(), DEV);
+        // The sweep wants every line there is.
+        command.arg("--json").env("KEYWARD_LOG", "trace");
+        let server = Server::spawn(command, directory.path().join("log"));
+        let ready: Value = serde_json::from_str(&server.line()).unwrap();
+        assert_eq!(ready["event"], "ready");
+        Self {
+            directory,
+            server,
+            ready,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap()
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        run(self.path(), args)
+    }
+
+    pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Done {
+        run_with(keyward(self.path(), args), input)
+    }
+
+    /// A chat with echo, with these header lines.
+    pub(crate) fn chat(&self, gateway: &str, headers: &[(&str, &str)]) -> Answer {
+        let url = format!(
+            "{}/v1/{}/{gateway}/echo/chat/completions",
+            self.text("gateway_url"),
+            self.text("account_id")
+        );
+        send("POST", &url, headers, CHAT)
+    }
+
+    /// A chat with echo through the gateway `default`, with this token.
+    pub(crate) fn chat_with(&self, token: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        self.chat("default", &[("cf-aig-authorization", &bearer)])
+    }
+
+    /// Stops the server cleanly and keeps what it stored for the sweep.
+    pub(crate) fn stop(self) -> TempDir {
+        self.server.stop();
+        for entry in fs::read_dir(self.directory.path().join(".keyward")).unwrap() {
+            outputs("data-directory", &fs::read(entry.unwrap().path()).unwrap());
+        }
+        self.directory
+    }
+}
+
+/// `dev` on free ports.
+pub(crate) const DEV: &[&str] = &[
+    "dev",
+    "--listen",
+    "127.0.0.1:0",
+    "--control-listen",
+    "127.0.0.1:0",
+    "--workers",
+    "1",
+];
