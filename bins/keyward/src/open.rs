@@ -106,7 +106,7 @@ pub(crate) fn no_vault(path: &Path) -> Failure {
 fn refuse(error: &OpenError) -> Failure {
     let failure = Failure::new(error.to_string()).because_of_sources(error);
     if error.is_in_use() {
-        failure.help("a data directory serves one process at a time; name another with --data-dir")
+        failure.help("stop the server that uses it, or name another directory with --data-dir; whether it serves, GET /readyz on its control plane says")
     } else if error.is_missing_directory() {
         failure.help("create the directory, or name another with `data_dir`")
     } else if error.is_damaged() {

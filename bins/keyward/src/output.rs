@@ -76,12 +76,19 @@ impl Output {
     }
 }
 
+/// Narrower tables are columns of single letters.
+const LEAST_WIDTH: u16 = 40;
+
 fn table(columns: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(columns.iter().map(|name| Cell::new(name.to_uppercase())));
+    // Some terminals do not tell how wide they are: then lines are as long as they need.
+    if table.width().is_none_or(|width| width < LEAST_WIDTH) {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     for row in rows {
         table.add_row(row.iter().map(|cell| Cell::new(OneLine(cell))));
     }

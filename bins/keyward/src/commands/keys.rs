@@ -4,13 +4,13 @@ mod value;
 
 use http::Method;
 use keyward_providers::Catalogue;
-use keyward_registry::{Alias, GatewayId};
+use keyward_registry::{Alias, GatewayId, ProviderSlug};
 use serde_json::{Value, json};
 
 use crate::{
     args::{
         Confirm, Connect,
-        keys::{KeyName, KeysCommand},
+        keys::{KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
     confirm::confirm,
@@ -36,37 +36,13 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             if let (Some(moment), Some(fields)) = (expires_on, body.as_object_mut()) {
                 fields.insert("expires_on".to_owned(), moment.to_string().into());
             }
-            let client = Client::connect(&connect).await?;
-            let value = value::read(&name, &value)?;
-            let body = value::body(&body, &value)?;
-            let stored = client
-                .send(Method::POST, &keys_path(&name.gateway), Some(body))
-                .await?;
-            let sentence = format!(
-                "stored {} as {}\nsealed for {}\nnext: keyward keys list",
-                text(&stored, "secret_preview"),
-                Told(&name),
-                texts(&stored, "destination"),
-            );
-            Output::new(connect.json).done(sentence, &stored)
+            add(&name, &body, &value, &connect).await
         }
         KeysCommand::List {
             gateway,
             provider,
             connect,
-        } => {
-            let client = Client::connect(&connect).await?;
-            let mut keys = Vec::new();
-            for gateway in gateways(&client, gateway).await? {
-                keys.extend(client.list(&keys_path(&gateway)).await?);
-            }
-            if let Some(provider) = provider {
-                let slug = canonical(provider.as_str());
-                keys.retain(|key| text(key, "provider_slug") == slug);
-            }
-            let rows: Vec<_> = keys.iter().map(row).collect();
-            Output::new(connect.json).list(&COLUMNS, &rows, &keys)
-        }
+        } => list(gateway, provider, &connect).await,
         KeysCommand::Show { name, connect } => {
             let client = Client::connect(&connect).await?;
             let key = find(&client, &name).await?;
@@ -76,20 +52,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             name,
             value,
             connect,
-        } => {
-            let client = Client::connect(&connect).await?;
-            let path = path_of(&name, &find(&client, &name).await?);
-            let value = value::read(&name, &value)?;
-            let body = value::body(&json!({}), &value)?;
-            let rotated = client.send(Method::PUT, &path, Some(body)).await?;
-            let sentence = format!(
-                "rotated {} to {}, version {}\nrevoke the old key at the provider",
-                Told(&name),
-                text(&rotated, "secret_preview"),
-                text(&rotated, "version"),
-            );
-            Output::new(connect.json).done(sentence, &rotated)
-        }
+        } => rotate(&name, &value, &connect).await,
         KeysCommand::Disable { name, connect } => set_enabled(&name, &connect, false).await,
         KeysCommand::Enable { name, connect } => set_enabled(&name, &connect, true).await,
         KeysCommand::Delete {
@@ -98,6 +61,59 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             connect,
         } => delete(&name, &confirm, &connect).await,
     }
+}
+
+async fn add(
+    name: &KeyName,
+    fields: &Value,
+    from: &ValueFrom,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let value = value::read(name, from)?;
+    let body = value::body(fields, &value)?;
+    let path = keys_path(&name.gateway);
+    let stored = client.send(Method::POST, &path, Some(body)).await?;
+    let sentence = format!(
+        "stored {} as {}\nsealed for {}\nnext: keyward keys list",
+        text(&stored, "secret_preview"),
+        Told(name),
+        texts(&stored, "destination"),
+    );
+    Output::new(connect.json).done(sentence, &stored)
+}
+
+async fn list(
+    gateway: Option<GatewayId>,
+    provider: Option<ProviderSlug>,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let mut keys = Vec::new();
+    for gateway in gateways(&client, gateway).await? {
+        keys.extend(client.list(&keys_path(&gateway)).await?);
+    }
+    if let Some(provider) = provider {
+        let slug = canonical(provider.as_str());
+        keys.retain(|key| text(key, "provider_slug") == slug);
+    }
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    Output::new(connect.json).list(&COLUMNS, &rows, &keys)
+}
+
+async fn rotate(name: &KeyName, from: &ValueFrom, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let path = path_of(name, &find(&client, name).await?);
+    let value = value::read(name, from)?;
+    let body = value::body(&json!({}), &value)?;
+    let rotated = client.send(Method::PUT, &path, Some(body)).await?;
+    let sentence = format!(
+        "rotated {} to {}, version {}\nrevoke the old key at the provider",
+        Told(name),
+        text(&rotated, "secret_preview"),
+        text(&rotated, "version"),
+    );
+    Output::new(connect.json).done(sentence, &rotated)
 }
 
 async fn set_enabled(name: &KeyName, connect: &Connect, enabled: bool) -> Result<(), Failure> {

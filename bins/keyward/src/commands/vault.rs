@@ -45,31 +45,19 @@ pub(crate) async fn init(args: InitArgs) -> Result<(), Failure> {
             .help("name a key file with --key-file PATH, or add --passphrase"));
     }
     let database = config.database(&data_dir);
-    private_file::create_directory(&data_dir).map_err(|error| {
-        Failure::new(format!(
-            "cannot make the data directory {}",
-            data_dir.display()
-        ))
-        .caused_by(&error)
-    })?;
     if !args.passphrase {
         check_key_file(&config, &data_dir)?;
     }
     let catalogue = config.catalogue()?;
     let token_out = TokenOut::open(args.token_out.as_deref())?;
     let made = async {
-        let opened_database = open::database(&database).await?;
-        if open::load_seal(&opened_database).await?.is_some() {
-            return Err(Failure::new(format!(
-                "there is a vault at {} already",
-                database.display()
-            ))
-            .help("nothing was changed; `keyward vault status` shows what opens it"));
-        }
+        check_new(&database).await?;
         let key = match &config.seal.key_file {
             Some(path) if !args.passphrase => Key::read_or_create(path)?,
             _ => new_passphrase().map(Key::Passphrase)?,
         };
+        make_directory(&data_dir)?;
+        let opened_database = open::database(&database).await?;
         let (vault, state) = first::create_vault(&key)?;
         let saved = opened_database.save_seal(state, None).await;
         saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
@@ -105,6 +93,29 @@ pub(crate) async fn init(args: InitArgs) -> Result<(), Failure> {
     );
     Output::new(args.json).done(sentence, &result)?;
     token_out.write(&text, args.json)
+}
+
+/// Whether no vault is there yet. Looks into a database that exists, and makes none.
+async fn check_new(path: &Path) -> Result<(), Failure> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let database = open::database(path).await?;
+    let state = open::load_seal(&database).await;
+    database.close().await;
+    if state?.is_none() {
+        return Ok(());
+    }
+    Err(
+        Failure::new(format!("there is a vault at {} already", path.display()))
+            .help("nothing was changed; `keyward vault status` shows what opens it"),
+    )
+}
+
+fn make_directory(path: &Path) -> Result<(), Failure> {
+    private_file::create_directory(path).map_err(|error| {
+        Failure::new(format!("cannot make the data directory {}", path.display())).caused_by(&error)
+    })
 }
 
 async fn first_records(opened: &Opened) -> Result<(AccountId, TokenRecord, SecretBytes), Failure> {
@@ -204,10 +215,7 @@ impl TokenOut {
 pub(crate) async fn status(place: Place, json: bool) -> Result<(), Failure> {
     let (config, data_dir) = load(&place)?;
     let path = config.database(&data_dir);
-    let database = open::existing_database(&path).await;
-    let database = database.map_err(|failure| {
-        failure.help("the server must be stopped; while it runs, GET /readyz on the control plane says whether it serves")
-    })?;
+    let database = open::existing_database(&path).await?;
     let state = open::load_seal(&database).await;
     database.close().await;
     let state = state?.ok_or_else(|| open::no_vault(&path))?;

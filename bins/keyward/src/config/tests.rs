@@ -12,7 +12,7 @@ fn nothing(_: &str) -> Option<OsString> {
 #[track_caller]
 fn check_refused(text: &str, expected: &[&str]) {
     let failure = Config::parse(text, Path::new("dir/keyward.toml"), nothing);
-    let told = failure.err().expect(text).to_string();
+    let told = failure.expect_err(text).to_string();
     for expected in expected {
         assert!(told.contains(expected), "{told}");
     }
@@ -27,7 +27,7 @@ fn every_listed_field_is_one_of_the_configuration() {
             section => format!("[{section}]\n{} = {value}", field.name),
         };
         let parsed = Config::parse(&text, Path::new("keyward.toml"), nothing);
-        assert!(parsed.is_ok(), "{text}: {}", parsed.err().unwrap());
+        assert!(parsed.is_ok(), "{text}: {}", parsed.unwrap_err());
     }
     for field in PROVIDER_FIELDS {
         let text = format!("[providers.openai]\n{} = {}", field.name, sample(field));
@@ -110,7 +110,7 @@ fn a_wrong_variable_is_told_by_name() {
         ("KEYWARD_DANGER_PLAIN_HTTP_LISTEN", "yes"),
     ] {
         let variables = |asked: &str| (asked == name).then(|| OsString::from(value));
-        let failure = Config::parse("", Path::new(""), variables).err().unwrap();
+        let failure = Config::parse("", Path::new(""), variables).unwrap_err();
         assert!(failure.to_string().contains(name), "{failure}");
     }
 }

@@ -155,11 +155,7 @@ fn metrics_and_probes_answer_on_the_control_plane() {
 
 /// A request whose body has not arrived yet.
 fn half_a_request(dev: &Dev) -> TcpStream {
-    let (host, _) = dev
-        .text("gateway_url")
-        .strip_prefix("http://")
-        .unwrap()
-        .split_at(dev.text("gateway_url").len() - "http://".len());
+    let host = dev.text("gateway_url").strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let head = format!(

@@ -9,9 +9,15 @@ mod help;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

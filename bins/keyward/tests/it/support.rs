@@ -172,7 +172,7 @@ impl Drop for Server {
         // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
-        outputs("server-stderr", self.logged().as_bytes());
+        outputs("server-stderr", &fs::read(&self.log).unwrap_or_default());
     }
 }
 
@@ -191,8 +191,9 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A directory with a running `keyward dev --json` in it.
 pub(crate) struct Dev {
-    pub(crate) directory: TempDir,
+    // First, so that the server ends before its directory goes.
     pub(crate) server: Server,
+    pub(crate) directory: TempDir,
     pub(crate) ready: Value,
 }
 
@@ -206,6 +207,11 @@ impl Dev {
         // The sweep wants every line there is.
         command.arg("--json").env("KEYWARD_LOG", "trace");
         let server = Server::spawn(command, directory.path().join("log"));
+        Self::of(server, directory)
+    }
+
+    /// A server that was started with `--json` in `directory`, once it is ready.
+    pub(crate) fn of(server: Server, directory: TempDir) -> Self {
         let ready: Value = serde_json::from_str(&server.line()).unwrap();
         assert_eq!(ready["event"], "ready");
         Self {

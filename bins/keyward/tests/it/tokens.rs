@@ -34,6 +34,7 @@ fn a_token_works_until_it_is_revoked() {
 #[test]
 fn a_narrowed_token_is_good_for_what_it_says_and_nothing_else() {
     let dev = Dev::start();
+    dev.run(&["gateways", "create", "other"]).ok();
     let create = |options: &[&str]| {
         let args = [&["tokens", "create", "narrow", "--json"], options].concat();
         dev.run(&args).ok().json()["value"]

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt};
 use keyward_testing::register_named_canary;
 use tempfile::TempDir;
 
-use crate::support::{Dev, run};
+use crate::support::{Dev, keyward, run, run_with};
 
 const INIT: &[&str] = &["vault", "init", "--data-dir", "data", "--key-file", "key"];
 
@@ -49,8 +49,7 @@ fn init_writes_the_token_over_nothing_and_into_no_pipe() {
         fs::read_to_string(directory.path().join("token")).unwrap(),
         "mine"
     );
-    assert!(!directory.path().join("data/keyward.db").exists());
-    assert!(!directory.path().join("key").exists());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -69,7 +68,11 @@ fn init_wants_to_know_what_opens_the_vault() {
     run(directory.path(), &beside).failed(1, &["lies in the data directory"]);
     let passphrase = [&base[..], &["--passphrase"]].concat();
     run(directory.path(), &passphrase).failed(2, &["KEYWARD_PASSPHRASE_FILE"]);
-    assert!(!directory.path().join("token").exists());
+    let mut short = keyward(directory.path(), &passphrase);
+    fs::write(directory.path().join("short"), "secret").unwrap();
+    short.env("KEYWARD_PASSPHRASE_FILE", "short");
+    run_with(short, "").failed(1, &["shorter than 12 bytes"]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]

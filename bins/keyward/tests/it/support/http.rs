@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use keyward_testing::outputs;
+use keyward_testing::append_output;
 use serde_json::Value;
 
 use super::DEADLINE;
@@ -58,7 +58,7 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str
 pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    outputs("answer", &bytes);
+    append_output("answers", &bytes);
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     Answer {
