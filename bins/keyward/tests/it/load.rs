@@ -36,8 +36,11 @@ impl Load {
     fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let ca = TestCa::new();
-        let provider =
-            runtime.block_on(FakeProvider::start_tls(Placement::bearer(), Vec::<String>::new(), &ca));
+        let provider = runtime.block_on(FakeProvider::start_tls(
+            Placement::bearer(),
+            Vec::<String>::new(),
+            &ca,
+        ));
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("ca.pem"), ca.ca_pem()).unwrap();
         let config = format!(
@@ -74,7 +77,10 @@ impl Load {
                     let number = numbers.fetch_add(1, Ordering::SeqCst);
                     let text = number.to_string();
                     let started = returned.load(Ordering::SeqCst);
-                    let headers = [("authorization", bearer.as_str()), ("x-number", text.as_str())];
+                    let headers = [
+                        ("authorization", bearer.as_str()),
+                        ("x-number", text.as_str()),
+                    ];
                     let answer = client.post(&path, &headers, CHAT).await.unwrap();
                     made.push((number, started, answer.status));
                 }
@@ -85,30 +91,40 @@ impl Load {
     }
 
     fn gather(&self, clients: Vec<JoinHandle<Vec<Made>>>) -> Vec<Made> {
-        let made = clients.into_iter().map(|client| self.runtime.block_on(client).unwrap());
+        let made = clients
+            .into_iter()
+            .map(|client| self.runtime.block_on(client).unwrap());
         made.flatten().collect()
     }
 
     /// Waits until that many more requests came up.
     fn let_pass(&self, requests: usize) {
         let wanted = self.provider.count() + requests;
-        self.runtime
-            .block_on(self.provider.wait_for(wanted, std::time::Duration::from_secs(60)));
+        self.runtime.block_on(
+            self.provider
+                .wait_for(wanted, std::time::Duration::from_secs(60)),
+        );
     }
 }
 
 #[test]
 fn fifty_rotations_fail_no_request_and_no_old_key_is_used_after_one_returned() {
     let load = Load::start();
-    let keys: Vec<_> = (0..=ROTATIONS).map(|number| Canary::new(&format!("rotation {number}"))).collect();
+    let keys: Vec<_> = (0..=ROTATIONS)
+        .map(|number| Canary::new(&format!("rotation {number}")))
+        .collect();
     // The provider takes old and new: what is counted is what Keyward sends.
     load.provider.accept_keys(keys.iter().map(Canary::text));
-    load.dev.run_with(&["keys", "add", "openai"], keys[0].text()).ok();
+    load.dev
+        .run_with(&["keys", "add", "openai"], keys[0].text())
+        .ok();
     let stop = Arc::new(AtomicBool::new(false));
     let clients = load.clients(load.dev.text("gateway_token"), &stop);
     for key in &keys[1..] {
         load.let_pass(CONNECTIONS);
-        load.dev.run_with(&["keys", "rotate", "openai"], key.text()).ok();
+        load.dev
+            .run_with(&["keys", "rotate", "openai"], key.text())
+            .ok();
         load.returned.fetch_add(1, Ordering::SeqCst);
     }
     load.let_pass(CONNECTIONS);
@@ -133,7 +149,10 @@ fn fifty_rotations_fail_no_request_and_no_old_key_is_used_after_one_returned() {
         })
         .collect();
     for (number, started, _) in made {
-        assert!(used[&number] >= started, "request {number} started after rotation {started}");
+        assert!(
+            used[&number] >= started,
+            "request {number} started after rotation {started}"
+        );
     }
     load.dev.stop();
 }
@@ -144,9 +163,18 @@ fn after_keys_delete_or_tokens_revoke_returned_no_request_that_starts_succeeds()
         let load = Load::start();
         let key = Canary::new("revoked");
         load.provider.accept_keys([key.text()]);
-        load.dev.run_with(&["keys", "add", "openai"], key.text()).ok();
-        let created = load.dev.run(&["tokens", "create", "load", "--json"]).ok().json();
-        let (id, token) = (created["id"].as_str().unwrap(), created["value"].as_str().unwrap());
+        load.dev
+            .run_with(&["keys", "add", "openai"], key.text())
+            .ok();
+        let created = load
+            .dev
+            .run(&["tokens", "create", "load", "--json"])
+            .ok()
+            .json();
+        let (id, token) = (
+            created["id"].as_str().unwrap(),
+            created["value"].as_str().unwrap(),
+        );
         let stop = Arc::new(AtomicBool::new(false));
         let clients = load.clients(token, &stop);
         load.let_pass(CONNECTIONS * 10);
@@ -164,10 +192,19 @@ fn after_keys_delete_or_tokens_revoke_returned_no_request_that_starts_succeeds()
             Revoke::Key => 400,
             Revoke::Token => 401,
         };
-        let late: Vec<_> = made.iter().filter(|(_, started, _)| *started == 1).collect();
+        let late: Vec<_> = made
+            .iter()
+            .filter(|(_, started, _)| *started == 1)
+            .collect();
         assert!(late.len() >= CONNECTIONS, "{}", late.len());
-        assert!(late.iter().all(|(_, _, status)| *status == expected), "{revoke:?}: {late:?}");
-        assert!(made.iter().all(|(_, _, status)| [200, expected].contains(status)));
+        assert!(
+            late.iter().all(|(_, _, status)| *status == expected),
+            "{revoke:?}: {late:?}"
+        );
+        assert!(
+            made.iter()
+                .all(|(_, _, status)| [200, expected].contains(status))
+        );
         load.dev.stop();
     }
 }

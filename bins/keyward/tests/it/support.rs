@@ -71,7 +71,17 @@ pub(crate) fn run_with(mut command: Command, input: &str) -> Done {
         .unwrap();
     // A command that ends without reading closes the pipe.
     let _may_be_closed = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let done = child.wait_with_output().unwrap();
+    let id = Pid::from_child(&child);
+    let (sender, done) = channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let done = match done.recv_timeout(DEADLINE) {
+        Ok(done) => done.unwrap(),
+        Err(_still_runs) => {
+            // A server that should have refused to start serves for ever.
+            kill_process(id, Signal::KILL).unwrap();
+            panic!("the command did not end within {DEADLINE:?}: {command:?}");
+        }
+    };
     outputs("command-stdout", &done.stdout);
     outputs("command-stderr", &done.stderr);
     Done {
@@ -185,7 +195,7 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
             start.elapsed() < DEADLINE,
             "{what}: not within {DEADLINE:?}"
         );
-        thread::yield_now();
+        thread::park_timeout(Duration::from_millis(5));
     }
 }
 
