@@ -39,7 +39,8 @@ pub(crate) fn start(upstream: SocketAddr) -> io::Result<Target> {
                 workers: NonZeroUsize::MIN,
                 ..Config::default()
             };
-            let gateway = Gateway::build(registry, Arc::new(dial), config).map_err(io::Error::other)?;
+            let gateway =
+                Gateway::build(registry, Arc::new(dial), config).map_err(io::Error::other)?;
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let path = format!("/v1/{ACCOUNT}/default/openai/chat/completions");
             let headers = vec![format!("cf-aig-authorization: Bearer {token}")];
@@ -75,7 +76,9 @@ async fn registry(upstream: SocketAddr) -> Result<(Arc<Registry>, String), Faile
     registry.create_account(account, ACTOR).await?;
     let gateway = GatewayId::parse("default")?;
     let settings = GatewaySettings::default();
-    registry.create_gateway(ACCOUNT, gateway.clone(), settings, ACTOR, now).await?;
+    registry
+        .create_gateway(ACCOUNT, gateway.clone(), settings, ACTOR, now)
+        .await?;
     let value = KeyValue::parse(&SecretBytes::copy_from(job::PROVIDER_KEY.as_bytes()))?;
     let key = NewProviderKey {
         account: ACCOUNT,
@@ -94,5 +97,8 @@ async fn registry(upstream: SocketAddr) -> Result<(Arc<Registry>, String), Faile
         grant: Grant::new(ACCOUNT, Permissions::from_iter([Permission::AiGatewayRun])),
     };
     let minted = registry.create_token(token, None, ACTOR, now).await?;
-    Ok((Arc::new(registry), String::from_utf8(minted.text.expose().to_vec())?))
+    Ok((
+        Arc::new(registry),
+        String::from_utf8(minted.text.expose().to_vec())?,
+    ))
 }

@@ -49,6 +49,7 @@ pub(crate) struct GatewaySection {
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) max_connections: Option<NonZeroUsize>,
     pub(crate) header_timeout_secs: Option<NonZeroU64>,
+    pub(crate) write_timeout_secs: Option<NonZeroU64>,
     pub(crate) connect_timeout_secs: Option<NonZeroU64>,
     pub(crate) response_header_timeout_secs: Option<NonZeroU64>,
     /// How long either side may pause within a body.
@@ -175,6 +176,7 @@ impl Config {
             }
         };
         set(&mut config.header_timeout, section.header_timeout_secs);
+        set(&mut config.write_timeout, section.write_timeout_secs);
         let forward = &mut config.forward;
         set(&mut forward.connect_timeout, section.connect_timeout_secs);
         set(

@@ -7,6 +7,8 @@
 //!   framing, host, credential and `cf-aig-*` names are ignored;
 //! - `cf-aig-*`, `Cookie`, `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `True-Client-IP`, `CF-Connecting-IP`,
 //!   `Via`, `Proxy-*`, `Max-Forwards`, `Expect`, `TE`, `Trailer` (trailers of requests are not forwarded);
+//! - `Sec-WebSocket-*`, which mean nothing without the `Upgrade` that goes, and may hold a token;
+//! - `X-HTTP-Method-Override` and its like: what a request may do was decided by its method;
 //! - the provider's [`StripList`](crate::StripList), and the header the credential is injected as;
 //! - every look-alike of these (`_` for `-`).
 //!
@@ -205,15 +207,18 @@ fn goes_from_request(name: &str, rules: &Rules<'_>) -> bool {
         10 => &[b"connection", b"keep-alive"],
         11 => &[b"x-forwarded"],
         12 => &[b"max-forwards"],
+        13 => &[b"x-http-method"],
         14 => &[b"true-client-ip", b"http2-settings"],
         16 => &[b"cf-connecting-ip"],
-        17 => &[b"transfer-encoding"],
+        17 => &[b"transfer-encoding", b"x-method-override"],
         18 => &[b"cf-connecting-ipv6"],
+        22 => &[b"x-http-method-override"],
         _ => &[],
     };
     let prefix: &[u8] = match bytes.first() {
         Some(b'c') => b"cf-aig-",
         Some(b'p') => b"proxy-",
+        Some(b's') => b"sec-websocket-",
         Some(b'x') => b"x-forwarded-",
         _ => b"\0",
     };

@@ -112,6 +112,7 @@ impl<'a> Caller<'a> {
             count += 1;
             match own_token(value) {
                 Some(text) => self.present(text),
+                None if hides_token(value) => self.token = Presented::Bad,
                 None if value.as_bytes().trim_ascii().is_empty() => {}
                 None if is_taken => self.own_key = self.own_key.max_with(OwnKey::Present),
                 None => {}
@@ -128,8 +129,9 @@ impl<'a> Caller<'a> {
             if keyward_auth::is_ours(value.as_bytes()) {
                 self.query = QueryCut::Needed;
                 self.present(value.as_bytes());
-            } else if is_ours_encoded(value) {
-                // No client encodes a token: all of its characters are unreserved.
+            } else if hides_token_in_query(pair) {
+                // No client encodes a token, all of its characters are unreserved; and none writes it where
+                // only some readers of a query find it.
                 self.query = QueryCut::Needed;
                 self.token = Presented::Bad;
             } else if provider.is_some_and(|provider| names_a_key(name, provider)) {
@@ -167,16 +169,57 @@ fn own_token(value: &HeaderValue) -> Option<&[u8]> {
         .find(|word| keyward_auth::is_ours(word))
 }
 
-fn is_ours_encoded(value: &str) -> bool {
-    if !value.contains(['%', '+']) {
+/// Whether a token of ours stands in a credential header where [`own_token`] does not see it: in quotes,
+/// behind `=` or `:`, or in the Base64 of the scheme `Basic`, as name or as password without a name.
+fn hides_token(value: &HeaderValue) -> bool {
+    const ENCODED: [&[u8]; 4] = [b"a3dfZ3df", b"a3dfYXBp", b"Omt3X2d3", b"Omt3X2Fw"];
+    let text = value.as_bytes();
+    let basic = text
+        .split_at_checked(6)
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"basic "))
+        .is_some_and(|(_, rest)| {
+            let rest = rest.trim_ascii();
+            ENCODED.iter().any(|start| rest.starts_with(start))
+        });
+    basic || holds_token(text)
+}
+
+/// Whether something in `text` is the beginning of a token, at whatever place a word may begin.
+pub(crate) fn holds_token(text: &[u8]) -> bool {
+    const BODY: [&[u8]; 2] = [b"_gw_", b"_api_"];
+    memchr::memchr_iter(b'_', text).any(|at| {
+        let (before, from) = text.split_at(at);
+        let begins = |body: &&[u8]| {
+            from.get(..body.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(body))
+        };
+        let Some((front, mark)) = before.split_last_chunk::<2>() else {
+            return false;
+        };
+        mark.eq_ignore_ascii_case(b"kw")
+            && front
+                .last()
+                .is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'))
+            && BODY.iter().any(begins)
+    })
+}
+
+fn hides_token_in_query(pair: &str) -> bool {
+    if holds_token(pair.as_bytes()) {
+        return true;
+    }
+    if !pair.contains(['%', '+']) {
         return false;
     }
-    let decoded: Vec<u8> = percent_decode_str(value).collect();
+    let decoded: Vec<u8> = percent_decode_str(pair).collect();
     // Twice, for a server behind us that does so.
     let twice: Vec<u8> = percent_encoding::percent_decode(&decoded).collect();
     [decoded, twice].iter().any(|text| {
-        text.split(|byte| matches!(byte, b' ' | b'+'))
-            .any(keyward_auth::is_ours)
+        holds_token(text)
+            || text
+                .split(|byte| matches!(byte, b' ' | b'+' | b'='))
+                .skip(1)
+                .any(keyward_auth::is_ours)
     })
 }
 
@@ -196,7 +239,7 @@ pub(crate) fn cut_query(query: &str, provider: &Provider, keys: Keys) -> Option<
     let mut kept = String::with_capacity(query.len());
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let ours = keyward_auth::is_ours(value.as_bytes()) || is_ours_encoded(value);
+        let ours = keyward_auth::is_ours(value.as_bytes()) || hides_token_in_query(pair);
         if ours || (keys == Keys::Cut && names_a_key(name, provider)) {
             continue;
         }
@@ -208,18 +251,36 @@ pub(crate) fn cut_query(query: &str, provider: &Provider, keys: Keys) -> Option<
     (!kept.is_empty()).then_some(kept)
 }
 
-/// Removes every header in which a token of ours stands. For requests whose own credential goes through:
-/// where a stored key comes in, all of these headers go.
-pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
-    for name in all_credential_headers() {
-        if headers
-            .get_all(name)
-            .iter()
-            .any(|value| own_token(value).is_some())
-        {
-            headers.remove(name);
-        }
+/// Removes every header in which a token of ours stands.
+///
+/// Where a stored key comes in, the credential headers and their look-alikes go anyway, and of the others
+/// those that begin with a token. Where the client's own key goes through, every header is searched.
+pub(crate) fn remove_tokens(headers: &mut HeaderMap, keys: Keys) {
+    let holds = |value: &HeaderValue| match keys {
+        Keys::Cut => begins_with_token(value.as_bytes()),
+        Keys::Keep => own_token(value).is_some() || holds_token(value.as_bytes()),
+    };
+    // Names are collected first: a map lends them only while nobody changes it. An empty list costs nothing.
+    let found: Vec<HeaderName> = headers
+        .iter()
+        .filter(|(_, value)| holds(value))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in found {
+        headers.remove(name);
     }
+}
+
+fn begins_with_token(value: &[u8]) -> bool {
+    // Hardly a header begins with either letter, and every request's headers come by here.
+    if !matches!(value, [b'k' | b'K' | b'b' | b'B', ..]) {
+        return false;
+    }
+    let text = match value.split_at_checked(7) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest,
+        _ => value,
+    };
+    keyward_auth::is_ours(text) && holds_token(text)
 }
 
 /// What happens to the client's own keys in a query.

@@ -15,6 +15,8 @@ pub struct Config {
     /// How long a client may take to send a whole head, counted from when the connection is ready for it; so
     /// also how long a connection may be idle. Default 60 s.
     pub header_timeout: Duration,
+    /// How long a client may take no byte of what is sent to it before its connection is closed. Default 60 s.
+    pub write_timeout: Duration,
     /// Bytes of one request head. Default 64 KiB; a longer one is answered 431.
     pub max_head_bytes: usize,
     /// Header fields of one request. Default 100; more are answered 431.
@@ -32,6 +34,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_connections_per_address: 1_000,
             header_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             max_head_bytes: 64 * 1024,
             max_headers: 100,
             drain_timeout: Duration::from_secs(30),

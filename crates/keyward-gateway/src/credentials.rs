@@ -9,7 +9,7 @@ use keyward_forward::Scrubber;
 use keyward_providers::Provider;
 use keyward_registry::{ProviderKey, ProviderKeyId, Snapshot};
 use keyward_secret::{BoundCredential, Origin};
-use keyward_vault::{RecordId, Vault, VersionNumber};
+use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
 
 /// A credential ready to inject, and what removes it from answers.
 #[derive(Clone, Debug)]
@@ -29,7 +29,10 @@ pub(crate) enum Unusable {
 
 /// One worker's opened credentials.
 #[derive(Debug, Default)]
-pub(crate) struct Credentials(HashMap<ProviderKeyId, (VersionNumber, Arc<Injected>)>);
+pub(crate) struct Credentials(HashMap<ProviderKeyId, (Value, Arc<Injected>)>);
+
+/// Which value it is: the version of the secret.
+type Value = (SecretId, VersionNumber);
 
 impl Credentials {
     /// The credential of `key` for `origin`, opened now if it was not before.
@@ -41,8 +44,9 @@ impl Credentials {
         origin: &Origin,
     ) -> Result<Arc<Injected>, Unusable> {
         let current = key.current.as_ref().ok_or(Unusable::Damaged)?;
-        if let Some((version, injected)) = self.0.get(&key.record.id)
-            && *version == current.version
+        let value = (key.record.secret, current.version);
+        if let Some((known, injected)) = self.0.get(&key.record.id)
+            && *known == value
             && injected.credential.may_go_to(origin)
         {
             return Ok(Arc::clone(injected));
@@ -75,8 +79,7 @@ impl Credentials {
             scrubber: Arc::new(Scrubber::new(&credential)),
             credential,
         });
-        self.0
-            .insert(key.record.id, (current.version, Arc::clone(&injected)));
+        self.0.insert(key.record.id, (value, Arc::clone(&injected)));
         Ok(injected)
     }
 
@@ -85,12 +88,17 @@ impl Credentials {
         if self.0.is_empty() {
             return;
         }
-        let current: HashMap<ProviderKeyId, VersionNumber> = snapshot
+        let current: HashMap<ProviderKeyId, Value> = snapshot
             .accounts()
             .flat_map(|account| account.provider_keys())
-            .filter_map(|key| Some((key.record.id, key.current.as_ref()?.version)))
+            .filter_map(|key| {
+                Some((
+                    key.record.id,
+                    (key.record.secret, key.current.as_ref()?.version),
+                ))
+            })
             .collect();
         self.0
-            .retain(|id, (version, _)| current.get(id) == Some(version));
+            .retain(|id, (value, _)| current.get(id) == Some(value));
     }
 }

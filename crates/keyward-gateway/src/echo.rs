@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 const SLUG: &str = "echo";
 /// Bytes of a request body that echo reads.
 const MAX_BODY: usize = 1024 * 1024;
+/// Characters of a message that echo says back.
+const MAX_SAID: usize = 4096;
 /// Bytes in flight between the forwarder and echo.
 const PIPE: usize = 64 * 1024;
 
@@ -153,7 +155,9 @@ impl Echo {
 fn last_message(body: &Value) -> String {
     let messages = body.get("messages").and_then(Value::as_array);
     let content = messages.and_then(|messages| messages.last()?.get("content")?.as_str());
-    content.unwrap_or("(no message)").to_owned()
+    let content = content.unwrap_or("(no message)");
+    // An event per word is many times the word: what is echoed is bounded, whatever is said.
+    content.chars().take(MAX_SAID).collect()
 }
 
 /// The headers that arrived, in order, the credential masked.

@@ -22,6 +22,7 @@ mod record;
 mod request;
 mod request_id;
 mod respond;
+mod stalled;
 mod worker;
 
 pub use address::{AddressError, GatewayAddress};

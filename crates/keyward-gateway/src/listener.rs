@@ -23,13 +23,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::MissedTickBehavior,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, Gateway, worker::Worker};
+use crate::{Config, Gateway, stalled::StallLimit, worker::Worker};
 
 /// How many header fields hyper 1 takes unless it is told otherwise.
 const HYPER_MAX_HEADERS: usize = 100;
+
+/// The smallest read buffer that hyper takes; it panics below.
+const LEAST_BUFFER: usize = 8192;
+/// How often a worker lets go of what is outdated, where no request makes it.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// The worker threads could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +111,9 @@ impl Gateway {
 }
 
 async fn accept(listener: &TcpListener, config: &Config, workers: &[Handle]) {
-    let slots = Arc::new(Semaphore::new(config.max_connections));
+    let slots = Arc::new(Semaphore::new(
+        config.max_connections.min(Semaphore::MAX_PERMITS),
+    ));
     let addresses = Addresses::new(config.max_connections_per_address);
     loop {
         // The slot comes first: at the limit, connections wait in the kernel's queue.
@@ -124,10 +132,13 @@ async fn accept(listener: &TcpListener, config: &Config, workers: &[Handle]) {
                 .increment(1);
             continue;
         };
+        // A worker that ended has the fewest connections of all.
         let Some(worker) = workers
             .iter()
+            .filter(|worker| !worker.connections.is_closed())
             .min_by_key(|worker| worker.load.load(Ordering::Relaxed))
         else {
+            tracing::error!("every worker has ended: no more connections are accepted");
             return;
         };
         if let Err(error) = stream.set_nodelay(true) {
@@ -150,7 +161,7 @@ async fn accept(listener: &TcpListener, config: &Config, workers: &[Handle]) {
                 load: Arc::clone(&worker.load),
             },
         };
-        // A worker that ended takes nothing: the connection closes, and the client tries another.
+        // A worker that ended just now takes nothing: the connection closes, and the client tries another.
         if worker.connections.send(accepted).is_err() {
             tracing::error!("a worker takes no connection");
         }
@@ -201,7 +212,7 @@ async fn work(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
-        .max_buf_size(config.max_head_bytes)
+        .max_buf_size(config.max_head_bytes.max(LEAST_BUFFER))
         // The buffer's limit alone lets a longer head through that comes in one read.
         .max_header_size(config.max_head_bytes);
     // hyper keeps its default on the stack; any other number costs it a cleared buffer per request.
@@ -209,9 +220,21 @@ async fn work(
         http.max_headers(config.max_headers);
     }
     let open = TaskTracker::new();
-    while let Some(accepted) = connections.recv().await {
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let accepted = tokio::select! {
+            accepted = connections.recv() => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+            _ = tidy.tick() => {
+                worker.tidy();
+                continue;
+            }
+        };
         let stream = match TcpStream::from_std(accepted.stream) {
-            Ok(stream) => stream,
+            Ok(stream) => StallLimit::new(stream, config.write_timeout),
             Err(error) => {
                 tracing::warn!(%error, "cannot serve a connection");
                 continue;
@@ -241,7 +264,7 @@ async fn work(
 
 async fn serve_connection(
     http: http1::Builder,
-    stream: TcpStream,
+    stream: StallLimit,
     peer: SocketAddr,
     worker: Arc<Worker>,
     drain: Arc<Drain>,

@@ -1,4 +1,5 @@
-//! What is written down off the request path: counts to the metrics, last uses to the store.
+//! What is done off the request path: counts go to the metrics, last uses to the store, and changes that were
+//! stored but not published are published.
 
 use std::{
     sync::Arc,
@@ -18,7 +19,8 @@ const SAVE_EVERY: u32 = 10;
 
 impl Gateway {
     /// Writes down counts every second and last uses every ten seconds, until `stop` is cancelled; then once
-    /// more. Run it beside [`serve`](Self::serve).
+    /// more. Publishes every second what the registry could not publish
+    /// ([`Registry::settle`](keyward_registry::Registry::settle)). Run it beside [`serve`](Self::serve).
     pub async fn record(self: Arc<Self>, stop: CancellationToken) {
         let mut recorder = Recorder {
             counted: Vec::new(),
@@ -35,6 +37,7 @@ impl Gateway {
                 () = stop.cancelled() => break,
             }
             recorder.count();
+            recorder.settle().await;
             until_save -= 1;
             if until_save == 0 {
                 until_save = SAVE_EVERY;
@@ -85,10 +88,18 @@ impl Recorder {
         self.counted = totals;
     }
 
+    async fn settle(&self) {
+        if let Err(error) = self.gateway.registry().settle().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a change is stored and not in force yet; it is tried again"
+            );
+        }
+    }
+
     async fn save(&mut self) {
-        // A second earlier than the last turn: last uses are kept to the second.
-        let since = self.saved_until - Duration::from_secs(1);
         let until = clock();
+        let since = save_from(self.saved_until, until);
         match self.save_since(since).await {
             Ok(()) => self.saved_until = until,
             Err(error) => tracing::warn!(
@@ -115,10 +126,35 @@ impl Recorder {
     }
 }
 
+/// Since when uses are to be saved: a second before the last turn, because last uses are kept to the second;
+/// and never less than a turn before `now`, so that a clock that was set back loses nothing.
+fn save_from(saved_until: SystemTime, now: SystemTime) -> SystemTime {
+    let turn = COUNT_EVERY * SAVE_EVERY;
+    let last_turn = now.checked_sub(turn).unwrap_or(now).min(saved_until);
+    last_turn
+        .checked_sub(Duration::from_secs(1))
+        .unwrap_or(last_turn)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the recorder is a shell: it reads the clock for itself alone"
 )]
 fn clock() -> SystemTime {
     SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::save_from;
+
+    #[test]
+    fn a_clock_that_was_set_back_loses_no_use() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(save_from(at(100), at(110)), at(99));
+        assert_eq!(save_from(at(100), at(130)), at(99));
+        assert_eq!(save_from(at(9_000), at(110)), at(99));
+    }
 }

@@ -17,7 +17,7 @@ use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, ProviderKey, Sn
 
 use crate::{
     Gateway, GatewayAddress,
-    caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query},
+    caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query, holds_token},
     credentials::{Injected, Unusable},
     gateway::ProviderEntry,
     respond::Refusal,
@@ -138,7 +138,9 @@ impl<'a> Step<'a> {
             }
             OwnKey::Absent => {
                 let key = self.stored_key(view, token, entry, route.class)?;
-                Some(self.open(gateway, state, entry, key, &route)?)
+                let injected = self.open(gateway, state, entry, key, &route)?;
+                key.last_used.touch(seconds(self.now));
+                Some(injected)
             }
         };
         if let Some(token) = token {
@@ -170,7 +172,7 @@ impl<'a> Step<'a> {
             (Some(view), _) => Ok(view),
             (None, Some(token)) if self.could_be_for_gateway(token) => {
                 Err(Refusal::GatewayUnknown {
-                    gateway: name.to_owned(),
+                    gateway: shown(name),
                 })
             }
             (None, _) => Err(Refusal::Unauthorized),
@@ -196,7 +198,7 @@ impl<'a> Step<'a> {
             }
         });
         allowed.err().unwrap_or_else(|| Refusal::ProviderUnknown {
-            provider: self.address.provider.to_owned(),
+            provider: shown(self.address.provider),
         })
     }
 
@@ -260,7 +262,6 @@ impl<'a> Step<'a> {
         };
         self.check(token, entry, Some(alias), class)?;
         self.check_usable(key, entry)?;
-        key.last_used.touch(seconds(self.now));
         Ok(key)
     }
 
@@ -420,6 +421,15 @@ impl<'a> Step<'a> {
             mount,
         })
     }
+}
+
+/// A name of the path as an answer and the log may repeat it: what cannot be meant as a name may be anything,
+/// also a token.
+fn shown(name: &str) -> String {
+    if name.len() > 64 || keyward_auth::is_ours(name.as_bytes()) || holds_token(name.as_bytes()) {
+        return "?".to_owned();
+    }
+    name.to_owned()
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -14,7 +14,7 @@ use keyward_registry::SnapshotReader;
 use crate::{
     Gateway,
     body::AnswerBody,
-    caller,
+    caller::{self, Keys},
     counters::Counters,
     credentials::Credentials,
     request::{self, Plan},
@@ -53,6 +53,23 @@ impl Worker {
         }
     }
 
+    /// Lets go of what is outdated, where no request comes that would: the old picture, values that were
+    /// replaced or deleted, connections that are unused for too long.
+    pub(crate) fn tidy(&self) {
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let State {
+                reader,
+                credentials,
+            } = &mut *state;
+            let (snapshot, is_new) = reader.current();
+            if is_new {
+                credentials.retain(snapshot);
+            }
+        }
+        self.forwarder.sweep();
+    }
+
     /// Answers one request from `source`.
     pub(crate) async fn answer(
         &self,
@@ -86,10 +103,13 @@ impl Worker {
         path: &str,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let rules = match &plan.injected {
-            Some(injected) => Rules::new(&plan.provider.strip_all)
-                .with_credential(&injected.credential, &injected.scrubber),
+            Some(injected) => {
+                caller::remove_tokens(request.headers_mut(), Keys::Cut);
+                Rules::new(&plan.provider.strip_all)
+                    .with_credential(&injected.credential, &injected.scrubber)
+            }
             None => {
-                caller::remove_tokens(request.headers_mut());
+                caller::remove_tokens(request.headers_mut(), Keys::Keep);
                 Rules::new(&plan.provider.strip_none)
             }
         };

@@ -26,6 +26,10 @@ pub struct GatewayRecord {
 ///
 /// Settings that only save or record (`cache_*`, `collect_logs`, `log_management*`, `retry_*`) are kept and
 /// returned; docs/compatibility.md says from which version each has effect.
+///
+/// A row's authentication code covers the settings as they are serialised, so that what an earlier release
+/// wrote must be serialised the same: a field that comes later has
+/// `#[serde(default, skip_serializing_if = "…")]` and is left out while it has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewaySettings {
@@ -111,4 +115,29 @@ pub enum Backoff {
     Linear,
     /// It doubles.
     Exponential,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GatewaySettings;
+
+    /// Never to be changed: rows with these settings are out there, under codes made of this text.
+    #[test]
+    fn settings_of_the_first_release_are_serialised_as_they_were() {
+        let text = concat!(
+            r#"{"authentication":true,"byok_only":false,"stored_keys_only":false,"#,
+            r#""cache_invalidate_on_update":false,"cache_ttl":0,"collect_logs":true,"log_management":null,"#,
+            r#""log_management_strategy":null,"rate_limiting_interval":0,"rate_limiting_limit":0,"#,
+            r#""rate_limiting_technique":null,"retry_max_attempts":null,"retry_delay":null,"#,
+            r#""retry_backoff":null,"store_id":null}"#,
+        );
+        assert_eq!(
+            serde_json::to_string(&GatewaySettings::default()).unwrap(),
+            text
+        );
+        assert_eq!(
+            serde_json::from_str::<GatewaySettings>(text).unwrap(),
+            GatewaySettings::default()
+        );
+    }
 }

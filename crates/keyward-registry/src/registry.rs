@@ -4,11 +4,17 @@ mod gateways;
 mod provider_keys;
 mod tokens;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use keyward_providers::Catalogue;
 use keyward_vault::Vault;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::{
     provider_keys::{KeyEdit, KeySource, NewProviderKey},
@@ -23,6 +29,9 @@ use crate::{
 ///
 /// Writes are made one after another: each decides on the newest snapshot, is stored, and is published to
 /// every reader before its call returns. Reads take the snapshot and never wait.
+///
+/// A write whose call failed, or was dropped before its end, may be stored all the same. It is published by
+/// the next write, or by [`settle`](Self::settle).
 #[derive(Debug)]
 pub struct Registry {
     store: Arc<dyn RegistryStore>,
@@ -32,6 +41,8 @@ pub struct Registry {
     tampered: Vec<Tampered>,
     /// Held over a whole write, so that what it decided on is still so when it is stored.
     writer: Mutex<()>,
+    /// Set while the store may hold what is not published.
+    behind: AtomicBool,
 }
 
 impl Registry {
@@ -61,6 +72,7 @@ impl Registry {
             published: Arc::new(Published::new(Snapshot::build(loaded))),
             tampered,
             writer: Mutex::new(()),
+            behind: AtomicBool::new(false),
         })
     }
 
@@ -110,13 +122,36 @@ impl Registry {
         account: AccountRecord,
         actor: Actor,
     ) -> Result<(), ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let at = account.created_at;
         let subject = Subject::Account(account.id);
         let changes = vec![Change::PutAccount(account)];
         Ok(self
             .commit(changes, actor, "account.create", subject, at)
             .await?)
+    }
+
+    /// Publishes what is stored and was not published: a change is durable before readers see it, and the
+    /// store may fail between the two. Then a revoked token would be good until the next write.
+    /// The data plane calls this every second; where nothing is outstanding it costs one load.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer; it is tried again at the next call.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        if self.behind.load(Ordering::Acquire) {
+            let _turn = self.turn().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no other write is under way, and lets none decide on a picture that is not the newest.
+    async fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let turn = self.writer.lock().await;
+        if self.behind.load(Ordering::Acquire) {
+            self.catch_up().await?;
+        }
+        Ok(turn)
     }
 
     /// Stores the changes and publishes them. The caller holds the writer's turn.
@@ -134,6 +169,8 @@ impl Registry {
             action,
             subject,
         };
+        // Before the first await: whatever ends this call from here on, what was stored is published later.
+        self.behind.store(true, Ordering::Release);
         self.store.commit(Batch { changes, audit }).await?;
         self.catch_up().await
     }
@@ -157,6 +194,7 @@ impl Registry {
         }
         snapshot.revision = feed.revision;
         self.published.publish(snapshot);
+        self.behind.store(false, Ordering::Release);
         Ok(())
     }
 

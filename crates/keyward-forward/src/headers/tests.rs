@@ -348,3 +348,18 @@ fn headers_and_trailers_lose_the_credential() {
     assert_eq!(names(&trailers), ["x-echo"]);
     assert!(!trailers["x-echo"].to_str().unwrap().contains("canary"));
 }
+
+#[test]
+fn what_would_change_the_method_or_speak_of_a_websocket_goes() {
+    let left = sent(&[
+        ("x-http-method-override", "DELETE"),
+        ("x_http_method_override", "DELETE"),
+        ("x-http-method", "DELETE"),
+        ("x-method-override", "DELETE"),
+        ("sec-websocket-protocol", "openai-insecure-api-key.sk-1"),
+        ("sec-websocket-key", "x"),
+        ("x-http-methods", "kept"),
+        ("sec-fetch-mode", "kept"),
+    ]);
+    assert_eq!(names(&left), ["host", "sec-fetch-mode", "x-http-methods"]);
+}

@@ -11,6 +11,8 @@ mod framing;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod rotation;

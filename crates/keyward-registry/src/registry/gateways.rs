@@ -23,7 +23,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<GatewayRecord, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let exists = || Refusal::GatewayExists(id.to_string());
         if self.snapshot().gateway(account, id.as_str()).is_some() {
             return Err(exists().into());
@@ -56,7 +56,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<GatewayRecord, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let snapshot = self.snapshot();
         let gateway = snapshot
             .gateway(account, id)

@@ -77,7 +77,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<Arc<ProviderKey>, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let snapshot = self.snapshot();
         let (new, destination) = self.check_new(&snapshot, new)?;
         let exists = Refusal::ProviderKeyExists {
@@ -122,7 +122,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<Arc<ProviderKey>, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let key = self.stored_key(account, id)?;
         let destination = self.destination_of(&key.record.provider)?;
         let (secret, current) = self
@@ -142,14 +142,19 @@ impl Registry {
         let sealed = self.seal(account, secret.id, number, value, destination)?;
         let versions = version::replace(&secret, current.as_ref(), sealed, value.preview(), now)
             .map_err(ChangeError::failed)?;
-        let mut record = key.record.clone();
-        // A new value has no history: what was held against the old one does not count against it.
-        record.status = KeyStatus::Active;
-        record.status_reason = None;
-        record.status_since = None;
-        record.modified_at = now;
         let mut changes: Vec<_> = versions.into_iter().map(Change::Vault).collect();
-        changes.push(Change::PutProviderKey(record));
+        // A new value has no history: what was held against the old one does not count against it, for any
+        // of the keys that share it.
+        let snapshot = self.snapshot();
+        changes.extend(snapshot.keys_of_secret(account, secret.id).map(|key| {
+            Change::PutProviderKey(ProviderKeyRecord {
+                status: KeyStatus::Active,
+                status_reason: None,
+                status_since: None,
+                modified_at: now,
+                ..key.record.clone()
+            })
+        }));
         let subject = Subject::ProviderKey(account, id);
         self.commit(changes, actor, "provider_key.rotate", subject, now)
             .await?;
@@ -169,7 +174,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<Arc<ProviderKey>, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let key = self.stored_key(account, id)?;
         let mut record = key.record.clone();
         let mut changes = Vec::new();
@@ -215,7 +220,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<Arc<ProviderKey>, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let key = self.stored_key(account, id)?;
         let mut changes = vec![Change::DeleteProviderKey { account, id }];
         let snapshot = self.snapshot();

@@ -47,7 +47,7 @@ impl Registry {
             may_create(creator, &new.grant, now)
                 .map_err(|reason| Refusal::StrongerThanCaller(reason.to_string()))?;
         }
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let minted = NewToken::generate(new.kind).map_err(ChangeError::failed)?;
         let record = TokenRecord {
             id: minted.id,
@@ -82,7 +82,7 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<TokenRecord, ChangeError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn().await?;
         let snapshot = self.snapshot();
         let entry = snapshot
             .tokens()

@@ -106,7 +106,10 @@ pub(super) fn embeddings(call: &Call) -> Answer {
     let vector = [0.5_f32, -0.25, 0.125];
     // OpenAI's SDKs ask for little-endian floats in base64.
     let embedding = if call.wants_base64 {
-        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let bytes: Vec<u8> = vector
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
         json!(data_encoding::BASE64.encode(&bytes))
     } else {
         json!(vector)
