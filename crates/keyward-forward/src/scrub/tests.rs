@@ -68,7 +68,8 @@ proptest! {
 
     #[test]
     fn base64_at_any_alignment_is_masked_in_errors(
-        secret in "[!-~]{12,40}",
+        // Without `*`, which would be masked by a character that Base64 may hold anyway.
+        secret in "[!-)+-~]{12,40}",
         before in "[ -~]{0,4}",
         after in "[ -~]{0,4}",
         url_safe: bool,
