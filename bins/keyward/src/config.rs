@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     net::SocketAddr,
-    num::{NonZeroU64, NonZeroUsize},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -48,12 +48,12 @@ pub(crate) struct GatewaySection {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) max_connections: Option<NonZeroUsize>,
-    pub(crate) header_timeout_secs: Option<NonZeroU64>,
-    pub(crate) write_timeout_secs: Option<NonZeroU64>,
-    pub(crate) connect_timeout_secs: Option<NonZeroU64>,
-    pub(crate) response_header_timeout_secs: Option<NonZeroU64>,
+    pub(crate) header_timeout_secs: Option<Seconds>,
+    pub(crate) write_timeout_secs: Option<Seconds>,
+    pub(crate) connect_timeout_secs: Option<Seconds>,
+    pub(crate) response_header_timeout_secs: Option<Seconds>,
     /// How long either side may pause within a body.
-    pub(crate) body_idle_timeout_secs: Option<NonZeroU64>,
+    pub(crate) body_idle_timeout_secs: Option<Seconds>,
     pub(crate) drain_timeout_secs: Option<u64>,
 }
 
@@ -105,6 +105,30 @@ pub(crate) enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+/// A time limit. Bounded, because the end of a boundless one is no point in time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub(crate) struct Seconds(u64);
+
+impl Seconds {
+    /// A year.
+    const MOST: u64 = 365 * 24 * 60 * 60;
+}
+
+impl TryFrom<u64> for Seconds {
+    type Error = String;
+
+    fn try_from(secs: u64) -> Result<Self, Self::Error> {
+        match secs {
+            1..=Self::MOST => Ok(Self(secs)),
+            _ => Err(format!(
+                "a time limit is 1 to {} seconds, a year",
+                Self::MOST
+            )),
+        }
+    }
 }
 
 impl Config {
@@ -170,9 +194,9 @@ impl Config {
     pub(crate) fn gateway(&self, workers: Option<NonZeroUsize>) -> keyward_gateway::Config {
         let section = &self.gateway;
         let mut config = keyward_gateway::Config::default();
-        let set = |place: &mut Duration, secs: Option<NonZeroU64>| {
+        let set = |place: &mut Duration, secs: Option<Seconds>| {
             if let Some(secs) = secs {
-                *place = Duration::from_secs(secs.get());
+                *place = Duration::from_secs(secs.0);
             }
         };
         set(&mut config.header_timeout, section.header_timeout_secs);
@@ -192,7 +216,7 @@ impl Config {
             section.body_idle_timeout_secs,
         );
         if let Some(secs) = section.drain_timeout_secs {
-            config.drain_timeout = Duration::from_secs(secs);
+            config.drain_timeout = Duration::from_secs(secs.min(Seconds::MOST));
         }
         if let Some(workers) = workers.or(section.workers) {
             config.workers = workers;

@@ -4,24 +4,24 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::{args::Confirm, failure::Failure, output::remark};
 
-/// Tells what will be hit, and wants `name` typed. With `--yes` it only tells.
+/// Tells what will be hit, and wants `name` typed. With `--yes` it asks nothing.
 pub(crate) fn confirm(args: &Confirm, what: &str, name: &str) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(
-            Failure::usage(format!("{what} would be deleted, and nobody can be asked"))
-                .help("add --yes"),
-        );
+        return Err(Failure::usage(format!(
+            "this would take away {what}, and there is no terminal to ask on"
+        ))
+        .help("add --yes"));
     }
-    remark(format_args!("This deletes {what}."));
+    remark(format_args!("This takes away {what}."));
     let typed = ask(&format!("Type {name} to go on: "))
         .map_err(|error| Failure::new("cannot read from the terminal").caused_by(&error))?;
     if typed.trim() == name {
         Ok(())
     } else {
-        Err(Failure::new("nothing was deleted").because(format!("what was typed is not {name}")))
+        Err(Failure::new("nothing was changed").because(format!("what was typed is not {name}")))
     }
 }
 

@@ -12,6 +12,7 @@ mod first;
 mod logging;
 mod open;
 mod output;
+mod pasted;
 mod private_file;
 mod secret_input;
 mod server;
@@ -31,6 +32,11 @@ use crate::{
 const THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    // Before anything repeats it: an argument that is not understood is shown.
+    if let Err(failure) = pasted::refuse(std::env::args_os()) {
+        remark(&failure);
+        return failure.exit_code();
+    }
     let args = Args::parse();
     match run(args.command) {
         Ok(()) => ExitCode::SUCCESS,

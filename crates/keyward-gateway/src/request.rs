@@ -153,10 +153,16 @@ impl<'a> Step<'a> {
     fn verify(&self, caller: &Caller<'_>) -> Result<Option<&'a Arc<Entry>>, Refusal> {
         match &caller.token {
             Presented::Absent => Ok(None),
-            Presented::Bad => Err(Refusal::Unauthorized),
+            Presented::Bad => {
+                tracing::debug!("what is presented as a token is malformed, hidden, or several");
+                Err(Refusal::Unauthorized)
+            }
             Presented::Token(text) => {
                 let entry = self.snapshot.tokens().find(&text.digest());
-                entry.map(Some).ok_or(Refusal::Unauthorized)
+                entry.map(Some).ok_or_else(|| {
+                    tracing::debug!(token = %text.id(), "a token is unknown or revoked");
+                    Refusal::Unauthorized
+                })
             }
         }
     }
@@ -167,6 +173,7 @@ impl<'a> Step<'a> {
         let found = self.snapshot.gateway(self.address.account, name);
         match (found, token) {
             (Some(view), None) if view.record().settings.authentication => {
+                tracing::debug!("the gateway wants a token, and none is presented");
                 Err(Refusal::Unauthorized)
             }
             (Some(view), _) => Ok(view),

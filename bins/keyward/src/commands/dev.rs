@@ -7,6 +7,8 @@ use keyward_auth::Kind;
 use keyward_providers::Catalogue;
 use keyward_registry::TokenMinted;
 use keyward_secret::AccountId;
+use keyward_store::Database;
+use keyward_vault::Vault;
 use serde_json::json;
 
 use crate::{
@@ -108,17 +110,25 @@ async fn open_vault(
     let database = open::database(&config.database(data_dir)).await?;
     let key_file = config.seal.key_file.clone();
     let key_file = key_file.unwrap_or_else(|| data_dir.join(KEY_FILE));
-    let vault = match open::load_seal(&database).await? {
-        Some(state) => open::unseal(&state, &Key::read(&key_file)?)?,
-        None => {
-            let key = Key::read_or_create(&key_file)?;
-            let (vault, state) = first::create_vault(&key)?;
-            let saved = database.save_seal(state, None).await;
-            saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
-            vault
+    match unseal_or_create(&database, &key_file).await {
+        Ok(vault) => open::unlock(database, vault, catalogue).await,
+        Err(failure) => {
+            // Closed and not only dropped, so that no file of its own is left beside it.
+            database.close().await;
+            Err(failure)
         }
-    };
-    open::unlock(database, vault, catalogue).await
+    }
+}
+
+async fn unseal_or_create(database: &Database, key_file: &Path) -> Result<Vault, Failure> {
+    if let Some(state) = open::load_seal(database).await? {
+        return open::unseal(&state, &Key::read(key_file)?);
+    }
+    let key = Key::read_or_create(key_file)?;
+    let (vault, state) = first::create_vault(&key)?;
+    let saved = database.save_seal(state, None).await;
+    saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
+    Ok(vault)
 }
 
 /// Makes what is missing. Only the first run stores a key for echo: one that was deleted stays deleted.
@@ -201,16 +211,17 @@ fn welcome(file: &DevFile, data_dir: &Path, has_echo_key: bool) -> Result<(), Fa
     } else {
         format!("  (echo has no stored key: `keyward keys add echo{other}` gives it one)")
     };
+    let program = program();
     let next = [
         (
-            format!("keyward keys add openai{other}"),
+            format!("{program} keys add openai{other}"),
             "store a provider key",
         ),
         (
-            format!("keyward tokens create app{other}"),
+            format!("{program} tokens create app{other}"),
             "make a token for an application",
         ),
-        ("keyward serve --help".to_owned(), "run it for good"),
+        (format!("{program} serve --help"), "run it for good"),
     ];
     let width = next.iter().map(|(command, _)| command.len()).max();
     let width = width.unwrap_or_default();
@@ -254,6 +265,13 @@ fn quoted(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
+}
+
+/// How this program was called: what is printed works when pasted, also where it is not on the path.
+fn program() -> String {
+    let called = std::env::args_os().next();
+    let called = called.map(|name| name.to_string_lossy().into_owned());
+    called.map_or_else(|| "keyward".to_owned(), |name| quoted(&name).to_string())
 }
 
 #[cfg(test)]

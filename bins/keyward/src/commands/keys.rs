@@ -134,8 +134,8 @@ async fn delete(name: &KeyName, asked: &Confirm, connect: &Connect) -> Result<()
     };
     confirm(
         asked,
-        &format!("{}, {used}", Told(name)),
-        name.alias.as_str(),
+        &format!("{} ({used})", Told(name)),
+        &format!("{}/{}", name.provider, name.alias),
     )?;
     let deleted = client
         .send(Method::DELETE, &path_of(name, &key), None)

@@ -32,10 +32,21 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let listeners = Listeners::bind(gateway, control).await?;
 
     let opened_database = open::existing_database(&database).await?;
-    let state = open::load_seal(&opened_database).await?;
-    let state = state.ok_or_else(|| open::no_vault(&database))?;
-    let key = key(&config, &state)?;
-    let vault = open::unseal(&state, &key)?;
+    let unsealed = async {
+        let state = open::load_seal(&opened_database).await?;
+        let state = state.ok_or_else(|| open::no_vault(&database))?;
+        let key = key(&config, &state)?;
+        let vault = open::unseal(&state, &key)?;
+        Ok((key, vault))
+    };
+    let (key, vault) = match unsealed.await {
+        Ok(unsealed) => unsealed,
+        Err(failure) => {
+            // Closed and not only dropped, so that no file of its own is left beside it.
+            opened_database.close().await;
+            return Err(failure);
+        }
+    };
     let opened = open::unlock(opened_database, vault, catalogue).await?;
 
     let urls = (listeners.gateway_url(), listeners.control_url());

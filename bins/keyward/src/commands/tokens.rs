@@ -223,6 +223,20 @@ fn allows(token: &Value) -> String {
         }
         words.push(permissions(&names));
     }
+    for (pointer, word) in [
+        ("/condition/request_ip/in", "from"),
+        ("/condition/request_ip/not_in", "not from"),
+    ] {
+        let networks = token.pointer(pointer).and_then(Value::as_array);
+        let networks: Vec<_> = networks
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if !networks.is_empty() {
+            words.push(format!("{word} {}", networks.join(" ")));
+        }
+    }
     words.join("; ")
 }
 

@@ -44,6 +44,10 @@ pub(crate) async fn init(args: InitArgs) -> Result<(), Failure> {
         return Err(Failure::usage("nothing is named that shall open the vault")
             .help("name a key file with --key-file PATH, or add --passphrase"));
     }
+    if args.passphrase && config.seal.key_file.is_some() {
+        return Err(Failure::usage("both a passphrase and a key file are named")
+            .help("`serve` would look for the key file: leave `[seal] key_file` out of the configuration, or --passphrase"));
+    }
     let database = config.database(&data_dir);
     if !args.passphrase {
         check_key_file(&config, &data_dir)?;

@@ -12,7 +12,7 @@ fn the_printed_curl_line_answers() {
     let directory = TempDir::new().unwrap();
     let command = keyward(directory.path(), DEV);
     let server = Server::spawn(command, directory.path().join("log"));
-    let lines = server.lines_until("  keyward serve");
+    let lines = server.lines_until(&format!("  {} serve", env!("CARGO_BIN_EXE_keyward")));
     assert!(lines.len() <= 15, "{lines:#?}");
     assert!(lines[0].starts_with("warning: "), "{lines:#?}");
     let curl: Vec<_> = lines.iter().filter(|line| line.contains("curl ")).collect();

@@ -110,13 +110,13 @@ fn a_list_is_a_table_with_a_head() {
 fn deleting_wants_the_alias_typed() {
     let dev = Dev::start();
     let delete = ["keys", "delete", "echo"];
-    for (typed, code, left) in [("echo", 1, 1), ("", 1, 1), ("default", 0, 0)] {
+    for (typed, code, left) in [("echo", 1, 1), ("", 1, 1), ("echo/default", 0, 0)] {
         let mut terminal = on_terminal(dev.path(), &delete);
-        terminal.wait_for("Type default to go on: ");
+        terminal.wait_for("Type echo/default to go on: ");
         assert!(
             terminal
                 .seen
-                .contains("This deletes key echo/default in gateway default")
+                .contains("This takes away key echo/default in gateway default")
         );
         terminal.type_line(typed);
         let (ended, screen) = terminal.end();
