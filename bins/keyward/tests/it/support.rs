@@ -179,7 +179,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // What every other user of the machine can see of it. It may have ended already.
+        for seen in ["cmdline", "environ"] {
+            let path = format!("/proc/{}/{seen}", self.child.id());
+            outputs(seen, &fs::read(path).unwrap_or_default());
+        }
         drop(self.child.kill());
         drop(self.child.wait());
         outputs("server-stderr", &fs::read(&self.log).unwrap_or_default());
