@@ -26,7 +26,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Worker {
     gateway: Arc<Gateway>,
-    /// Held while a request is decided, never over an await. Only this worker's requests take it.
+    /// Held while a request is decided, never over an await. This worker's requests take
+    /// it, and the recorder once a second.
     state: Mutex<State>,
     forwarder: Forwarder<Incoming>,
     counters: Arc<Counters>,

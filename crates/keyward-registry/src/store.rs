@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, pin::Pin, time::SystemTime};
 
 use keyward_auth::{TokenId, TokenRecord};
-use keyward_vault::{SecretId, SecretRecord, VaultStore, VersionRecord};
+use keyward_vault::{SecretRecord, VaultStore, VersionRecord};
 
 use crate::{AccountRecord, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord, Subject};
 
@@ -180,16 +180,5 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl Row {
-    /// The secret's id, where the row is a secret.
-    #[must_use]
-    pub fn secret_id(&self) -> Option<SecretId> {
-        match self {
-            Self::Secret(secret) => Some(secret.0.id),
-            Self::Account(_) | Self::Gateway(_) | Self::ProviderKey(_) | Self::Token(_) => None,
-        }
     }
 }
