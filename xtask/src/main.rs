@@ -12,6 +12,7 @@ mod ci;
 mod pairs;
 mod process;
 mod show;
+mod subject;
 mod sweep;
 mod test;
 mod workspace;

@@ -4,12 +4,9 @@
 //! for each subject, in random order. The minimal proxy runs twice: its ratio to itself shows what the machine alone
 //! does to a ratio. CPU is read from `/proc`, so that neither waiting nor the other processes count.
 
-mod cores;
 mod cpu;
-mod keyward;
 mod shuffle;
 mod statistics;
-mod subject;
 
 use std::io;
 
@@ -17,13 +14,12 @@ use clap::Args;
 
 use crate::{
     pairs::{
-        cores::Cores,
         cpu::{Cpu, Reading},
         shuffle::Shuffle,
         statistics::{Quartiles, quartiles},
-        subject::{Subject, Upstream},
     },
     process::{self, ProcessError},
+    subject::{Cores, Subject, SubjectError, Upstream, start_keyward},
     workspace::Workspace,
 };
 
@@ -70,6 +66,8 @@ impl clap::Parser for Options {}
 pub(crate) enum PairsError {
     #[error(transparent)]
     Process(#[from] ProcessError),
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     #[error("cannot read the CPU time of `{subject}`")]
     Cpu {
         subject: &'static str,
@@ -79,8 +77,6 @@ pub(crate) enum PairsError {
     Directory(#[source] io::Error),
     #[error("cannot ask which cores may be used")]
     Cores(#[source] io::Error),
-    #[error("`{subject}` printed an address that is none")]
-    Address { subject: &'static str },
     #[error("the load's report on `{subject}` is not whole: {report}")]
     Report {
         subject: &'static str,
@@ -94,20 +90,22 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), PairsE
     let cores = Cores::choose().map_err(PairsError::Cores)?;
     let directory = tempfile::tempdir().map_err(PairsError::Directory)?;
     let upstream = Upstream::start(
-        workspace,
-        &cores,
+        cores.pinned(cores.load, &workspace.release_binary("bench-upstream")),
         options.tls.then(|| directory.path().join("upstream.pem")),
     )?;
-    let mut subjects = vec![
-        Subject::minimal("minimal", workspace, &cores, &upstream)?,
-        Subject::minimal("minimal again", workspace, &cores, &upstream)?,
-    ];
+    let minimal = |name| {
+        let program = workspace.release_binary("minimal-proxy");
+        Subject::minimal(name, cores.pinned(cores.subjects, &program), &upstream)
+    };
+    let mut subjects = vec![minimal("minimal")?, minimal("minimal again")?];
     if !options.only_minimal {
-        subjects.push(keyward::start_keyward(
-            workspace,
-            &cores,
+        let program = workspace.release_binary("keyward");
+        subjects.push(start_keyward(
+            cores.pinned(cores.subjects, &program),
+            &program,
             &upstream,
             directory.path(),
+            "",
         )?);
     }
     let mut shuffle = Shuffle::new(options.seed);

@@ -1,12 +1,23 @@
-//! The processes of a comparison: what is measured, and the upstream behind it.
+//! The processes of a measurement: what is measured, and the upstream behind it.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod cores;
+mod keyward;
 
-use crate::{
-    pairs::{PairsError, cores::Cores},
-    process::Running,
-    workspace::Workspace,
-};
+use std::{io, net::SocketAddr, path::PathBuf, process::Command};
+
+pub(crate) use self::{cores::Cores, keyward::start_keyward};
+use crate::process::{ProcessError, Running};
+
+/// A process of a measurement could not be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubjectError {
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("cannot prepare a directory for the run")]
+    Directory(#[source] io::Error),
+    #[error("`{subject}` printed an address that is none")]
+    Address { subject: &'static str },
+}
 
 /// The upstream that every subject forwards to.
 #[derive(Debug)]
@@ -18,13 +29,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Starts the upstream; over TLS with a certificate written to `ca_file` when that is given.
+    /// Starts the upstream with `command`, which names the program; over TLS with a certificate written to `ca_file`
+    /// when that is given.
     pub(crate) fn start(
-        workspace: &Workspace,
-        cores: &Cores,
+        mut command: Command,
         ca_file: Option<PathBuf>,
-    ) -> Result<Self, PairsError> {
-        let mut command = cores.pinned(cores.load, &workspace.release_binary("bench-upstream"));
+    ) -> Result<Self, SubjectError> {
         if let Some(path) = &ca_file {
             command.arg("--tls-ca-out").arg(path);
         }
@@ -72,7 +82,7 @@ impl Subject {
         path: String,
         headers: Vec<String>,
         process: Running,
-    ) -> Result<Self, PairsError> {
+    ) -> Result<Self, SubjectError> {
         Ok(Self {
             name,
             address: parse_address(address, name)?,
@@ -82,14 +92,12 @@ impl Subject {
         })
     }
 
-    /// Starts the minimal proxy.
+    /// Starts the minimal proxy with `command`, which names the program.
     pub(crate) fn minimal(
         name: &'static str,
-        workspace: &Workspace,
-        cores: &Cores,
+        mut command: Command,
         upstream: &Upstream,
-    ) -> Result<Self, PairsError> {
-        let mut command = cores.pinned(cores.subjects, &workspace.release_binary("minimal-proxy"));
+    ) -> Result<Self, SubjectError> {
         command
             .arg("--upstream")
             .arg(upstream.address().to_string());
@@ -141,6 +149,6 @@ impl Subject {
     }
 }
 
-fn parse_address(text: &str, subject: &'static str) -> Result<SocketAddr, PairsError> {
-    text.parse().map_err(|_| PairsError::Address { subject })
+fn parse_address(text: &str, subject: &'static str) -> Result<SocketAddr, SubjectError> {
+    text.parse().map_err(|_| SubjectError::Address { subject })
 }

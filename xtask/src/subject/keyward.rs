@@ -1,31 +1,29 @@
 //! Starts Keyward as a subject: the one place that knows its command line.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use crate::{
-    pairs::{
-        PairsError,
-        cores::Cores,
-        subject::{Subject, Upstream},
-    },
     process::{self, Running},
-    workspace::Workspace,
+    subject::{Subject, SubjectError, Upstream},
 };
 
 /// Starts `keyward dev` with one worker in `directory`, its provider `openai` pointed at `upstream`, and stores the
 /// upstream's key.
+///
+/// `dev` runs `program`, wrapped and placed as the measurement wants. `settings` are further lines of the
+/// configuration file: fields of the top level, and other sections than `[providers.openai]` and `[tls]`.
 pub(crate) fn start_keyward(
-    workspace: &Workspace,
-    cores: &Cores,
+    mut dev: Command,
+    program: &Path,
     upstream: &Upstream,
     directory: &Path,
-) -> Result<Subject, PairsError> {
-    let program = workspace.release_binary("keyward");
+    settings: &str,
+) -> Result<Subject, SubjectError> {
     let data = directory.join("data");
     let config = directory.join("keyward.toml");
-    fs::write(&config, configuration(upstream)).map_err(PairsError::Directory)?;
+    let text = format!("{settings}\n{}", configuration(upstream));
+    fs::write(&config, text).map_err(SubjectError::Directory)?;
 
-    let mut dev = cores.pinned(cores.subjects, &program);
     dev.arg("dev")
         .arg("--data-dir")
         .arg(&data)
@@ -43,7 +41,7 @@ pub(crate) fn start_keyward(
     let process = Running::start(&mut dev)?;
 
     // The control plane is found by the data directory's `dev.json`; the key goes in by standard input.
-    let mut add = cores.pinned(cores.load, &program);
+    let mut add = Command::new(program);
     add.args(["keys", "add", "openai", "--data-dir"]).arg(&data);
     process::output_with_input(&mut add, format!("{}\n", upstream.key()).as_bytes())?;
 
