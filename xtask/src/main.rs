@@ -9,6 +9,7 @@
 )]
 
 mod ci;
+mod instructions;
 mod pairs;
 mod process;
 mod show;
@@ -39,6 +40,8 @@ enum Task {
     Ci(ci::Options),
     /// Compares the CPU per request of Keyward with the minimal proxy's.
     Pairs(pairs::Options),
+    /// Counts the user-space instructions per request of this tree, of another revision and of the minimal proxy.
+    Instructions(instructions::Options),
     /// Looks for the canaries of a test run in a directory of its outputs.
     Sweep {
         /// A directory that a test run filled, with its list of canaries.
@@ -73,6 +76,7 @@ fn run(task: &Task) -> Result<(), Box<dyn Error>> {
         Task::Test(options) => test::run(&workspace, options)?,
         Task::Ci(options) => ci::run(&workspace, options)?,
         Task::Pairs(options) => pairs::run(&workspace, options)?,
+        Task::Instructions(options) => instructions::run(&workspace, options)?,
         Task::Sweep { directory } => sweep::run(directory)?,
         Task::Show { name } => show::run(&workspace, name.as_deref())?,
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{pairs, process, workspace::Workspace};
+use crate::{instructions, pairs, process, workspace::Workspace};
 
 /// One demonstration.
 struct Demonstration {
@@ -31,6 +31,16 @@ const DEMONSTRATIONS: &[Demonstration] = &[
             Ok(pairs::run(
                 workspace,
                 &pairs::Options::parse_from(["pairs", "--tls"]),
+            )?)
+        },
+    },
+    Demonstration {
+        name: "instructions",
+        description: "user-space instructions per request, against an earlier revision and the minimal proxy",
+        run: |workspace| {
+            Ok(instructions::run(
+                workspace,
+                &instructions::Options::parse_from(["instructions"]),
             )?)
         },
     },

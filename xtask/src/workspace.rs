@@ -30,6 +30,11 @@ impl Workspace {
         })
     }
 
+    /// Another checkout of the workspace, at `root`, whose build output goes to `target`.
+    pub(crate) fn checkout(root: PathBuf, target: PathBuf) -> Self {
+        Self { root, target }
+    }
+
     /// The directory of the workspace's `Cargo.toml`.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -49,6 +54,7 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments).current_dir(&self.root);
+        command.env("CARGO_TARGET_DIR", &self.target);
         // Set by the `cargo run` around this program, for this package only.
         command.env_remove("CARGO_MANIFEST_DIR");
         command
