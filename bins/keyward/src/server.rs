@@ -6,8 +6,9 @@ mod signals;
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use keyward_control::Control;
-use keyward_forward::{SystemDial, TlsConfig};
+use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
 use keyward_gateway::{EchoDial, Gateway};
+use keyward_providers::Catalogue;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -103,15 +104,23 @@ pub(crate) struct Server {
 }
 
 /// Reads what TLS to providers needs. Before anything is opened: a file that is not there stops the start.
-pub(crate) fn dial(config: &Config) -> Result<SystemDial, Failure> {
+///
+/// Only the origins that the operator named may have addresses that are not public.
+pub(crate) fn dial(config: &Config, catalogue: &Catalogue) -> Result<SystemDial, Failure> {
     let tls = TlsConfig {
         extra_ca_pem: config.extra_authorities()?,
     };
-    SystemDial::build(tls).map_err(|error| {
+    let dial = SystemDial::build(tls).map_err(|error| {
         Failure::new(error.to_string())
             .because_of_sources(&error)
             .help("`[tls] extra_ca_files` names PEM files with certificates")
-    })
+    })?;
+    let named = catalogue
+        .iter()
+        .filter(|provider| provider.is_overridden())
+        .flat_map(|provider| provider.upstreams())
+        .map(|upstream| upstream.origin().clone());
+    Ok(dial.with_guard(Guard::new().allow(named)))
 }
 
 impl Server {

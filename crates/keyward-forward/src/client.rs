@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::{
     BoxError, Config, Dial, Endpoint, ForwardError, Kind, ResponseBody, Rules, Scrubber, Target,
     body::{RequestBody, RequestBodyError},
+    dial::Offer,
     headers::{self, frame_request, frame_response, is_identity},
     pool::{Conn, Pool, Shelf},
     retry::{self, Failure, Next},
@@ -171,7 +172,7 @@ where
         shelf: &Arc<Shelf<B>>,
     ) -> Result<Box<Conn<B>>, ForwardError> {
         self.sweep();
-        let dial = self.dial.dial(endpoint.origin());
+        let dial = self.dial.dial(endpoint.origin(), Offer::Http1);
         let connection = match tokio::time::timeout(self.config.connect_timeout, dial).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {

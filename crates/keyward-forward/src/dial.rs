@@ -1,5 +1,7 @@
 //! How a connection to an upstream is made: a trait, so that tests and in-process providers need no socket.
 
+mod guard;
+mod resolve;
 mod system;
 
 use std::{
@@ -14,7 +16,11 @@ use std::{
 use keyward_secret::Origin;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub use self::system::{AddressFilter, BuildError, SystemDial, TlsConfig};
+pub use self::{
+    guard::{Forbidden, Guard, Reach},
+    resolve::Resolve,
+    system::{BuildError, SystemDial, TlsConfig},
+};
 use crate::BoxError;
 
 /// A boxed future of any thread.
@@ -22,19 +28,48 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Makes connections.
 pub trait Dial: Send + Sync + fmt::Debug {
-    /// Connects to `origin`, with TLS where its scheme says so.
+    /// Connects to `origin`, with TLS where its scheme says so, and agrees with it on one of the protocols
+    /// that `offer` names (ALPN, RFC 7301). In clear that is HTTP/1.1.
     ///
     /// Tries the origin's addresses in turn. Cancel-safe; the caller limits the time.
-    fn dial<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>>;
+    fn dial<'a>(
+        &'a self,
+        origin: &'a Origin,
+        offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>>;
 }
 
-/// A connection to an upstream, ready for HTTP/1.1.
-///
-/// What TLS agreed on (ALPN) will be told here when HTTP/2 upstreams come; until then a dialler offers
-/// `http/1.1` only.
+/// Which protocols a dialler offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a dialler that did not know one would offer what its caller cannot speak"
+)]
+pub enum Offer {
+    /// HTTP/1.1 alone, for what HTTP/2 cannot carry, such as `Upgrade`.
+    Http1,
+    /// HTTP/2, else HTTP/1.1.
+    Http2OrHttp1,
+}
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a forwarder speaks each, and must know which"
+)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// A connection to an upstream, ready for the [`Protocol`] that was agreed on.
 pub struct Connection {
     stream: Box<dyn Stream>,
     is_tls: bool,
+    protocol: Protocol,
 }
 
 /// No connection was made. Nothing was sent that an application could have seen.
@@ -57,7 +92,7 @@ pub enum Kind {
     Unresolvable,
     /// No address answers.
     Unreachable,
-    /// An address filter refused every address.
+    /// A [`Guard`] refused every address, or the one that was connected to.
     Forbidden,
     /// The TLS handshake failed.
     Tls,
@@ -70,20 +105,31 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Connection {
-    /// A connection in clear over any stream.
+    /// A connection in clear over any stream, for HTTP/1.1.
     pub fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
             stream: Box::new(stream),
             is_tls: false,
+            protocol: Protocol::Http1,
         }
     }
 
-    /// A connection over a stream that does TLS.
-    pub fn tls(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+    /// A connection over a stream that does TLS and agreed on `protocol`.
+    pub fn tls(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        protocol: Protocol,
+    ) -> Self {
         Self {
             is_tls: true,
+            protocol,
             ..Self::new(stream)
         }
+    }
+
+    /// What both sides agreed to speak.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Whether the stream does TLS.
@@ -97,6 +143,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("is_tls", &self.is_tls)
+            .field("protocol", &self.protocol)
             .finish_non_exhaustive()
     }
 }
@@ -175,7 +222,7 @@ impl fmt::Display for DialError {
             Kind::Refused => "the connection was refused",
             Kind::Unresolvable => "the name has no address",
             Kind::Unreachable => "no address answers",
-            Kind::Forbidden => "every address of the name is forbidden",
+            Kind::Forbidden => "the address is one that requests may not go to",
             Kind::Tls => "the TLS handshake failed",
             Kind::Timeout => "connecting took too long",
         })

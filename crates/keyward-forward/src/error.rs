@@ -148,7 +148,9 @@ impl fmt::Display for ForwardError {
             Kind::ConnectRefused => write!(f, "{host} refused the connection"),
             Kind::Unresolvable => write!(f, "the name {host} has no address"),
             Kind::Unreachable => write!(f, "{host} cannot be reached"),
-            Kind::AddressForbidden => write!(f, "requests may not go to the address of {host}"),
+            Kind::AddressForbidden => {
+                write!(f, "{host} leads to an address that requests may not go to")
+            }
             Kind::Tls => write!(f, "the TLS handshake with {host} failed"),
             Kind::ConnectTimeout => write!(f, "connecting to {host} took too long"),
             Kind::HeaderTimeout => write!(f, "{host} did not answer in time"),

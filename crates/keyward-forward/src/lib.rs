@@ -69,7 +69,7 @@ mod target;
 pub use body::{BodyError, ResponseBody};
 pub use client::Forwarder;
 pub use config::Config;
-pub use dial::{BoxFuture, Connection, Dial, DialError, SystemDial, TlsConfig};
+pub use dial::{BoxFuture, Connection, Dial, DialError, Offer, Protocol, SystemDial, TlsConfig};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{BoxError, Fault, ForwardError, Kind};
 pub use location::RedirectOutside;

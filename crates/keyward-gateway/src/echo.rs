@@ -13,7 +13,7 @@ use http::{
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use keyward_forward::{BoxFuture, Connection, Dial, DialError};
+use keyward_forward::{BoxFuture, Connection, Dial, DialError, Offer};
 use keyward_registry::{ProviderKey, Registry};
 use keyward_secret::{Origin, SecretBytes};
 use keyward_vault::RecordId;
@@ -57,9 +57,13 @@ impl EchoDial {
 }
 
 impl Dial for EchoDial {
-    fn dial<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>> {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a Origin,
+        offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>> {
         if self.echo.origin.as_ref() != Some(origin) {
-            return self.others.dial(origin);
+            return self.others.dial(origin, offer);
         }
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let echo = Arc::clone(&self.echo);

@@ -103,6 +103,10 @@ pub(crate) enum Refusal {
     UpstreamSlow(String),
     #[error("{0}")]
     RedirectRefused(String),
+    #[error(
+        "{host} leads to an address that is not public. If that is meant, name the host in the configuration file: `[providers.NAME] base_url = \"…\"`."
+    )]
+    AddressForbidden { host: String },
     #[error("{0}")]
     RequestBody(String),
 }
@@ -117,6 +121,16 @@ impl Refusal {
         let text = error.to_string();
         match error.kind() {
             Kind::RedirectOutside => Self::RedirectRefused(text),
+            Kind::AddressForbidden => {
+                // An operator must act, or somebody has pointed the name elsewhere.
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "an upstream leads to an address that is not allowed"
+                );
+                Self::AddressForbidden {
+                    host: error.endpoint().origin().host().to_owned(),
+                }
+            }
             Kind::WrongDestination => Self::Upstream(text),
             _ if error.fault() == Fault::Client => Self::RequestBody(text),
             _ if error.is_timeout() => Self::UpstreamSlow(text),
@@ -149,6 +163,7 @@ impl Refusal {
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, 9020),
             Self::UpstreamSlow(_) => (StatusCode::GATEWAY_TIMEOUT, 9021),
             Self::RedirectRefused(_) => (StatusCode::BAD_GATEWAY, 9022),
+            Self::AddressForbidden { .. } => (StatusCode::BAD_GATEWAY, 9023),
         }
     }
 

@@ -272,6 +272,8 @@ mod tests {
         check("https://api.openai.com", "https://api.openai.com");
         check("HTTPS://API.OpenAI.com:443/", "https://api.openai.com");
         check("http://127.0.0.1:80", "http://127.0.0.1");
+        check("https://[::FFFF:127.0.0.1]", "https://[::ffff:127.0.0.1]");
+        check("https://[::ffff:7f00:1]", "https://[::ffff:127.0.0.1]");
         check("https://[::FFFF:1]:8443", "https://[::ffff:1]:8443");
         check("https://[2001:0DB8:0:0::1]", "https://[2001:db8::1]");
         check("http://echo.localhost:1", "http://echo.localhost:1");
@@ -306,6 +308,19 @@ mod tests {
             "https://127.1",
             "https://0x7f.0.0.1",
             "https://0x7f000001",
+            "https://0X7F.1",
+            "https://0177.0.0.1",
+            "https://127.0.0.01",
+            "https://127.0.0.0x1",
+            "https://017700000001",
+            "https://127.0.1",
+            "https://127.0.0.1.1",
+            "https://169.254.43518",
+            "https://4294967296",
+            "https://１２７.0.0.1",
+            "https://127。0。0。1",
+            "https://[::ffff:127.0.0.1%25eth0]",
+            "https://[::127.0.0.01]",
             "https://[::1",
             "https://[::1]x",
             "https://[a]",

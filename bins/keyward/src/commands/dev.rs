@@ -41,7 +41,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         Plane::Control,
     )?;
     let catalogue = config.catalogue()?;
-    let dial = server::dial(&config)?;
+    let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
     let listeners = Listeners::bind(gateway, control).await?;
     make_directory(&data_dir)?;

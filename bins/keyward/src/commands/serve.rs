@@ -27,7 +27,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let gateway = address(&config, config.gateway.listen, 8787, Plane::Data)?;
     let control = address(&config, config.control.listen, 8788, Plane::Control)?;
     let catalogue = config.catalogue()?;
-    let dial = server::dial(&config)?;
+    let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
     let listeners = Listeners::bind(gateway, control).await?;
 

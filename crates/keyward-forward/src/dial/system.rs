@@ -1,11 +1,6 @@
 //! The operating system's resolver and sockets, and TLS by rustls.
 
-use std::{
-    fmt, io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use keyward_secret::{Origin, Scheme};
@@ -14,15 +9,18 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{BoxFuture, Connection, Dial, DialError, Kind};
+use super::{
+    BoxFuture, Connection, Dial, DialError, Forbidden, Guard, Kind, Offer, Protocol, Resolve,
+    resolve::{SystemResolve, addresses},
+};
 use crate::BoxError;
 
 /// How long one address may take before the next is tried beside it (RFC 8305 §5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// Says whether requests for an origin may go to an address it resolves to. It sees the very address that
-/// is connected to, so a name that resolves differently the next time gains nothing.
-pub type AddressFilter = Arc<dyn Fn(&Origin, IpAddr) -> bool + Send + Sync>;
+/// What TLS calls the protocols (RFC 7301 §6).
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
 
 /// What TLS trusts.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +33,18 @@ pub struct TlsConfig {
 ///
 /// Trusts the system's roots, or the bundled ones where the system has none, and the extra ones. Addresses
 /// of both families are tried in turn, the next one beside the last after 250 ms (RFC 8305 §5). `localhost`
-/// and names below it are loopback without asking a resolver (RFC 6761 §6.3).
+/// and names below it are loopback without asking a resolver (RFC 6761 §6.3). TLS sessions are resumed; the
+/// server's name is sent (SNI) and always checked.
+///
+/// Without a [`Guard`] it connects to whatever address a name has: see [`with_guard`](Self::with_guard).
 #[derive(Clone)]
 pub struct SystemDial {
-    tls: TlsConnector,
-    filter: Option<AddressFilter>,
+    /// For [`Offer::Http1`].
+    http1: TlsConnector,
+    /// For [`Offer::Http2OrHttp1`].
+    either: TlsConnector,
+    guard: Option<Arc<Guard>>,
+    resolve: Arc<dyn Resolve>,
 }
 
 /// TLS cannot be set up as configured.
@@ -68,55 +73,107 @@ impl SystemDial {
             .map_err(|error| failed("the TLS provider lacks a protocol version", error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![HTTP1.to_vec()];
+        // A clone shares the remembered sessions.
+        let mut either = tls.clone();
+        either.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
         Ok(Self {
-            tls: TlsConnector::from(Arc::new(tls)),
-            filter: None,
+            http1: TlsConnector::from(Arc::new(tls)),
+            either: TlsConnector::from(Arc::new(either)),
+            guard: None,
+            resolve: Arc::new(SystemResolve),
         })
     }
 
-    /// Connects only to addresses that `filter` accepts.
+    /// Connects only to addresses that `guard` accepts: those that a name resolves to are checked before
+    /// anything is sent there, and the connected socket's own once more, so that a name that resolves
+    /// differently the next time gains nothing.
     #[must_use]
-    pub fn with_address_filter(mut self, filter: AddressFilter) -> Self {
-        self.filter = Some(filter);
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(Arc::new(guard));
         self
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<Connection, DialError> {
-        let mut addresses = resolve(origin).await?;
-        if let Some(filter) = &self.filter {
-            addresses.retain(|address| filter(origin, address.ip()));
-            if addresses.is_empty() {
-                return Err(Kind::Forbidden.into());
-            }
-        }
+    /// Asks `resolve` for the addresses of names, instead of the operating system.
+    #[must_use]
+    pub fn with_resolve(mut self, resolve: Arc<dyn Resolve>) -> Self {
+        self.resolve = resolve;
+        self
+    }
+
+    async fn connect(&self, origin: &Origin, offer: Offer) -> Result<Connection, DialError> {
+        let addresses = self.keep_allowed(origin, addresses(&*self.resolve, origin).await?)?;
         let stream = connect_any(addresses).await.map_err(unreachable)?;
+        if let Some(guard) = &self.guard {
+            let peer = stream.peer_addr().map_err(unreachable)?;
+            guard.check(origin, peer.ip()).map_err(forbidden)?;
+        }
         // Heads and small frames must not wait for an acknowledgement.
         stream.set_nodelay(true).map_err(unreachable)?;
         match origin.scheme() {
             Scheme::Http => Ok(Connection::new(stream)),
             Scheme::Https => {
                 let name = server_name(origin)?;
-                let stream = self.tls.connect(name, stream).await;
+                let tls = match offer {
+                    Offer::Http1 => &self.http1,
+                    Offer::Http2OrHttp1 => &self.either,
+                };
+                let stream = tls.connect(name, stream).await;
                 let stream = stream.map_err(|error| DialError::new(Kind::Tls, error))?;
-                Ok(Connection::tls(stream))
+                // A server that does not answer the question speaks HTTP/1.1.
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(HTTP2) => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                Ok(Connection::tls(stream, protocol))
             }
+        }
+    }
+
+    fn keep_allowed(
+        &self,
+        origin: &Origin,
+        mut addresses: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, DialError> {
+        let Some(guard) = &self.guard else {
+            return Ok(addresses);
+        };
+        let mut refused = None;
+        addresses.retain(|address| match guard.check(origin, address.ip()) {
+            Ok(()) => true,
+            Err(error) => {
+                refused = Some(error);
+                false
+            }
+        });
+        match refused {
+            Some(error) if addresses.is_empty() => Err(forbidden(error)),
+            _ => Ok(addresses),
         }
     }
 }
 
 impl Dial for SystemDial {
-    fn dial<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>> {
-        Box::pin(self.connect(origin))
+    fn dial<'a>(
+        &'a self,
+        origin: &'a Origin,
+        offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>> {
+        Box::pin(self.connect(origin, offer))
     }
 }
 
 impl fmt::Debug for SystemDial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SystemDial")
-            .field("is_filtered", &self.filter.is_some())
+            .field("guard", &self.guard)
+            .field("resolve", &self.resolve)
             .finish_non_exhaustive()
     }
+}
+
+fn forbidden(error: Forbidden) -> DialError {
+    DialError::new(Kind::Forbidden, error)
 }
 
 fn failed(what: &'static str, source: impl Into<BoxError>) -> BuildError {
@@ -168,43 +225,6 @@ fn server_name(origin: &Origin) -> Result<ServerName<'static>, DialError> {
     }
 }
 
-async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, DialError> {
-    let port = origin.port();
-    if let Some(ip) = origin.ip() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    if origin.is_loopback() {
-        let both = [
-            IpAddr::from(Ipv4Addr::LOCALHOST),
-            Ipv6Addr::LOCALHOST.into(),
-        ];
-        return Ok(both.map(|ip| SocketAddr::new(ip, port)).into());
-    }
-    let found = tokio::net::lookup_host((origin.host(), port)).await;
-    let found = found.map_err(|error| DialError::new(Kind::Unresolvable, error))?;
-    let addresses = alternate(found.collect());
-    if addresses.is_empty() {
-        return Err(Kind::Unresolvable.into());
-    }
-    Ok(addresses)
-}
-
-/// Puts the families in turn, the resolver's first choice first (RFC 8305 §4).
-fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let count = addresses.len();
-    let (first, second): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut mixed = Vec::with_capacity(count);
-    while mixed.len() < count {
-        mixed.extend(first.next());
-        mixed.extend(second.next());
-    }
-    mixed
-}
-
 /// The first connection that succeeds; the next address is tried when one fails or keeps us waiting.
 async fn connect_any(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut waiting = addresses.into_iter();
@@ -238,21 +258,7 @@ fn unreachable(error: io::Error) -> DialError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use super::{SystemDial, TlsConfig, alternate};
-
-    #[test]
-    fn families_take_turns() {
-        let parse = |texts: &[&str]| -> Vec<SocketAddr> {
-            texts.iter().map(|text| text.parse().unwrap()).collect()
-        };
-        assert_eq!(
-            alternate(parse(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1"])),
-            parse(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"]),
-        );
-        assert!(alternate(Vec::new()).is_empty());
-    }
+    use super::{SystemDial, TlsConfig};
 
     #[test]
     fn an_extra_authority_that_cannot_be_read_stops_the_start() {

@@ -4,6 +4,7 @@
 mod bodies;
 #[cfg(test)]
 mod connections;
+mod guard;
 #[cfg(test)]
 mod rewriting;
 #[cfg(test)]

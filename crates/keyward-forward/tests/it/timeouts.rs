@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, channel::Channel};
 use keyward_forward::{
-    BoxFuture, Config, Connection, Dial, DialError, Fault, Forwarder, Kind, TlsConfig,
+    BoxFuture, Config, Connection, Dial, DialError, Fault, Forwarder, Kind, Offer, TlsConfig,
 };
 use keyward_secret::Origin;
 
@@ -18,7 +18,11 @@ const SHORT: Duration = Duration::from_millis(50);
 struct NeverDial;
 
 impl Dial for NeverDial {
-    fn dial<'a>(&'a self, _origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>> {
+    fn dial<'a>(
+        &'a self,
+        _origin: &'a Origin,
+        _offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>> {
         Box::pin(std::future::pending())
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{fmt::Write as _, net::SocketAddr, sync::Arc};
 
-use keyward_forward::{BoxFuture, Connection, Dial, DialError, dial};
+use keyward_forward::{BoxFuture, Connection, Dial, DialError, Offer, dial};
 use keyward_gateway::Config;
 use keyward_secret::Origin;
 use keyward_testing::{Behaviour, FakeProvider, Placement, Recorded, client::send_raw};
@@ -155,7 +155,11 @@ async fn real_paths_pass_byte_for_byte() {
 struct Everywhere(SocketAddr);
 
 impl Dial for Everywhere {
-    fn dial<'a>(&'a self, _origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>> {
+    fn dial<'a>(
+        &'a self,
+        _origin: &'a Origin,
+        _offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>> {
         Box::pin(async {
             let stream = TcpStream::connect(self.0).await;
             let stream = stream.map_err(|error| DialError::new(dial::Kind::Refused, error))?;

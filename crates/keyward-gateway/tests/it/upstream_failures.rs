@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use keyward_forward::{BoxFuture, Connection, Dial, DialError, dial};
+use keyward_forward::{BoxFuture, Connection, Dial, DialError, Offer, dial};
 use keyward_gateway::Config;
 use keyward_secret::Origin;
 use keyward_testing::{Behaviour, FakeProvider, Placement, RawRecorder, TestCa};
@@ -35,7 +35,11 @@ async fn an_upstream_that_refuses_the_connection_is_502() {
 struct NoName;
 
 impl Dial for NoName {
-    fn dial<'a>(&'a self, _origin: &'a Origin) -> BoxFuture<'a, Result<Connection, DialError>> {
+    fn dial<'a>(
+        &'a self,
+        _origin: &'a Origin,
+        _offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>> {
         Box::pin(async { Err(DialError::from(dial::Kind::Unresolvable)) })
     }
 }
