@@ -94,6 +94,7 @@ fn the_embeddable_parts_bring_no_server_and_no_database() {
         "keyward-auth",
         "keyward-providers",
         "keyward-forward",
+        "keyward-listen",
         "keyward-gateway",
     ] {
         let start = metadata

@@ -199,8 +199,13 @@ impl Config {
                 *place = Duration::from_secs(secs.0);
             }
         };
-        set(&mut config.header_timeout, section.header_timeout_secs);
-        set(&mut config.write_timeout, section.write_timeout_secs);
+        let listen = &mut config.listen;
+        set(&mut listen.header_timeout, section.header_timeout_secs);
+        set(&mut listen.write_timeout, section.write_timeout_secs);
+        if let Some(secs) = section.drain_timeout_secs {
+            listen.drain_timeout = Duration::from_secs(secs.min(Seconds::MOST));
+        }
+        listen.max_connections = section.max_connections.map(NonZeroUsize::get);
         let forward = &mut config.forward;
         set(&mut forward.connect_timeout, section.connect_timeout_secs);
         set(
@@ -215,14 +220,8 @@ impl Config {
             &mut forward.response_idle_timeout,
             section.body_idle_timeout_secs,
         );
-        if let Some(secs) = section.drain_timeout_secs {
-            config.drain_timeout = Duration::from_secs(secs.min(Seconds::MOST));
-        }
         if let Some(workers) = workers.or(section.workers) {
             config.workers = workers;
-        }
-        if let Some(most) = section.max_connections {
-            config.max_connections = most.get();
         }
         config
     }

@@ -174,6 +174,7 @@ impl Server {
                     Arc::new(move || metrics.render())
                 }),
                 ready: health.question(),
+                listen: keyward_control::Config::limits(),
             },
         );
         let stop = CancellationToken::new();

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use crate::serve;
+
 /// What the control plane needs to know of its surroundings. Does no I/O.
 #[derive(Clone)]
 pub struct Config {
@@ -19,6 +21,9 @@ pub struct Config {
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     /// Asked by `/readyz`. Must answer at once.
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// How connections are accepted and served by [`Control::serve`](crate::Control::serve), and for how long
+    /// a stop waits. [`Config::limits`] is meant for it.
+    pub listen: keyward_listen::Config,
 }
 
 /// Whether requests can be served.
@@ -45,7 +50,16 @@ impl Config {
             allowed_hosts: Vec::new(),
             metrics: None,
             ready: Arc::new(|| Readiness::Ready),
+            listen: Self::limits(),
         }
+    }
+
+    /// Limits that suit a control plane, whose clients are few and send small requests: 256 connections, 128 of
+    /// one address, heads of 32 KiB with 64 fields within 10 s, 30 s for a client that takes no answer, 10 s for
+    /// a stop.
+    #[must_use]
+    pub fn limits() -> keyward_listen::Config {
+        serve::limits()
     }
 }
 
@@ -57,6 +71,7 @@ impl fmt::Debug for Config {
             .field("is_loopback", &self.is_loopback)
             .field("allowed_hosts", &self.allowed_hosts)
             .field("metrics", &self.metrics.is_some())
+            .field("listen", &self.listen)
             .finish_non_exhaustive()
     }
 }

@@ -106,6 +106,12 @@ impl Control {
     }
 }
 
+impl Control {
+    pub(crate) fn config(&self) -> &Config {
+        self.0.config()
+    }
+}
+
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Control")
@@ -138,7 +144,7 @@ fn check_surface(shared: &Shared, request: &Request) -> Result<(), Problem> {
     if !is_probe {
         shared
             .hosts
-            .check(request.headers(), request.uri())
+            .check(request.headers(), request.uri(), request.version())
             .map_err(|fault| match fault {
                 HostFault::Malformed => Problem::malformed_host(),
                 HostFault::NotAllowed => Problem::host_not_allowed(),

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use http::{
-    HeaderMap, HeaderName, Method, Uri,
+    HeaderMap, HeaderName, Method, Uri, Version,
     header::{HOST, ORIGIN},
     uri::Authority,
 };
@@ -36,11 +36,21 @@ impl AllowedHosts {
         Self(entries.collect())
     }
 
-    /// Checks the `Host` header and, of a request in absolute form, the authority of its target.
-    pub(crate) fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), HostFault> {
+    /// Checks the `Host` header and, of a request in absolute form, the authority of its target. On HTTP/2 that
+    /// authority alone will do (RFC 9113 §8.3.1).
+    pub(crate) fn check(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        version: Version,
+    ) -> Result<(), HostFault> {
         let mut hosts = headers.get_all(HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return Err(HostFault::Malformed);
+        let host = match (hosts.next(), hosts.next(), uri.authority()) {
+            (Some(host), None, _) => host,
+            (None, None, Some(authority)) if version == Version::HTTP_2 => {
+                return self.check_one(authority);
+            }
+            _ => return Err(HostFault::Malformed),
         };
         let authority: Authority = host
             .to_str()
@@ -102,7 +112,7 @@ pub(crate) fn is_write_from_a_page(method: &Method, headers: &HeaderMap) -> bool
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Method, header::HOST};
+    use http::{HeaderMap, HeaderValue, Method, Version, header::HOST};
 
     use super::{AllowedHosts, HostFault, is_write_from_a_page};
 
@@ -114,7 +124,7 @@ mod tests {
             headers.append(HOST, HeaderValue::from_str(host).unwrap());
         }
         assert_eq!(
-            allowed.check(&headers, &uri.parse().unwrap()),
+            allowed.check(&headers, &uri.parse().unwrap(), Version::HTTP_11),
             expected,
             "{hosts:?} {uri}"
         );
@@ -167,6 +177,25 @@ mod tests {
             "http://evil.example/",
             Err(HostFault::NotAllowed),
         );
+    }
+
+    #[test]
+    fn on_http2_the_authority_is_the_host() {
+        let check = |hosts: &[&str], uri: &str| {
+            let allowed = AllowedHosts::new(&[]);
+            let hosts = hosts
+                .iter()
+                .map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
+            let headers = HeaderMap::from_iter(hosts);
+            allowed.check(&headers, &uri.parse().unwrap(), Version::HTTP_2)
+        };
+        assert_eq!(check(&[], "http://localhost/"), Ok(()));
+        assert_eq!(check(&["localhost"], "/"), Ok(()));
+        let not_allowed = Err(HostFault::NotAllowed);
+        assert_eq!(check(&[], "http://evil.example/"), not_allowed);
+        assert_eq!(check(&["localhost"], "http://evil.example/"), not_allowed);
+        assert_eq!(check(&["evil.example"], "http://localhost/"), not_allowed);
+        assert_eq!(check(&[], "/"), Err(HostFault::Malformed));
     }
 
     #[test]

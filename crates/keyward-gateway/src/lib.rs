@@ -22,7 +22,6 @@ mod record;
 mod request;
 mod request_id;
 mod respond;
-mod stalled;
 mod worker;
 
 pub use address::{AddressError, GatewayAddress};

@@ -9,7 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderName, Method, Request, Uri, header::HOST};
+use http::{HeaderMap, HeaderName, Method, Request, Uri, Version, header::HOST};
 use keyward_auth::{Decision, Entry, Kind, RunAsk, decide_run};
 use keyward_forward::Target;
 use keyward_providers::{Class, Route, Support};
@@ -50,7 +50,7 @@ pub(crate) fn decide<B>(
     now: SystemTime,
 ) -> Result<Plan, Refusal> {
     check_method(request.method())?;
-    check_host(request.headers(), uri)?;
+    check_host(request.headers(), uri, request.version())?;
     let address =
         GatewayAddress::parse(uri.path()).map_err(|error| Refusal::Path(error.to_string()))?;
     let (snapshot, is_new) = state.reader.current();
@@ -81,22 +81,21 @@ fn check_method(method: &Method) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Exactly one `Host`, and no other authority in the target (RFC 9112 §3.2).
-fn check_host(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
+/// Exactly one `Host`, and no other authority in the target (RFC 9112 §3.2). On HTTP/2 `:authority` takes its
+/// place, or stands beside it and says the same (RFC 9113 §8.3.1).
+fn check_host(headers: &HeaderMap, uri: &Uri, version: Version) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+    let (host, None) = (hosts.next(), hosts.next()) else {
         return Err(Refusal::Host);
     };
-    match uri.authority() {
-        Some(authority)
-            if !host
-                .as_bytes()
-                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
-        {
-            Err(Refusal::Host)
-        }
-        _ => Ok(()),
-    }
+    let is_one = match (host, uri.authority()) {
+        (Some(host), Some(authority)) => host
+            .as_bytes()
+            .eq_ignore_ascii_case(authority.as_str().as_bytes()),
+        (Some(_host), None) => true,
+        (None, authority) => version == Version::HTTP_2 && authority.is_some(),
+    };
+    if is_one { Ok(()) } else { Err(Refusal::Host) }
 }
 
 /// What the steps share.

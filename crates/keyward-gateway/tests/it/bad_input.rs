@@ -338,8 +338,8 @@ async fn a_head_beyond_the_limits_is_431() {
     let running = Running::start(Setup::default()).await;
     running.store_key("openai", "default").await;
     let limits = Config::default();
-    let long = format!("x-long: {}\r\n", "x".repeat(limits.max_head_bytes));
-    let many: String = (0..=limits.max_headers)
+    let long = format!("x-long: {}\r\n", "x".repeat(limits.listen.max_head_bytes));
+    let many: String = (0..=limits.listen.max_headers)
         .map(|n| format!("x-{n}: 1\r\n"))
         .collect();
     for lines in [long, many] {
@@ -350,7 +350,7 @@ async fn a_head_beyond_the_limits_is_431() {
     }
     assert_eq!(running.provider.count(), 0);
     // As many as the limit says, with those that a head has anyway, do pass.
-    let most: String = (0..limits.max_headers - 2)
+    let most: String = (0..limits.listen.max_headers - 2)
         .map(|n| format!("x-{n}: 1\r\n"))
         .collect();
     let head = running.head("GET", "openai/models", &most);

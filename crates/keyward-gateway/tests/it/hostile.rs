@@ -165,7 +165,10 @@ async fn a_client_that_reads_nothing_is_cut_off() {
     let running = Running::start(Setup {
         config: Config {
             workers: NonZeroUsize::MIN,
-            write_timeout: Duration::from_millis(300),
+            listen: keyward_listen::Config {
+                write_timeout: Duration::from_millis(300),
+                ..keyward_listen::Config::default()
+            },
             ..Config::default()
         },
         ..Setup::default()
@@ -191,8 +194,11 @@ async fn a_client_that_reads_nothing_is_cut_off() {
 async fn odd_limits_do_not_stop_the_workers() {
     let running = Running::start(Setup {
         config: Config {
-            max_head_bytes: 1024,
-            max_connections: usize::MAX,
+            listen: keyward_listen::Config {
+                max_head_bytes: 1024,
+                max_connections: Some(usize::MAX),
+                ..keyward_listen::Config::default()
+            },
             ..Config::default()
         },
         ..Setup::default()

@@ -127,7 +127,10 @@ async fn a_request_that_has_begun_is_served_to_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_never_ends_is_cut_after_the_drain_timeout() {
     let running = start(Config {
-        drain_timeout: Duration::from_millis(200),
+        listen: keyward_listen::Config {
+            drain_timeout: Duration::from_millis(200),
+            ..keyward_listen::Config::default()
+        },
         ..Config::default()
     })
     .await;

@@ -1,0 +1,189 @@
+//! Taking connections from the kernel, no more than may be.
+
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use crate::{
+    Config, Drain,
+    addresses::{AddressSlot, Addresses},
+    drain::Token,
+};
+
+/// How long to wait after a connection could not be accepted, which is mostly for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections of one listener within its caps.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: TcpListener,
+    caps: Caps,
+}
+
+#[derive(Debug)]
+struct Caps {
+    slots: Arc<Semaphore>,
+    addresses: Addresses,
+    drain: Drain,
+}
+
+/// A connection that was accepted and is not served yet. It may be served on another runtime.
+#[derive(Debug)]
+pub struct Accepted {
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) drain: Drain,
+    pub(crate) held: Held,
+}
+
+/// The connections that were waiting when accepting ended. Its listener is closed with it.
+#[derive(Debug)]
+pub struct Waiting {
+    listener: Option<std::net::TcpListener>,
+    caps: Caps,
+}
+
+/// What a connection holds for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _slot: OwnedSemaphorePermit,
+    _address: Option<AddressSlot>,
+    _open: Token,
+    /// What its user counts it by.
+    guard: Option<Box<dyn Guard>>,
+}
+
+/// Anything that is to live as long as a connection.
+trait Guard: Send + Sync + fmt::Debug {}
+
+impl<T: Send + Sync + fmt::Debug> Guard for T {}
+
+impl Acceptor {
+    pub(crate) fn new(listener: TcpListener, config: &Config, drain: Drain) -> Self {
+        let connections = config.connections().min(Semaphore::MAX_PERMITS);
+        Self {
+            listener,
+            caps: Caps {
+                slots: Arc::new(Semaphore::new(connections)),
+                addresses: Addresses::new(config.connections_per_address()),
+                drain,
+            },
+        }
+    }
+
+    /// The next connection. A failing accept is logged and tried again. Cancel-safe.
+    pub async fn accept(&self) -> Accepted {
+        loop {
+            // The slot comes first: at the limit, connections wait in the kernel's queue.
+            let Ok(slot) = Arc::clone(&self.caps.slots).acquire_owned().await else {
+                // Nobody closes the semaphore.
+                std::future::pending().await
+            };
+            let accepted = match self.listener.accept().await {
+                Ok((stream, peer)) => stream.into_std().map(|stream| (stream, peer)),
+                Err(error) => Err(error),
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(accepted) = self.caps.admit(stream, peer, slot) {
+                        return accepted;
+                    }
+                }
+                Err(error) => accept_failed(&error).await,
+            }
+        }
+    }
+
+    /// Ends accepting: what the kernel has accepted until now is still to be served, and nothing after it.
+    #[must_use]
+    pub fn into_waiting(self) -> Waiting {
+        let listener = self.listener.into_std();
+        if let Err(error) = &listener {
+            tracing::debug!(%error, "cannot look for waiting connections");
+        }
+        Waiting {
+            listener: listener.ok(),
+            caps: self.caps,
+        }
+    }
+}
+
+impl Iterator for Waiting {
+    type Item = Accepted;
+
+    fn next(&mut self) -> Option<Accepted> {
+        loop {
+            let slot = Arc::clone(&self.caps.slots).try_acquire_owned().ok()?;
+            // tokio made the listener non-blocking: it tells when none waits any more.
+            let (stream, peer) = self.listener.as_ref()?.accept().ok()?;
+            if let Err(error) = stream.set_nonblocking(true) {
+                tracing::debug!(%error, "a connection is lost");
+                continue;
+            }
+            let accepted = self.caps.admit(stream, peer, slot);
+            if accepted.is_some() {
+                return accepted;
+            }
+        }
+    }
+}
+
+impl Accepted {
+    /// Where the connection comes from.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Keeps `guard` for as long as the connection is open, also after an upgrade.
+    #[must_use]
+    pub fn with_guard(mut self, guard: impl Send + Sync + fmt::Debug + 'static) -> Self {
+        self.held.guard = Some(Box::new(guard));
+        self
+    }
+}
+
+impl Caps {
+    fn admit(
+        &self,
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+    ) -> Option<Accepted> {
+        let Some(address) = self.addresses.take(peer.ip()) else {
+            metrics::counter!("keyward_connections_refused_total", "reason" => "address")
+                .increment(1);
+            return None;
+        };
+        // Heads and small frames must not wait for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch Nagle's algorithm off");
+        }
+        Some(Accepted {
+            stream,
+            peer,
+            drain: self.drain.clone(),
+            held: Held {
+                _slot: slot,
+                _address: Some(address),
+                _open: self.drain.token(),
+                guard: None,
+            },
+        })
+    }
+}
+
+/// A failed accept concerns one connection, or the process is out of files: then waiting helps.
+async fn accept_failed(error: &io::Error) {
+    tracing::warn!(%error, "cannot accept a connection");
+    let one_connection = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    );
+    if !one_connection {
+        tokio::time::sleep(PAUSE).await;
+    }
+}

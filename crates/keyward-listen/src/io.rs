@@ -1,0 +1,101 @@
+//! A connection's bytes: what was read ahead, then the socket; writes with a limit; a close that lets the client
+//! read its answer.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::{Config, Linger, acceptor::Held, linger::Lingering, stall::Stall};
+
+/// A connection as hyper reads and writes it.
+///
+/// What counts it lives as long as it does, so also where hyper hands it out after an upgrade.
+#[derive(Debug)]
+pub(crate) struct Io {
+    stream: TcpStream,
+    /// What was read to learn the protocol, until it is read again.
+    ahead: Option<Bytes>,
+    stall: Stall,
+    linger: Linger,
+    lingering: Option<Box<Lingering>>,
+    _held: Held,
+}
+
+impl Io {
+    pub(crate) fn new(stream: TcpStream, ahead: Bytes, config: &Config, held: Held) -> Self {
+        Self {
+            stream,
+            ahead: Some(ahead).filter(|ahead| !ahead.is_empty()),
+            stall: Stall::new(config.write_timeout),
+            linger: config.linger,
+            lingering: None,
+            _held: held,
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(ahead) = &mut self.ahead {
+            let length = ahead.len().min(buffer.remaining());
+            buffer.put_slice(&ahead.split_to(length));
+            if !ahead.has_remaining() {
+                self.ahead = None;
+            }
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.stall.limited(context, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.stall.limited(context, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let me = &mut *self;
+        if me.lingering.is_none() {
+            ready!(Pin::new(&mut me.stream).poll_shutdown(context))?;
+        }
+        let linger = me.linger;
+        let lingering = me
+            .lingering
+            .get_or_insert_with(|| Box::new(Lingering::begin(linger)));
+        lingering.poll(context, &mut me.stream).map(Ok)
+    }
+}
