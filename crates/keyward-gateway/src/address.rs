@@ -48,6 +48,8 @@ enum Kind {
     Backslash,
     #[error("the path holds a control character, plain or encoded")]
     Control,
+    #[error("the target holds a character that is not ASCII: percent-encode it")]
+    NotAscii,
     #[error("a `%` in the path is not followed by two hexadecimal digits")]
     BrokenPercent,
 }
@@ -59,7 +61,7 @@ impl<'a> GatewayAddress<'a> {
     ///
     /// When the path has another shape, or its rest holds a segment `.` or `..` (also before a `;`, also
     /// after one or two decodings, in which `%2f` and `%5c` count as separators), a backslash, a control
-    /// character or a broken `%`.
+    /// character, one that is not ASCII, or a broken `%`.
     pub fn parse(path: &'a str) -> Result<Self, AddressError> {
         let refuse = |kind| Err(AddressError(kind));
         let Some(below) = path.strip_prefix("/v1/") else {
@@ -88,7 +90,21 @@ impl<'a> GatewayAddress<'a> {
     }
 }
 
+/// Refuses a query that holds what no URL may hold (RFC 3986 §2).
+pub(crate) fn check_query(query: Option<&str>) -> Result<(), AddressError> {
+    check_ascii(query.unwrap_or_default().as_bytes())
+}
+
+/// hyper takes raw UTF-8 in a target. Other servers refuse it, or read it in another encoding.
+fn check_ascii(bytes: &[u8]) -> Result<(), AddressError> {
+    match bytes.is_ascii() {
+        true => Ok(()),
+        false => Err(AddressError(Kind::NotAscii)),
+    }
+}
+
 fn check(rest: &[u8]) -> Result<(), AddressError> {
+    check_ascii(rest)?;
     // Encoded backslashes are separators for the test below, and pass otherwise.
     if memchr::memchr(b'\\', rest).is_some() {
         return Err(AddressError(Kind::Backslash));
@@ -168,7 +184,7 @@ fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::GatewayAddress;
+    use super::{GatewayAddress, check_query};
 
     const BASE: &str = "/v1/0123456789abcdef0123456789abcdef/prod/openai/";
 
@@ -198,6 +214,16 @@ mod tests {
         let path = BASE.trim_end_matches('/');
         let address = GatewayAddress::parse(path).unwrap();
         assert_eq!((address.provider, address.rest), ("openai", ""));
+    }
+
+    #[test]
+    fn what_no_url_may_hold_is_refused() {
+        for rest in ["caf\u{e9}", "a\\b", "a%", "a%0", "a%00", "a%0ab", "%250a"] {
+            let path = format!("{BASE}{rest}");
+            assert!(GatewayAddress::parse(&path).is_err(), "{rest}");
+        }
+        assert!(check_query(Some("a=%E2%82%AC")).is_ok());
+        assert!(check_query(Some("a=\u{20ac}")).is_err());
     }
 
     #[test]

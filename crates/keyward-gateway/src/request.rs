@@ -17,6 +17,7 @@ use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, ProviderKey, Sn
 
 use crate::{
     Gateway, GatewayAddress,
+    address::check_query,
     caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query, holds_token},
     credentials::{Injected, Unusable},
     gateway::ProviderEntry,
@@ -51,8 +52,9 @@ pub(crate) fn decide<B>(
 ) -> Result<Plan, Refusal> {
     check_method(request.method())?;
     check_host(request.headers(), uri, request.version())?;
-    let address =
-        GatewayAddress::parse(uri.path()).map_err(|error| Refusal::Path(error.to_string()))?;
+    let address = GatewayAddress::parse(uri.path())
+        .and_then(|address| check_query(uri.query()).map(|()| address))
+        .map_err(|error| Refusal::Path(error.to_string()))?;
     let (snapshot, is_new) = state.reader.current();
     if is_new {
         state.credentials.retain(snapshot);
