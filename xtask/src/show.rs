@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{instructions, pairs, process, workspace::Workspace};
+use crate::{instructions, pairs, process, test::sdk, workspace::Workspace};
 
 /// One demonstration.
 struct Demonstration {
@@ -41,6 +41,26 @@ const DEMONSTRATIONS: &[Demonstration] = &[
             Ok(instructions::run(
                 workspace,
                 &instructions::Options::parse_from(["instructions"]),
+            )?)
+        },
+    },
+    Demonstration {
+        name: "differential",
+        description: "100,000 hostile requests through the gateway; four parsers agree on what comes out",
+        run: |workspace| {
+            let sdks = sdk::prepare(workspace)?;
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward-gateway",
+                "--test",
+                "differential",
+                "--",
+                "--nocapture",
+            ]);
+            tests.env("KEYWARD_TEST_PYTHON", sdks.python);
+            Ok(process::run(
+                tests.env("KEYWARD_DIFFERENTIAL_CASES", "100000"),
             )?)
         },
     },

@@ -8,7 +8,7 @@
 //!
 //! With `--fast`, `KEYWARD_TEST_FAST=1` asks long tests for fewer rounds.
 
-mod sdk;
+pub(crate) mod sdk;
 mod suite;
 mod tools;
 
