@@ -7,7 +7,7 @@
 //!
 //! - [`Endpoint`], [`Target`]: where a request goes; no URL is built by joining text of a client.
 //! - [`headers`]: which headers pass. Pure.
-//! - [`Scrubber`]: takes a credential out of what comes back. Pure and incremental.
+//! - [`Scrubber`], [`ScrubStream`]: take a credential out of what comes back. Pure and incremental.
 //! - [`Dial`], [`SystemDial`]: how connections are made.
 //! - [`Forwarder`]: joins the above, with a pool of its own.
 //!
@@ -74,6 +74,6 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::{BoxError, Fault, ForwardError, Kind};
 pub use location::RedirectOutside;
 pub use rules::{AcceptEncoding, CdnLoop, LocationRule, Rules};
-pub use scrub::Scrubber;
+pub use scrub::{Forms, ScrubStream, Scrubber};
 pub use strip::StripList;
 pub use target::{Target, TargetError};

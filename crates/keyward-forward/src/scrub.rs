@@ -52,17 +52,44 @@ pub struct Scrubber {
     credential: BoundCredential,
 }
 
-/// Which forms are looked for.
+/// Which forms of a credential are looked for in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forms {
-    /// The body is compressed; its trailers are scrubbed all the same.
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a caller decides between these for every body"
+)]
+pub enum Forms {
+    /// None: the body is compressed. Its trailers are scrubbed all the same.
     None,
+    /// The credential as it is: bodies of answers below 400.
     Raw,
+    /// Also JSON-escaped, percent-encoded and in base64: bodies from 400 up.
     All,
 }
 
 /// Scrubs one body, frame by frame.
-pub(crate) struct ScrubStream {
+///
+/// What comes out depends on the bytes alone and not on where frames begin and end. Held back is at most
+/// one byte less than the longest form that is looked for.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use keyward_forward::{Forms, ScrubStream, Scrubber};
+/// # use keyward_secret::{BoundCredential, Destination, SecretBytes};
+/// # let credential = BoundCredential::build(
+/// #     http::header::AUTHORIZATION,
+/// #     "Bearer ",
+/// #     SecretBytes::new(b"sk-example".to_vec()),
+/// #     Destination::parse(["https://api.example.com"])?,
+/// # )?;
+/// let scrubber = Arc::new(Scrubber::new(&credential));
+/// let mut body = ScrubStream::new(scrubber, Forms::Raw);
+/// assert_eq!(body.push("bad key sk-exa".into()), "bad key ");
+/// assert_eq!(body.push("mple!".into()), "**********!");
+/// assert_eq!(body.finish(), "");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ScrubStream {
     scrubber: Arc<Scrubber>,
     forms: Forms,
     /// The end of what came, where it may be the beginning of an occurrence.
@@ -173,7 +200,9 @@ impl fmt::Debug for Scrubber {
 }
 
 impl ScrubStream {
-    pub(crate) fn new(scrubber: Arc<Scrubber>, forms: Forms) -> Self {
+    /// Scrubs a body of which nothing came yet.
+    #[must_use]
+    pub fn new(scrubber: Arc<Scrubber>, forms: Forms) -> Self {
         Self {
             scrubber,
             forms,
@@ -193,7 +222,7 @@ impl ScrubStream {
     /// Takes a frame in, and gives out what can be said of it so far; that may be nothing.
     ///
     /// The frame itself comes out, uncopied, unless it holds an occurrence or bytes were held back.
-    pub(crate) fn push(&mut self, frame: Bytes) -> Bytes {
+    pub fn push(&mut self, frame: Bytes) -> Bytes {
         if !self.held.came.is_empty() {
             return self.push_behind_held(&frame);
         }
@@ -213,7 +242,7 @@ impl ScrubStream {
     }
 
     /// Gives out what was held back: nothing more comes.
-    pub(crate) fn finish(&mut self) -> Bytes {
+    pub fn finish(&mut self) -> Bytes {
         let held = std::mem::take(&mut self.held);
         Bytes::from(held.shown)
     }
