@@ -143,7 +143,8 @@ impl Config {
         Ok(config)
     }
 
-    fn parse(
+    /// Parses the text of `file`, with the environment above it.
+    pub(crate) fn parse(
         text: &str,
         file: &Path,
         variable: impl Fn(&str) -> Option<std::ffi::OsString>,

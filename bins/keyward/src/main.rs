@@ -1,73 +1,7 @@
-//! The gateway binary: arguments, configuration, signals. What they mean is decided in the libraries.
-
-mod args;
-mod client;
-mod clock;
-mod commands;
-mod config;
-mod confirm;
-mod dev_file;
-mod failure;
-mod first;
-mod logging;
-mod open;
-mod output;
-mod pasted;
-mod private_file;
-mod secret_input;
-mod server;
+//! The gateway binary.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::{
-    args::{Args, Command, vault::VaultCommand},
-    commands::{completions, dev, gateways, keys, serve, tokens, vault},
-    failure::Failure,
-    output::remark,
-};
-
-/// Threads for what is not the data plane, which brings its own: accepting, the control plane, the store.
-const THREADS: usize = 2;
-
 fn main() -> ExitCode {
-    // Before anything repeats it: an argument that is not understood is shown.
-    if let Err(failure) = pasted::refuse(std::env::args_os()) {
-        remark(&failure);
-        return failure.exit_code();
-    }
-    let args = Args::parse();
-    match run(args.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            remark(&failure);
-            failure.exit_code()
-        }
-    }
-}
-
-fn run(command: Command) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new("cannot start the runtime").caused_by(&error))?;
-    runtime.block_on(async {
-        match command {
-            Command::Dev(args) => Box::pin(dev::run(args)).await,
-            Command::Serve(args) => Box::pin(serve::run(args)).await,
-            Command::Keys(command) => Box::pin(keys::run(command)).await,
-            Command::Tokens(command) => Box::pin(tokens::run(command)).await,
-            Command::Gateways(command) => Box::pin(gateways::run(command)).await,
-            Command::Vault(VaultCommand::Init(args)) => Box::pin(vault::init(args)).await,
-            Command::Vault(VaultCommand::Status { place, json }) => {
-                Box::pin(vault::status(place, json)).await
-            }
-            Command::Completions { shell } => {
-                completions::run(shell);
-                Ok(())
-            }
-        }
-    })
+    keyward::main()
 }

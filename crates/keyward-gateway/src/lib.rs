@@ -16,6 +16,9 @@ mod config;
 mod counters;
 mod credentials;
 mod echo;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod listener;
 mod record;

@@ -62,6 +62,9 @@ mod class;
 mod classes;
 mod definition;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod overrides;
 mod paths;
 mod pattern;
