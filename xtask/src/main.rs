@@ -9,6 +9,7 @@
 )]
 
 mod ci;
+mod fuzz;
 mod instructions;
 mod pairs;
 mod process;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{instructions, pairs, process, test::sdk, workspace::Workspace};
+use crate::{fuzz, instructions, pairs, process, test::sdk, workspace::Workspace};
 
 /// One demonstration.
 struct Demonstration {
@@ -81,6 +81,11 @@ const DEMONSTRATIONS: &[Demonstration] = &[
             ]);
             Ok(process::run(tests.env("KEYWARD_KILL_ROUNDS", "100"))?)
         },
+    },
+    Demonstration {
+        name: "fuzz",
+        description: "every fuzz target for 10 minutes; needs nightly and cargo-fuzz",
+        run: fuzz::run,
     },
 ];
 
