@@ -166,6 +166,19 @@ where
         }
     }
 
+    /// A new connection that speaks HTTP/1.1, for an exchange that only it can carry.
+    pub(crate) async fn open_http1(
+        &self,
+        endpoint: &Arc<Endpoint>,
+    ) -> Result<Box<Conn<B>>, ForwardError> {
+        let shelf = self.pool.shelf(endpoint.origin());
+        self.open(endpoint, &shelf).await
+    }
+
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     async fn open(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -190,14 +203,14 @@ where
         // The task ends with its connection: when the sender and the last body are dropped, or when the
         // other side closes.
         drop(tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "an upstream connection ended");
             }
         }));
         Ok(Conn::new(sender, shelf, Instant::now()))
     }
 
-    fn answer(
+    pub(crate) fn answer(
         &self,
         response: Response<Incoming>,
         conn: Box<Conn<B>>,
@@ -240,13 +253,13 @@ impl<B> fmt::Debug for Forwarder<B> {
 }
 
 /// Rules with the scrubber that belongs to their credential.
-struct Scrubbed<'a> {
+pub(crate) struct Scrubbed<'a> {
     rules: Rules<'a>,
     /// Built here where the caller gave none, or another credential's.
     own: Option<Arc<Scrubber>>,
 }
 
-fn with_scrubber(rules: Rules<'_>) -> Scrubbed<'_> {
+pub(crate) fn with_scrubber(rules: Rules<'_>) -> Scrubbed<'_> {
     let own = match (rules.credential, rules.scrubber) {
         (Some(credential), Some(scrubber)) if scrubber.is_for(credential) => None,
         (Some(credential), _) => Some(Arc::new(Scrubber::new(credential))),
@@ -256,7 +269,7 @@ fn with_scrubber(rules: Rules<'_>) -> Scrubbed<'_> {
 }
 
 impl Scrubbed<'_> {
-    fn lend(&self) -> Rules<'_> {
+    pub(crate) fn lend(&self) -> Rules<'_> {
         Rules {
             scrubber: self.own.as_ref().or(self.rules.scrubber),
             ..self.rules
@@ -265,7 +278,7 @@ impl Scrubbed<'_> {
 }
 
 /// Hands the request to the connection and waits for the head of its answer; none if it takes too long.
-async fn send<B>(
+pub(crate) async fn send<B>(
     conn: &mut Conn<B>,
     request: Request<RequestBody<B>>,
     deadline: Instant,
@@ -287,7 +300,7 @@ where
 }
 
 /// Why hyper has no answer.
-fn unanswered(error: hyper::Error, endpoint: &Arc<Endpoint>) -> ForwardError {
+pub(crate) fn unanswered(error: hyper::Error, endpoint: &Arc<Endpoint>) -> ForwardError {
     let body = std::error::Error::source(&error)
         .and_then(|source| source.downcast_ref::<RequestBodyError>());
     let kind = match body {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::TunnelLimits;
+
 /// Limits of a [`Forwarder`](crate::Forwarder).
 ///
 /// ```
@@ -31,6 +33,8 @@ pub struct Config {
     pub max_idle_per_origin: usize,
     /// Longest head of an answer, in bytes. Default 64 KiB. (At most 100 headers, which is hyper's limit.)
     pub max_response_head_bytes: usize,
+    /// Limits of WebSockets.
+    pub tunnel: TunnelLimits,
 }
 
 impl Default for Config {
@@ -43,6 +47,7 @@ impl Default for Config {
             pool_idle_timeout: Duration::from_secs(50),
             max_idle_per_origin: 256,
             max_response_head_bytes: 64 * 1024,
+            tunnel: TunnelLimits::default(),
         }
     }
 }

@@ -57,6 +57,8 @@ pub enum Kind {
     InvalidAnswer,
     /// The upstream switched protocols without being asked.
     UnaskedUpgrade,
+    /// The upstream switched protocols without completing the handshake.
+    BadUpgrade,
     /// The upstream redirects to an address outside its own.
     RedirectOutside,
     /// The credential is bound to another destination.
@@ -117,6 +119,7 @@ impl ForwardError {
             | Kind::UpstreamClosed
             | Kind::InvalidAnswer
             | Kind::UnaskedUpgrade
+            | Kind::BadUpgrade
             | Kind::RedirectOutside => Fault::Upstream,
         }
     }
@@ -159,6 +162,12 @@ impl fmt::Display for ForwardError {
             }
             Kind::InvalidAnswer => write!(f, "{host} sent an answer that is not valid HTTP"),
             Kind::UnaskedUpgrade => write!(f, "{host} switched protocols without being asked"),
+            Kind::BadUpgrade => {
+                write!(
+                    f,
+                    "{host} switched protocols without completing the handshake"
+                )
+            }
             Kind::RedirectOutside => write!(f, "{host} redirects to an address outside its own"),
             Kind::WrongDestination => {
                 write!(

@@ -10,6 +10,7 @@
 //! - [`Scrubber`], [`ScrubStream`]: take a credential out of what comes back. Pure and incremental.
 //! - [`Dial`], [`SystemDial`]: how connections are made.
 //! - [`Forwarder`]: joins the above, with a pool of its own.
+//! - [`Handshake`], [`Tunnel`]: WebSockets, over connections of their own.
 //!
 //! It knows no provider, no gateway token, no server and no store. It follows no redirect, decompresses
 //! nothing, and sends nothing twice that an upstream may have seen. Stated limit: a compressed body passes
@@ -65,6 +66,8 @@ mod rules;
 mod scrub;
 mod strip;
 mod target;
+mod tunnel;
+mod upgrade;
 
 pub use body::{BodyError, ResponseBody};
 pub use client::Forwarder;
@@ -77,3 +80,5 @@ pub use rules::{AcceptEncoding, CdnLoop, LocationRule, Rules};
 pub use scrub::{Forms, ScrubStream, Scrubber};
 pub use strip::StripList;
 pub use target::{Target, TargetError};
+pub use tunnel::{Tunnel, TunnelEnd, TunnelLimits, TunnelReport};
+pub use upgrade::{Asked, Handshake, HandshakeError, Switch};

@@ -219,6 +219,13 @@ impl ScrubStream {
         self.held.came.len()
     }
 
+    /// Whether [`push`](Self::push) would give `frame` out as it is and hold nothing back.
+    pub(crate) fn passes_untouched(&self, frame: &[u8]) -> bool {
+        self.held.came.is_empty()
+            && self.scrubber.open_end(frame, self.forms) == 0
+            && !self.scrubber.is_in(frame, self.forms)
+    }
+
     /// Takes a frame in, and gives out what can be said of it so far; that may be nothing.
     ///
     /// The frame itself comes out, uncopied, unless it holds an occurrence or bytes were held back.
