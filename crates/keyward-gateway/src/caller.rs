@@ -10,6 +10,8 @@ use keyward_auth::TokenText;
 use keyward_providers::{Provider, all_credential_headers};
 use percent_encoding::percent_decode_str;
 
+use crate::subprotocols::Offer;
+
 /// The header that is for tokens alone (wire-spec §2.1).
 pub(crate) const TOKEN_HEADER: HeaderName = HeaderName::from_static("cf-aig-authorization");
 
@@ -22,6 +24,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) own_key: OwnKey,
     /// Whether a parameter of the query must be cut before the request goes on.
     pub(crate) query: QueryCut,
+    /// The client's own key where it stands in a WebSocket handshake and in no header: it goes on as one.
+    pub(crate) loose_key: Option<&'a [u8]>,
 }
 
 /// The token of a request.
@@ -54,17 +58,19 @@ pub(crate) enum QueryCut {
 impl<'a> Caller<'a> {
     /// Looks at every place where a token or a key may stand. Allocates only where a query is encoded.
     ///
-    /// Without a provider, only tokens are looked for.
+    /// Without a provider, only tokens are looked for. `offers` are the sub-protocols of a WebSocket handshake.
     pub(crate) fn find(
         headers: &'a HeaderMap,
         query: Option<&'a str>,
         provider: Option<&Provider>,
+        offers: Option<&[Offer<'a>]>,
     ) -> Self {
         let taken = provider.map_or(&[][..], Provider::credential_headers);
         let mut caller = Self {
             token: Presented::Absent,
             own_key: OwnKey::Absent,
             query: QueryCut::None,
+            loose_key: None,
         };
         // One pass over the request's few headers is cheaper than a look-up for each name that might be there.
         for name in headers.keys() {
@@ -75,7 +81,10 @@ impl<'a> Caller<'a> {
             }
         }
         if let Some(query) = query {
-            caller.look_at_query(query, provider);
+            caller.look_at_query(query, provider, offers.is_some());
+        }
+        for offer in offers.unwrap_or_default() {
+            caller.look_at_offer(offer);
         }
         caller
     }
@@ -123,7 +132,24 @@ impl<'a> Caller<'a> {
         }
     }
 
-    fn look_at_query(&mut self, query: &'a str, provider: Option<&Provider>) {
+    fn look_at_offer(&mut self, offer: &Offer<'a>) {
+        match offer {
+            Offer::Token(text) => self.present(text),
+            Offer::Hidden => self.token = Presented::Bad,
+            Offer::Key(key) => self.find_loose(key),
+            Offer::Plain | Offer::Placeholder | Offer::Foreign | Offer::Announces => {}
+        }
+    }
+
+    fn find_loose(&mut self, key: &'a [u8]) {
+        self.own_key = match self.own_key {
+            OwnKey::Absent => OwnKey::Present,
+            OwnKey::Present | OwnKey::Repeated => OwnKey::Repeated,
+        };
+        self.loose_key = Some(key);
+    }
+
+    fn look_at_query(&mut self, query: &'a str, provider: Option<&Provider>, is_handshake: bool) {
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if keyward_auth::is_ours(value.as_bytes()) {
@@ -137,6 +163,10 @@ impl<'a> Caller<'a> {
             } else if provider.is_some_and(|provider| names_a_key(name, provider)) {
                 if value.is_empty() {
                     self.query = QueryCut::Needed;
+                } else if is_handshake && name.ends_with("key") && !value.contains(['%', '+']) {
+                    // `?api_key=` is Cloudflare's name for Google's `?key=` (wire-spec §1.6).
+                    self.query = QueryCut::Needed;
+                    self.find_loose(value.as_bytes());
                 } else {
                     self.own_key = self.own_key.max_with(OwnKey::Present);
                 }

@@ -18,6 +18,15 @@ pub(crate) struct Injected {
     pub(crate) scrubber: Arc<Scrubber>,
 }
 
+impl Injected {
+    pub(crate) fn new(credential: BoundCredential) -> Self {
+        Self {
+            scrubber: Arc::new(Scrubber::new(&credential)),
+            credential,
+        }
+    }
+}
+
 /// Why a stored key cannot be used.
 #[derive(Debug)]
 pub(crate) enum Unusable {
@@ -75,10 +84,7 @@ impl Credentials {
         let credential = provider
             .bind(opened.value, opened.destination)
             .map_err(|_invalid| Unusable::Damaged)?;
-        let injected = Arc::new(Injected {
-            scrubber: Arc::new(Scrubber::new(&credential)),
-            credential,
-        });
+        let injected = Arc::new(Injected::new(credential));
         self.0.insert(key.record.id, (value, Arc::clone(&injected)));
         Ok(injected)
     }

@@ -23,7 +23,7 @@ pub fn without_tokens(
     query: Option<&str>,
     provider: &Provider,
 ) -> Option<Passed> {
-    let caller = Caller::find(headers, query, Some(provider));
+    let caller = Caller::find(headers, query, Some(provider), None);
     let keys = match (&caller.token, caller.own_key) {
         (Presented::Bad, _) | (_, OwnKey::Repeated) => return None,
         (_, OwnKey::Present) => Keys::Keep,

@@ -11,7 +11,7 @@ use keyward_providers::{Provider, Upstream, all_credential_headers};
 use keyward_registry::Registry;
 use rustc_hash::FxHashMap;
 
-use crate::{Config, counters::Counters, worker::Worker};
+use crate::{Config, counters::Counters, loops::LoopMark, worker::Worker};
 
 /// The data plane over a registry. Cheap to share; [`serve`](Self::serve) runs it.
 pub struct Gateway {
@@ -19,6 +19,7 @@ pub struct Gateway {
     dial: Arc<dyn Dial>,
     config: Config,
     providers: Providers,
+    loop_mark: LoopMark,
     counters: Mutex<Vec<Arc<Counters>>>,
 }
 
@@ -60,6 +61,7 @@ impl Gateway {
     ) -> Result<Self, BuildError> {
         let providers = Providers::build(&registry)?;
         Ok(Self {
+            loop_mark: LoopMark::new(registry.vault().id()),
             registry,
             dial,
             config,
@@ -78,6 +80,10 @@ impl Gateway {
 
     pub(crate) const fn dial(&self) -> &Arc<dyn Dial> {
         &self.dial
+    }
+
+    pub(crate) const fn loop_mark(&self) -> &LoopMark {
+        &self.loop_mark
     }
 
     pub(crate) const fn providers(&self) -> &Providers {

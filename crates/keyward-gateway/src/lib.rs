@@ -21,10 +21,13 @@ mod echo;
 pub mod fuzzing;
 mod gateway;
 mod listener;
+mod loops;
 mod record;
 mod request;
 mod request_id;
 mod respond;
+mod subprotocols;
+mod upgrade;
 mod worker;
 
 pub use address::{AddressError, GatewayAddress};

@@ -9,11 +9,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderName, Method, Request, Uri, Version, header::HOST};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
+    header::{EXPECT, HOST},
+};
 use keyward_auth::{Decision, Entry, Kind, RunAsk, decide_run};
-use keyward_forward::Target;
-use keyward_providers::{Class, Route, Support};
+use keyward_forward::{Handshake, Target};
+use keyward_providers::{Class, Provider, Route, Support};
 use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, ProviderKey, Snapshot};
+use keyward_secret::SecretBytes;
 
 use crate::{
     Gateway, GatewayAddress,
@@ -21,7 +25,10 @@ use crate::{
     caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query, holds_token},
     credentials::{Injected, Unusable},
     gateway::ProviderEntry,
+    loops::Came,
     respond::Refusal,
+    subprotocols::{self, Offer},
+    upgrade::Offers,
     worker::State,
 };
 
@@ -39,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) prefix: usize,
     /// How many bytes of the request's path stand for them.
     pub(crate) mount: usize,
+    /// What becomes of the sub-protocols that a WebSocket handshake offers.
+    pub(crate) offers: Option<Box<Offers>>,
 }
 
 /// Decides what happens to a request.
@@ -47,11 +56,18 @@ pub(crate) fn decide<B>(
     state: &mut State,
     request: &Request<B>,
     uri: &Uri,
+    handshake: Option<&Handshake>,
     source: IpAddr,
     now: SystemTime,
 ) -> Result<Plan, Refusal> {
     check_method(request.method())?;
     check_host(request.headers(), uri, request.version())?;
+    check_expectation(request)?;
+    match gateway.loop_mark().came(request.headers()) {
+        Came::First => {}
+        Came::Again => return Err(Refusal::Loop),
+        Came::Malformed => return Err(Refusal::LoopHeader),
+    }
     let address = GatewayAddress::parse(uri.path())
         .and_then(|address| check_query(uri.query()).map(|()| address))
         .map_err(|error| Refusal::Path(error.to_string()))?;
@@ -64,6 +80,7 @@ pub(crate) fn decide<B>(
         headers: request.headers(),
         uri,
         address,
+        handshake,
         source,
         now,
     };
@@ -81,6 +98,21 @@ fn check_method(method: &Method) -> Result<(), Refusal> {
         });
     }
     Ok(())
+}
+
+/// The one expectation there is (RFC 9110 §10.1.1). hyper says `100 Continue` when the body is first read, which
+/// is after everything here; over HTTP/1.0 there are no expectations.
+fn check_expectation<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let met = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"100-continue")
+    };
+    if request.version() == Version::HTTP_10 || request.headers().get_all(EXPECT).iter().all(met) {
+        return Ok(());
+    }
+    Err(Refusal::Expectation)
 }
 
 /// Exactly one `Host`, and no other authority in the target (RFC 9112 §3.2). On HTTP/2 `:authority` takes its
@@ -106,6 +138,7 @@ struct Step<'a> {
     headers: &'a HeaderMap,
     uri: &'a Uri,
     address: GatewayAddress<'a>,
+    handshake: Option<&'a Handshake>,
     source: IpAddr,
     now: SystemTime,
 }
@@ -119,7 +152,9 @@ impl<'a> Step<'a> {
         entry: &Arc<ProviderEntry>,
     ) -> Result<Plan, Refusal> {
         let provider = entry.provider.as_ref();
-        let caller = Caller::find(self.headers, self.uri.query(), Some(provider));
+        let offers = self.offers(Some(provider));
+        let query = self.uri.query();
+        let caller = Caller::find(self.headers, query, Some(provider), offers.as_deref());
         let token = self.verify(&caller)?;
         let view = self.gateway(token)?;
         if let Support::Refused { reason } = provider.support() {
@@ -131,11 +166,19 @@ impl<'a> Step<'a> {
         let route = provider
             .route(method, self.address.rest, self.headers)
             .map_err(|error| Refusal::Target(error.to_string()))?;
+        if self.handshake.is_some() && route.class != Class::Realtime {
+            return Err(Refusal::Upgrade(
+                "the provider's endpoint is none that takes WebSockets",
+            ));
+        }
         let injected = match caller.own_key {
             OwnKey::Repeated => return Err(Refusal::CredentialRepeated),
             OwnKey::Present => {
                 self.allow_own_key(view, token, entry, route.class)?;
-                None
+                match caller.loose_key {
+                    Some(key) => Some(loose_key(provider, key)?),
+                    None => None,
+                }
             }
             OwnKey::Absent => {
                 let key = self.stored_key(view, token, entry, route.class)?;
@@ -147,7 +190,20 @@ impl<'a> Step<'a> {
         if let Some(token) = token {
             token.last_used.touch(seconds(self.now));
         }
-        self.plan(gateway, entry, &route, &caller, injected)
+        let plan = self.plan(gateway, entry, &route, &caller, injected)?;
+        Ok(Plan {
+            offers: self
+                .handshake
+                .zip(offers)
+                .map(|(handshake, offers)| Box::new(Offers::new(handshake, &offers))),
+            ..plan
+        })
+    }
+
+    /// What each sub-protocol is, where the request is a WebSocket handshake.
+    fn offers(&self, provider: Option<&Provider>) -> Option<Vec<Offer<'a>>> {
+        let handshake = self.handshake?;
+        Some(subprotocols::read(handshake.protocols(), provider))
     }
 
     /// The token, where there is one: it must be known. Whether it may is another question.
@@ -197,7 +253,8 @@ impl<'a> Step<'a> {
 
     /// A provider that the catalogue does not have. Who may not use the gateway learns no more than that.
     fn unknown_provider(&self) -> Refusal {
-        let caller = Caller::find(self.headers, self.uri.query(), None);
+        let offers = self.offers(None);
+        let caller = Caller::find(self.headers, self.uri.query(), None, offers.as_deref());
         let allowed = self.verify(&caller).and_then(|token| {
             self.gateway(token)?;
             match token {
@@ -427,8 +484,18 @@ impl<'a> Step<'a> {
             target,
             injected,
             mount,
+            offers: None,
         })
     }
+}
+
+/// The client's own key, which goes on as the header in which the provider takes one.
+fn loose_key(provider: &Provider, key: &[u8]) -> Result<Arc<Injected>, Refusal> {
+    let secret = SecretBytes::copy_from(key);
+    let credential = provider
+        .bind(secret, provider.destination().clone())
+        .map_err(|error| Refusal::Target(error.to_string()))?;
+    Ok(Arc::new(Injected::new(credential)))
 }
 
 /// A name of the path as an answer and the log may repeat it: what cannot be meant as a name may be anything,

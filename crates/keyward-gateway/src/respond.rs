@@ -55,6 +55,16 @@ pub(crate) enum Refusal {
     OwnKeyForbidden { gateway: String },
     #[error("Method {method} is not passed on.")]
     Method { method: String },
+    #[error("This upgrade is not passed on: {0}.")]
+    Upgrade(&'static str),
+    #[error("The only expectation that is met is `100-continue`.")]
+    Expectation,
+    #[error(
+        "The request came back to this gateway: an overridden provider leads here again. Correct its `base_url`."
+    )]
+    Loop,
+    #[error("Header `cdn-loop` is no list of CDN ids.")]
+    LoopHeader,
     #[error("Header `{name}` {problem}.")]
     Header {
         name: &'static str,
@@ -153,9 +163,12 @@ impl Refusal {
             Self::CredentialRepeated => (StatusCode::BAD_REQUEST, 9003),
             Self::OwnKeyForbidden { .. } => (StatusCode::BAD_REQUEST, 9004),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, 9005),
-            Self::Header { .. } => (StatusCode::BAD_REQUEST, 9006),
+            Self::Header { .. } | Self::LoopHeader => (StatusCode::BAD_REQUEST, 9006),
             Self::Target(_) => (StatusCode::BAD_REQUEST, 9007),
             Self::RequestBody(_) => (StatusCode::BAD_REQUEST, 9008),
+            Self::Upgrade(_) => (StatusCode::NOT_IMPLEMENTED, 9009),
+            Self::Expectation => (StatusCode::EXPECTATION_FAILED, 9015),
+            Self::Loop => (StatusCode::LOOP_DETECTED, 9017),
             Self::KeyDisabled { .. } => (StatusCode::FAILED_DEPENDENCY, 9010),
             Self::KeyNotActive { .. } => (StatusCode::FAILED_DEPENDENCY, 9011),
             Self::KeyElsewhere { .. } => (StatusCode::FAILED_DEPENDENCY, 9012),

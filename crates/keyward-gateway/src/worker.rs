@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use keyward_forward::{Forwarder, LocationRule, Rules};
+use keyward_forward::{AcceptEncoding, CdnLoop, Forwarder, Handshake, LocationRule, Rules, Switch};
 use keyward_registry::SnapshotReader;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     request::{self, Plan},
     request_id::RequestId,
     respond::Refusal,
+    upgrade,
 };
 
 /// One worker: its view of the registry, its opened credentials, its upstream connections.
@@ -77,17 +78,35 @@ impl Worker {
         mut request: Request<Incoming>,
         source: IpAddr,
     ) -> Response<AnswerBody> {
+        let handshake = match upgrade::take(&mut request) {
+            Ok(handshake) => handshake,
+            Err(refusal) => return refuse(refusal),
+        };
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
         let decided = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            request::decide(&self.gateway, &mut state, &request, &uri, source, now())
+            let handshake = handshake.as_deref();
+            request::decide(
+                &self.gateway,
+                &mut state,
+                &request,
+                &uri,
+                handshake,
+                source,
+                now(),
+            )
         };
         let plan = match decided {
             Ok(plan) => plan,
             Err(refusal) => return refuse(refusal),
         };
-        match self.forward(request, &plan, uri.path()).await {
+        let forwarded = match handshake {
+            None => self.forward(request, &plan, uri.path()).await,
+            // Boxed because it is rare and large.
+            Some(handshake) => Box::pin(self.upgrade(request, *handshake, &plan, uri.path())).await,
+        };
+        match forwarded {
             Ok(response) => {
                 self.counters
                     .answered(plan.provider.index, response.status());
@@ -103,6 +122,58 @@ impl Worker {
         plan: &Plan,
         path: &str,
     ) -> Result<Response<AnswerBody>, Refusal> {
+        let rules = self.rules(&mut request, plan, path);
+        match self
+            .forwarder
+            .forward(request, plan.target.clone(), rules)
+            .await
+        {
+            Ok(response) => Ok(response.map(AnswerBody::Forwarded)),
+            Err(error) => Err(Refusal::from_forward(&error)),
+        }
+    }
+
+    /// Passes a WebSocket handshake on, and runs the tunnel if the provider switches.
+    async fn upgrade(
+        &self,
+        mut request: Request<Incoming>,
+        mut handshake: Handshake,
+        plan: &Plan,
+        path: &str,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let client = hyper::upgrade::on(&mut request);
+        let offers = plan.offers.as_deref();
+        if let Some(offers) = offers {
+            handshake.retain_protocols(|place| offers.keeps(place));
+        }
+        let rules = self.rules(&mut request, plan, path);
+        let target = plan.target.clone();
+        let switch = self
+            .forwarder
+            .upgrade(request, &handshake, target, rules)
+            .await
+            .map_err(|error| Refusal::from_forward(&error))?;
+        match switch {
+            Switch::Declined(response) => Ok(response.map(AnswerBody::Forwarded)),
+            Switch::Switched(mut response, tunnel) => {
+                if let Some(offers) = offers {
+                    offers.choose(response.headers_mut());
+                }
+                let slug = plan.provider.provider.slug().to_owned();
+                // Its connection is tracked by the drain, and it is cut with the runtime.
+                drop(tokio::spawn(upgrade::run(client, tunnel, slug)));
+                Ok(response.map(|()| AnswerBody::Own(None)))
+            }
+        }
+    }
+
+    /// Removes what is left of tokens, and says how the request is rewritten.
+    fn rules<'a>(
+        &'a self,
+        request: &mut Request<Incoming>,
+        plan: &'a Plan,
+        path: &'a str,
+    ) -> Rules<'a> {
         let rules = match &plan.injected {
             Some(injected) => {
                 caller::remove_tokens(request.headers_mut(), Keys::Cut);
@@ -114,23 +185,29 @@ impl Worker {
                 Rules::new(&plan.provider.strip_none)
             }
         };
-        let target = plan.target.clone();
-        let rules = Rules {
-            location: LocationRule {
-                prefix: plan
-                    .target
-                    .path_and_query()
-                    .path()
-                    .get(..plan.prefix)
-                    .unwrap_or_default(),
-                mount: path.get(..plan.mount).unwrap_or_default(),
-                allowed: &[],
-            },
-            ..rules
+        let location = LocationRule {
+            prefix: plan
+                .target
+                .path_and_query()
+                .path()
+                .get(..plan.prefix)
+                .unwrap_or_default(),
+            mount: path.get(..plan.mount).unwrap_or_default(),
+            allowed: &[],
         };
-        match self.forwarder.forward(request, target, rules).await {
-            Ok(response) => Ok(response.map(AnswerBody::Forwarded)),
-            Err(error) => Err(Refusal::from_forward(&error)),
+        // An origin that the operator named may be anything, also this gateway; and it need not be one that
+        // keeps what it is told to itself.
+        let (cdn_loop, accept_encoding) = if plan.provider.provider.is_overridden() {
+            let mark = self.gateway.loop_mark().value();
+            (CdnLoop::Send(mark), AcceptEncoding::Identity)
+        } else {
+            (CdnLoop::Drop, AcceptEncoding::Client)
+        };
+        Rules {
+            location,
+            cdn_loop,
+            accept_encoding,
+            ..rules
         }
     }
 }

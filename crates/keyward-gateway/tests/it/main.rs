@@ -7,11 +7,15 @@ mod credentials;
 #[cfg(test)]
 mod destination;
 #[cfg(test)]
+mod expect;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod loops;
 #[cfg(test)]
 mod paths;
 #[cfg(test)]
@@ -28,3 +32,5 @@ mod support;
 mod upstream;
 #[cfg(test)]
 mod upstream_failures;
+#[cfg(test)]
+mod websocket;

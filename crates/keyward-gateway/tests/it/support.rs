@@ -340,6 +340,18 @@ pub(crate) async fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
     assert!(met.is_ok(), "waited in vain: {what}");
 }
 
+/// As [`wait_until`], for a condition that has to be asked for.
+pub(crate) async fn eventually(what: &str, mut is_met: impl AsyncFnMut() -> bool) {
+    let polling = async {
+        let mut interval = tokio::time::interval(Duration::from_millis(5));
+        while !is_met().await {
+            interval.tick().await;
+        }
+    };
+    let met = tokio::time::timeout(Duration::from_secs(20), polling).await;
+    assert!(met.is_ok(), "waited in vain: {what}");
+}
+
 pub(crate) const CHAT: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
 
 pub(crate) fn value(canary: &Canary) -> KeyValue {
