@@ -3,6 +3,7 @@
 //! Nothing here opens what the configuration names; a missing file is told by whoever needs it.
 
 mod fields;
+mod listener;
 mod nearest;
 mod place;
 
@@ -18,6 +19,7 @@ use std::{
 use keyward_providers::{Catalogue, Override};
 use serde::Deserialize;
 
+pub(crate) use self::listener::Network;
 use crate::failure::Failure;
 
 /// Everything that may be configured. A field that is not there has the default of whoever uses it.
@@ -48,6 +50,7 @@ pub(crate) struct GatewaySection {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) max_connections: Option<NonZeroUsize>,
+    pub(crate) max_connections_per_address: Option<NonZeroUsize>,
     pub(crate) header_timeout_secs: Option<Seconds>,
     pub(crate) write_timeout_secs: Option<Seconds>,
     pub(crate) connect_timeout_secs: Option<Seconds>,
@@ -55,6 +58,15 @@ pub(crate) struct GatewaySection {
     /// How long either side may pause within a body.
     pub(crate) body_idle_timeout_secs: Option<Seconds>,
     pub(crate) drain_timeout_secs: Option<u64>,
+    /// The certificate and key, PEM, of a listener with TLS.
+    pub(crate) tls_cert_file: Option<PathBuf>,
+    pub(crate) tls_key_file: Option<PathBuf>,
+    /// Certificate authorities of which a client must show a certificate.
+    pub(crate) tls_client_ca_file: Option<PathBuf>,
+    /// Proxies that begin a connection with a header of the PROXY protocol.
+    pub(crate) proxy_protocol_from: Vec<Network>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 /// The control plane.
@@ -63,6 +75,15 @@ pub(crate) struct GatewaySection {
 pub(crate) struct ControlSection {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) allowed_hosts: Vec<String>,
+    /// The certificate and key, PEM, of a listener with TLS.
+    pub(crate) tls_cert_file: Option<PathBuf>,
+    pub(crate) tls_key_file: Option<PathBuf>,
+    /// Certificate authorities of which a client must show a certificate.
+    pub(crate) tls_client_ca_file: Option<PathBuf>,
+    /// Proxies that begin a connection with a header of the PROXY protocol.
+    pub(crate) proxy_protocol_from: Vec<Network>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 /// The database.
@@ -207,6 +228,8 @@ impl Config {
             listen.drain_timeout = Duration::from_secs(secs.min(Seconds::MOST));
         }
         listen.max_connections = section.max_connections.map(NonZeroUsize::get);
+        listen.max_connections_per_address =
+            section.max_connections_per_address.map(NonZeroUsize::get);
         let forward = &mut config.forward;
         set(&mut forward.connect_timeout, section.connect_timeout_secs);
         set(

@@ -3,7 +3,7 @@
 mod health;
 mod signals;
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use keyward_control::Control;
 use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
@@ -24,10 +24,38 @@ pub(crate) struct Listeners {
     control: Bound,
 }
 
+/// How both planes serve what they are sent.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    gateway: keyward_gateway::Config,
+    control: keyward_listen::Config,
+}
+
+impl Limits {
+    /// What the configuration says. Reads the files of TLS: before anything is opened, so that one that is not
+    /// there stops the start. `workers` comes from the command line.
+    pub(crate) fn read(config: &Config, workers: Option<NonZeroUsize>) -> Result<Self, Failure> {
+        let mut gateway = config.gateway(workers);
+        config.set_listener(Plane::Data, &mut gateway.listen)?;
+        let mut control = keyward_control::Config::limits();
+        config.set_listener(Plane::Control, &mut control)?;
+        Ok(Self { gateway, control })
+    }
+
+    /// Whether connections to `plane` are encrypted.
+    pub(crate) const fn has_tls(&self, plane: Plane) -> bool {
+        match plane {
+            Plane::Data => self.gateway.listen.tls.is_some(),
+            Plane::Control => self.control.tls.is_some(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    has_tls: bool,
 }
 
 /// Which of the two listeners.
@@ -58,24 +86,33 @@ impl fmt::Display for Plane {
 
 impl Listeners {
     /// Binds both, or neither.
-    pub(crate) async fn bind(gateway: SocketAddr, control: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) async fn bind(
+        gateway: SocketAddr,
+        control: SocketAddr,
+        limits: &Limits,
+    ) -> Result<Self, Failure> {
         Ok(Self {
-            gateway: Bound::bind(Plane::Data, gateway).await?,
-            control: Bound::bind(Plane::Control, control).await?,
+            gateway: Bound::bind(Plane::Data, gateway, limits).await?,
+            control: Bound::bind(Plane::Control, control, limits).await?,
         })
     }
 
     pub(crate) fn gateway_url(&self) -> String {
-        format!("http://{}", self.gateway.address)
+        self.gateway.url()
     }
 
     pub(crate) fn control_url(&self) -> String {
-        format!("http://{}", self.control.address)
+        self.control.url()
     }
 }
 
 impl Bound {
-    async fn bind(plane: Plane, address: SocketAddr) -> Result<Self, Failure> {
+    fn url(&self) -> String {
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    async fn bind(plane: Plane, address: SocketAddr, limits: &Limits) -> Result<Self, Failure> {
         let refuse = |error: io::Error| {
             let failure = Failure::new(format!("the {plane} cannot listen on {address}"));
             let failure = failure.caused_by(&error);
@@ -89,7 +126,11 @@ impl Bound {
         };
         let listener = TcpListener::bind(address).await.map_err(refuse)?;
         let address = listener.local_addr().map_err(refuse)?;
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener,
+            address,
+            has_tls: limits.has_tls(plane),
+        })
     }
 }
 
@@ -101,6 +142,7 @@ pub(crate) struct Server {
     metrics: PrometheusHandle,
     signals: Signals,
     allowed_hosts: Vec<String>,
+    control_limits: keyward_listen::Config,
 }
 
 /// Reads what TLS to providers needs. Before anything is opened: a file that is not there stops the start.
@@ -129,7 +171,7 @@ impl Server {
         listeners: Listeners,
         opened: Opened,
         dial: SystemDial,
-        limits: keyward_gateway::Config,
+        limits: Limits,
         allowed_hosts: Vec<String>,
     ) -> Result<Self, (Failure, Opened)> {
         let build = || {
@@ -137,7 +179,7 @@ impl Server {
             let metrics = record_metrics()?;
             let dial = EchoDial::new(Arc::clone(&opened.registry), Arc::new(dial));
             let registry = Arc::clone(&opened.registry);
-            let gateway = Gateway::build(registry, Arc::new(dial), limits);
+            let gateway = Gateway::build(registry, Arc::new(dial), limits.gateway);
             let gateway = gateway
                 .map_err(|error| Failure::new(error.to_string()).because_of_sources(&error))?;
             Ok((signals, metrics, Arc::new(gateway)))
@@ -150,6 +192,7 @@ impl Server {
                 metrics,
                 signals,
                 allowed_hosts,
+                control_limits: limits.control,
             }),
             Err(failure) => Err((failure, opened)),
         }
@@ -174,7 +217,7 @@ impl Server {
                     Arc::new(move || metrics.render())
                 }),
                 ready: health.question(),
-                listen: keyward_control::Config::limits(),
+                listen: self.control_limits,
             },
         );
         let stop = CancellationToken::new();

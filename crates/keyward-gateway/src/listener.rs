@@ -75,6 +75,7 @@ impl Gateway {
         tokio::select! {
             () = stop.cancelled() => {}
             () = accept(&acceptor, &workers) => {}
+            () = server.keep_up() => {}
         }
         drain.begin();
         for accepted in acceptor.into_waiting() {

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    Config, Drain,
+    Config, Drain, Networks,
     addresses::{AddressSlot, Addresses},
     drain::Token,
 };
@@ -27,6 +27,10 @@ pub struct Acceptor {
 struct Caps {
     slots: Arc<Semaphore>,
     addresses: Addresses,
+    /// Who speaks for others, in a header that is not read here.
+    proxies: Networks,
+    /// Who speaks for others in each request.
+    trusted: Networks,
     drain: Drain,
 }
 
@@ -36,6 +40,8 @@ pub struct Accepted {
     pub(crate) stream: std::net::TcpStream,
     pub(crate) peer: SocketAddr,
     pub(crate) drain: Drain,
+    /// Where the address is not known yet: who counts it.
+    pub(crate) uncounted: Option<Addresses>,
     pub(crate) held: Held,
 }
 
@@ -50,7 +56,7 @@ pub struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Held {
     _slot: OwnedSemaphorePermit,
-    _address: Option<AddressSlot>,
+    pub(crate) address: Option<AddressSlot>,
     _open: Token,
     /// What its user counts it by.
     guard: Option<Box<dyn Guard>>,
@@ -69,6 +75,8 @@ impl Acceptor {
             caps: Caps {
                 slots: Arc::new(Semaphore::new(connections)),
                 addresses: Addresses::new(config.connections_per_address()),
+                proxies: config.proxy_protocol_from.clone(),
+                trusted: config.trusted_proxies.clone(),
                 drain,
             },
         }
@@ -153,10 +161,11 @@ impl Caps {
         peer: SocketAddr,
         slot: OwnedSemaphorePermit,
     ) -> Option<Accepted> {
-        let Some(address) = self.addresses.take(peer.ip()) else {
-            metrics::counter!("keyward_connections_refused_total", "reason" => "address")
-                .increment(1);
-            return None;
+        let is_proxied = self.proxies.contains(peer.ip());
+        let address = if is_proxied || self.trusted.contains(peer.ip()) {
+            None
+        } else {
+            Some(self.addresses.take(peer.ip()).or_else(refused)?)
         };
         // Heads and small frames must not wait for an acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
@@ -166,14 +175,21 @@ impl Caps {
             stream,
             peer,
             drain: self.drain.clone(),
+            uncounted: is_proxied.then(|| self.addresses.clone()),
             held: Held {
                 _slot: slot,
-                _address: Some(address),
+                address,
                 _open: self.drain.token(),
                 guard: None,
             },
         })
     }
+}
+
+/// Notes that an address has as many connections as it may.
+pub(crate) fn refused() -> Option<AddressSlot> {
+    metrics::counter!("keyward_connections_refused_total", "reason" => "address").increment(1);
+    None
 }
 
 /// A failed accept concerns one connection, or the process is out of files: then waiting helps.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::{Networks, Tls};
+
 /// The most connections that are allowed where nothing is set and the system would allow more.
 const MOST_CONNECTIONS: usize = 10_000;
 /// Descriptors that are for something else: the store, the log, other listeners.
@@ -26,6 +28,8 @@ pub struct Config {
     /// How long a client may take no byte of what is sent to it. On HTTP/1.1 that ends the connection; on
     /// HTTP/2 a stream that gets no window ends, and the connection where nothing is taken at all. Default 60 s.
     pub write_timeout: Duration,
+    /// How long a client may take for the TLS handshake. Default 10 s.
+    pub handshake_timeout: Duration,
     /// Bytes of one request head; on HTTP/2 counted as RFC 9113 §6.5.2 does, with 32 for each field. Default
     /// 64 KiB; a longer one is answered 431.
     pub max_head_bytes: usize,
@@ -40,6 +44,14 @@ pub struct Config {
     pub idle_grace: Duration,
     /// How long requests in flight may take when serving ends. Default 30 s.
     pub drain_timeout: Duration,
+    /// TLS. `None`: connections are in clear.
+    pub tls: Option<Tls>,
+    /// Proxies that begin each connection with a header of the PROXY protocol, version 2. Such a header is taken
+    /// from them alone, and they must send one: a connection of theirs without it is closed. Default none.
+    pub proxy_protocol_from: Networks,
+    /// Proxies whose `X-Forwarded-For` says where a request comes from ([`Peer::source`](crate::Peer::source)).
+    /// They carry many clients, so `max_connections_per_address` is not for them. Default none.
+    pub trusted_proxies: Networks,
 }
 
 /// Limits of one HTTP/2 connection.
@@ -92,12 +104,16 @@ impl Default for Config {
             max_connections_per_address: None,
             header_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(10),
             max_head_bytes: 64 * 1024,
             max_headers: 100,
             http2: Some(Http2::default()),
             linger: Linger::default(),
             idle_grace: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(30),
+            tls: None,
+            proxy_protocol_from: Networks::default(),
+            trusted_proxies: Networks::default(),
         }
     }
 }

@@ -1,18 +1,21 @@
 //! One connection, from its first byte to its last.
 
-use std::{error::Error, io, net::SocketAddr};
+use std::{error::Error, future::Future, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::Service};
 use tokio::{net::TcpStream, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Accepted, Peer, Server,
+    acceptor::refused,
     first_bytes::{self, Protocol},
     http1, http2,
-    io::Io,
+    io::{Io, Transport},
+    proxy_protocol,
 };
 
 impl Server {
@@ -41,7 +44,7 @@ impl Server {
                 return;
             }
         };
-        let service = make_service(Peer::new(address));
+        let service = make_service(begun.peer);
         let result = match (begun.protocol, &self.config().http2) {
             (Protocol::Http2, Some(limits)) => {
                 // Boxed, so that a connection of HTTP/1.1 does not take the room of one of HTTP/2.
@@ -62,34 +65,78 @@ impl Server {
         }
     }
 
-    /// Everything before the first request. `None`: the client said too little, or too late.
+    /// Everything before the first request, each step with its deadline. `None`: the client said too little, or
+    /// its address has too many connections.
     async fn begin(&self, accepted: Accepted) -> io::Result<Option<Begun>> {
-        let (held, drain) = (accepted.held, accepted.drain);
-        let mut stream = TcpStream::from_std(accepted.stream)?;
         let config = self.config();
-        let (protocol, ahead) = if config.http2.is_some() {
-            let first = async {
-                tokio::select! {
-                    first = timeout(config.header_timeout, first_bytes::read(&mut stream)) => first,
-                    // Whoever has said nothing by then has nothing to lose.
-                    () = drain.closing().cancelled() => Ok(Ok(None)),
-                }
+        let closing = accepted.drain.closing();
+        let mut held = accepted.held;
+        let mut address = accepted.peer;
+        let mut stream = TcpStream::from_std(accepted.stream)?;
+        if let Some(addresses) = accepted.uncounted {
+            let source = proxy_protocol::read(&mut stream);
+            let Some(source) = within(config.header_timeout, closing, source).await? else {
+                return Ok(None);
             };
-            match first.await {
-                Ok(Ok(Some(first))) => first,
-                Ok(Ok(None)) | Err(_) => return Ok(None),
-                Ok(Err(error)) => return Err(error),
+            address = source.unwrap_or(address);
+            if !config.trusted_proxies.contains(address.ip()) {
+                held.address = addresses.take(address.ip()).or_else(refused);
+                if held.address.is_none() {
+                    return Ok(None);
+                }
             }
+        }
+        let with_http2 = config.http2.is_some();
+        let (transport, protocol, ahead) = if let Some(tls) = &config.tls {
+            // Boxed, so that a connection in clear does not take the room of a handshake.
+            let handshake = Box::pin(tls.accept(stream, with_http2));
+            let Some((stream, is_http2)) =
+                within(config.handshake_timeout, closing, handshake).await?
+            else {
+                return Ok(None);
+            };
+            let protocol = match is_http2 {
+                true => Protocol::Http2,
+                false => Protocol::Http1,
+            };
+            (Transport::Tls(stream), protocol, Bytes::new())
+        } else if with_http2 {
+            let first = first_bytes::read(&mut stream);
+            let first = within(config.header_timeout, closing, first).await?;
+            let Some((protocol, ahead)) = first.flatten() else {
+                return Ok(None);
+            };
+            (Transport::Clear(stream), protocol, ahead)
         } else {
-            (Protocol::Http1, Bytes::new())
+            (Transport::Clear(stream), Protocol::Http1, Bytes::new())
         };
-        let io = Io::new(stream, ahead, config, held);
-        Ok(Some(Begun { io, protocol }))
+        Ok(Some(Begun {
+            peer: Peer::new(address, config.tls.is_some(), &config.trusted_proxies),
+            io: Io::new(transport, ahead, config, held),
+            protocol,
+        }))
+    }
+}
+
+/// What `step` comes to; `None` if it takes longer than `limit`, or serving ends: whoever has said nothing by
+/// then has nothing to lose.
+async fn within<T>(
+    limit: Duration,
+    closing: &CancellationToken,
+    step: impl Future<Output = io::Result<T>>,
+) -> io::Result<Option<T>> {
+    tokio::select! {
+        result = timeout(limit, step) => match result {
+            Ok(result) => result.map(Some),
+            Err(_elapsed) => Ok(None),
+        },
+        () = closing.cancelled() => Ok(None),
     }
 }
 
 /// A connection whose protocol is known.
 struct Begun {
+    peer: Peer,
     io: Io,
     protocol: Protocol,
 }

@@ -12,15 +12,24 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+use tokio_rustls::server::TlsStream;
 
 use crate::{Config, Linger, acceptor::Held, linger::Lingering, stall::Stall};
+
+/// The socket, with TLS or without. Two cases instead of a trait object: a connection in clear pays a branch.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Clear(TcpStream),
+    // Boxed: hundreds of bytes that a connection in clear need not hold.
+    Tls(Box<TlsStream<TcpStream>>),
+}
 
 /// A connection as hyper reads and writes it.
 ///
 /// What counts it lives as long as it does, so also where hyper hands it out after an upgrade.
 #[derive(Debug)]
 pub(crate) struct Io {
-    stream: TcpStream,
+    transport: Transport,
     /// What was read to learn the protocol, until it is read again.
     ahead: Option<Bytes>,
     stall: Stall,
@@ -30,9 +39,9 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    pub(crate) fn new(stream: TcpStream, ahead: Bytes, config: &Config, held: Held) -> Self {
+    pub(crate) fn new(transport: Transport, ahead: Bytes, config: &Config, held: Held) -> Self {
         Self {
-            stream,
+            transport,
             ahead: Some(ahead).filter(|ahead| !ahead.is_empty()),
             stall: Stall::new(config.write_timeout),
             linger: config.linger,
@@ -56,7 +65,10 @@ impl AsyncRead for Io {
             }
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        match &mut self.transport {
+            Transport::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
     }
 }
 
@@ -66,7 +78,10 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let outcome = match &mut self.transport {
+            Transport::Clear(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        };
         self.stall.limited(context, outcome)
     }
 
@@ -75,27 +90,49 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let outcome = match &mut self.transport {
+            Transport::Clear(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        };
         self.stall.limited(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.transport {
+            Transport::Clear(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        match &mut self.transport {
+            Transport::Clear(stream) => Pin::new(stream).poll_flush(context),
+            // Here records may wait that were written long before.
+            Transport::Tls(stream) => {
+                let outcome = Pin::new(stream).poll_flush(context);
+                self.stall.limited(context, outcome)
+            }
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = &mut *self;
         if me.lingering.is_none() {
-            ready!(Pin::new(&mut me.stream).poll_shutdown(context))?;
+            let outcome = match &mut me.transport {
+                Transport::Clear(stream) => Pin::new(stream).poll_shutdown(context),
+                Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            };
+            ready!(me.stall.limited(context, outcome))?;
         }
         let linger = me.linger;
         let lingering = me
             .lingering
             .get_or_insert_with(|| Box::new(Lingering::begin(linger)));
-        lingering.poll(context, &mut me.stream).map(Ok)
+        let stream = match &mut me.transport {
+            Transport::Clear(stream) => stream,
+            // What still comes need not be decrypted to be thrown away.
+            Transport::Tls(stream) => stream.get_mut().0,
+        };
+        lingering.poll(context, stream).map(Ok)
     }
 }

@@ -10,13 +10,16 @@
 //! | takes no byte of an answer, or opens no window for it | [`Config::write_timeout`] |
 //! | sends a head that is too long or has too many fields | [`Config::max_head_bytes`], [`Config::max_headers`] |
 //! | opens too many connections | [`Config::max_connections`], [`Config::max_connections_per_address`] |
+//! | does not finish the TLS handshake | [`Config::handshake_timeout`] |
 //! | opens streams and resets them | [`Http2::cancelled_burst`] |
 //! | goes on sending a body that was answered already | [`Linger`]: it gets to read the answer |
 //!
 //! - [`Server`]: the limits, prepared. [`Server::serve`] runs an accept loop on the caller's runtime;
 //!   [`Server::acceptor`] and [`Server::serve_connection`] are its parts, for whoever spreads connections over
 //!   runtimes of his own.
-//! - [`Peer`]: who is on the other side.
+//! - [`Peer`]: who is on the other side, and behind a trusted proxy.
+//! - [`Tls`]: certificate, key and client authorities from files, which may be replaced while connections are
+//!   open.
 //! - [`Drain`]: how serving ends without failing a request.
 //!
 //! A client that closes its sending half while it waits for an answer counts as gone: its request is dropped,
@@ -38,9 +41,10 @@
 //! let stop = async { /* until a signal comes */ };
 //! server
 //!     .serve(listener, stop, |peer| {
-//!         service_fn(move |request: Request<Incoming>| async move {
+//!         service_fn(move |request: Request<Incoming>| {
 //!             let text = format!("{} asks for {}", peer.address(), request.uri().path());
-//!             Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(text))))
+//!             let response = Response::new(Full::new(Bytes::from(text)));
+//!             async { Ok::<_, std::convert::Infallible>(response) }
 //!         })
 //!     })
 //!     .await;
@@ -58,12 +62,17 @@ mod http1;
 mod http2;
 mod io;
 mod linger;
+mod networks;
 mod peer;
+mod proxy_protocol;
 mod serve;
 mod stall;
+mod tls;
 
 pub use acceptor::{Accepted, Acceptor, Waiting};
 pub use config::{Config, Http2, Linger};
 pub use drain::Drain;
+pub use networks::{Networks, ParseNetworkError};
 pub use peer::Peer;
 pub use serve::Server;
+pub use tls::{Tls, TlsError, TlsFiles};

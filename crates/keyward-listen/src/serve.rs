@@ -43,6 +43,15 @@ impl Server {
         Acceptor::new(listener, self.config(), drain.clone())
     }
 
+    /// What a server has to do beside serving: to keep up with the [files of TLS](Tls::keep_up). Never returns.
+    /// [`serve`](Self::serve) does it; whoever uses its parts polls this beside them.
+    pub async fn keep_up(&self) {
+        match &self.config().tls {
+            Some(tls) => tls.keep_up().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Serves `listener` until `stop` is ready, each connection as a task with the service that `make_service`
     /// makes for it. Then serves what the kernel has accepted already and nothing more, and returns when the
     /// requests in flight are answered, after [`Config::drain_timeout`] at the latest.
@@ -70,11 +79,13 @@ impl Server {
             async move { server.serve_connection(accepted, make_service).await }
         };
         let mut stop = pin!(stop);
+        let mut upkeep = pin!(self.keep_up());
         loop {
             while connections.try_join_next().is_some() {}
             tokio::select! {
                 biased;
                 () = &mut stop => break,
+                () = &mut upkeep => {}
                 accepted = acceptor.accept() => {
                     connections.spawn(connect(accepted));
                 }

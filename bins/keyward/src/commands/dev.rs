@@ -22,7 +22,7 @@ use crate::{
     open::{self, Key, Opened},
     output::{print, remark},
     private_file,
-    server::{self, Listeners, Plane, Server},
+    server::{self, Limits, Listeners, Plane, Server},
 };
 
 const COMMAND: &str = "dev";
@@ -40,10 +40,11 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         8788,
         Plane::Control,
     )?;
+    let limits = Limits::read(&config, args.workers)?;
     let catalogue = config.catalogue()?;
     let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
-    let listeners = Listeners::bind(gateway, control).await?;
+    let listeners = Listeners::bind(gateway, control, &limits).await?;
     make_directory(&data_dir)?;
 
     let opened = open_vault(&config, &data_dir, catalogue).await?;
@@ -52,7 +53,6 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         Ok(prepared) => prepared,
         Err(failure) => return Err(close(opened, failure).await),
     };
-    let limits = config.gateway(args.workers);
     let hosts = config.control.allowed_hosts.clone();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
         Ok(server) => server,

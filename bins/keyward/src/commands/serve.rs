@@ -15,7 +15,7 @@ use crate::{
     logging::{self, START},
     open::{self, Key},
     private_file, secret_input,
-    server::{self, Listeners, Plane, Server},
+    server::{self, Limits, Listeners, Plane, Server},
 };
 
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
@@ -24,12 +24,19 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let data_dir = config.data_dir(None);
     let database = config.database(&data_dir);
     check_key_file(&config, &data_dir)?;
-    let gateway = address(&config, config.gateway.listen, 8787, Plane::Data)?;
-    let control = address(&config, config.control.listen, 8788, Plane::Control)?;
+    let limits = Limits::read(&config, args.workers)?;
+    let gateway = address(&config, config.gateway.listen, 8787, Plane::Data, &limits)?;
+    let control = address(
+        &config,
+        config.control.listen,
+        8788,
+        Plane::Control,
+        &limits,
+    )?;
     let catalogue = config.catalogue()?;
     let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
-    let listeners = Listeners::bind(gateway, control).await?;
+    let listeners = Listeners::bind(gateway, control, &limits).await?;
 
     let opened_database = open::existing_database(&database).await?;
     let unsealed = async {
@@ -50,7 +57,6 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let opened = open::unlock(opened_database, vault, catalogue).await?;
 
     let urls = (listeners.gateway_url(), listeners.control_url());
-    let limits = config.gateway(args.workers);
     let hosts = config.control.allowed_hosts.clone();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
         Ok(server) => server,
@@ -66,15 +72,16 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     .await
 }
 
-/// An address that only this machine reaches, unless the configuration says that any will do.
+/// An address that only this machine reaches, unless there is TLS, or the configuration says that any will do.
 fn address(
     config: &Config,
     configured: Option<SocketAddr>,
     port: u16,
     plane: Plane,
+    limits: &Limits,
 ) -> Result<SocketAddr, Failure> {
     let address = configured.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
-    if address.ip().to_canonical().is_loopback() {
+    if address.ip().to_canonical().is_loopback() || limits.has_tls(plane) {
         return Ok(address);
     }
     if config.danger_plain_http_listen {
@@ -88,7 +95,7 @@ fn address(
         "the {plane} would listen on {address} without TLS"
     ))
     .because("tokens and prompts could be read on the way")
-    .help("listen on 127.0.0.1 behind a proxy that does TLS, or set `danger_plain_http_listen = true`"))
+    .help("set `tls_cert_file` and `tls_key_file`, listen on 127.0.0.1 behind a proxy that does TLS, or set `danger_plain_http_listen = true`"))
 }
 
 /// Whoever copies the data directory must not get the key to it along.

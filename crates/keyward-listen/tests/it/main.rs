@@ -8,5 +8,7 @@ mod draining;
 mod early_answers;
 mod floods;
 mod probes;
+mod proxies;
 mod slow_readers;
+mod tls;
 mod upgrades;
