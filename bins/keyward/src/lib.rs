@@ -12,6 +12,7 @@ mod confirm;
 mod dev_file;
 mod failure;
 mod first;
+mod harden;
 mod logging;
 mod open;
 mod output;
@@ -72,6 +73,8 @@ pub fn check_config(
 }
 
 fn run(command: Command) -> Result<(), Failure> {
+    // Before any thread is started and anything secret is read.
+    let hardening = harden::process();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -79,12 +82,14 @@ fn run(command: Command) -> Result<(), Failure> {
         .map_err(|error| Failure::new("cannot start the runtime").caused_by(&error))?;
     runtime.block_on(async {
         match command {
-            Command::Dev(args) => Box::pin(dev::run(args)).await,
-            Command::Serve(args) => Box::pin(serve::run(args)).await,
+            Command::Dev(args) => Box::pin(dev::run(args, &hardening)).await,
+            Command::Serve(args) => Box::pin(serve::run(args, &hardening)).await,
             Command::Keys(command) => Box::pin(keys::run(command)).await,
             Command::Tokens(command) => Box::pin(tokens::run(command)).await,
             Command::Gateways(command) => Box::pin(gateways::run(command)).await,
-            Command::Vault(VaultCommand::Init(args)) => Box::pin(vault::init(args)).await,
+            Command::Vault(VaultCommand::Init(args)) => {
+                Box::pin(vault::init(args, &hardening)).await
+            }
             Command::Vault(VaultCommand::Status { place, json }) => {
                 Box::pin(vault::status(place, json)).await
             }

@@ -18,6 +18,7 @@ use crate::{
     dev_file::DevFile,
     failure::Failure,
     first::{self, First, GATEWAY},
+    harden::Hardening,
     logging,
     open::{self, Key, Opened},
     output::{print, remark},
@@ -29,9 +30,10 @@ const COMMAND: &str = "dev";
 /// The key file in the data directory of `dev`.
 pub(crate) const KEY_FILE: &str = "key";
 
-pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Failure> {
     let config = Config::load(args.config.as_deref())?;
     logging::init(&config.log, logging::QUIET)?;
+    hardening.tell();
     let data_dir = config.data_dir(args.data_dir.as_deref());
     let gateway = address(args.listen, config.gateway.listen, 8787, Plane::Data)?;
     let control = address(

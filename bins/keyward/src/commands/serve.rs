@@ -12,15 +12,17 @@ use crate::{
     args::ServeArgs,
     config::Config,
     failure::Failure,
+    harden::Hardening,
     logging::{self, START},
     open::{self, Key},
     private_file, secret_input,
     server::{self, Limits, Listeners, Plane, Server},
 };
 
-pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Failure> {
     let config = Config::load(Some(&args.config))?;
     logging::init(&config.log, logging::WITH_START)?;
+    hardening.tell();
     let data_dir = config.data_dir(None);
     let database = config.database(&data_dir);
     check_key_file(&config, &data_dir)?;

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     failure::Failure,
     first::{self, First, GATEWAY},
+    harden::Hardening,
     logging,
     open::{self, Key, Opened},
     output::{Output, print, remark},
@@ -34,9 +35,10 @@ enum TokenOut {
     File(File, PathBuf),
 }
 
-pub(crate) async fn init(args: InitArgs) -> Result<(), Failure> {
+pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Failure> {
     let (mut config, data_dir) = load(&args.place)?;
     logging::init(&config.log, logging::QUIET)?;
+    hardening.tell();
     if args.key_file.is_some() {
         config.seal.key_file.clone_from(&args.key_file);
     }

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod hardening;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod keys;
