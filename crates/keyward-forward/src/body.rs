@@ -4,6 +4,7 @@
 //! that breaks off ends the answer in an error, never cleanly.
 
 mod request;
+mod scrubbed;
 
 use std::{
     error::Error,
@@ -22,6 +23,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 pub(crate) use self::request::{RequestBody, RequestBodyError};
+pub use self::scrubbed::ScrubbedBody;
 use crate::{
     BoxError, Scrubber,
     headers::prepare_trailers,

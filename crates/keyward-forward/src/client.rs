@@ -89,7 +89,7 @@ where
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let rules = &with_scrubber(rules);
         let endpoint = target.endpoint();
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        if headers::is_never_forwarded(request.method()) {
             return Err(ForwardError::new(Kind::Method, endpoint));
         }
         headers::prepare_request(request.headers_mut(), endpoint, &rules.lend())

@@ -69,6 +69,8 @@ pub enum Kind {
     RequestBodyTimeout,
     /// `CONNECT` and `TRACE` are not forwarded: one opens a tunnel, the other sends the credential back.
     Method,
+    /// The path would leave the prefix, or holds what no path may hold.
+    Path,
 }
 
 impl ForwardError {
@@ -108,7 +110,9 @@ impl ForwardError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self.kind {
-            Kind::RequestBody | Kind::RequestBodyTimeout | Kind::Method => Fault::Client,
+            Kind::RequestBody | Kind::RequestBodyTimeout | Kind::Method | Kind::Path => {
+                Fault::Client
+            }
             Kind::WrongDestination | Kind::AddressForbidden => Fault::Us,
             Kind::ConnectRefused
             | Kind::Unresolvable
@@ -178,6 +182,7 @@ impl fmt::Display for ForwardError {
             Kind::RequestBody => f.write_str("the request's body broke off"),
             Kind::RequestBodyTimeout => f.write_str("the request's body came too slowly"),
             Kind::Method => f.write_str("this method is not forwarded"),
+            Kind::Path => f.write_str("the path leads outside what is forwarded"),
         }
     }
 }

@@ -18,7 +18,7 @@
 mod length;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{self, ACCEPT_ENCODING, CONNECTION, HOST},
 };
 
@@ -26,7 +26,7 @@ pub(crate) use self::length::{frame_request, frame_response};
 use crate::{
     AcceptEncoding, CdnLoop, Endpoint, Rules, Scrubber, Target,
     location::{self, RedirectOutside},
-    strip::{begins_like, looks_like},
+    strip::{COMMON_CREDENTIALS, begins_like, looks_like},
 };
 
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
@@ -118,6 +118,11 @@ fn scrub(headers: &mut HeaderMap, scrubber: &Scrubber) {
     }
 }
 
+/// `CONNECT` opens a tunnel, `TRACE` sends the credential back.
+pub(crate) fn is_never_forwarded(method: &Method) -> bool {
+    matches!(*method, Method::CONNECT | Method::TRACE)
+}
+
 /// Removes every header whose name `goes` says goes.
 fn remove_all(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
     // Names are collected before they are removed, a few at a time and on the stack: a map lends its names
@@ -185,15 +190,9 @@ fn is_framing(name: &str) -> bool {
 /// Headers that carry a provider's key somewhere. Protected even where the client's own key goes through
 /// and no list names them.
 fn is_credential(name: &str) -> bool {
-    const CREDENTIALS: [&[u8]; 4] = [
-        b"authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-goog-api-key",
-    ];
-    CREDENTIALS
+    COMMON_CREDENTIALS
         .iter()
-        .any(|listed| looks_like(name.as_bytes(), listed))
+        .any(|listed| looks_like(name.as_bytes(), listed.as_bytes()))
 }
 
 fn goes_from_request(name: &str, rules: &Rules<'_>) -> bool {

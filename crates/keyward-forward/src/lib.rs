@@ -11,6 +11,8 @@
 //! - [`Dial`], [`SystemDial`]: how connections are made.
 //! - [`Forwarder`]: joins the above, with a pool of its own.
 //! - [`Handshake`], [`Tunnel`]: WebSockets, over connections of their own.
+//! - `ForwardService`, `InjectLayer` (feature `tower`): the forwarder as a service for one upstream, and a layer
+//!   that gives an existing client a credential without any forwarder.
 //!
 //! It knows no provider, no gateway token, no server and no store. It follows no redirect, decompresses
 //! nothing, and sends nothing twice that an upstream may have seen. Stated limit: a compressed body passes
@@ -59,25 +61,33 @@ pub mod dial;
 mod endpoint;
 mod error;
 pub mod headers;
+#[cfg(feature = "tower")]
+mod inject;
 mod location;
 mod pool;
 mod retry;
 mod rules;
 mod scrub;
+#[cfg(feature = "tower")]
+mod service;
 mod strip;
 mod target;
 mod tunnel;
 mod upgrade;
 
-pub use body::{BodyError, ResponseBody};
+pub use body::{BodyError, ResponseBody, ScrubbedBody};
 pub use client::Forwarder;
 pub use config::Config;
 pub use dial::{BoxFuture, Connection, Dial, DialError, Offer, Protocol, SystemDial, TlsConfig};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{BoxError, Fault, ForwardError, Kind};
+#[cfg(feature = "tower")]
+pub use inject::{Inject, InjectError, InjectFuture, InjectLayer};
 pub use location::RedirectOutside;
-pub use rules::{AcceptEncoding, CdnLoop, LocationRule, Rules};
+pub use rules::{AcceptEncoding, CdnLoop, LocationRule, RuleSet, Rules};
 pub use scrub::{Forms, ScrubStream, Scrubber};
+#[cfg(feature = "tower")]
+pub use service::ForwardService;
 pub use strip::StripList;
 pub use target::{Target, TargetError};
 pub use tunnel::{Tunnel, TunnelEnd, TunnelLimits, TunnelReport};

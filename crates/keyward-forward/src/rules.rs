@@ -1,10 +1,13 @@
 //! What one request's rewriting is to do, as its caller decided it.
 
+mod owned;
+
 use std::sync::Arc;
 
 use http::HeaderValue;
 use keyward_secret::{BoundCredential, Origin};
 
+pub use self::owned::RuleSet;
 use crate::{Scrubber, StripList};
 
 /// How one request and its answer are rewritten. Borrows everything; made per request at no cost.

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// Headers that some API takes a credential in, in lower case.
+pub(crate) const COMMON_CREDENTIALS: [&str; 4] =
+    ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
 /// Names and name prefixes of headers that never reach one provider: the credential headers of that
 /// provider and of all others, and whatever else its operator lists.
 ///
@@ -34,6 +38,13 @@ impl StripList {
             prefixes: prefixes.into_iter().map(fold).collect(),
             lengths,
         }
+    }
+
+    /// The headers that APIs commonly take a credential in: `Authorization`, `X-Api-Key`, `Api-Key` and
+    /// `X-Goog-Api-Key`.
+    #[must_use]
+    pub fn credentials() -> Self {
+        Self::new(COMMON_CREDENTIALS, [])
     }
 
     /// Whether a header of this name, in lower case, is listed.

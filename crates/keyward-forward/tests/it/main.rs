@@ -8,6 +8,8 @@ mod guard;
 #[cfg(test)]
 mod rewriting;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod timeouts;
