@@ -3,6 +3,7 @@
 //! A frame is asked for only when the other side wants one, so a slow reader slows the writer. An upstream
 //! that breaks off ends the answer in an error, never cleanly.
 
+mod held;
 mod request;
 mod scrubbed;
 
@@ -22,8 +23,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-pub(crate) use self::request::{RequestBody, RequestBodyError};
 pub use self::scrubbed::ScrubbedBody;
+pub(crate) use self::{
+    held::HeldBody,
+    request::{RequestBody, RequestBodyError},
+};
 use crate::{
     BoxError, Scrubber,
     headers::prepare_trailers,

@@ -1,7 +1,7 @@
 //! The forwarder: the way of one request from its rewriting to the first frame of its answer.
 //!
-//! HTTP/1.1 upstreams, in clear and over TLS. HTTP/2 upstreams, shared per origin, come in beside
-//! [`Pool`]: the dialler tells the protocol, and `attempt` asks the origin's shared sender first.
+//! HTTP/1.1 connections are this forwarder's own ([`Pool`]); HTTP/2 connections are shared per origin
+//! ([`Shared`]). Which of them an origin speaks, the last dial told.
 
 use std::{
     fmt,
@@ -9,6 +9,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,14 +19,18 @@ use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1},
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::Instant;
 
 use crate::{
-    BoxError, Config, Dial, Endpoint, ForwardError, Kind, ResponseBody, Rules, Scrubber, Target,
-    body::{RequestBody, RequestBodyError},
-    dial::Offer,
+    BoxError, Config, Dial, DialError, Endpoint, ForwardError, Kind, Protocol, ResponseBody, Rules,
+    Scrubber, Shared, Target,
+    age::Ages,
+    body::{Lease, RequestBody, RequestBodyError},
+    dial::{self, Offer},
+    gate::{Ask, Permit, Turn},
     headers::{self, frame_request, frame_response, is_identity},
+    http2::{self, Cause, Http2, Stream, Unanswered},
     pool::{Conn, Pool, Shelf},
     retry::{self, Failure, Next},
     scrub::Forms,
@@ -33,17 +38,29 @@ use crate::{
 
 /// Bytes hyper may buffer per connection and direction, beyond a head.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// A connection unused for longer is looked at before it is used again. Under load connections come back
+/// within less; and what closes within this time of an answer closes whether we look or not.
+const LOOK_AFTER: Duration = Duration::from_millis(5);
 
 /// Forwards requests whose bodies are `B`, over connections of its own.
 ///
-/// A worker owns one: nothing is shared between forwarders but the dialler. Connections run as tasks of the
-/// runtime that [`forward`](Self::forward) is called on, and end when the forwarder is dropped and their
+/// A worker owns one. HTTP/1.1 connections are its own; HTTP/2 connections, and how many connections an origin
+/// may have, are [shared](Self::sharing) with other forwarders. Connections run as tasks of the runtime that
+/// [`forward`](Self::forward) is called on, and end when all forwarders that share them are dropped and their
 /// last answers are read or dropped.
 pub struct Forwarder<B> {
     dial: Arc<dyn Dial>,
     config: Config,
     http1: http1::Builder,
+    http2: hyper::client::conn::http2::Builder<TokioExecutor>,
     pool: Pool<B>,
+    ages: Ages,
+}
+
+/// What a request goes out on.
+enum Way<B> {
+    Http1(Box<Conn<B>>),
+    Http2(Stream<B>),
 }
 
 type Attempt<B> = Result<Response<Incoming>, TrySendError<Request<RequestBody<B>>>>;
@@ -53,15 +70,25 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    /// A forwarder without connections.
+    /// A forwarder that shares nothing.
     #[must_use]
     pub fn new(dial: Arc<dyn Dial>, config: Config) -> Self {
+        let shared = Shared::new(&config);
+        Self::sharing(dial, config, shared)
+    }
+
+    /// A forwarder that shares connections with all others that got a clone of `shared`. All should have equal
+    /// configurations.
+    #[must_use]
+    pub fn sharing(dial: Arc<dyn Dial>, config: Config, shared: Shared<B>) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .max_header_size(config.max_response_head_bytes)
             .max_buf_size(config.max_response_head_bytes.max(BUFFER_BYTES));
         Self {
-            pool: Pool::new(config.pool_idle_timeout, config.max_idle_per_origin),
+            http2: http2::builder(&config),
+            pool: Pool::new(&config, shared),
+            ages: Ages::new(config.max_connection_age),
             dial,
             config,
             http1,
@@ -75,7 +102,8 @@ where
     /// not pass. The answer's head is rewritten, and its body scrubbed as it comes. An answer may come while
     /// the client still sends; 1xx answers are swallowed.
     ///
-    /// Dropping the future, or the answer's body before its end, closes the connection.
+    /// Dropping the future, or the answer's body before its end, closes the connection, or over HTTP/2 resets
+    /// the stream.
     ///
     /// # Errors
     ///
@@ -101,10 +129,10 @@ where
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         let body = RequestBody::new(body, self.config.request_idle_timeout);
-        let (response, conn) = self
+        let (response, lease) = self
             .exchange(Request::from_parts(parts, body), endpoint)
             .await?;
-        self.answer(response, conn, &method, &target, &rules.lend())
+        self.answer(response, lease, &method, &target, &rules.lend())
     }
 
     /// Closes connections that are unused for too long or closed by the other side.
@@ -112,108 +140,187 @@ where
     /// Happens by itself when a new connection is made; a worker that may see no traffic for long calls it
     /// now and then.
     pub fn sweep(&self) {
-        self.pool.sweep(Instant::now());
+        self.pool.sweep(Instant::now(), &self.config);
     }
 
-    /// How many unused connections are kept.
+    /// How many unused HTTP/1.1 connections are kept.
     #[must_use]
     pub fn idle_connections(&self) -> usize {
         self.pool.idle()
     }
 
-    /// Sends the request, again where nothing of it was sent.
+    /// Sends the request, again where the upstream cannot have worked on it.
     async fn exchange(
         &self,
         mut request: Request<RequestBody<B>>,
         endpoint: &Arc<Endpoint>,
-    ) -> Result<(Response<Incoming>, Box<Conn<B>>), ForwardError> {
+    ) -> Result<(Response<Incoming>, Box<dyn Lease>), ForwardError> {
         let shelf = self.pool.shelf(endpoint.origin());
         let mut now = Instant::now();
-        let mut kept = self.pool.take(&shelf, now);
+        let mut kept = self.take(&shelf, now).await;
         let mut attempt: u8 = 0;
         loop {
             attempt = attempt.saturating_add(1);
             let is_kept = kept.is_some();
-            let mut conn = match kept.take() {
-                Some(conn) => conn,
+            let way = match kept.take() {
+                Some(way) => way,
                 None => {
                     // Boxed because it is rare and large: the future of every request would carry its room.
-                    let conn = Box::pin(self.open(endpoint, &shelf)).await?;
+                    let opening = self.open(endpoint, &shelf, self.config.offer);
+                    let way = Box::pin(opening).await?;
                     now = Instant::now();
-                    conn
+                    way
                 }
             };
             let deadline = now + self.config.response_header_timeout;
-            let mut error = match send(&mut conn, request, deadline).await {
-                Some(Ok(response)) => return Ok((response, conn)),
-                Some(Err(error)) => error,
-                None => return Err(ForwardError::new(Kind::HeaderTimeout, endpoint)),
+            let failed = match way {
+                Way::Http1(mut conn) => match send(&mut conn, request, deadline).await {
+                    Some(Ok(response)) => return Ok((response, conn)),
+                    Some(Err(error)) => Unanswered::over_http1(error, is_kept),
+                    None => return Err(ForwardError::new(Kind::HeaderTimeout, endpoint)),
+                },
+                Way::Http2(stream) => {
+                    let room = self.config.replay_bytes;
+                    let sending = stream.send(request, endpoint, deadline, room);
+                    match Box::pin(sending).await {
+                        Ok((response, stream)) => return Ok((response, stream)),
+                        Err(failed) => failed.on_fresh(!is_kept),
+                    }
+                }
             };
-            let unsent = error.take_message();
-            let failure = match (&unsent, is_kept) {
-                (Some(_), true) => Failure::UnsentOnKept,
-                (Some(_), false) => Failure::UnsentOnFresh,
-                (None, _) => Failure::Sent,
-            };
-            let again = retry::next(failure, attempt);
-            let (Next::Again | Next::AgainFresh, Some(unsent)) = (again, unsent) else {
-                return Err(unanswered(error.into_error(), endpoint));
+            let again = retry::next(failed.failure, attempt);
+            let (Next::Again | Next::AgainFresh, Some(unsent)) = (again, failed.request) else {
+                return Err(unanswered(failed.cause, endpoint));
             };
             request = unsent;
             if again == Next::Again {
-                kept = self.pool.take(&shelf, now);
+                kept = self.take(&shelf, now).await;
             }
         }
     }
 
-    /// A new connection that speaks HTTP/1.1, for an exchange that only it can carry.
+    /// A connection that speaks HTTP/1.1, for an exchange that only it can carry.
     pub(crate) async fn open_http1(
         &self,
         endpoint: &Arc<Endpoint>,
     ) -> Result<Box<Conn<B>>, ForwardError> {
         let shelf = self.pool.shelf(endpoint.origin());
-        self.open(endpoint, &shelf).await
+        match self.open(endpoint, &shelf, Offer::Http1).await? {
+            Way::Http1(conn) => Ok(conn),
+            // A dialler that agrees on what it was not to offer.
+            Way::Http2(_stream) => Err(ForwardError::new(Kind::InvalidAnswer, endpoint)),
+        }
     }
 
     pub(crate) const fn config(&self) -> &Config {
         &self.config
     }
 
+    /// A connection or a stream that is there already.
+    async fn take(&self, shelf: &Arc<Shelf<B>>, now: Instant) -> Option<Way<B>> {
+        if shelf.gate.is_http2() {
+            return shelf.gate.stream(now).map(Way::Http2);
+        }
+        let conn = shelf.take(now)?;
+        if conn.idle_for(now) < LOOK_AFTER {
+            return Some(Way::Http1(conn));
+        }
+        // The other side may have closed it, and we not have looked: the runtime looks at its sockets before
+        // it comes back to a task that yields, and hyper then closes the connection or hands an unsent
+        // request back. That costs a look at the sockets, and only where the worker was idle anyway.
+        tokio::task::yield_now().await;
+        match conn.sender.is_ready() {
+            true => Some(Way::Http1(conn)),
+            false => shelf.take(now).map(Way::Http1),
+        }
+    }
+
+    /// A connection or a stream that is not there yet: makes one, or waits for one.
     async fn open(
         &self,
         endpoint: &Arc<Endpoint>,
         shelf: &Arc<Shelf<B>>,
-    ) -> Result<Box<Conn<B>>, ForwardError> {
+        offer: Offer,
+    ) -> Result<Way<B>, ForwardError> {
         self.sweep();
-        let dial = self.dial.dial(endpoint.origin(), Offer::Http1);
-        let connection = match tokio::time::timeout(self.config.connect_timeout, dial).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
+        let now = Instant::now();
+        let turn = match shelf.gate.ask(offer, now) {
+            Ask::Turn(turn) => turn,
+            Ask::Full => return Err(ForwardError::new(Kind::Busy, endpoint)),
+            Ask::Wait(mut waiting) => {
+                let turn = waiting.turn();
+                match tokio::time::timeout(self.config.queue_timeout, turn).await {
+                    Ok(Some(turn)) => turn,
+                    _ => return Err(ForwardError::new(Kind::Busy, endpoint)),
+                }
+            }
+        };
+        match turn {
+            Turn::Kept(mut conn) => {
+                conn.move_to(shelf, now);
+                Ok(Way::Http1(conn))
+            }
+            Turn::Stream(stream) => Ok(Way::Http2(stream)),
+            Turn::Dial(permit) => self.dial(endpoint, shelf, permit, offer).await,
+            Turn::Failed(error) => {
+                let kind = error.kind().into();
+                Err(ForwardError::because(kind, endpoint, error))
+            }
+        }
+    }
+
+    async fn dial(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        shelf: &Arc<Shelf<B>>,
+        mut permit: Permit<B>,
+        offer: Offer,
+    ) -> Result<Way<B>, ForwardError> {
+        let dial = self.dial.dial(endpoint.origin(), offer);
+        let dialled = match tokio::time::timeout(self.config.connect_timeout, dial).await {
+            Ok(dialled) => dialled,
+            Err(elapsed) => Err(DialError::new(dial::Kind::Timeout, elapsed)),
+        };
+        let connection = match dialled {
+            Ok(connection) => connection,
+            Err(error) => {
+                let error = Arc::new(error);
+                permit.failed(&error);
                 let kind = error.kind().into();
                 return Err(ForwardError::because(kind, endpoint, error));
             }
-            Err(elapsed) => {
-                let kind = Kind::ConnectTimeout;
-                return Err(ForwardError::because(kind, endpoint, elapsed));
-            }
         };
-        let handshake = self.http1.handshake(TokioIo::new(connection)).await;
-        let (sender, connection) = handshake
-            .map_err(|error| ForwardError::because(Kind::UpstreamClosed, endpoint, error))?;
-        // The task ends with its connection: when the sender and the last body are dropped, or when the
-        // other side closes.
-        drop(tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "an upstream connection ended");
+        let broken = |error| ForwardError::because(Kind::UpstreamClosed, endpoint, error);
+        let old_at = self.ages.end_of_next(Instant::now());
+        match connection.protocol() {
+            Protocol::Http1 => {
+                let handshake = self.http1.handshake(TokioIo::new(connection)).await;
+                let (sender, connection) = handshake.map_err(broken)?;
+                permit.opened_http1(&shelf.gate);
+                // The task ends with its connection: when the sender and the last body are dropped, or when
+                // the other side closes.
+                drop(tokio::spawn(async move {
+                    let _permit = permit;
+                    if let Err(error) = connection.with_upgrades().await {
+                        tracing::debug!(%error, "an upstream connection ended");
+                    }
+                }));
+                let conn = Conn::new(sender, shelf, Instant::now(), old_at);
+                Ok(Way::Http1(conn))
             }
-        }));
-        Ok(Conn::new(sender, shelf, Instant::now()))
+            Protocol::Http2 => {
+                let started = Http2::start(&self.http2, connection, &shelf.gate, permit, old_at);
+                let started = started.await;
+                let stream = started.map_err(broken)?;
+                Ok(Way::Http2(stream))
+            }
+        }
     }
 
     pub(crate) fn answer(
         &self,
         response: Response<Incoming>,
-        conn: Box<Conn<B>>,
+        lease: Box<dyn Lease>,
         method: &Method,
         target: &Target,
         rules: &Rules<'_>,
@@ -237,7 +344,7 @@ where
             true => Forms::Raw,
         };
         let scrub = rules.scrubber.map(|scrubber| (scrubber.clone(), forms));
-        let body = ResponseBody::new(incoming, conn, scrub, self.config.response_idle_timeout);
+        let body = ResponseBody::new(incoming, lease, scrub, self.config.response_idle_timeout);
         Ok(Response::from_parts(parts, body))
     }
 }
@@ -299,15 +406,46 @@ where
     .await
 }
 
-/// Why hyper has no answer.
-pub(crate) fn unanswered(error: hyper::Error, endpoint: &Arc<Endpoint>) -> ForwardError {
-    let body = std::error::Error::source(&error)
-        .and_then(|source| source.downcast_ref::<RequestBodyError>());
-    let kind = match body {
-        Some(RequestBodyError::Idle) => Kind::RequestBodyTimeout,
-        Some(RequestBodyError::Broken(_)) => Kind::RequestBody,
-        None if error.is_parse() => Kind::InvalidAnswer,
-        None => Kind::UpstreamClosed,
+impl<B> Unanswered<B> {
+    fn over_http1(mut error: TrySendError<Request<RequestBody<B>>>, is_kept: bool) -> Self {
+        let request = error.take_message();
+        Self {
+            failure: match (&request, is_kept) {
+                (Some(_), true) => Failure::UnsentOnKept,
+                (Some(_), false) => Failure::UnsentOnFresh,
+                (None, _) => Failure::Sent,
+            },
+            request,
+            cause: Cause::Failed(error.into_error()),
+        }
+    }
+
+    fn on_fresh(mut self, is_fresh: bool) -> Self {
+        if is_fresh && self.failure == Failure::UnsentOnKept {
+            self.failure = Failure::UnsentOnFresh;
+        }
+        self
+    }
+}
+
+/// Why there is no answer.
+pub(crate) fn unanswered(cause: Cause, endpoint: &Arc<Endpoint>) -> ForwardError {
+    let of_body = |body: &RequestBodyError| match body {
+        RequestBodyError::Idle => Kind::RequestBodyTimeout,
+        RequestBodyError::Broken(_) => Kind::RequestBody,
     };
-    ForwardError::because(kind, endpoint, error)
+    match cause {
+        Cause::TimedOut => ForwardError::new(Kind::HeaderTimeout, endpoint),
+        Cause::RequestBody(error) => ForwardError::because(of_body(&error), endpoint, error),
+        Cause::Failed(error) => {
+            let body = std::error::Error::source(&error)
+                .and_then(|source| source.downcast_ref::<RequestBodyError>());
+            let kind = match body {
+                Some(body) => of_body(body),
+                None if error.is_parse() => Kind::InvalidAnswer,
+                None => Kind::UpstreamClosed,
+            };
+            ForwardError::because(kind, endpoint, error)
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! One upstream, prepared once and shared by every request that goes there.
 
 use bytes::Bytes;
-use http::HeaderValue;
-use keyward_secret::Origin;
+use http::{HeaderValue, uri};
+use keyward_secret::{Origin, Scheme};
 
 /// One upstream: its origin, and the `Host` header that every request to it carries.
 ///
@@ -11,6 +11,8 @@ use keyward_secret::Origin;
 pub struct Endpoint {
     origin: Origin,
     host: HeaderValue,
+    scheme: uri::Scheme,
+    authority: uri::Authority,
 }
 
 /// The origin cannot stand in a `Host` header.
@@ -27,10 +29,22 @@ impl Endpoint {
     ///
     /// When the host cannot stand in a header. What [`Origin::parse`] accepts can.
     pub fn new(origin: Origin) -> Result<Self, EndpointError> {
-        match HeaderValue::from_maybe_shared(Bytes::from(origin.authority())) {
-            Ok(host) => Ok(Self { origin, host }),
-            Err(_invalid) => Err(EndpointError { origin }),
-        }
+        let text = Bytes::from(origin.authority());
+        let host = HeaderValue::from_maybe_shared(text.clone());
+        let authority = uri::Authority::from_maybe_shared(text);
+        let (Ok(host), Ok(authority)) = (host, authority) else {
+            return Err(EndpointError { origin });
+        };
+        let scheme = match origin.scheme() {
+            Scheme::Https => uri::Scheme::HTTPS,
+            Scheme::Http => uri::Scheme::HTTP,
+        };
+        Ok(Self {
+            origin,
+            host,
+            scheme,
+            authority,
+        })
     }
 
     /// Where requests go.
@@ -43,6 +57,16 @@ impl Endpoint {
     #[must_use]
     pub const fn host(&self) -> &HeaderValue {
         &self.host
+    }
+
+    /// HTTP/2's `:scheme`.
+    pub(crate) const fn scheme(&self) -> &uri::Scheme {
+        &self.scheme
+    }
+
+    /// HTTP/2's `:authority`. A clone shares the bytes.
+    pub(crate) const fn authority(&self) -> &uri::Authority {
+        &self.authority
     }
 }
 

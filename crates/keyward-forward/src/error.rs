@@ -49,6 +49,9 @@ pub enum Kind {
     Tls,
     /// Resolving, connecting and the handshake took too long.
     ConnectTimeout,
+    /// The upstream has as many connections as it may have, all are in use, and too many requests wait for
+    /// one, or this one waited too long.
+    Busy,
     /// The upstream did not answer in time.
     HeaderTimeout,
     /// The upstream closed the connection before it answered.
@@ -113,7 +116,7 @@ impl ForwardError {
             Kind::RequestBody | Kind::RequestBodyTimeout | Kind::Method | Kind::Path => {
                 Fault::Client
             }
-            Kind::WrongDestination | Kind::AddressForbidden => Fault::Us,
+            Kind::WrongDestination | Kind::AddressForbidden | Kind::Busy => Fault::Us,
             Kind::ConnectRefused
             | Kind::Unresolvable
             | Kind::Unreachable
@@ -144,6 +147,7 @@ impl ForwardError {
                 | Kind::Unreachable
                 | Kind::Tls
                 | Kind::ConnectTimeout
+                | Kind::Busy
         )
     }
 }
@@ -160,6 +164,7 @@ impl fmt::Display for ForwardError {
             }
             Kind::Tls => write!(f, "the TLS handshake with {host} failed"),
             Kind::ConnectTimeout => write!(f, "connecting to {host} took too long"),
+            Kind::Busy => write!(f, "too many requests wait for {host}"),
             Kind::HeaderTimeout => write!(f, "{host} did not answer in time"),
             Kind::UpstreamClosed => {
                 write!(f, "{host} closed the connection before it answered")
@@ -224,6 +229,7 @@ mod tests {
             (Kind::ConnectRefused, Fault::Upstream, false, true),
             (Kind::ConnectTimeout, Fault::Upstream, true, true),
             (Kind::HeaderTimeout, Fault::Upstream, true, false),
+            (Kind::Busy, Fault::Us, false, true),
             (Kind::UpstreamClosed, Fault::Upstream, false, false),
             (Kind::RequestBody, Fault::Client, false, false),
             (Kind::RequestBodyTimeout, Fault::Client, false, false),

@@ -54,13 +54,16 @@
 //! # }
 //! ```
 
+mod age;
 mod body;
 mod client;
 mod config;
 pub mod dial;
 mod endpoint;
 mod error;
+mod gate;
 pub mod headers;
+mod http2;
 #[cfg(feature = "tower")]
 mod inject;
 mod location;
@@ -81,6 +84,7 @@ pub use config::Config;
 pub use dial::{BoxFuture, Connection, Dial, DialError, Offer, Protocol, SystemDial, TlsConfig};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{BoxError, Fault, ForwardError, Kind};
+pub use gate::{Load, Shared};
 #[cfg(feature = "tower")]
 pub use inject::{Inject, InjectError, InjectFuture, InjectLayer};
 pub use location::RedirectOutside;

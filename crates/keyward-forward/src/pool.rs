@@ -15,7 +15,11 @@ use hyper::client::conn::http1::SendRequest;
 use keyward_secret::Origin;
 use tokio::time::{Instant, Sleep};
 
-use crate::body::{Lease, RequestBody};
+use crate::{
+    Config,
+    body::{Lease, RequestBody},
+    gate::{Gate, Shared},
+};
 
 /// Above this many origins, shelves that hold nothing are thrown away.
 const SHELVES_KEPT: usize = 256;
@@ -26,6 +30,7 @@ const SHELVES_KEPT: usize = 256;
 /// never contends for them.
 pub(crate) struct Pool<B> {
     shelves: Mutex<HashMap<Origin, Arc<Shelf<B>>>>,
+    shared: Shared<B>,
     idle_timeout: Duration,
     max_idle: usize,
 }
@@ -38,6 +43,8 @@ pub(crate) struct Shelf<B> {
     )]
     idle: Mutex<Vec<Box<Conn<B>>>>,
     max_idle: usize,
+    idle_timeout: Duration,
+    pub(crate) gate: Arc<Gate<B>>,
 }
 
 /// One connection. Boxed once for its lifetime, so that a body can hold it without knowing `B`.
@@ -47,14 +54,17 @@ pub(crate) struct Conn<B> {
     pub(crate) timer: Pin<Box<Sleep>>,
     shelf: Weak<Shelf<B>>,
     idle_since: Instant,
+    /// Kept no longer than until then, so that a changed address takes effect.
+    old_at: Instant,
 }
 
 impl<B> Pool<B> {
-    pub(crate) fn new(idle_timeout: Duration, max_idle: usize) -> Self {
+    pub(crate) fn new(config: &Config, shared: Shared<B>) -> Self {
         Self {
             shelves: Mutex::default(),
-            idle_timeout,
-            max_idle,
+            shared,
+            idle_timeout: config.pool_idle_timeout,
+            max_idle: config.max_idle_per_origin,
         }
     }
 
@@ -70,20 +80,20 @@ impl<B> Pool<B> {
         let shelf = Arc::new(Shelf {
             idle: Mutex::default(),
             max_idle: self.max_idle,
+            idle_timeout: self.idle_timeout,
+            gate: self.shared.gate(origin),
         });
+        shelf.gate.add_shelf(&shelf);
         shelves.insert(origin.clone(), shelf.clone());
         shelf
     }
 
-    /// A kept connection that can take a request now.
-    pub(crate) fn take(&self, shelf: &Shelf<B>, now: Instant) -> Option<Box<Conn<B>>> {
-        shelf.take(now, self.idle_timeout)
-    }
-
-    /// Closes what is unused for too long or closed by the other side.
-    pub(crate) fn sweep(&self, now: Instant) {
-        for shelf in lock(&self.shelves).values() {
-            shelf.sweep(now, self.idle_timeout);
+    /// Closes what is unused for too long, too old, or closed by the other side.
+    pub(crate) fn sweep(&self, now: Instant, config: &Config) {
+        let shelves: Vec<_> = lock(&self.shelves).values().cloned().collect();
+        for shelf in shelves {
+            shelf.sweep(now);
+            shelf.gate.sweep(now, config);
         }
     }
 
@@ -95,10 +105,10 @@ impl<B> Pool<B> {
 }
 
 impl<B> Shelf<B> {
-    fn take(&self, now: Instant, idle_timeout: Duration) -> Option<Box<Conn<B>>> {
+    /// A kept connection that can take a request now, the last used first.
+    pub(crate) fn take(&self, now: Instant) -> Option<Box<Conn<B>>> {
         let mut idle = lock(&self.idle);
-        let is_old =
-            |conn: &Conn<B>| now.saturating_duration_since(conn.idle_since) >= idle_timeout;
+        let is_old = |conn: &Conn<B>| conn.idle_for(now) >= self.idle_timeout;
         if idle.first().is_some_and(|conn| is_old(conn)) {
             idle.retain(|conn| !is_old(conn));
         }
@@ -114,11 +124,29 @@ impl<B> Shelf<B> {
         None
     }
 
-    fn sweep(&self, now: Instant, idle_timeout: Duration) {
+    fn sweep(&self, now: Instant) {
         lock(&self.idle).retain(|conn| {
-            let age = now.saturating_duration_since(conn.idle_since);
-            age < idle_timeout && !conn.sender.is_closed()
+            let is_kept = conn.idle_for(now) < self.idle_timeout && now < conn.old_at;
+            is_kept && !conn.sender.is_closed()
         });
+    }
+
+    /// Keeps a connection, unless somebody waits for one or there are enough.
+    fn keep(&self, conn: Box<Conn<B>>) {
+        let mut idle = lock(&self.idle);
+        if !self.gate.is_wanted() {
+            if idle.len() < self.max_idle {
+                idle.push(conn);
+            }
+            return;
+        }
+        drop(idle);
+        if let Err(conn) = self.gate.hand(conn) {
+            let mut idle = lock(&self.idle);
+            if idle.len() < self.max_idle {
+                idle.push(conn);
+            }
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -131,13 +159,36 @@ impl<B> Conn<B> {
         sender: SendRequest<RequestBody<B>>,
         shelf: &Arc<Shelf<B>>,
         now: Instant,
+        old_at: Instant,
     ) -> Box<Self> {
         Box::new(Self {
             sender,
             timer: Box::pin(tokio::time::sleep_until(now)),
             shelf: Arc::downgrade(shelf),
             idle_since: now,
+            old_at,
         })
+    }
+
+    /// How long it is unused.
+    pub(crate) fn idle_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.idle_since)
+    }
+
+    /// Makes it a connection of another forwarder, with a timer of the runtime that asks.
+    pub(crate) fn move_to(&mut self, shelf: &Arc<Shelf<B>>, now: Instant) {
+        self.shelf = Arc::downgrade(shelf);
+        self.timer = Box::pin(tokio::time::sleep_until(now));
+    }
+
+    /// Puts it where its forwarder finds it, as unused for as long as it was.
+    pub(crate) fn keep(self: Box<Self>) {
+        if self.sender.is_closed() {
+            return;
+        }
+        if let Some(shelf) = self.shelf.upgrade() {
+            shelf.keep(self);
+        }
     }
 }
 
@@ -147,15 +198,9 @@ impl<B: Send> Lease for Conn<B> {
     }
 
     fn give_back(mut self: Box<Self>) {
-        if self.sender.is_closed() {
-            return;
-        }
-        if let Some(shelf) = self.shelf.upgrade() {
-            self.idle_since = Instant::now();
-            let mut idle = lock(&shelf.idle);
-            if idle.len() < shelf.max_idle {
-                idle.push(self);
-            }
+        self.idle_since = Instant::now();
+        if self.idle_since < self.old_at {
+            self.keep();
         }
     }
 }

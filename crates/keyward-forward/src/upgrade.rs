@@ -19,6 +19,7 @@ use crate::{
     body::RequestBody,
     client::{send, unanswered, with_scrubber},
     headers::{self, frame_request},
+    http2::Cause,
 };
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -76,7 +77,9 @@ where
         let request = Request::from_parts(parts, body);
         let mut response = match send(&mut conn, request, deadline).await {
             Some(Ok(response)) => response,
-            Some(Err(error)) => return Err(unanswered(error.into_error(), endpoint)),
+            Some(Err(error)) => {
+                return Err(unanswered(Cause::Failed(error.into_error()), endpoint));
+            }
             None => return Err(ForwardError::new(Kind::HeaderTimeout, endpoint)),
         };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {

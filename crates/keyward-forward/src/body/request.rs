@@ -1,6 +1,7 @@
 //! The client's body on its way up.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -20,6 +21,8 @@ pub(crate) struct RequestBody<B> {
     limit: Duration,
     /// Made when the client pauses for the first time; a body that came with its head needs none.
     timer: Option<Pin<Box<Sleep>>>,
+    /// What an earlier attempt took, and the next one takes first.
+    taken: Option<Box<VecDeque<Bytes>>>,
 }
 
 /// The client's body did not come to its end.
@@ -38,7 +41,29 @@ impl<B> RequestBody<B> {
             idle: IdleTimer::new(limit),
             limit,
             timer: None,
+            taken: None,
         }
+    }
+
+    /// The body with what was taken from it put back before the rest.
+    pub(crate) fn behind(mut self, taken: Vec<Bytes>) -> Self {
+        if !taken.is_empty() {
+            let mut front = VecDeque::from(taken);
+            if let Some(rest) = self.taken.take() {
+                front.extend(*rest);
+            }
+            self.taken = Some(Box::new(front));
+        }
+        self
+    }
+
+    fn take_again(&mut self) -> Option<Bytes> {
+        let taken = self.taken.as_mut()?;
+        let first = taken.pop_front();
+        if taken.is_empty() {
+            self.taken = None;
+        }
+        first
     }
 }
 
@@ -55,6 +80,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = &mut *self;
+        if let Some(data) = this.take_again() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
         loop {
             match Pin::new(&mut this.inner).poll_frame(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
@@ -80,10 +108,18 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.taken.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let mut hint = self.inner.size_hint();
+        if let Some(taken) = &self.taken {
+            let more = taken.iter().map(|data| data.len() as u64).sum();
+            match hint.exact() {
+                Some(exact) => hint.set_exact(exact.saturating_add(more)),
+                None => hint.set_lower(hint.lower().saturating_add(more)),
+            }
+        }
+        hint
     }
 }

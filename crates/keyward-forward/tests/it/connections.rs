@@ -170,6 +170,97 @@ async fn a_request_whose_head_was_written_is_never_sent_twice() {
     assert_eq!((heads.load(Ordering::SeqCst), upstream.accepted()), (1, 1));
 }
 
+#[tokio::test]
+async fn a_connection_serves_no_longer_than_its_age() {
+    let upstream = Upstream::always(OK).await;
+    let config = Config {
+        max_connection_age: Duration::ZERO,
+        ..Config::default()
+    };
+    let gateway = Gateway::<Whole>::with(&upstream.origin, config, TlsConfig::default());
+    for round in 1..=3 {
+        assert_eq!(text(gateway.send(post("x")).await.unwrap()).await, "ok");
+        assert_eq!(
+            (upstream.accepted(), gateway.forwarder.idle_connections()),
+            (round, 0)
+        );
+    }
+}
+
+/// An upstream with a thread of its own, which answers, and closes connections when told to.
+struct Closing {
+    origin: Origin,
+    close: std::sync::mpsc::Sender<usize>,
+    closed: std::sync::mpsc::Receiver<()>,
+}
+
+impl Closing {
+    fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (close, told) = std::sync::mpsc::channel::<usize>();
+        let (say_closed, closed) = std::sync::mpsc::channel();
+        let open = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let all = open.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                all.lock().unwrap().push(stream.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let mut seen = Vec::new();
+                    let mut byte = [0];
+                    while matches!(stream.read(&mut byte), Ok(1)) {
+                        seen.push(byte[0]);
+                        if seen.ends_with(b"\r\n\r\nx") {
+                            seen.clear();
+                            if stream.write_all(OK.as_bytes()).is_err() {
+                                return;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        std::thread::spawn(move || {
+            while let Ok(every) = told.recv() {
+                for stream in open.lock().unwrap().iter().step_by(every) {
+                    // One that is closed already is closed.
+                    let _closed = stream.shutdown(std::net::Shutdown::Both);
+                }
+                say_closed.send(()).unwrap();
+            }
+        });
+        Self {
+            origin: Origin::parse(&format!("http://127.0.0.1:{port}")).unwrap(),
+            close,
+            closed,
+        }
+    }
+}
+
+/// The upstream closes unused connections while this runtime looks elsewhere, so that nothing but a look at the
+/// socket can tell. No request may be written on one of them: it would be lost.
+#[tokio::test]
+async fn connections_closed_while_nobody_looked_cost_no_request() {
+    let upstream = Closing::start();
+    let gateway = Arc::new(Gateway::<Whole>::to(&upstream.origin));
+    for round in 1..=50 {
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let gateway = gateway.clone();
+            requests.spawn(async move { text(gateway.send(post("x")).await.unwrap()).await });
+        }
+        for said in requests.join_all().await {
+            assert_eq!(said, "ok");
+        }
+        // Longer than for what a connection is used without a look; the runtime stands still meanwhile.
+        let wait = upstream.closed.recv_timeout(Duration::from_millis(6));
+        assert!(wait.is_err());
+        upstream.close.send(1 + round % 3).unwrap();
+        upstream.closed.recv().unwrap();
+    }
+}
+
 async fn refused_by(answer: &'static str) -> ForwardError {
     let upstream = Upstream::start(move |mut peer| async move {
         peer.read_request().await.unwrap();

@@ -4,7 +4,12 @@
 mod bodies;
 #[cfg(test)]
 mod connections;
+#[cfg(test)]
 mod guard;
+#[cfg(test)]
+mod http2;
+#[cfg(test)]
+mod queue;
 #[cfg(test)]
 mod rewriting;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! An upstream that says what a test tells it to, and a forwarder that goes there.
 
+pub(crate) mod tls;
+
 use std::{
     future::Future,
     sync::{

@@ -5,36 +5,18 @@ use std::sync::Arc;
 use http_body_util::BodyExt;
 use keyward_forward::{Config, Kind, TlsConfig};
 use keyward_secret::Origin;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{DEADLINE, Gateway, Whole, post, text};
+use crate::support::{DEADLINE, Gateway, Whole, post, text, tls};
 
 /// A TLS server for `localhost` whose answer lacks a length; it closes TLS properly or not. Gives its
 /// origin and the PEM of its authority.
 async fn start(closes_properly: bool) -> (Origin, Vec<u8>) {
-    let mut ca = CertificateParams::new(Vec::new()).unwrap();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let leaf = leaf.signed_by(&key, &ca).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let (config, pem) = tls::server(&[b"http/1.1"]);
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -60,7 +42,7 @@ async fn start(closes_properly: bool) -> (Origin, Vec<u8>) {
         }
     });
     let origin = Origin::parse(&format!("https://localhost:{port}")).unwrap();
-    (origin, ca.pem().into_bytes())
+    (origin, pem)
 }
 
 #[tokio::test]

@@ -1,0 +1,204 @@
+//! A request's body on its way over HTTP/2, held so that it can be sent again.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{RequestBody, RequestBodyError};
+use crate::BoxError;
+
+/// A request's body on its way over HTTP/2.
+///
+/// hyper asks for a body as soon as its head is queued, and keeps what it got. An upstream that refuses a
+/// stream or goes away says, a moment later, that it did nothing with it: the body has to be had back then.
+/// What was given out is remembered up to a limit, without copying it, and until the head of the answer is
+/// there.
+pub(crate) struct HeldBody<B>(Arc<Mutex<Held<B>>>);
+
+/// The way back to a [`HeldBody`].
+pub(crate) struct Hold<B>(Arc<Mutex<Held<B>>>);
+
+struct Held<B> {
+    /// None once it was taken back.
+    body: Option<RequestBody<B>>,
+    given: Vec<Bytes>,
+    /// How many more bytes may be remembered; none when something given out is not.
+    room: Option<usize>,
+    failure: Option<RequestBodyError>,
+}
+
+/// The body was taken back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeldBodyError {
+    #[error("the request's body failed")]
+    Failed,
+    #[error("the request was given up on this stream")]
+    TakenBack,
+}
+
+impl<B> HeldBody<B> {
+    pub(crate) fn new(body: RequestBody<B>, room: usize) -> (Self, Hold<B>) {
+        let held = Arc::new(Mutex::new(Held {
+            body: Some(body),
+            given: Vec::new(),
+            room: Some(room),
+            failure: None,
+        }));
+        (Self(Arc::clone(&held)), Hold(held))
+    }
+}
+
+impl<B> Hold<B> {
+    /// The upstream has answered: nothing need be remembered any more.
+    pub(crate) fn release(&self) {
+        let mut held = lock(&self.0);
+        held.room = None;
+        held.given = Vec::new();
+    }
+
+    /// The body as it was at first, if all of it can be had.
+    pub(crate) fn recover(&self) -> Option<RequestBody<B>> {
+        let mut held = lock(&self.0);
+        let body = held.body.take()?;
+        held.room?;
+        Some(body.behind(std::mem::take(&mut held.given)))
+    }
+
+    /// What the body ended in, if that is an error.
+    pub(crate) fn failure(&self) -> Option<RequestBodyError> {
+        lock(&self.0).failure.take()
+    }
+}
+
+impl<B> Held<B> {
+    fn remember(&mut self, data: &Bytes) {
+        self.room = self.room.and_then(|room| room.checked_sub(data.len()));
+        match self.room {
+            Some(_) => self.given.push(data.clone()),
+            None => self.given = Vec::new(),
+        }
+    }
+}
+
+impl<B> Body for HeldBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = HeldBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HeldBodyError>>> {
+        let mut held = lock(&self.0);
+        let Some(body) = &mut held.body else {
+            return Poll::Ready(Some(Err(HeldBodyError::TakenBack)));
+        };
+        Poll::Ready(match ready!(Pin::new(body).poll_frame(cx)) {
+            None => None,
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    held.remember(data);
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                held.failure = Some(error);
+                Some(Err(HeldBodyError::Failed))
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        lock(&self.0).body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        lock(&self.0)
+            .body
+            .as_ref()
+            .map(Body::size_hint)
+            .unwrap_or_default()
+    }
+}
+
+/// Nothing panics while the lock is held but the body itself, and then nobody sends it again.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::{HeldBody, RequestBody};
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+
+    type Frames = Vec<Result<Frame<Bytes>, std::io::Error>>;
+
+    fn body(
+        pieces: &[&'static str],
+    ) -> RequestBody<impl Body<Data = Bytes, Error = std::io::Error> + Unpin> {
+        let frames: Frames = pieces
+            .iter()
+            .map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))))
+            .collect();
+        let frames = StreamBody::new(futures_util::stream::iter(frames));
+        RequestBody::new(frames, Duration::from_secs(60))
+    }
+
+    #[track_caller]
+    fn check(room: usize, polled: usize, expected: Option<&str>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (mut sent, hold) = HeldBody::new(body(&["one", "two", "three"]), room);
+            for _ in 0..polled {
+                sent.frame().await.unwrap().unwrap();
+            }
+            let back = match hold.recover() {
+                Some(body) => Some(body.collect().await.unwrap().to_bytes()),
+                None => None,
+            };
+            assert_eq!(back.as_deref(), expected.map(str::as_bytes));
+            // Whoever still sends the old one stops.
+            assert!(sent.frame().await.unwrap().is_err());
+        });
+    }
+
+    #[test]
+    fn a_body_comes_back_whole_or_not_at_all() {
+        for polled in 0..=3 {
+            check(11, polled, Some("onetwothree"));
+        }
+        check(6, 2, Some("onetwothree"));
+        check(6, 3, None);
+        check(2, 1, None);
+        check(0, 0, Some("onetwothree"));
+        check(0, 1, None);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_remembered_once_the_answer_is_there() {
+        let (mut sent, hold) = HeldBody::new(body(&["one", "two"]), 100);
+        sent.frame().await.unwrap().unwrap();
+        hold.release();
+        assert_eq!(
+            sent.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "two"
+        );
+        assert!(hold.recover().is_none());
+    }
+}

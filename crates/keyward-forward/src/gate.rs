@@ -1,0 +1,520 @@
+//! One origin, as all forwarders that share connections see it: how many connections there are, which of
+//! them speak HTTP/2, and who waits for one.
+//!
+//! The warm path over HTTP/1.1 reads two numbers of it and takes no lock. Everything else happens where a
+//! connection is made, ends, or is fought for. No lock is held over an await, and nothing that could ask for
+//! the lock again is dropped while it is held.
+
+mod waiting;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use keyward_secret::{Origin, Scheme};
+use tokio::{sync::oneshot, time::Instant};
+
+pub(crate) use self::waiting::Waiting;
+use crate::{
+    Config, DialError, Offer,
+    http2::{Http2, Stream},
+    pool::{Conn, Shelf},
+};
+
+/// Above this many origins, those that nobody uses are forgotten.
+const ORIGINS_KEPT: usize = 256;
+
+/// What forwarders share: HTTP/2 connections, and per origin a limit of connections with a queue before it.
+///
+/// Cheap to clone; every clone is the same. One per process is usual: each worker makes its
+/// [`Forwarder`](crate::Forwarder) with a clone of it.
+pub struct Shared<B> {
+    gates: Arc<Mutex<HashMap<Origin, Arc<Gate<B>>>>>,
+    limits: Limits,
+}
+
+/// What bounds one origin.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections: usize,
+    waiting: usize,
+    streams: usize,
+}
+
+/// How much is in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Load {
+    /// Connections, over all origins; also those that are being made.
+    pub connections: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+    /// Exchanges over HTTP/2.
+    pub streams: usize,
+}
+
+/// One origin.
+pub(crate) struct Gate<B> {
+    limits: Limits,
+    /// What the origin spoke when it was last dialled.
+    known: AtomicU8,
+    /// The length of the queue, for who gives a connection back.
+    waiting: AtomicUsize,
+    state: Mutex<State<B>>,
+}
+
+struct State<B> {
+    /// Connections, also those that are being made.
+    open: usize,
+    /// Those that are being made.
+    dialling: usize,
+    http2: Vec<Entry<B>>,
+    /// How many streams the origin's connections took so far: what a new one is taken to take as well.
+    assumed_streams: usize,
+    /// The longest waiting first. Some may have gone away.
+    queue: VecDeque<Asker<B>>,
+    /// Where the forwarders keep their unused connections.
+    shelves: Vec<Weak<Shelf<B>>>,
+}
+
+/// Who waits.
+struct Asker<B> {
+    offer: Offer,
+    turn: oneshot::Sender<Turn<B>>,
+}
+
+/// One HTTP/2 connection that takes new streams.
+struct Entry<B> {
+    conn: Arc<Http2<B>>,
+    streams: usize,
+    /// When the places of streams that were reset are free again, the first first.
+    held: VecDeque<Instant>,
+    idle_since: Instant,
+}
+
+/// What a request gets, now or when its turn comes.
+pub(crate) enum Turn<B> {
+    /// A connection that somebody gave back.
+    Kept(Box<Conn<B>>),
+    /// A stream of a shared connection.
+    Stream(Stream<B>),
+    /// Leave to make a connection.
+    Dial(Permit<B>),
+    /// The connection that all waited for could not be made.
+    Failed(Arc<DialError>),
+}
+
+/// What [`Gate::ask`] answers.
+pub(crate) enum Ask<B> {
+    Turn(Turn<B>),
+    Wait(Waiting<B>),
+    /// As many wait as may.
+    Full,
+}
+
+/// One of the origin's connections. Held by the connection's task; dropped when that ends.
+pub(crate) struct Permit<B> {
+    /// Weak: the gate holds the senders that keep connections, and their tasks, going.
+    gate: Weak<Gate<B>>,
+    is_dialling: bool,
+}
+
+const UNKNOWN: u8 = 0;
+const HTTP1: u8 = 1;
+const HTTP2: u8 = 2;
+
+impl<B> Shared<B> {
+    /// Nothing is open. `config` says what bounds an origin; the rest of it is the forwarders'.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            gates: Arc::default(),
+            limits: Limits {
+                connections: config.max_connections_per_origin.max(1),
+                waiting: config.max_waiting_per_origin,
+                streams: config.http2_max_streams.max(1),
+            },
+        }
+    }
+
+    /// How much is in use now.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let gates: Vec<_> = lock(&self.gates).values().cloned().collect();
+        gates.iter().fold(Load::default(), |mut load, gate| {
+            let state = lock(&gate.state);
+            load.connections += state.open;
+            load.waiting += state
+                .queue
+                .iter()
+                .filter(|asker| !asker.turn.is_closed())
+                .count();
+            load.streams += state.http2.iter().map(|entry| entry.streams).sum::<usize>();
+            load
+        })
+    }
+
+    pub(crate) fn gate(&self, origin: &Origin) -> Arc<Gate<B>> {
+        let mut gates = lock(&self.gates);
+        if let Some(gate) = gates.get(origin) {
+            return Arc::clone(gate);
+        }
+        if gates.len() >= ORIGINS_KEPT {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1 || lock(&gate.state).open > 0);
+        }
+        let known = match origin.scheme() {
+            // Without TLS nobody asks which protocol it is.
+            Scheme::Http => HTTP1,
+            Scheme::Https => UNKNOWN,
+        };
+        let gate = Arc::new(Gate {
+            limits: self.limits,
+            known: AtomicU8::new(known),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                open: 0,
+                dialling: 0,
+                http2: Vec::new(),
+                assumed_streams: usize::MAX,
+                queue: VecDeque::new(),
+                shelves: Vec::new(),
+            }),
+        });
+        gates.insert(origin.clone(), Arc::clone(&gate));
+        gate
+    }
+}
+
+impl<B> Gate<B> {
+    /// Whether the origin speaks HTTP/2, as far as is known. One load.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.known.load(Ordering::Relaxed) == HTTP2
+    }
+
+    /// Whether somebody may be waiting. One load; asked under the lock of the shelf that a connection would
+    /// go to, so that who waits and looks at that shelf afterwards finds it there.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn add_shelf(&self, shelf: &Arc<Shelf<B>>) {
+        let mut state = lock(&self.state);
+        state.shelves.retain(|known| known.strong_count() > 0);
+        state.shelves.push(Arc::downgrade(shelf));
+    }
+
+    /// A stream of a shared connection, where one is free and nobody waits.
+    pub(crate) fn stream(self: &Arc<Self>, now: Instant) -> Option<Stream<B>> {
+        if !self.is_http2() {
+            return None;
+        }
+        let (stream, _gone) = {
+            let mut state = lock(&self.state);
+            let gone = state.drop_closed();
+            match state.queue.is_empty() {
+                true => (state.free_stream(self, now), gone),
+                false => (None, gone),
+            }
+        };
+        stream
+    }
+
+    /// Asks for a connection that speaks what `offer` says: gets one, leave to make one, or a place in the
+    /// queue.
+    pub(crate) fn ask(self: &Arc<Self>, offer: Offer, now: Instant) -> Ask<B> {
+        let (answer, _gone) = {
+            let mut state = lock(&self.state);
+            let gone = state.drop_closed();
+            let turn = match state.queue.is_empty() {
+                true => state.next_turn(self, offer, now),
+                false => None,
+            };
+            let answer = match turn {
+                Some(turn) => Ask::Turn(turn),
+                None => state.enqueue(self, offer),
+            };
+            (answer, gone)
+        };
+        if let Ask::Wait(_) = answer {
+            self.steal(now);
+        }
+        answer
+    }
+
+    /// Gives a connection to who has waited longest; back, if nobody waits.
+    pub(crate) fn hand(&self, mut conn: Box<Conn<B>>) -> Result<(), Box<Conn<B>>> {
+        let mut state = lock(&self.state);
+        while let Some(asker) = self.pop(&mut state) {
+            match asker.turn.send(Turn::Kept(conn)) {
+                Ok(()) => return Ok(()),
+                Err(Turn::Kept(refused)) => conn = refused,
+                // What comes back is what was sent.
+                Err(_) => return Ok(()),
+            }
+        }
+        Err(conn)
+    }
+
+    /// Ends what is unused for too long, closed, or too old for new streams, and serves who waits for a place
+    /// that time has freed.
+    pub(crate) fn sweep(self: &Arc<Self>, now: Instant, config: &Config) {
+        if !self.is_http2() {
+            return;
+        }
+        let _gone: Vec<_> = {
+            let mut state = lock(&self.state);
+            state
+                .http2
+                .extract_if(.., |entry| {
+                    let idle = now.saturating_duration_since(entry.idle_since);
+                    let is_idle = entry.streams == 0 && idle >= config.pool_idle_timeout;
+                    // One that is too old takes no more streams, and ends with its last one.
+                    is_idle || entry.conn.is_over() || entry.conn.is_old(now)
+                })
+                .collect()
+        };
+        if self.is_wanted() {
+            self.serve(lock(&self.state), now);
+        }
+    }
+
+    /// A stream ended; its place stays taken for `hold`.
+    pub(crate) fn release(self: &Arc<Self>, conn: &Arc<Http2<B>>, now: Instant, hold: Duration) {
+        let mut state = lock(&self.state);
+        let found = state
+            .http2
+            .iter_mut()
+            .find(|entry| Arc::ptr_eq(&entry.conn, conn));
+        if let Some(entry) = found {
+            entry.streams = entry.streams.saturating_sub(1);
+            entry.idle_since = now;
+            if !hold.is_zero() {
+                entry.held.push_back(now + hold);
+            }
+        }
+        self.serve(state, now);
+    }
+
+    /// Takes an unused connection from any forwarder, for who has waited longest.
+    fn steal(&self, now: Instant) {
+        let shelves: Vec<_> = {
+            let state = lock(&self.state);
+            state.shelves.iter().filter_map(Weak::upgrade).collect()
+        };
+        let kept = shelves.iter().find_map(|shelf| shelf.take(now));
+        if let Some(conn) = kept
+            && let Err(conn) = self.hand(conn)
+        {
+            conn.keep();
+        }
+    }
+
+    /// Serves who waits, in order, for as long as there is something for them.
+    fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State<B>>, now: Instant) {
+        // Dropped without the lock: what a turn holds gives itself back.
+        let mut refused = Vec::new();
+        while let Some(asker) = self.pop(&mut state) {
+            match state.next_turn(self, asker.offer, now) {
+                Some(turn) => refused.extend(asker.turn.send(turn).err()),
+                None => {
+                    state.queue.push_front(asker);
+                    self.count(&state);
+                    break;
+                }
+            }
+        }
+        drop(state);
+    }
+
+    fn fail(&self, error: &Arc<DialError>) {
+        let mut state = lock(&self.state);
+        while let Some(asker) = self.pop(&mut state) {
+            // Who has gone away needs no answer.
+            let _gone = asker.turn.send(Turn::Failed(Arc::clone(error)));
+        }
+    }
+
+    fn pop(&self, state: &mut State<B>) -> Option<Asker<B>> {
+        let asker = loop {
+            match state.queue.pop_front() {
+                Some(asker) if asker.turn.is_closed() => {}
+                other => break other,
+            }
+        };
+        self.count(state);
+        asker
+    }
+
+    fn count(&self, state: &State<B>) {
+        self.waiting.store(state.queue.len(), Ordering::Relaxed);
+    }
+}
+
+impl<B> State<B> {
+    /// Takes out what ended. Dropped by the caller, without the lock.
+    #[must_use]
+    fn drop_closed(&mut self) -> Vec<Entry<B>> {
+        if self.http2.iter().any(|entry| entry.conn.is_over()) {
+            self.http2
+                .extract_if(.., |entry| entry.conn.is_over())
+                .collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What the longest waiting of those that wait, or who asks when nobody does, can have now.
+    fn next_turn(&mut self, gate: &Arc<Gate<B>>, offer: Offer, now: Instant) -> Option<Turn<B>> {
+        let is_http1_only = offer == Offer::Http1;
+        if !is_http1_only && let Some(stream) = self.free_stream(gate, now) {
+            return Some(Turn::Stream(stream));
+        }
+        let is_allowed = match gate.known.load(Ordering::Relaxed) {
+            _ if is_http1_only => true,
+            HTTP1 => true,
+            // One dial tells what the origin speaks; the others wait for what it tells.
+            UNKNOWN => self.dialling == 0,
+            // One connection serves many.
+            _ => self.dialling.saturating_mul(gate.limits.streams) <= self.queue.len(),
+        };
+        if !is_allowed || self.open >= gate.limits.connections {
+            return None;
+        }
+        self.open += 1;
+        // What is dialled for HTTP/1.1 alone tells nothing, and nobody waits for it.
+        self.dialling += usize::from(!is_http1_only);
+        Some(Turn::Dial(Permit {
+            gate: Arc::downgrade(gate),
+            is_dialling: !is_http1_only,
+        }))
+    }
+
+    /// A stream of the connection that was made last and has one free.
+    fn free_stream(&mut self, gate: &Arc<Gate<B>>, now: Instant) -> Option<Stream<B>> {
+        let most = gate.limits.streams;
+        let mut newest_first = self.http2.iter_mut().rev();
+        let assumed = &mut self.assumed_streams;
+        let entry =
+            newest_first.find_map(|entry| entry.has_room(most, assumed, now).then_some(entry))?;
+        entry.streams += 1;
+        Some(Stream::new(Arc::clone(gate), Arc::clone(&entry.conn), now))
+    }
+
+    fn enqueue(&mut self, gate: &Arc<Gate<B>>, offer: Offer) -> Ask<B> {
+        if self.queue.len() >= gate.limits.waiting {
+            self.queue.retain(|asker| !asker.turn.is_closed());
+            if self.queue.len() >= gate.limits.waiting {
+                return Ask::Full;
+            }
+        }
+        let (turn, waiting) = oneshot::channel();
+        self.queue.push_back(Asker { offer, turn });
+        gate.count(self);
+        Ask::Wait(Waiting::new(waiting))
+    }
+}
+
+impl<B> Entry<B> {
+    fn has_room(&mut self, most: usize, assumed: &mut usize, now: Instant) -> bool {
+        while self.held.front().is_some_and(|until| *until <= now) {
+            self.held.pop_front();
+        }
+        let most = self.conn.most_streams(assumed).min(most);
+        self.streams + self.held.len() < most && !self.conn.is_over() && !self.conn.is_old(now)
+    }
+}
+
+impl<B> Permit<B> {
+    /// The connection is there, and speaks HTTP/1.1.
+    pub(crate) fn opened_http1(&mut self, gate: &Arc<Gate<B>>) {
+        let state = self.opened(gate, HTTP1);
+        gate.serve(state, Instant::now());
+    }
+
+    /// The connection is there, and speaks HTTP/2: it serves who made it, and then who waits.
+    pub(crate) fn opened_http2(
+        &mut self,
+        gate: &Arc<Gate<B>>,
+        conn: &Arc<Http2<B>>,
+        now: Instant,
+    ) -> Stream<B> {
+        let mut state = self.opened(gate, HTTP2);
+        state.http2.push(Entry {
+            conn: Arc::clone(conn),
+            streams: 1,
+            held: VecDeque::new(),
+            idle_since: now,
+        });
+        gate.serve(state, now);
+        Stream::new(Arc::clone(gate), Arc::clone(conn), now)
+    }
+
+    fn opened<'g>(&mut self, gate: &'g Gate<B>, known: u8) -> MutexGuard<'g, State<B>> {
+        let mut state = lock(&gate.state);
+        if std::mem::take(&mut self.is_dialling) {
+            gate.known.store(known, Ordering::Relaxed);
+            state.dialling = state.dialling.saturating_sub(1);
+        }
+        state
+    }
+
+    /// The connection could not be made. Where there is no other, who waits for it cannot have one either.
+    pub(crate) fn failed(mut self, error: &Arc<DialError>) {
+        let Some(gate) = self.gate.upgrade() else {
+            return;
+        };
+        self.give_back(&gate);
+        let is_last = lock(&gate.state).open == 0;
+        if is_last {
+            gate.fail(error);
+        } else {
+            gate.serve(lock(&gate.state), Instant::now());
+        }
+    }
+
+    fn give_back(&mut self, gate: &Gate<B>) {
+        let mut state = lock(&gate.state);
+        state.open = state.open.saturating_sub(1);
+        if std::mem::take(&mut self.is_dialling) {
+            state.dialling = state.dialling.saturating_sub(1);
+        }
+        self.gate = Weak::new();
+    }
+}
+
+impl<B> Drop for Permit<B> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.upgrade() {
+            self.give_back(&gate);
+            gate.serve(lock(&gate.state), Instant::now());
+        }
+    }
+}
+
+impl<B> Clone for Shared<B> {
+    fn clone(&self) -> Self {
+        Self {
+            gates: Arc::clone(&self.gates),
+            limits: self.limits,
+        }
+    }
+}
+
+impl<B> fmt::Debug for Shared<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nothing panics while a lock is held; if it did, the numbers would still be right.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,219 @@
+//! Connections that forwarders share.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::Response;
+use keyward_forward::{Config, Forwarder, Shared, SystemDial};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{server::Server, to, trusting};
+use crate::support::{Gateway, Whole, post, text, until};
+
+type Shares = Shared<Whole>;
+
+/// A worker: a thread, a runtime and a forwarder of its own, until told to end.
+struct Worker {
+    ask: tokio::sync::mpsc::UnboundedSender<tokio::sync::oneshot::Sender<String>>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Worker {
+    fn start(server: &Server, shared: Shares) -> Self {
+        let (origin, tls) = (server.origin.clone(), trusting(&server.pem));
+        let (ask, mut asked) =
+            tokio::sync::mpsc::unbounded_channel::<tokio::sync::oneshot::Sender<String>>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let mut gateway = Gateway::<Whole>::to(&origin);
+                let dial = Arc::new(SystemDial::build(tls).unwrap());
+                gateway.forwarder = Forwarder::sharing(dial, Config::default(), shared);
+                while let Some(answer) = asked.recv().await {
+                    let said = text(gateway.send(post("x")).await.unwrap()).await;
+                    answer.send(said).unwrap();
+                }
+            });
+        });
+        Self { ask, thread }
+    }
+
+    async fn request(&self) -> String {
+        let (answer, said) = tokio::sync::oneshot::channel();
+        self.ask.send(answer).unwrap();
+        said.await.unwrap()
+    }
+
+    async fn end(self) {
+        drop(self.ask);
+        let thread = self.thread;
+        tokio::task::spawn_blocking(move || thread.join().unwrap())
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn workers_share_one_connection_and_survive_each_other() {
+    let server = Server::numbering().await;
+    let shared = Shares::new(&Config::default());
+    let first = Worker::start(&server, shared.clone());
+    let others: Vec<_> = (0..3)
+        .map(|_| Worker::start(&server, shared.clone()))
+        .collect();
+    assert_eq!(first.request().await, "1");
+    for worker in &others {
+        for _ in 0..10 {
+            assert_eq!(worker.request().await, "1");
+        }
+    }
+    assert_eq!(server.accepted(), 1);
+    assert_eq!(shared.load().connections, 1);
+
+    // The connection lived on the first worker's runtime, and ends with it.
+    first.end().await;
+    for worker in &others {
+        assert_eq!(worker.request().await, "2");
+    }
+    assert_eq!(server.accepted(), 2);
+    for worker in others {
+        worker.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_requests_make_one_connection_together() {
+    let server = Server::numbering().await;
+    let gateway = Arc::new(to::<Whole>(&server, Config::default()));
+    let mut requests = JoinSet::new();
+    for _ in 0..50 {
+        let gateway = gateway.clone();
+        requests.spawn(async move { text(gateway.send(post("x")).await.unwrap()).await });
+    }
+    for said in requests.join_all().await {
+        assert_eq!(said, "1");
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+/// Holds `requests` open at once and gives how many connections they took.
+async fn connections_of(
+    server: &Server,
+    gate: &Semaphore,
+    config: Config,
+    requests: usize,
+) -> usize {
+    let gateway = Arc::new(to::<Whole>(server, config));
+    // So that the upstream's limit is known.
+    gate.add_permits(1);
+    text(gateway.send(post("x")).await.unwrap()).await;
+    let mut open = JoinSet::new();
+    for _ in 0..requests {
+        let gateway = gateway.clone();
+        open.spawn(async move { text(gateway.send(post("x")).await.unwrap()).await });
+    }
+    gate.add_permits(requests);
+    assert_eq!(open.join_all().await.len(), requests);
+    server.accepted()
+}
+
+#[tokio::test]
+async fn another_connection_is_made_when_one_is_full() {
+    for (upstreams, ours, requests, expected) in
+        [(1_000, 100, 30, 1), (10, 100, 30, 3), (1_000, 10, 30, 3)]
+    {
+        let gate: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+        let server = Server::taking(upstreams, move |exchange| async move {
+            gate.acquire().await.unwrap().forget();
+            exchange.answer("ok").await;
+        })
+        .await;
+        let config = Config {
+            http2_max_streams: ours,
+            ..Config::default()
+        };
+        let found = connections_of(&server, gate, config, requests).await;
+        assert!(
+            found >= expected && found <= expected + 1,
+            "{found}, expected {expected}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_old_connection_drains_and_a_new_one_takes_over() {
+    let gate: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let server = Server::start(move |exchange| async move {
+        let number = exchange.connection.to_string();
+        if exchange.request.method() == "POST" {
+            let pieces = [Bytes::from(number)];
+            exchange.answer_with(Response::new(()), pieces, None).await;
+        } else {
+            gate.acquire().await.unwrap().forget();
+            exchange.answer(number).await;
+        }
+    })
+    .await;
+    let config = Config {
+        max_connection_age: Duration::from_millis(200),
+        ..Config::default()
+    };
+    let gateway = Arc::new(to::<Whole>(&server, config));
+    let long = gateway.clone();
+    let long = tokio::spawn(async move {
+        let get = http::Request::get("/")
+            .body(http_body_util::Full::default())
+            .unwrap();
+        text(long.send(get).await.unwrap()).await
+    });
+    let mut last = String::new();
+    let started = tokio::time::Instant::now();
+    while last != "2" {
+        last = text(gateway.send(post("x")).await.unwrap()).await;
+        assert!(started.elapsed() < crate::support::DEADLINE);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    gate.add_permits(1);
+    assert_eq!(long.await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_after_its_time() {
+    let server = Server::numbering().await;
+    let config = Config {
+        pool_idle_timeout: Duration::from_millis(20),
+        ..Config::default()
+    };
+    let shared = Shares::new(&config);
+    let mut gateway = to::<Whole>(&server, config.clone());
+    let dial = Arc::new(SystemDial::build(trusting(&server.pem)).unwrap());
+    gateway.forwarder = Forwarder::sharing(dial, config, shared.clone());
+    text(gateway.send(post("x")).await.unwrap()).await;
+    until(|| {
+        gateway.forwarder.sweep();
+        shared.load().connections == 0
+    })
+    .await;
+    assert_eq!(text(gateway.send(post("x")).await.unwrap()).await, "2");
+}
+
+#[tokio::test]
+async fn connections_end_when_all_who_share_them_are_gone() {
+    let server = Server::numbering().await;
+    let shared = Shares::new(&Config::default());
+    let mut gateway = to::<Whole>(&server, Config::default());
+    let dial = Arc::new(SystemDial::build(trusting(&server.pem)).unwrap());
+    gateway.forwarder = Forwarder::sharing(dial, Config::default(), shared);
+    text(gateway.send(post("x")).await.unwrap()).await;
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    drop(gateway);
+    until(|| tasks() < before).await;
+}

@@ -1,0 +1,251 @@
+//! How many connections an origin may have, and who waits for one.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use keyward_forward::{
+    BoxFuture, Config, Connection, Dial, DialError, Fault, Forwarder, Kind, Offer, Shared,
+    SystemDial, TlsConfig, dial,
+};
+use keyward_secret::Origin;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::support::{Gateway, Upstream, Whole, post, text, until};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// An upstream that answers a request for each permit, over connections that stay open.
+async fn gated() -> (Upstream, &'static Semaphore) {
+    let gate: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let upstream = Upstream::start(move |mut peer| async move {
+        while peer.read_request().await.is_some() {
+            gate.acquire().await.unwrap().forget();
+            peer.write(OK).await;
+        }
+    })
+    .await;
+    (upstream, gate)
+}
+
+fn limited(connections: usize, waiting: usize) -> Config {
+    Config {
+        max_connections_per_origin: connections,
+        max_waiting_per_origin: waiting,
+        ..Config::default()
+    }
+}
+
+fn sharing(origin: &Origin, config: &Config, shared: &Shared<Whole>) -> Gateway<Whole> {
+    let mut gateway = Gateway::to(origin);
+    let dial = Arc::new(SystemDial::build(TlsConfig::default()).unwrap());
+    gateway.forwarder = Forwarder::sharing(dial, config.clone(), shared.clone());
+    gateway
+}
+
+#[tokio::test]
+async fn who_has_waited_longest_gets_the_next_connection() {
+    let (upstream, gate) = gated().await;
+    let config = limited(2, 100);
+    let shared = Shared::new(&config);
+    let gateway = Arc::new(sharing(&upstream.origin, &config, &shared));
+    let (say, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let mut requests = JoinSet::new();
+    for number in 0..20 {
+        let (gateway, say) = (gateway.clone(), say.clone());
+        requests.spawn(async move {
+            let answer = gateway.send(post("x")).await.unwrap();
+            say.send(number).unwrap();
+            assert_eq!(text(answer).await, "ok");
+        });
+        let expected = usize::try_from(number).unwrap() + 1;
+        until(|| {
+            let load = shared.load();
+            load.connections.min(2) + load.waiting == expected
+        })
+        .await;
+    }
+    assert_eq!((shared.load().connections, shared.load().waiting), (2, 18));
+    let mut served = Vec::new();
+    for _ in 0..20 {
+        gate.add_permits(1);
+        served.push(order.recv().await.unwrap());
+    }
+    requests.join_all().await;
+    // The first two race for the first permit; behind them the order is that of asking.
+    served[..2].sort_unstable();
+    assert_eq!(served, (0..20).collect::<Vec<_>>());
+    assert_eq!(upstream.accepted(), 2);
+    assert_eq!((shared.load().connections, shared.load().waiting), (2, 0));
+}
+
+#[tokio::test]
+async fn more_than_may_wait_are_refused_at_once() {
+    let (upstream, gate) = gated().await;
+    let config = limited(1, 2);
+    let shared = Shared::new(&config);
+    let gateway = Arc::new(sharing(&upstream.origin, &config, &shared));
+    let mut requests = JoinSet::new();
+    for expected in 1..=3 {
+        let gateway = gateway.clone();
+        requests.spawn(async move { text(gateway.send(post("x")).await.unwrap()).await });
+        until(|| shared.load().connections + shared.load().waiting == expected).await;
+    }
+    let error = gateway.send(post("x")).await.unwrap_err();
+    assert_eq!((error.kind(), error.fault()), (Kind::Busy, Fault::Us));
+    assert!(error.is_retryable() && !error.is_timeout());
+
+    // Who gives up makes room, and takes nothing along.
+    requests.abort_all();
+    while requests.join_next().await.is_some() {}
+    gate.add_permits(100);
+    for _ in 0..5 {
+        assert_eq!(text(gateway.send(post("x")).await.unwrap()).await, "ok");
+    }
+    assert_eq!(shared.load().waiting, 0);
+}
+
+#[tokio::test]
+async fn waiting_ends_at_its_limit() {
+    let (upstream, _gate) = gated().await;
+    let config = Config {
+        queue_timeout: Duration::from_millis(50),
+        ..limited(1, 10)
+    };
+    let shared = Shared::new(&config);
+    let gateway = Arc::new(sharing(&upstream.origin, &config, &shared));
+    let first = gateway.clone();
+    let first = tokio::spawn(async move { first.send(post("x")).await });
+    until(|| shared.load().connections == 1).await;
+    assert_eq!(
+        gateway.send(post("x")).await.unwrap_err().kind(),
+        Kind::Busy
+    );
+    first.abort();
+}
+
+/// A connection that closes is as good for who waits as one that is given back.
+#[tokio::test]
+async fn a_connection_that_ends_lets_the_next_make_one() {
+    let upstream = Upstream::start(|mut peer| async move {
+        peer.read_request().await.unwrap();
+        peer.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok")
+            .await;
+    })
+    .await;
+    let config = limited(2, 100);
+    let shared = Shared::new(&config);
+    let gateway = Arc::new(sharing(&upstream.origin, &config, &shared));
+    let mut requests = JoinSet::new();
+    for _ in 0..20 {
+        let gateway = gateway.clone();
+        requests.spawn(async move { text(gateway.send(post("x")).await.unwrap()).await });
+    }
+    assert_eq!(requests.join_all().await.len(), 20);
+    assert_eq!(upstream.accepted(), 20);
+}
+
+/// Unused connections of one forwarder serve another's requests when there may be no more.
+#[tokio::test]
+async fn a_forwarder_gets_the_unused_connection_of_another() {
+    let (upstream, gate) = gated().await;
+    gate.add_permits(100);
+    let config = limited(1, 10);
+    let shared = Shared::new(&config);
+    let one = sharing(&upstream.origin, &config, &shared);
+    let other = sharing(&upstream.origin, &config, &shared);
+    for _ in 0..3 {
+        for gateway in [&one, &other] {
+            assert_eq!(text(gateway.send(post("x")).await.unwrap()).await, "ok");
+            assert_eq!(gateway.forwarder.idle_connections(), 1);
+        }
+    }
+    assert_eq!(upstream.accepted(), 1);
+}
+
+/// A dialler that fails when it is let, and counts.
+#[derive(Debug)]
+struct Failing {
+    dials: AtomicUsize,
+    go: Semaphore,
+}
+
+impl Failing {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            dials: AtomicUsize::new(0),
+            go: Semaphore::new(0),
+        })
+    }
+}
+
+impl Dial for Failing {
+    fn dial<'a>(
+        &'a self,
+        _origin: &'a Origin,
+        offer: Offer,
+    ) -> BoxFuture<'a, Result<Connection, DialError>> {
+        assert_eq!(offer, Offer::Http2OrHttp1);
+        self.dials.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async {
+            self.go.acquire().await.unwrap().forget();
+            let error = io::Error::from(io::ErrorKind::ConnectionRefused);
+            Err(DialError::new(dial::Kind::Refused, error))
+        })
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_first_connection_that_fails_is_told_so() {
+    let origin = Origin::parse("https://a.example").unwrap();
+    let dialler = Failing::new();
+    let config = Config::default();
+    let shared = Shared::new(&config);
+    let mut gateway = Gateway::<Whole>::to(&origin);
+    gateway.forwarder = Forwarder::sharing(dialler.clone(), config, shared.clone());
+    let gateway = Arc::new(gateway);
+    let mut requests = JoinSet::new();
+    for _ in 0..10 {
+        let gateway = gateway.clone();
+        requests.spawn(async move { gateway.send(post("x")).await.unwrap_err() });
+    }
+    until(|| shared.load().waiting == 9).await;
+    dialler.go.add_permits(1);
+    for error in requests.join_all().await {
+        assert_eq!(error.kind(), Kind::ConnectRefused);
+        let cause = std::error::Error::source(&error).unwrap();
+        assert_eq!(cause.to_string(), "the connection was refused");
+    }
+    assert_eq!(dialler.dials.load(Ordering::SeqCst), 1);
+    assert_eq!(shared.load(), keyward_forward::Load::default());
+}
+
+/// Who makes the connection for all may go away: another makes it.
+#[tokio::test]
+async fn the_one_who_dials_may_give_up() {
+    let origin = Origin::parse("https://a.example").unwrap();
+    let dialler = Failing::new();
+    let config = Config::default();
+    let shared = Shared::new(&config);
+    let mut gateway = Gateway::<Whole>::to(&origin);
+    gateway.forwarder = Forwarder::sharing(dialler.clone(), config, shared.clone());
+    let gateway = Arc::new(gateway);
+    let send =
+        |gateway: Arc<Gateway<Whole>>| async move { gateway.send(post("x")).await.map(|_| ()) };
+    let first = tokio::spawn(send(gateway.clone()));
+    until(|| dialler.dials.load(Ordering::SeqCst) == 1).await;
+    let second = tokio::spawn(send(gateway.clone()));
+    until(|| shared.load().waiting == 1).await;
+    first.abort();
+    until(|| dialler.dials.load(Ordering::SeqCst) == 2).await;
+    dialler.go.add_permits(1);
+    assert_eq!(
+        second.await.unwrap().unwrap_err().kind(),
+        Kind::ConnectRefused
+    );
+}
