@@ -6,7 +6,8 @@ use std::{
 };
 
 use http::HeaderName;
-use keyward_forward::{Dial, Endpoint, EndpointError, StripList};
+use hyper::body::Incoming;
+use keyward_forward::{Dial, Endpoint, EndpointError, Shared, StripList};
 use keyward_providers::{Provider, Upstream, all_credential_headers};
 use keyward_registry::Registry;
 use rustc_hash::FxHashMap;
@@ -17,6 +18,8 @@ use crate::{Config, counters::Counters, loops::LoopMark, worker::Worker};
 pub struct Gateway {
     registry: Arc<Registry>,
     dial: Arc<dyn Dial>,
+    /// The workers' connections to upstreams that speak HTTP/2, and how many any upstream may have.
+    upstreams: Shared<Incoming>,
     config: Config,
     providers: Providers,
     loop_mark: LoopMark,
@@ -64,6 +67,7 @@ impl Gateway {
             loop_mark: LoopMark::new(registry.vault().id()),
             registry,
             dial,
+            upstreams: Shared::new(&config.forward),
             config,
             providers,
             counters: Mutex::default(),
@@ -84,6 +88,10 @@ impl Gateway {
 
     pub(crate) const fn loop_mark(&self) -> &LoopMark {
         &self.loop_mark
+    }
+
+    pub(crate) const fn upstreams(&self) -> &Shared<Incoming> {
+        &self.upstreams
     }
 
     pub(crate) const fn providers(&self) -> &Providers {

@@ -86,6 +86,10 @@ impl Recorder {
             }
         }
         self.counted = totals;
+        let load = self.gateway.upstreams().load();
+        gauge("keyward_upstream_connections", load.connections);
+        gauge("keyward_upstream_streams", load.streams);
+        gauge("keyward_upstream_waiting", load.waiting);
     }
 
     async fn settle(&self) {
@@ -124,6 +128,11 @@ impl Recorder {
         }
         registry.store().save_last_used(&keys, &tokens).await
     }
+}
+
+fn gauge(name: &'static str, count: usize) {
+    // Counts are far below what an f64 counts exactly.
+    metrics::gauge!(name).set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// Since when uses are to be saved: a second before the last turn, because last uses are kept to the second;

@@ -4,7 +4,10 @@
 //! those from 9001 up are ours. docs/errors.md lists them all, each with what to do.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use keyward_forward::{Fault, ForwardError, Kind};
 use serde_json::json;
 
@@ -13,6 +16,9 @@ use crate::request_id::RequestId;
 const ERROR_SOURCE: HeaderName = HeaderName::from_static("cf-aig-error-source");
 const EVENT_ID: HeaderName = HeaderName::from_static("cf-aig-event-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("cf-aig-request-id");
+
+/// When a request that found everything in use may be sent again, in seconds. A guess: answers take as long.
+const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 
 /// Why a request is answered by the gateway itself. The texts are for the client: they name what is missing
 /// and the command that mends it, and hold no secret.
@@ -112,6 +118,8 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     UpstreamSlow(String),
     #[error("{0}")]
+    UpstreamBusy(String),
+    #[error("{0}")]
     RedirectRefused(String),
     #[error(
         "{host} leads to an address that is not public. If that is meant, name the host in the configuration file: `[providers.NAME] base_url = \"…\"`."
@@ -131,6 +139,7 @@ impl Refusal {
         let text = error.to_string();
         match error.kind() {
             Kind::RedirectOutside => Self::RedirectRefused(text),
+            Kind::Busy => Self::UpstreamBusy(text),
             Kind::AddressForbidden => {
                 // An operator must act, or somebody has pointed the name elsewhere.
                 tracing::warn!(
@@ -177,6 +186,7 @@ impl Refusal {
             Self::UpstreamSlow(_) => (StatusCode::GATEWAY_TIMEOUT, 9021),
             Self::RedirectRefused(_) => (StatusCode::BAD_GATEWAY, 9022),
             Self::AddressForbidden { .. } => (StatusCode::BAD_GATEWAY, 9023),
+            Self::UpstreamBusy(_) => (StatusCode::SERVICE_UNAVAILABLE, 9024),
         }
     }
 
@@ -200,6 +210,9 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ERROR_SOURCE, HeaderValue::from_static("gateway"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
+        }
         put_ids(headers, id);
         response
     }

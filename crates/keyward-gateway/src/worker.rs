@@ -49,7 +49,11 @@ impl Worker {
                 reader: gateway.registry().reader(),
                 credentials: Credentials::default(),
             }),
-            forwarder: Forwarder::new(Arc::clone(gateway.dial()), forward),
+            forwarder: Forwarder::sharing(
+                Arc::clone(gateway.dial()),
+                forward,
+                gateway.upstreams().clone(),
+            ),
             counters,
             gateway,
         }
