@@ -6,6 +6,7 @@ mod fields;
 mod listener;
 mod nearest;
 mod place;
+mod upstream;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ use keyward_providers::{Catalogue, Override};
 use serde::Deserialize;
 
 pub(crate) use self::listener::Network;
+use self::upstream::UpstreamSection;
 use crate::failure::Failure;
 
 /// Everything that may be configured. A field that is not there has the default of whoever uses it.
@@ -31,6 +33,7 @@ pub(crate) struct Config {
     /// Lets `serve` listen without TLS beyond loopback. Whoever stands on the way reads tokens and prompts.
     pub(crate) danger_plain_http_listen: bool,
     pub(crate) gateway: GatewaySection,
+    pub(crate) upstream: UpstreamSection,
     pub(crate) control: ControlSection,
     pub(crate) store: StoreSection,
     pub(crate) seal: SealSection,
@@ -244,6 +247,7 @@ impl Config {
             &mut forward.response_idle_timeout,
             section.body_idle_timeout_secs,
         );
+        self.upstream.apply(forward);
         if let Some(workers) = workers.or(section.workers) {
             config.workers = workers;
         }
