@@ -103,7 +103,7 @@ pub struct UnsealError(#[source] pub(crate) UnsealErrorKind);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnsealErrorKind {
-    #[error("it has no {0} slot; `keyward vault status` lists the slots there are")]
+    #[error("it has no {0} slot")]
     NoSuchSlot(&'static str),
     #[error("the {0} is not the one that this vault was sealed with")]
     WrongUnlock(&'static str),
@@ -114,7 +114,7 @@ pub(crate) enum UnsealErrorKind {
 }
 
 impl UnsealError {
-    /// Whether the key file or the passphrase is another vault's, or mistyped.
+    /// Whether what was brought is another vault's, or mistyped.
     #[must_use]
     pub const fn is_wrong_unlock(&self) -> bool {
         matches!(

@@ -55,6 +55,17 @@ impl Keyring {
         }
     }
 
+    /// A ring with these keys, rising.
+    #[cfg(test)]
+    pub(crate) fn from_fixed_keys(keys: impl IntoIterator<Item = (u32, [u8; 32])>) -> Self {
+        let mut older: Vec<_> = keys
+            .into_iter()
+            .map(|(id, key)| (KeyId::new(id).expect("from 1"), Zeroizing::new(key)))
+            .collect();
+        let newest = older.pop().expect("a key");
+        Self { older, newest }
+    }
+
     /// The key that seals.
     pub(crate) const fn newest(&self) -> (KeyId, &Key) {
         (self.newest.0, &self.newest.1)
@@ -78,14 +89,22 @@ impl Keyring {
     }
 
     pub(crate) fn seal(&self, root: &Key, vault: VaultId) -> Result<Box<[u8]>, SealErrorKind> {
+        self.seal_with(root, vault, &random_nonce()?)
+    }
+
+    pub(crate) fn seal_with(
+        &self,
+        root: &Key,
+        vault: VaultId,
+        nonce: &[u8; NONCE],
+    ) -> Result<Box<[u8]>, SealErrorKind> {
         let count = self.older.len() + 1;
         let mut text = Zeroizing::new(Vec::with_capacity(count * ENTRY));
         for (id, key) in self.older.iter().chain([&self.newest]) {
             text.extend_from_slice(&id.get().to_be_bytes());
             text.extend_from_slice(key.as_slice());
         }
-        let nonce = random_nonce()?;
-        let sealed = committed::seal(root, LABEL, vault.as_bytes(), &nonce, &text)?;
+        let sealed = committed::seal(root, LABEL, vault.as_bytes(), nonce, &text)?;
         Ok(sealed.into())
     }
 

@@ -2,13 +2,13 @@
 //!
 //! - [`Vault`] is the unsealed handle: it seals a value for a [`Policy`], and opens it for an origin that the
 //!   policy allows and for no other.
-//! - [`SealState`] is what is stored of the seal itself: [`Slot`]s (key file, passphrase) that each wrap the
-//!   root key, and the keyring under it.
+//! - [`SealState`] is what is stored of the seal itself: [`Slot`]s (key file, passphrase, recovery key, command)
+//!   that each wrap the root key, and the keyring under it. [`Unsealed`] adds slots and removes them.
 //! - [`SecretRecord`], [`VersionRecord`], [`version`]: secrets and their numbered versions.
 //! - [`VaultStore`] is what a store must do; the feature `testing` has one in memory and the contract suite.
 //!
-//! Sealing and opening are pure and synchronous: bytes in, bytes out. The bytes of a record are specified in
-//! `sealed_format.rs`.
+//! Sealing and opening are pure and synchronous: bytes in, bytes out. `vectors/` has test vectors for every kind
+//! of bytes, and a Python program of its own that opens them.
 //!
 //! ```
 //! use keyward_secret::{AccountId, Destination, Origin, SecretBytes};
@@ -47,6 +47,9 @@ mod slot;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(test)]
+mod tests;
+mod unsealed;
 mod vault;
 pub mod version;
 
@@ -58,8 +61,10 @@ pub use record::{Change, SecretRecord, VersionRecord, VersionState};
 pub use seal::{Opened, RecordId};
 pub use sealed_format::{ParseRecordError, SealedRecord};
 pub use slot::{
-    KeyFile, ParseKeyFileError, ParseSlotError, PassphraseParams, PassphraseParamsError, RootKey,
-    Slot, SlotKind, Unlock,
+    CommandOutput, CommandOutputError, KeyFile, ParseKeyFileError, ParseRecoveryKeyError,
+    ParseSlotError, PassphraseParams, PassphraseParamsError, RecoveryKey, RootKey, Slot, SlotKind,
+    Unlock,
 };
 pub use store::{BoxFuture, StoreError, VaultStore};
+pub use unsealed::{SlotChangeError, Unsealed};
 pub use vault::{SealState, Vault};

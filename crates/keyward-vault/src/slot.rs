@@ -1,18 +1,24 @@
-//! Ways to unseal the root key, in the manner of LUKS: each slot wraps it for one key file or passphrase.
+//! Ways to unseal the root key, in the manner of LUKS: each slot wraps it for one key file, passphrase,
+//! recovery key or command.
 //!
 //! ```text
 //! magic "KWSL", format 1                     5 bytes
 //! slot id                                    4, big-endian
-//! kind: 1 key file, 2 passphrase             1
-//! passphrase only: memory in KiB, iterations, lanes   3 × 4, big-endian
-//! passphrase only: salt                     16
+//! kind: 1 key file, 2 passphrase, 3 recovery key, 4 command   1
+//! kinds 2 and 4: memory in KiB, iterations, lanes     3 × 4, big-endian
+//! kinds 2 and 4: salt                       16
 //! nonce, key commitment, wrapped root key   24 + 32 + 48
 //! ```
 //!
-//! Everything before the nonce, and the vault's id, is associated data: parameters cannot be weakened.
+//! Everything before the nonce, and the vault's id, is associated data: parameters cannot be weakened, and a
+//! slot of one kind cannot be passed off as one of another. A command slot does not say what to run: whoever
+//! writes to the database must not choose a program.
 
+mod bytes;
+mod command;
 mod key_file;
 mod passphrase;
+mod recovery;
 
 use std::fmt;
 
@@ -20,21 +26,21 @@ use keyward_secret::SecretBytes;
 use zeroize::Zeroizing;
 
 pub use self::{
+    bytes::ParseSlotError,
+    command::{CommandOutput, CommandOutputError},
     key_file::{KeyFile, ParseKeyFileError},
     passphrase::{PassphraseParams, PassphraseParamsError},
+    recovery::{ParseRecoveryKeyError, RecoveryKey},
 };
 use crate::{
     RandomError, SealError, VaultId,
-    committed::{self, Key},
+    committed::{self, Key, NONCE},
     error::{SealErrorKind, UnsealErrorKind},
     keyring::{random_key, random_nonce},
 };
 
-const MAGIC: &[u8; 5] = b"KWSL\x01";
 const LABEL: &str = "keyward slot v1";
 const SALT: usize = 16;
-/// Nonce, commitment, root key and tag.
-const WRAPPED: usize = 24 + 32 + 32 + 16;
 
 /// The key under which the keyring is sealed. Exists in clear only while slots are written or opened.
 #[expect(
@@ -51,13 +57,26 @@ pub struct Slot {
     wrapped: Box<[u8]>,
 }
 
+/// How what is brought becomes the key that wraps the root key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     KeyFile,
-    Passphrase {
-        params: PassphraseParams,
-        salt: [u8; SALT],
-    },
+    Passphrase(Stretch),
+    Recovery,
+    Command(Stretch),
+}
+
+/// Argon2id, for what a person may have chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    params: PassphraseParams,
+    salt: [u8; SALT],
+}
+
+/// What must be new for every slot.
+pub(crate) struct Fresh {
+    pub(crate) salt: [u8; SALT],
+    pub(crate) nonce: [u8; NONCE],
 }
 
 /// What opens a slot.
@@ -68,15 +87,21 @@ pub enum SlotKind {
     KeyFile,
     /// A passphrase.
     Passphrase,
+    /// A recovery key.
+    Recovery,
+    /// What a command writes.
+    Command,
 }
 
 impl SlotKind {
-    /// `key file` or `passphrase`.
+    /// `key file`, `passphrase`, `recovery key` or `command`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::KeyFile => "key file",
             Self::Passphrase => "passphrase",
+            Self::Recovery => "recovery key",
+            Self::Command => "command",
         }
     }
 }
@@ -89,6 +114,10 @@ pub enum Unlock<'a> {
     KeyFile(&'a KeyFile),
     /// A passphrase: the bytes as they were typed, without the line break.
     Passphrase(&'a SecretBytes),
+    /// A recovery key.
+    Recovery(&'a RecoveryKey),
+    /// What a command wrote.
+    Command(&'a CommandOutput),
 }
 
 impl Unlock<'_> {
@@ -98,6 +127,8 @@ impl Unlock<'_> {
         match self {
             Self::KeyFile(_) => SlotKind::KeyFile,
             Self::Passphrase(_) => SlotKind::Passphrase,
+            Self::Recovery(_) => SlotKind::Recovery,
+            Self::Command(_) => SlotKind::Command,
         }
     }
 }
@@ -106,19 +137,6 @@ impl fmt::Debug for Unlock<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unlock({})", self.kind().as_str())
     }
-}
-
-/// The bytes are not a slot, or ask for parameters outside the bounds.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read the slot: {0}")]
-pub struct ParseSlotError(Kind);
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Kind {
-    #[error("it is not one, or of a format that this version does not know")]
-    Form,
-    #[error(transparent)]
-    Params(PassphraseParamsError),
 }
 
 impl RootKey {
@@ -131,9 +149,20 @@ impl RootKey {
     }
 }
 
+impl Fresh {
+    fn draw() -> Result<Self, RandomError> {
+        let mut salt = [0; SALT];
+        getrandom::fill(&mut salt).map_err(RandomError::new)?;
+        Ok(Self {
+            salt,
+            nonce: random_nonce()?,
+        })
+    }
+}
+
 impl Slot {
-    /// Wraps `root` so that `unlock` opens it. `params` count for a passphrase only, and decide how long this
-    /// takes.
+    /// Wraps `root` so that `unlock` opens it. `params` count for a passphrase and for a command's output, and
+    /// decide how long this takes.
     ///
     /// # Errors
     ///
@@ -145,13 +174,26 @@ impl Slot {
         unlock: &Unlock<'_>,
         params: PassphraseParams,
     ) -> Result<Self, SealError> {
+        Self::wrap_with(id, vault, root, unlock, params, &Fresh::draw()?)
+    }
+
+    pub(crate) fn wrap_with(
+        id: u32,
+        vault: VaultId,
+        root: &RootKey,
+        unlock: &Unlock<'_>,
+        params: PassphraseParams,
+        fresh: &Fresh,
+    ) -> Result<Self, SealError> {
+        let stretch = Stretch {
+            params,
+            salt: fresh.salt,
+        };
         let method = match unlock {
             Unlock::KeyFile(_) => Method::KeyFile,
-            Unlock::Passphrase(_) => {
-                let mut salt = [0; SALT];
-                getrandom::fill(&mut salt).map_err(RandomError::new)?;
-                Method::Passphrase { params, salt }
-            }
+            Unlock::Passphrase(_) => Method::Passphrase(stretch),
+            Unlock::Recovery(_) => Method::Recovery,
+            Unlock::Command(_) => Method::Command(stretch),
         };
         let mut slot = Self {
             id,
@@ -161,12 +203,11 @@ impl Slot {
         let key = slot
             .derive(unlock)
             .map_err(|_memory| SealErrorKind::Derivation)?;
-        let nonce = random_nonce()?;
         slot.wrapped = committed::seal(
             &key,
             LABEL,
             &slot.associated(vault),
-            &nonce,
+            &fresh.nonce,
             root.0.as_slice(),
         )?
         .into();
@@ -184,7 +225,18 @@ impl Slot {
     pub const fn kind(&self) -> SlotKind {
         match self.method {
             Method::KeyFile => SlotKind::KeyFile,
-            Method::Passphrase { .. } => SlotKind::Passphrase,
+            Method::Passphrase(_) => SlotKind::Passphrase,
+            Method::Recovery => SlotKind::Recovery,
+            Method::Command(_) => SlotKind::Command,
+        }
+    }
+
+    /// How costly each try is; none where what opens it is random and needs no cost.
+    #[must_use]
+    pub const fn params(&self) -> Option<PassphraseParams> {
+        match self.method {
+            Method::Passphrase(stretch) | Method::Command(stretch) => Some(stretch.params),
+            Method::KeyFile | Method::Recovery => None,
         }
     }
 
@@ -208,85 +260,24 @@ impl Slot {
     fn derive(&self, unlock: &Unlock<'_>) -> Result<Key, UnsealErrorKind> {
         match (&self.method, unlock) {
             (Method::KeyFile, Unlock::KeyFile(file)) => Ok(file.key().clone()),
-            (Method::Passphrase { params, salt }, Unlock::Passphrase(passphrase)) => params
-                .derive(passphrase, salt)
-                .ok_or(UnsealErrorKind::Derivation),
+            (Method::Passphrase(stretch), Unlock::Passphrase(passphrase)) => {
+                stretch.derive(passphrase)
+            }
+            (Method::Recovery, Unlock::Recovery(recovery)) => {
+                recovery.derive().ok_or(UnsealErrorKind::Derivation)
+            }
+            (Method::Command(stretch), Unlock::Command(output)) => stretch.derive(output.bytes()),
             _ => Err(UnsealErrorKind::WrongUnlock(unlock.kind().as_str())),
         }
     }
-
-    /// The bytes to store.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.head();
-        bytes.extend_from_slice(&self.wrapped);
-        bytes
-    }
-
-    fn head(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&self.id.to_be_bytes());
-        match &self.method {
-            Method::KeyFile => bytes.push(1),
-            Method::Passphrase { params, salt } => {
-                bytes.push(2);
-                for number in [params.memory_kib(), params.iterations(), params.lanes()] {
-                    bytes.extend_from_slice(&number.to_be_bytes());
-                }
-                bytes.extend_from_slice(salt);
-            }
-        }
-        bytes
-    }
-
-    fn associated(&self, vault: VaultId) -> Vec<u8> {
-        let mut bytes = self.head();
-        bytes.extend_from_slice(vault.as_bytes());
-        bytes
-    }
-
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Parameters are checked here, before anyone allocates
-    /// what they ask for.
-    ///
-    /// # Errors
-    ///
-    /// When the bytes are no slot, of an unknown format, or ask for parameters outside the bounds.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ParseSlotError> {
-        let form = || ParseSlotError(Kind::Form);
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(form)?;
-        let (id, rest) = rest.split_first_chunk::<4>().ok_or_else(form)?;
-        let (kind, rest) = rest.split_first().ok_or_else(form)?;
-        let (method, rest) = match kind {
-            1 => (Method::KeyFile, rest),
-            2 => read_passphrase(rest)?,
-            _ => return Err(form()),
-        };
-        if rest.len() != WRAPPED {
-            return Err(form());
-        }
-        Ok(Self {
-            id: u32::from_be_bytes(*id),
-            method,
-            wrapped: rest.into(),
-        })
-    }
 }
 
-fn read_passphrase(bytes: &[u8]) -> Result<(Method, &[u8]), ParseSlotError> {
-    let form = || ParseSlotError(Kind::Form);
-    let (memory, rest) = bytes.split_first_chunk::<4>().ok_or_else(form)?;
-    let (iterations, rest) = rest.split_first_chunk::<4>().ok_or_else(form)?;
-    let (lanes, rest) = rest.split_first_chunk::<4>().ok_or_else(form)?;
-    let (salt, rest) = rest.split_first_chunk::<SALT>().ok_or_else(form)?;
-    let [memory, iterations, lanes] =
-        [memory, iterations, lanes].map(|field| u32::from_be_bytes(*field));
-    let params = PassphraseParams::build(memory, iterations, lanes)
-        .map_err(|error| ParseSlotError(Kind::Params(error)))?;
-    let method = Method::Passphrase {
-        params,
-        salt: *salt,
-    };
-    Ok((method, rest))
+impl Stretch {
+    fn derive(&self, secret: &SecretBytes) -> Result<Key, UnsealErrorKind> {
+        self.params
+            .derive(secret, &self.salt)
+            .ok_or(UnsealErrorKind::Derivation)
+    }
 }
 
 impl fmt::Debug for Slot {
@@ -299,86 +290,11 @@ impl fmt::Debug for Slot {
 }
 
 #[cfg(test)]
-mod tests {
-    use keyward_secret::SecretBytes;
-    use proptest::prelude::*;
-
-    use super::{KeyFile, PassphraseParams, RootKey, Slot, Unlock};
-    use crate::VaultId;
-
-    const VAULT: VaultId = VaultId::from_bytes([1; 16]);
-
-    fn quick() -> PassphraseParams {
-        PassphraseParams::build(PassphraseParams::MIN_MEMORY_KIB, 1, 1).unwrap()
-    }
-
-    #[test]
-    fn a_slot_opens_for_what_it_was_made_for() {
-        let root = RootKey::generate().unwrap();
-        let file = KeyFile::generate().unwrap();
-        let passphrase = SecretBytes::copy_from(b"correct horse");
-        for unlock in [Unlock::KeyFile(&file), Unlock::Passphrase(&passphrase)] {
-            let slot = Slot::wrap(7, VAULT, &root, &unlock, quick()).unwrap();
-            let slot = Slot::parse(&slot.to_bytes()).unwrap();
-            let opened = slot.open(VAULT, &unlock).ok().unwrap();
-            assert_eq!(opened.0.as_slice(), root.0.as_slice());
-            assert!(slot.open(VaultId::from_bytes([2; 16]), &unlock).is_err());
-            let (other_file, other_passphrase) = (
-                KeyFile::generate().unwrap(),
-                SecretBytes::copy_from(b"wrong"),
-            );
-            assert!(slot.open(VAULT, &Unlock::KeyFile(&other_file)).is_err());
-            assert!(
-                slot.open(VAULT, &Unlock::Passphrase(&other_passphrase))
-                    .is_err()
-            );
-        }
-    }
-
-    #[test]
-    fn no_bit_of_a_slot_can_be_changed() {
-        let root = RootKey::generate().unwrap();
-        let file = KeyFile::generate().unwrap();
-        let unlock = Unlock::KeyFile(&file);
-        let bytes = Slot::wrap(7, VAULT, &root, &unlock, quick())
-            .unwrap()
-            .to_bytes();
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(slot) = Slot::parse(&flipped) {
-                assert!(slot.open(VAULT, &unlock).is_err(), "bit {bit}");
-            }
-        }
-    }
-
-    #[test]
-    fn weakened_or_boundless_parameters_do_not_pass() {
-        let root = RootKey::generate().unwrap();
-        let passphrase = SecretBytes::copy_from(b"correct horse");
-        let unlock = Unlock::Passphrase(&passphrase);
-        let params = PassphraseParams::build(PassphraseParams::MIN_MEMORY_KIB, 2, 1).unwrap();
-        let bytes = Slot::wrap(7, VAULT, &root, &unlock, params)
-            .unwrap()
-            .to_bytes();
-        let with = |at: usize, number: u32| {
-            let mut bytes = bytes.clone();
-            bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
-            Slot::parse(&bytes)
-        };
-        // Fewer iterations parse, and do not open: they are authenticated.
-        assert!(with(14, 1).unwrap().open(VAULT, &unlock).is_err());
-        // What would ask for four terabytes is refused before anything is allocated.
-        assert!(with(10, u32::MAX).is_err());
-        assert!(with(14, u32::MAX).is_err());
-        assert!(with(18, u32::MAX).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn foreign_bytes_never_panic(bytes: Vec<u8>) {
-            let _may_be_refused = Slot::parse(&bytes);
-            let _may_be_refused = Slot::parse(&[b"KWSL\x01\0\0\0\x01\x02", bytes.as_slice()].concat());
-        }
+impl RootKey {
+    pub(crate) fn from_fixed(key: [u8; 32]) -> Self {
+        Self(Zeroizing::new(key))
     }
 }
+
+#[cfg(test)]
+mod tests;

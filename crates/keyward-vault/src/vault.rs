@@ -6,8 +6,7 @@ use keyward_secret::{Origin, SecretBytes};
 
 use crate::{
     KeyId, OpenError, Opened, Policy, RandomError, RecordId, RootKey, SealError, SealedRecord,
-    Slot, Subkey, Unlock, UnsealError, VaultId,
-    error::UnsealErrorKind,
+    Slot, Subkey, Unlock, UnsealError, Unsealed, VaultId,
     keyring::{Keyring, random_nonce},
     seal,
 };
@@ -20,12 +19,12 @@ pub struct Vault {
     keyring: Keyring,
 }
 
-/// What is stored of the seal. Holds nothing that opens without a key file or a passphrase.
+/// What is stored of the seal. Holds nothing that opens without what one of its slots was made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealState {
     /// The vault.
     pub vault: VaultId,
-    /// The ways to unseal it. One at least.
+    /// The ways to unseal it. One at least; [`Unsealed`] adds and removes them.
     pub slots: Vec<Slot>,
     /// The keyring, sealed under the root key.
     pub keyring: Box<[u8]>,
@@ -61,35 +60,19 @@ impl Vault {
         })
     }
 
-    /// Unseals a vault with a key file or a passphrase: tries every slot of that kind. A passphrase takes as
-    /// long as its parameters say, about half a second by default.
+    /// Unseals a vault: tries every slot of the kind that `unlock` is of. A passphrase takes as long as its
+    /// parameters say, about half a second by default. [`Unsealed::open`] also tells which slot opened.
     ///
     /// # Errors
     ///
     /// [`UnsealError::is_wrong_unlock`] where no slot opens; [`UnsealError::is_damaged`] where the keyring
     /// does not.
     pub fn unseal(state: &SealState, unlock: &Unlock<'_>) -> Result<Self, UnsealError> {
-        let mut last = UnsealErrorKind::NoSuchSlot(unlock.kind().as_str());
-        for slot in state
-            .slots
-            .iter()
-            .filter(|slot| slot.kind() == unlock.kind())
-        {
-            match slot.open(state.vault, unlock) {
-                Ok(root) => {
-                    let keyring = Keyring::open(root.key(), state.vault, &state.keyring)
-                        .ok_or(UnsealError(UnsealErrorKind::DamagedKeyring))?;
-                    return Ok(Self {
-                        id: state.vault,
-                        keyring,
-                    });
-                }
-                // A slot that could not be tried may be the right one: that is what to tell.
-                Err(_) if matches!(last, UnsealErrorKind::Derivation) => {}
-                Err(kind) => last = kind,
-            }
-        }
-        Err(UnsealError(last))
+        Unsealed::open(state, unlock).map(Unsealed::into_vault)
+    }
+
+    pub(crate) const fn assemble(id: VaultId, keyring: Keyring) -> Self {
+        Self { id, keyring }
     }
 
     /// Its id.
