@@ -126,6 +126,14 @@ pub(crate) struct Connect {
         hide_env_values = true
     )]
     pub(crate) control_url: Option<String>,
+    /// Certificate authorities to trust for an https URL, PEM, besides the system's
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "KEYWARD_CONTROL_CA_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) ca_file: Option<PathBuf>,
     /// The account [default: that of the token]
     #[arg(
         long,

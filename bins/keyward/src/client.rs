@@ -26,7 +26,7 @@ impl Client {
     /// Finds the control plane, the token and the account.
     pub(crate) async fn connect(args: &Connect) -> Result<Self, Failure> {
         let settings = Settings::find(args)?;
-        let exchange = Exchange::new(settings.url, &settings.token)?;
+        let exchange = Exchange::new(settings.url, &settings.token, settings.authorities)?;
         let account = match settings.account {
             Some(account) => account.to_string(),
             None => own_account(&exchange).await?,

@@ -77,7 +77,8 @@ impl Gateway {
             () = accept(&acceptor, &workers) => {}
             () = server.keep_up() => {}
         }
-        drain.begin();
+        // Before any client is asked to go elsewhere: one that comes back at once is refused by the kernel, not
+        // accepted by it and then lost.
         for accepted in acceptor.into_waiting() {
             hand_over(accepted, &workers);
         }

@@ -91,7 +91,8 @@ impl Server {
                 }
             }
         }
-        drain.begin();
+        // Before any client is asked to go elsewhere: one that comes back at once is refused by the kernel, not
+        // accepted by it and then lost.
         for accepted in acceptor.into_waiting() {
             connections.spawn(connect(accepted));
         }

@@ -1,14 +1,16 @@
 //! A certificate authority for loopback.
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -67,6 +69,20 @@ impl TestCa {
         path
     }
 
+    /// Writes a new certificate for `127.0.0.1` and `localhost` to `cert.pem` in `dir`, and its key to `key.pem`.
+    ///
+    /// # Panics
+    ///
+    /// When a file cannot be written.
+    pub fn write_server_pair(&self, dir: &Path) {
+        let (certificate, key) = issue(&self.issuer, &["127.0.0.1", "localhost"]);
+        let file = dir.join("key.pem");
+        fs::write(&file, key.serialize_pem()).expect("key.pem can be written");
+        let private = Permissions::from_mode(0o600);
+        fs::set_permissions(file, private).expect("key.pem can be made private");
+        fs::write(dir.join("cert.pem"), certificate.pem()).expect("cert.pem can be written");
+    }
+
     /// A server with the certificate for `127.0.0.1` and `localhost`, offering HTTP/1.1.
     #[must_use]
     pub fn server_config(&self) -> Arc<ServerConfig> {
@@ -110,7 +126,7 @@ impl fmt::Debug for TestCa {
     }
 }
 
-fn server_config(issuer: &Issuer<'static, KeyPair>, names: &[&str]) -> Arc<ServerConfig> {
+fn issue(issuer: &Issuer<'static, KeyPair>, names: &[&str]) -> (Certificate, KeyPair) {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("the names can stand in a certificate");
     params.use_authority_key_identifier_extension = true;
@@ -119,6 +135,11 @@ fn server_config(issuer: &Issuer<'static, KeyPair>, names: &[&str]) -> Arc<Serve
     let certificate = params
         .signed_by(&key, issuer)
         .expect("the authority signs the server");
+    (certificate, key)
+}
+
+fn server_config(issuer: &Issuer<'static, KeyPair>, names: &[&str]) -> Arc<ServerConfig> {
+    let (certificate, key) = issue(issuer, names);
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()

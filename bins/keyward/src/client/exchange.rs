@@ -1,6 +1,6 @@
-//! One request to the control plane and its answer, over plain TCP.
+//! One request to the control plane and its answer, over TCP in clear or with TLS.
 
-use std::{error::Error, net::IpAddr, time::Duration};
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -10,9 +10,9 @@ use http::{
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use keyward_secret::SecretBytes;
+use keyward_forward::{Dial, Offer, SystemDial, TlsConfig};
+use keyward_secret::{Origin, Scheme, SecretBytes};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -26,8 +26,7 @@ const AGENT: &str = concat!("keyward/", env!("CARGO_PKG_VERSION"));
 /// The control plane's address.
 #[derive(Clone, Debug)]
 pub(super) struct Url {
-    host: String,
-    port: u16,
+    origin: Origin,
     /// As it was given, without a slash at the end.
     text: String,
 }
@@ -36,11 +35,12 @@ pub(super) struct Url {
 #[derive(Debug)]
 pub(super) struct Exchange {
     url: Url,
+    dial: SystemDial,
     authorization: HeaderValue,
 }
 
 impl Url {
-    /// `http://host:port`. Anything but loopback needs `danger_plain_http`.
+    /// `https://host:port`, or `http://` with a loopback address. Any other needs `danger_plain_http`.
     pub(super) fn parse(text: &str, danger_plain_http: bool) -> Result<Self, Failure> {
         let refuse = |reason: &str| {
             Failure::usage("cannot use the control plane's URL")
@@ -51,29 +51,23 @@ impl Url {
         let text = text.strip_suffix("/client/v4").unwrap_or(text);
         let uri: Uri = text.parse().map_err(|_error| refuse("it is not a URL"))?;
         match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(refuse(
-                    "https is not supported yet: the control plane speaks plain http, on loopback",
-                ));
-            }
-            _ => return Err(refuse("it does not begin with http://")),
+            Some("http" | "https") => {}
+            _ => return Err(refuse("it begins with neither https:// nor http://")),
         }
         let is_bare = uri.path() == "/" && uri.query().is_none();
         let authority = uri
             .authority()
             .filter(|authority| is_bare && !authority.as_str().contains('@'));
-        let authority = authority.ok_or_else(|| refuse("it holds more than a host and a port"))?;
+        if authority.is_none() {
+            return Err(refuse("it holds more than a host and a port"));
+        }
+        let origin = Origin::parse(text)
+            .map_err(|error| refuse("it names no host").because(error.to_string()))?;
         let url = Self {
-            host: authority
-                .host()
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            origin,
             text: text.to_owned(),
         };
-        if url.is_loopback() || danger_plain_http {
+        if url.origin.scheme() == Scheme::Https || url.is_loopback() || danger_plain_http {
             return Ok(url);
         }
         Err(refuse("without TLS, tokens and keys could be read on the way to another machine")
@@ -81,14 +75,17 @@ impl Url {
     }
 
     pub(super) fn is_loopback(&self) -> bool {
-        let address = self.host.parse::<IpAddr>();
-        self.host.eq_ignore_ascii_case("localhost")
-            || address.is_ok_and(|address| address.to_canonical().is_loopback())
+        self.origin.is_loopback()
     }
 }
 
 impl Exchange {
-    pub(super) fn new(url: Url, token: &SecretBytes) -> Result<Self, Failure> {
+    /// Trusts the system's certificate authorities and those of the PEM text `authorities`.
+    pub(super) fn new(
+        url: Url,
+        token: &SecretBytes,
+        authorities: Option<Vec<u8>>,
+    ) -> Result<Self, Failure> {
         const SCHEME: &[u8] = b"Bearer ";
         let token = token.expose().trim_ascii();
         let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
@@ -99,7 +96,19 @@ impl Exchange {
             Failure::not_authorised("the API token holds characters that no token has")
         })?;
         authorization.set_sensitive(true);
-        Ok(Self { url, authorization })
+        let tls = TlsConfig {
+            extra_ca_pem: authorities.into_iter().collect(),
+        };
+        let dial = SystemDial::build(tls).map_err(|error| {
+            Failure::new("cannot speak TLS with the control plane")
+                .because_of_sources(&error)
+                .help("--ca-file or KEYWARD_CONTROL_CA_FILE names a PEM file with certificates")
+        })?;
+        Ok(Self {
+            url,
+            dial,
+            authorization,
+        })
     }
 
     /// Sends one request. The answer is the whole envelope of a success.
@@ -127,14 +136,10 @@ impl Exchange {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Request<Full<Bytes>>, Failure> {
-        let host = match self.url.host.contains(':') {
-            true => format!("[{}]:{}", self.url.host, self.url.port),
-            false => format!("{}:{}", self.url.host, self.url.port),
-        };
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, host)
+            .header(HOST, self.url.origin.authority())
             .header(USER_AGENT, AGENT)
             .header(AUTHORIZATION, self.authorization.clone());
         if body.is_some() {
@@ -150,10 +155,8 @@ impl Exchange {
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), Failure> {
         let fail = |error: &dyn Error| self.unreachable().caused_by(error);
-        let address = (self.url.host.as_str(), self.url.port);
-        let stream = TcpStream::connect(address)
-            .await
-            .map_err(|error| fail(&error))?;
+        let dialled = self.dial.dial(&self.url.origin, Offer::Http1).await;
+        let stream = dialled.map_err(|error| fail(&error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| fail(&error))?;
@@ -216,23 +219,29 @@ mod tests {
     use super::Url;
 
     #[track_caller]
-    fn check(text: &str, expected: Option<(&str, u16)>) {
+    fn check(text: &str, expected: Option<&str>) {
         let parsed = Url::parse(text, false).ok();
-        let parsed = parsed.map(|url| (url.host, url.port));
-        let expected = expected.map(|(host, port)| (host.to_owned(), port));
-        assert_eq!(parsed, expected, "{text}");
+        let parsed = parsed.map(|url| url.origin.to_string());
+        assert_eq!(parsed.as_deref(), expected, "{text}");
     }
 
     #[test]
-    fn the_url_is_http_to_loopback() {
-        check("http://127.0.0.1:8788", Some(("127.0.0.1", 8788)));
-        check("http://localhost:1/", Some(("localhost", 1)));
-        check("http://[::1]:1/client/v4", Some(("::1", 1)));
+    fn the_url_is_https_or_http_to_loopback() {
+        check("http://127.0.0.1:8788", Some("http://127.0.0.1:8788"));
+        check("http://localhost:1/", Some("http://localhost:1"));
+        check("http://[::1]:1/client/v4", Some("http://[::1]:1"));
+        check("https://127.0.0.1:8788", Some("https://127.0.0.1:8788"));
+        check(
+            "https://keys.example.com/",
+            Some("https://keys.example.com"),
+        );
         for text in [
             "127.0.0.1:8788",
-            "https://127.0.0.1:8788",
+            "ftp://127.0.0.1:8788",
             "http://user@127.0.0.1:1",
+            "https://user@keys.example.com",
             "http://127.0.0.1:1/path",
+            "https://keys.example.com/path",
             "http://127.0.0.1:1/?q",
             "http://127.0.0.1.example",
             "http://10.0.0.1:8788",

@@ -1,5 +1,7 @@
 //! Where the control plane is, and what token to show it.
 
+use std::path::Path;
+
 use keyward_secret::{AccountId, SecretBytes};
 
 use super::exchange::Url;
@@ -13,6 +15,8 @@ pub(super) struct Settings {
     pub(super) url: Url,
     pub(super) token: SecretBytes,
     pub(super) account: Option<AccountId>,
+    /// Certificate authorities to trust besides the system's, PEM.
+    pub(super) authorities: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -45,8 +49,18 @@ impl Settings {
             url,
             token,
             account: args.account.or(account),
+            authorities: args.ca_file.as_deref().map(read_authorities).transpose()?,
         })
     }
+}
+
+/// One that cannot be read is no reason to go without it.
+fn read_authorities(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| {
+        Failure::new(format!("cannot read {}", file.display()))
+            .caused_by(&error)
+            .help("--ca-file or KEYWARD_CONTROL_CA_FILE names it")
+    })
 }
 
 /// The token of `dev` is for this machine, and goes nowhere else.

@@ -127,7 +127,7 @@ fn the_token_of_dev_goes_to_this_machine_only() {
         let args = ["keys", "list", "--control-url", url];
         run(directory.path(), &args)
     };
-    with("https://127.0.0.1:8788").failed(2, &["https is not supported yet"]);
+    with("ftp://127.0.0.1:8788").failed(2, &["neither https:// nor http://"]);
     with("127.0.0.1:8788").failed(2, &["http://"]);
     with("http://192.0.2.1:8788").failed(2, &["without TLS", "--danger-plain-http"]);
     let args = [

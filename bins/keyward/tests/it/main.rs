@@ -11,6 +11,8 @@ mod help;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod listeners;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod provider;

@@ -15,6 +15,8 @@ mod headers;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod loops;
 #[cfg(test)]
 mod paths;

@@ -16,7 +16,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use keyward_listen::{Config, Http2, Server};
+use keyward_listen::{Config, Http2, Linger, Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -148,6 +148,10 @@ pub(crate) fn patient() -> Config {
             ..Http2::default()
         }),
         idle_grace: SHORT,
+        linger: Linger {
+            silence: SHORT,
+            ..Linger::default()
+        },
         ..Config::default()
     }
 }
@@ -257,7 +261,6 @@ pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const CONTINUATION: u8 = 9;
-pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 
 /// The preface and these settings, as (identifier, value).
