@@ -6,6 +6,7 @@
 mod held;
 mod request;
 mod scrubbed;
+mod upload;
 
 use std::{
     error::Error,
@@ -27,6 +28,7 @@ pub use self::scrubbed::ScrubbedBody;
 pub(crate) use self::{
     held::HeldBody,
     request::{RequestBody, RequestBodyError},
+    upload::Upload,
 };
 use crate::{
     BoxError, Scrubber,
@@ -48,7 +50,10 @@ pub(crate) trait Lease: Send {
 /// Dropped earlier, it closes the connection, so that the upstream stops working.
 #[must_use = "a body does nothing unless polled"]
 pub struct ResponseBody {
-    incoming: Incoming,
+    /// None where the body was read already and is `whole`.
+    incoming: Option<Incoming>,
+    /// All of the body.
+    whole: Option<Bytes>,
     lease: Option<Box<dyn Lease>>,
     scrub: Option<Box<ScrubStream>>,
     /// Trailers that wait behind bytes the scrubber gave out last.
@@ -115,14 +120,32 @@ impl ResponseBody {
             trailers: None,
             idle: IdleTimer::new(idle_timeout),
             is_done: false,
-            incoming,
+            whole: None,
+            incoming: Some(incoming),
         };
-        if body.incoming.is_end_stream() {
+        if body.is_at_end() {
             body.end();
         } else {
             body.scrub = scrub.map(|(scrubber, forms)| Box::new(ScrubStream::new(scrubber, forms)));
         }
         body
+    }
+
+    /// A body that is here already.
+    pub(crate) fn whole(bytes: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
+        Self {
+            incoming: None,
+            whole: Some(bytes).filter(|bytes| !bytes.is_empty()),
+            lease: None,
+            scrub: None,
+            trailers,
+            idle: IdleTimer::new(Duration::ZERO),
+            is_done: true,
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     /// The answer is read to its end: its connection can serve another request.
@@ -142,7 +165,7 @@ impl ResponseBody {
 
     /// What a frame becomes; nothing if all of it is held back.
     fn pass(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
-        let is_last = self.incoming.is_end_stream();
+        let is_last = self.is_at_end();
         let passed = match frame.into_data() {
             Ok(data) => match &mut self.scrub {
                 None => Some(Frame::data(data)),
@@ -188,6 +211,9 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(whole) = this.whole.take() {
+            return Poll::Ready(Some(Ok(Frame::data(whole))));
+        }
         loop {
             if let Some(trailers) = this.trailers.take() {
                 return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
@@ -195,7 +221,10 @@ impl Body for ResponseBody {
             if this.is_done {
                 return Poll::Ready(None);
             }
-            match Pin::new(&mut this.incoming).poll_frame(cx) {
+            let Some(incoming) = &mut this.incoming else {
+                return Poll::Ready(None);
+            };
+            match Pin::new(incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.idle.moved();
                     if let Some(frame) = this.pass(frame) {
@@ -221,16 +250,20 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_done && self.trailers.is_none()
+        self.is_done && self.whole.is_none() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         if self.is_done {
-            return SizeHint::with_exact(0);
+            let whole = self.whole.as_ref().map_or(0, Bytes::len);
+            return SizeHint::with_exact(u64::try_from(whole).unwrap_or(u64::MAX));
         }
         let held = self.scrub.as_ref().map_or(0, |scrub| scrub.held());
         let held = u64::try_from(held).unwrap_or(u64::MAX);
-        let mut hint = self.incoming.size_hint();
+        let mut hint = self
+            .incoming
+            .as_ref()
+            .map_or_else(SizeHint::new, Body::size_hint);
         if held > 0 {
             let (lower, upper) = (hint.lower(), hint.upper());
             hint = SizeHint::new();

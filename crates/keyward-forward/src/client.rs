@@ -31,6 +31,7 @@ use crate::{
     gate::{Ask, Permit, Turn},
     headers::{self, frame_request, frame_response, is_identity},
     http2::{self, Cause, Http2, Stream, Unanswered},
+    plain_errors,
     pool::{Conn, Pool, Shelf},
     retry::{self, Failure, Next},
     scrub::Forms,
@@ -128,11 +129,19 @@ where
         parts.uri = Uri::from(target.path_and_query().clone());
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        let body = RequestBody::new(body, self.config.request_idle_timeout);
+        let body = RequestBody::new(body, &self.config);
         let (response, lease) = self
             .exchange(Request::from_parts(parts, body), endpoint)
             .await?;
-        self.answer(response, lease, &method, &target, &rules.lend())
+        let rules = rules.lend();
+        let response = self.answer(response, lease, &method, &target, &rules)?;
+        match rules.scrubber {
+            // Boxed because it is rare: the future of every request would carry its room.
+            Some(scrubber) if plain_errors::is_needed(&response) => {
+                Box::pin(plain_errors::make(response, scrubber, endpoint)).await
+            }
+            _ => Ok(response),
+        }
     }
 
     /// Closes connections that are unused for too long or closed by the other side.
@@ -387,7 +396,7 @@ impl Scrubbed<'_> {
 /// Hands the request to the connection and waits for the head of its answer; none if it takes too long.
 pub(crate) async fn send<B>(
     conn: &mut Conn<B>,
-    request: Request<RequestBody<B>>,
+    mut request: Request<RequestBody<B>>,
     deadline: Instant,
 ) -> Option<Attempt<B>>
 where
@@ -395,6 +404,7 @@ where
     B::Error: Into<BoxError>,
 {
     conn.timer.as_mut().reset(deadline);
+    request.body_mut().begin(&conn.upload);
     let mut sending = pin!(conn.sender.try_send_request(request));
     let timer = &mut conn.timer;
     poll_fn(|cx| {
@@ -431,8 +441,9 @@ impl<B> Unanswered<B> {
 /// Why there is no answer.
 pub(crate) fn unanswered(cause: Cause, endpoint: &Arc<Endpoint>) -> ForwardError {
     let of_body = |body: &RequestBodyError| match body {
-        RequestBodyError::Idle => Kind::RequestBodyTimeout,
+        RequestBodyError::Idle | RequestBodyError::Slow => Kind::RequestBodyTimeout,
         RequestBodyError::Broken(_) => Kind::RequestBody,
+        RequestBodyError::Answered => Kind::UpstreamClosed,
     };
     match cause {
         Cause::TimedOut => ForwardError::new(Kind::HeaderTimeout, endpoint),

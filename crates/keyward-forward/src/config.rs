@@ -23,6 +23,11 @@ pub struct Config {
     /// How long a client may pause while it sends a body. Measured coarsely: a pause is noticed after once
     /// to twice this time. Default 60 s.
     pub request_idle_timeout: Duration,
+    /// The least bytes per second of a client's body, over every [`request_rate_window`](Self::request_rate_window)
+    /// of waiting for it; waiting for the upstream does not count. Default 256; 0 allows any rate.
+    pub request_min_rate: u32,
+    /// Over how much waiting the rate is judged, so also the grace at the beginning. Default 30 s.
+    pub request_rate_window: Duration,
     /// How long an upstream may pause within an answer, measured as coarsely. Default 600 s: models think
     /// for minutes between two events.
     pub response_idle_timeout: Duration,
@@ -72,6 +77,8 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             response_header_timeout: Duration::from_secs(600),
             request_idle_timeout: Duration::from_secs(60),
+            request_min_rate: 256,
+            request_rate_window: Duration::from_secs(30),
             response_idle_timeout: Duration::from_secs(600),
             pool_idle_timeout: Duration::from_secs(50),
             max_idle_per_origin: 256,

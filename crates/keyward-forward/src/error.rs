@@ -64,11 +64,14 @@ pub enum Kind {
     BadUpgrade,
     /// The upstream redirects to an address outside its own.
     RedirectOutside,
+    /// The upstream's error answer is compressed and cannot be made plain, so the credential cannot be looked
+    /// for in it.
+    Undecodable,
     /// The credential is bound to another destination.
     WrongDestination,
     /// The client's body ended in an error, such as a closed connection.
     RequestBody,
-    /// The client paused too long within its body.
+    /// The client paused too long within its body, or sent it too slowly.
     RequestBodyTimeout,
     /// `CONNECT` and `TRACE` are not forwarded: one opens a tunnel, the other sends the credential back.
     Method,
@@ -127,6 +130,7 @@ impl ForwardError {
             | Kind::InvalidAnswer
             | Kind::UnaskedUpgrade
             | Kind::BadUpgrade
+            | Kind::Undecodable
             | Kind::RedirectOutside => Fault::Upstream,
         }
     }
@@ -177,6 +181,10 @@ impl fmt::Display for ForwardError {
                     "{host} switched protocols without completing the handshake"
                 )
             }
+            Kind::Undecodable => write!(
+                f,
+                "{host} sent an error that is compressed in a way that cannot be undone safely"
+            ),
             Kind::RedirectOutside => write!(f, "{host} redirects to an address outside its own"),
             Kind::WrongDestination => {
                 write!(

@@ -14,9 +14,10 @@
 //! - `ForwardService`, `InjectLayer` (feature `tower`): the forwarder as a service for one upstream, and a layer
 //!   that gives an existing client a credential without any forwarder.
 //!
-//! It knows no provider, no gateway token, no server and no store. It follows no redirect, decompresses
-//! nothing, and sends nothing twice that an upstream may have seen. Stated limit: a compressed body passes
-//! unscrubbed ([`AcceptEncoding::Identity`] asks an upstream for plain ones).
+//! It knows no provider, no gateway token, no server and no store. It follows no redirect, and sends nothing
+//! twice that an upstream may have seen. Compressed error answers are decoded within caps, scrubbed and sent
+//! plain. Stated limit: the compressed body of a success passes unscrubbed ([`AcceptEncoding::Identity`] asks an
+//! upstream for plain ones).
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -58,6 +59,7 @@ mod age;
 mod body;
 mod client;
 mod config;
+mod decode;
 pub mod dial;
 mod endpoint;
 mod error;
@@ -67,6 +69,7 @@ mod http2;
 #[cfg(feature = "tower")]
 mod inject;
 mod location;
+mod plain_errors;
 mod pool;
 mod retry;
 mod rules;

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::{
     Config,
-    body::{Lease, RequestBody},
+    body::{Lease, RequestBody, Upload},
     gate::{Gate, Shared},
 };
 
@@ -52,6 +52,8 @@ pub(crate) struct Conn<B> {
     pub(crate) sender: SendRequest<RequestBody<B>>,
     /// One timer for all waits of this connection: moving a deadline further away costs no lock.
     pub(crate) timer: Pin<Box<Sleep>>,
+    /// Whether its request is still being sent.
+    pub(crate) upload: Arc<Upload>,
     shelf: Weak<Shelf<B>>,
     idle_since: Instant,
     /// Kept no longer than until then, so that a changed address takes effect.
@@ -164,6 +166,7 @@ impl<B> Conn<B> {
         Box::new(Self {
             sender,
             timer: Box::pin(tokio::time::sleep_until(now)),
+            upload: Arc::default(),
             shelf: Arc::downgrade(shelf),
             idle_since: now,
             old_at,
@@ -198,6 +201,10 @@ impl<B: Send> Lease for Conn<B> {
     }
 
     fn give_back(mut self: Box<Self>) {
+        // A connection on which a request is cut short serves no other.
+        if self.upload.answered() {
+            return;
+        }
         self.idle_since = Instant::now();
         if self.idle_since < self.old_at {
             self.keep();

@@ -20,6 +20,7 @@ use crate::{
     client::{send, unanswered, with_scrubber},
     headers::{self, frame_request},
     http2::Cause,
+    plain_errors,
 };
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -71,7 +72,7 @@ where
         parts.uri = Uri::from(target.path_and_query().clone());
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        let body = RequestBody::new(body, self.config().request_idle_timeout);
+        let body = RequestBody::new(body, self.config());
         let mut conn = Box::pin(self.open_http1(endpoint)).await?;
         let deadline = Instant::now() + self.config().response_header_timeout;
         let request = Request::from_parts(parts, body);
@@ -83,9 +84,14 @@ where
             None => return Err(ForwardError::new(Kind::HeaderTimeout, endpoint)),
         };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return self
-                .answer(response, conn, &method, &target, rules)
-                .map(Switch::Declined);
+            let response = self.answer(response, conn, &method, &target, rules)?;
+            return match rules.scrubber {
+                Some(scrubber) if plain_errors::is_needed(&response) => {
+                    plain_errors::make(response, scrubber, endpoint).await
+                }
+                _ => Ok(response),
+            }
+            .map(Switch::Declined);
         }
         let completed = handshake
             .complete(response.headers(), compresses)

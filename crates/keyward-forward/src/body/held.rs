@@ -136,13 +136,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
     use http_body_util::{BodyExt, StreamBody};
 
     use super::{HeldBody, RequestBody};
-    use bytes::Bytes;
-    use http_body::{Body, Frame};
+    use crate::Config;
 
     type Frames = Vec<Result<Frame<Bytes>, std::io::Error>>;
 
@@ -154,7 +153,7 @@ mod tests {
             .map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))))
             .collect();
         let frames = StreamBody::new(futures_util::stream::iter(frames));
-        RequestBody::new(frames, Duration::from_secs(60))
+        RequestBody::new(frames, &Config::default())
     }
 
     #[track_caller]

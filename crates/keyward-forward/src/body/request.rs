@@ -3,26 +3,31 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::IdleTimer;
-use crate::BoxError;
+use super::{IdleTimer, Upload};
+use crate::{BoxError, Config};
 
-/// The client's body, with a limit on pauses. Trailers do not pass: they could carry what headers may not.
+/// The client's body, with limits on pauses and on slowness. Trailers do not pass: they could carry what
+/// headers may not.
 pub(crate) struct RequestBody<B> {
     inner: B,
     idle: IdleTimer,
     limit: Duration,
+    pace: Pace,
     /// Made when the client pauses for the first time; a body that came with its head needs none.
     timer: Option<Pin<Box<Sleep>>>,
     /// What an earlier attempt took, and the next one takes first.
     taken: Option<Box<VecDeque<Bytes>>>,
+    /// The connection it goes up on, once it does.
+    upload: Option<Arc<Upload>>,
 }
 
 /// The client's body did not come to its end.
@@ -32,19 +37,53 @@ pub(crate) enum RequestBodyError {
     Broken(#[source] BoxError),
     #[error("the client paused too long")]
     Idle,
+    #[error("the client's body came too slowly")]
+    Slow,
+    #[error("the upstream answered before it had the whole body")]
+    Answered,
+}
+
+/// How fast a client sends, over the time in which it is waited for. A frame that need not be waited for costs
+/// an addition.
+struct Pace {
+    rate: u32,
+    window: Duration,
+    waiting_since: Option<Instant>,
+    waited: Duration,
+    bytes: u64,
 }
 
 impl<B> RequestBody<B> {
-    pub(crate) const fn new(inner: B, limit: Duration) -> Self {
+    pub(crate) const fn new(inner: B, config: &Config) -> Self {
         Self {
             inner,
-            idle: IdleTimer::new(limit),
-            limit,
+            idle: IdleTimer::new(config.request_idle_timeout),
+            limit: config.request_idle_timeout,
+            pace: Pace {
+                rate: config.request_min_rate,
+                window: config.request_rate_window,
+                waiting_since: None,
+                waited: Duration::ZERO,
+                bytes: 0,
+            },
             timer: None,
             taken: None,
+            upload: None,
         }
     }
+}
 
+impl<B: Body> RequestBody<B> {
+    /// Notes that the body goes up over the connection with this `upload`.
+    pub(crate) fn begin(&mut self, upload: &Arc<Upload>) {
+        if !self.inner.is_end_stream() {
+            upload.begin();
+            self.upload = Some(Arc::clone(upload));
+        }
+    }
+}
+
+impl<B> RequestBody<B> {
     /// The body with what was taken from it put back before the rest.
     pub(crate) fn behind(mut self, taken: Vec<Bytes>) -> Self {
         if !taken.is_empty() {
@@ -64,6 +103,14 @@ impl<B> RequestBody<B> {
             self.taken = None;
         }
         first
+    }
+}
+
+impl<B> Drop for RequestBody<B> {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.end();
+        }
     }
 }
 
@@ -88,6 +135,10 @@ where
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Ok(frame))) => {
                     this.idle.moved();
+                    let length = frame.data_ref().map_or(0, Buf::remaining);
+                    if this.pace.is_too_slow(length) && !this.inner.is_end_stream() {
+                        return Poll::Ready(Some(Err(RequestBodyError::Slow)));
+                    }
                     if frame.is_data() {
                         return Poll::Ready(Some(Ok(frame)));
                     }
@@ -96,6 +147,12 @@ where
                     return Poll::Ready(Some(Err(RequestBodyError::Broken(error.into()))));
                 }
                 Poll::Pending => {
+                    if let Some(upload) = &this.upload
+                        && upload.poll_answered(cx)
+                    {
+                        return Poll::Ready(Some(Err(RequestBodyError::Answered)));
+                    }
+                    this.pace.waits();
                     let limit = this.limit;
                     let timer = this.timer.get_or_insert_with(|| {
                         Box::pin(tokio::time::sleep_until(Instant::now() + limit))
@@ -121,5 +178,28 @@ where
             }
         }
         hint
+    }
+}
+
+impl Pace {
+    fn waits(&mut self) {
+        if self.waiting_since.is_none() {
+            self.waiting_since = Some(Instant::now());
+        }
+    }
+
+    /// Counts a frame, and says whether the window that it ends was too slow.
+    fn is_too_slow(&mut self, length: usize) -> bool {
+        self.bytes += u64::try_from(length).unwrap_or(u64::MAX);
+        let Some(since) = self.waiting_since.take() else {
+            return false;
+        };
+        self.waited += since.elapsed();
+        if self.waited < self.window {
+            return false;
+        }
+        let waited = std::mem::take(&mut self.waited);
+        let bytes = std::mem::take(&mut self.bytes);
+        u128::from(bytes) * 1000 < u128::from(self.rate) * waited.as_millis()
     }
 }

@@ -9,6 +9,8 @@ mod guard;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod plain_errors;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod rewriting;

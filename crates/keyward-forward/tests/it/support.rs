@@ -111,6 +111,11 @@ impl Peer {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Writes to a side that may close before it has all of it.
+    pub(crate) async fn write_bytes(&mut self, bytes: &[u8]) {
+        let _may_be_gone = self.stream.write_all(bytes).await;
+    }
+
     /// Waits until the other side closes.
     pub(crate) async fn closed(&mut self) {
         let mut rest = Vec::new();

@@ -1,0 +1,239 @@
+//! Decompresses the body of an error answer, so that the credential can be found in it. Pure.
+//!
+//! Within caps: what a few bytes may unpack to is decided before they are unpacked. Bodies of successes are
+//! never decoded.
+
+use std::io::{self, Read};
+
+use brotli_decompressor::Decompressor;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http::{HeaderMap, header::CONTENT_ENCODING};
+use ruzstd::decoding::StreamingDecoder;
+
+/// The longest body that is decoded, and the longest that comes of it.
+pub(crate) const MOST_BYTES: usize = 1024 * 1024;
+/// How much longer a body may become by decoding, above [`FREE_BYTES`].
+const RATIO: usize = 20;
+/// What may come of any body, however short: short texts repeat themselves.
+const FREE_BYTES: usize = 16 * 1024;
+/// How many codings may lie over one another. None that is well meant has two.
+const MOST_CODINGS: usize = 2;
+/// RFC 9659: no encoder for HTTP uses a larger window.
+const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
+const BROTLI_BUFFER: usize = 4096;
+
+/// A body cannot be decoded, or may not be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    #[error("its coding is none that is known")]
+    Unknown,
+    #[error("it is too long, or becomes too long by decoding")]
+    TooLong,
+    #[error("it is damaged")]
+    Damaged(#[source] io::Error),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+/// Undoes every coding that `Content-Encoding` lists.
+pub(crate) fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let codings = codings(headers)?;
+    let limit = body
+        .len()
+        .saturating_mul(RATIO)
+        .clamp(FREE_BYTES, MOST_BYTES);
+    // The last one listed was applied last (RFC 9110 §8.4).
+    let mut decoded = body.to_vec();
+    for coding in codings.iter().rev() {
+        decoded = undo(*coding, &decoded, limit)?;
+    }
+    Ok(decoded)
+}
+
+fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, DecodeError> {
+    let mut codings = Vec::new();
+    for value in headers.get_all(CONTENT_ENCODING) {
+        for name in value.as_bytes().split(|byte| *byte == b',') {
+            let name = name.trim_ascii();
+            let is = |known: &[&str]| {
+                let mut known = known.iter();
+                known.any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+            };
+            let coding = match name {
+                _ if is(&["", "identity"]) => continue,
+                _ if is(&["gzip", "x-gzip"]) => Coding::Gzip,
+                _ if is(&["deflate"]) => Coding::Deflate,
+                _ if is(&["br"]) => Coding::Brotli,
+                _ if is(&["zstd"]) => Coding::Zstd,
+                _ => return Err(DecodeError::Unknown),
+            };
+            codings.push(coding);
+        }
+    }
+    if codings.len() > MOST_CODINGS {
+        return Err(DecodeError::Unknown);
+    }
+    Ok(codings)
+}
+
+fn undo(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
+    match coding {
+        Coding::Gzip => read(MultiGzDecoder::new(body), limit),
+        // Both forms are in use: RFC 9110 §8.4.1.2 means the one in a zlib frame.
+        Coding::Deflate => match read(ZlibDecoder::new(body), limit) {
+            Err(DecodeError::Damaged(_)) => read(DeflateDecoder::new(body), limit),
+            decoded => decoded,
+        },
+        Coding::Brotli => read(Decompressor::new(body, BROTLI_BUFFER), limit),
+        Coding::Zstd => {
+            let decoder = StreamingDecoder::new_with_max_window_size(body, ZSTD_WINDOW)
+                .map_err(|error| DecodeError::Damaged(io::Error::other(error.to_string())))?;
+            read(decoder, limit)
+        }
+    }
+}
+
+fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut decoded = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    decoder
+        .take(most)
+        .read_to_end(&mut decoded)
+        .map_err(DecodeError::Damaged)?;
+    if decoded.len() > limit {
+        return Err(DecodeError::TooLong);
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{
+        Compression,
+        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::{DecodeError, decode};
+
+    const TEXT: &[u8] = b"{\"error\":{\"message\":\"bad key\"}}";
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zlib(text: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflate(text: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    /// What Node's zlib made of `TEXT`.
+    const BROTLI: &[u8] = b"\x0b\x0f\x80{\"error\":{\"message\":\"bad key\"}}\x03";
+
+    fn decoded(coding: &str, body: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(coding).unwrap();
+        headers.insert("content-encoding", value);
+        decode(&headers, body)
+    }
+
+    #[test]
+    fn every_coding_is_undone() {
+        assert_eq!(decoded("gzip", &gzip(TEXT)).unwrap(), TEXT);
+        assert_eq!(decoded("X-GZIP", &gzip(TEXT)).unwrap(), TEXT);
+        assert_eq!(decoded("deflate", &zlib(TEXT)).unwrap(), TEXT);
+        assert_eq!(decoded("deflate", &deflate(TEXT)).unwrap(), TEXT);
+        assert_eq!(decoded("br", BROTLI).unwrap(), TEXT);
+        assert_eq!(decoded("zstd", &zstd(TEXT)).unwrap(), TEXT);
+        assert_eq!(decoded("identity", TEXT).unwrap(), TEXT);
+        assert_eq!(decoded("deflate, gzip", &gzip(&zlib(TEXT))).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn what_is_unknown_or_damaged_is_told_apart() {
+        for coding in ["compress", "gzip;q=1", "gzip, gzip, gzip", "aws-chunked"] {
+            assert!(matches!(
+                decoded(coding, &gzip(TEXT)),
+                Err(DecodeError::Unknown)
+            ));
+        }
+        for coding in ["gzip", "deflate", "br", "zstd"] {
+            for body in [&b"plain text"[..], b"\x1f\x8b", b"\x28\xb5\x2f\xfd\xff"] {
+                assert!(decoded(coding, body).is_err(), "{coding}");
+            }
+        }
+        let mut cut = gzip(TEXT);
+        cut.truncate(cut.len() - 9);
+        assert!(matches!(
+            decoded("gzip", &cut),
+            Err(DecodeError::Damaged(_))
+        ));
+    }
+
+    #[test]
+    fn bombs_are_not_unpacked() {
+        let zeros = vec![0; 64 * 1024 * 1024];
+        for (coding, bomb) in [
+            ("gzip", gzip(&zeros)),
+            ("deflate", zlib(&zeros)),
+            ("gzip, gzip", gzip(&gzip(&zeros))),
+            ("zstd", zstd(&zeros)),
+            // 20 times as long and more, and far below the cap on the whole.
+            ("gzip", gzip(&[b'x'; 200_000])),
+        ] {
+            assert!(
+                matches!(decoded(coding, &bomb), Err(DecodeError::TooLong)),
+                "{coding}"
+            );
+        }
+        // What is short anyway may repeat itself.
+        assert!(decoded("gzip", &gzip(&[b'x'; 16_000])).is_ok());
+        let mut state = 1_u32;
+        let noise: Vec<u8> = (0..400_000)
+            .map(|_at| {
+                // xorshift32.
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state.to_be_bytes()[0]
+            })
+            .collect();
+        assert_eq!(decoded("gzip", &gzip(&noise)).unwrap(), noise);
+    }
+
+    #[test]
+    fn a_zstd_window_beyond_http_is_refused() {
+        // A head that asks for a window of 128 MiB, as RFC 8878 §3.1.1.1.2 codes it.
+        let body = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88];
+        assert!(decoded("zstd", &body).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(body: Vec<u8>, coding in "(gzip|deflate|br|zstd)(, (gzip|br))?") {
+            let _whatever = decoded(&coding, &body);
+        }
+    }
+}
