@@ -126,7 +126,11 @@ pub(crate) enum Refusal {
     )]
     AddressForbidden { host: String },
     #[error("{0}")]
+    AnswerEncoding(String),
+    #[error("{0}")]
     RequestBody(String),
+    #[error("{0}")]
+    RequestBodySlow(String),
 }
 
 impl Refusal {
@@ -151,6 +155,8 @@ impl Refusal {
                 }
             }
             Kind::WrongDestination => Self::Upstream(text),
+            Kind::Undecodable => Self::AnswerEncoding(text),
+            Kind::RequestBodyTimeout => Self::RequestBodySlow(text),
             _ if error.fault() == Fault::Client => Self::RequestBody(text),
             _ if error.is_timeout() => Self::UpstreamSlow(text),
             _ => Self::Upstream(text),
@@ -175,6 +181,8 @@ impl Refusal {
             Self::Header { .. } | Self::LoopHeader => (StatusCode::BAD_REQUEST, 9006),
             Self::Target(_) => (StatusCode::BAD_REQUEST, 9007),
             Self::RequestBody(_) => (StatusCode::BAD_REQUEST, 9008),
+            Self::RequestBodySlow(_) => (StatusCode::REQUEST_TIMEOUT, 9016),
+            Self::AnswerEncoding(_) => (StatusCode::BAD_GATEWAY, 9025),
             Self::Upgrade(_) => (StatusCode::NOT_IMPLEMENTED, 9009),
             Self::Expectation => (StatusCode::EXPECTATION_FAILED, 9015),
             Self::Loop => (StatusCode::LOOP_DETECTED, 9017),

@@ -81,3 +81,27 @@ async fn other_expectations_are_not_met() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     running.stop().await;
 }
+
+/// An answer before the end of the upload reaches the client, and the provider gets no more of the upload.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_answer_ends_the_upload() {
+    let upstream = Upstream::listen().await;
+    let (running, _key) = Running::at(&upstream.base_url(), Config::default()).await;
+    let length = 64 * 1024 * 1024;
+    let lines = format!("Content-Length: {length}\r\n");
+    let head = running.head("POST", "openai/chat/completions", &lines);
+    let mut client = TcpStream::connect(running.addr).await.unwrap();
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&[b'x'; 1000]).await.unwrap();
+    let mut link = upstream.accept().await;
+    link.head().await;
+    link.write("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
+        .await;
+    let mut answer = vec![0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 413");
+    // The connection upstream ends, far from the announced length.
+    let rest = link.rest().await;
+    assert!(rest.len() < length / 2, "{}", rest.len());
+    running.stop().await;
+}

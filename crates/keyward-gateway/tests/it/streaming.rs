@@ -365,9 +365,44 @@ async fn a_client_that_falls_silent_within_its_request_is_told_so() {
     let answer = client.exchange(request.as_bytes()).await.unwrap();
     assert_eq!(
         (answer.status, code(&answer)),
-        (400, 9008),
+        (408, 9016),
         "{}",
         answer.text()
     );
+    running.stop().await;
+}
+
+/// Pauses short enough each, and no progress worth the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_drips_its_request_is_told_so() {
+    let mut config = Config::default();
+    config.forward.request_min_rate = 10_000;
+    config.forward.request_rate_window = Duration::from_millis(300);
+    let running = Running::start(Setup {
+        config,
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    let mut client = TcpStream::connect(running.addr).await.unwrap();
+    let head = running.head("POST", "openai/files", "Content-Length: 1000000\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    let (mut read, mut write) = client.into_split();
+    let dripping = tokio::spawn(async move {
+        let mut beat = tokio::time::interval(Duration::from_millis(20));
+        while write.write_all(b"x").await.is_ok() {
+            beat.tick().await;
+        }
+    });
+    let mut answer = vec![0; 12];
+    let told = read.read_exact(&mut answer);
+    let told = timeout(DEADLINE, told).await;
+    told.unwrap().unwrap();
+    assert_eq!(answer, b"HTTP/1.1 408");
+    dripping.abort();
+
+    // Who sends as fast as is asked for is not hurried.
+    let fast = running.authorized_chat("openai", &[]).await;
+    assert_eq!(fast.status, 200);
     running.stop().await;
 }
