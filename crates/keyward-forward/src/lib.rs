@@ -63,6 +63,9 @@ mod decode;
 pub mod dial;
 mod endpoint;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 pub mod headers;
 mod http2;

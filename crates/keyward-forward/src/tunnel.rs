@@ -21,7 +21,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use self::frames::FrameScrub;
+pub(crate) use self::frames::FrameScrub;
 use crate::Scrubber;
 
 /// Bytes read at once, per direction: what a tunnel holds, and how far a fast side is ahead of a slow one.

@@ -14,29 +14,35 @@
 )]
 
 pub mod answer_rewrite;
+pub mod cdn_loop;
 pub mod config;
 mod fields;
 pub mod header_rewrite;
 pub mod origin;
 pub mod provider_toml;
+pub mod proxied;
 pub mod recognition;
 pub mod request_target;
 pub mod scrub;
 pub mod sealed_record;
 pub mod slot;
 pub mod token;
+pub mod websocket_frames;
 
 /// Every target, by the name of its fuzz target and of its corpus.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("answer_rewrite", answer_rewrite::check),
+    ("cdn_loop", cdn_loop::check),
     ("config", config::check),
     ("header_rewrite", header_rewrite::check),
     ("origin", origin::check),
     ("provider_toml", provider_toml::check),
+    ("proxied", proxied::check),
     ("recognition", recognition::check),
     ("request_target", request_target::check),
     ("scrub", scrub::check),
     ("sealed_record", sealed_record::check),
     ("slot", slot::check),
     ("token", token::check),
+    ("websocket_frames", websocket_frames::check),
 ];

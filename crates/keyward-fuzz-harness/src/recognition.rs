@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::Empty;
+use keyward_forward::{Asked, Handshake};
 use keyward_gateway::fuzzing;
 use keyward_providers::{Catalogue, all_credential_headers};
 
@@ -25,6 +28,8 @@ struct Input<'a> {
     provider: u8,
     headers: Vec<(u8, Text<'a>)>,
     query: Vec<(&'a str, Text<'a>)>,
+    /// What a WebSocket handshake offers; none for an ordinary request.
+    protocols: Option<Vec<(u8, Text<'a>)>>,
 }
 
 /// A value, with or without something of ours in it.
@@ -75,8 +80,17 @@ pub fn check(data: &[u8]) {
     let Ok(uri) = format!("/?{}", query.join("&")).parse::<Uri>() else {
         return;
     };
+    let handshake = match &input.protocols {
+        Some(protocols) => match handshake(protocols) {
+            Some(handshake) => Some(handshake),
+            None => return,
+        },
+        None => None,
+    };
     // A refused request goes nowhere.
-    let Some(passed) = fuzzing::without_tokens(&mut headers, uri.query(), provider) else {
+    let Some(passed) =
+        fuzzing::without_tokens(&mut headers, uri.query(), handshake.as_ref(), provider)
+    else {
         return;
     };
     for (name, value) in &headers {
@@ -91,6 +105,10 @@ pub fn check(data: &[u8]) {
             false => holds(value),
         };
         assert!(!held, "{name} carries a token upstream");
+    }
+    for protocol in &passed.protocols {
+        let protocol = protocol.as_bytes().to_ascii_lowercase();
+        assert!(!holds(&protocol), "a sub-protocol carries a token upstream");
     }
     check_query(
         uri.query().unwrap_or_default(),
@@ -140,6 +158,45 @@ impl Text<'_> {
         };
         format!("{before}{token}{after}")
     }
+}
+
+/// The handshake that offers these, each behind one of the names that may announce a credential.
+fn handshake(protocols: &[(u8, Text<'_>)]) -> Option<Handshake> {
+    const FRONTS: [&str; 6] = [
+        "",
+        "cf-aig-authorization.",
+        "authorization.",
+        "xi-api-key.",
+        "openai-insecure-api-key.",
+        "x.",
+    ];
+    let offers: Vec<_> = protocols
+        .iter()
+        .take(8)
+        .map(|(front, text)| {
+            format!(
+                "{}{}",
+                FRONTS[usize::from(*front) % FRONTS.len()],
+                text.text()
+            )
+        })
+        .collect();
+    let mut request = Request::get("/")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")
+        .header("sec-websocket-protocol", offers.join(", "))
+        .body(Empty::<Bytes>::new())
+        .ok()?;
+    assert_eq!(Asked::of(&request), Asked::WebSocket);
+    let handshake = Handshake::take(&mut request).ok()?;
+    let left = request
+        .headers()
+        .keys()
+        .any(|name| name.as_str().starts_with("sec-websocket-"));
+    assert!(!left, "a field of the handshake stayed in the request");
+    Some(handshake)
 }
 
 fn name(choice: u8) -> HeaderName {

@@ -58,6 +58,9 @@ mod config;
 mod connection;
 mod drain;
 mod first_bytes;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http1;
 mod http2;
 mod io;

@@ -56,7 +56,7 @@ impl Peer {
     }
 }
 
-fn forwarded_for(headers: &HeaderMap, trusted: &Networks, proxy: IpAddr) -> IpAddr {
+pub(crate) fn forwarded_for(headers: &HeaderMap, trusted: &Networks, proxy: IpAddr) -> IpAddr {
     let mut source = proxy;
     for line in headers.get_all(FORWARDED_FOR).iter().rev() {
         for entry in line.as_bytes().rsplit(|byte| *byte == b',') {

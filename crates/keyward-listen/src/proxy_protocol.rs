@@ -53,6 +53,15 @@ pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Option<SocketAddr
     head.source(&rest).map_err(invalid)
 }
 
+/// The header that `bytes` begin with, and its length.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn parse(bytes: &[u8]) -> Option<(Option<SocketAddr>, usize)> {
+    let (head, rest) = bytes.split_first_chunk()?;
+    let head = Head::parse(head).ok()?;
+    let source = head.source(rest.get(..head.length)?).ok()?;
+    Some((source, HEAD + head.length))
+}
+
 impl Head {
     fn parse(head: &[u8; HEAD]) -> Result<Self, Malformed> {
         let refuse = |reason| Err(Malformed { reason });

@@ -20,7 +20,7 @@ const MASKED: u8 = 0x80;
 const LONGEST_HEAD: usize = 14;
 
 /// Follows the frames of one direction.
-pub(super) struct FrameScrub {
+pub(crate) struct FrameScrub {
     scrub: ScrubStream,
     at: At,
 }
@@ -38,7 +38,7 @@ enum At {
 }
 
 impl FrameScrub {
-    pub(super) fn new(scrubber: Arc<Scrubber>) -> Self {
+    pub(crate) fn new(scrubber: Arc<Scrubber>) -> Self {
         Self {
             scrub: ScrubStream::new(scrubber, Forms::Raw),
             at: At::start(),
@@ -47,7 +47,7 @@ impl FrameScrub {
 
     /// Takes a piece of the stream in, and gives out what may go on: the piece itself, unless the credential
     /// or the beginning of it is in there.
-    pub(super) fn pass(&mut self, piece: Bytes) -> Bytes {
+    pub(crate) fn pass(&mut self, piece: Bytes) -> Bytes {
         if self.scrub.passes_untouched(&piece) {
             self.advance(piece.clone(), None);
             return piece;
@@ -58,7 +58,7 @@ impl FrameScrub {
     }
 
     /// What is held back, at the end of the stream.
-    pub(super) fn finish(&mut self) -> Bytes {
+    pub(crate) fn finish(&mut self) -> Bytes {
         self.scrub.finish()
     }
 
