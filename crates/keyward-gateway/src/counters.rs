@@ -1,4 +1,4 @@
-//! Counts of one worker. Nobody else writes them, so no cache line is fought over.
+//! Counts of one worker. Nobody else writes them, so that no cache line is fought over.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +11,16 @@ const CLASSES: usize = 6;
 #[derive(Debug)]
 pub(crate) struct Counters {
     answers: Box<[[AtomicU64; CLASSES]]>,
+    writers: Writers,
+}
+
+/// Which threads count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writers {
+    /// One: a worker with a thread of its own.
+    One,
+    /// Any: a service on a runtime with several.
+    Many,
 }
 
 /// The names of the classes, in the order in which they are counted.
@@ -18,9 +28,9 @@ pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5x
 
 impl Counters {
     /// Counters for this many providers, all zero.
-    pub(crate) fn new(providers: usize) -> Self {
+    pub(crate) fn new(providers: usize, writers: Writers) -> Self {
         let answers = (0..providers).map(|_index| Default::default()).collect();
-        Self { answers }
+        Self { answers, writers }
     }
 
     /// Notes an answer that a provider gave.
@@ -29,8 +39,13 @@ impl Counters {
             .saturating_sub(1)
             .min(CLASSES - 1);
         if let Some(count) = self.answers.get(provider).and_then(|row| row.get(class)) {
-            // One writer: a load and a store do, without a locked instruction.
-            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            match self.writers {
+                // A load and a store do, without a locked instruction.
+                Writers::One => count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+                Writers::Many => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         }
     }
 

@@ -5,14 +5,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use http::HeaderName;
+use http_body::Body;
 use hyper::body::Incoming;
-use keyward_forward::{Dial, Endpoint, EndpointError, Shared, StripList};
+use keyward_forward::{BoxError, Dial, Endpoint, EndpointError, Shared, StripList};
 use keyward_providers::{Provider, Upstream, all_credential_headers};
 use keyward_registry::Registry;
 use rustc_hash::FxHashMap;
 
-use crate::{Config, counters::Counters, loops::LoopMark, worker::Worker};
+use crate::{
+    Config,
+    counters::{Counters, Writers},
+    loops::LoopMark,
+    worker::Worker,
+};
 
 /// The data plane over a registry. Cheap to share; [`serve`](Self::serve) runs it.
 pub struct Gateway {
@@ -99,13 +106,21 @@ impl Gateway {
     }
 
     /// A worker, with counters that the recorder reads.
-    pub(crate) fn worker(self: &Arc<Self>) -> Arc<Worker> {
-        let counters = Arc::new(Counters::new(self.providers.entries.len()));
+    pub(crate) fn worker<B>(
+        self: &Arc<Self>,
+        writers: Writers,
+        upstreams: Shared<B>,
+    ) -> Arc<Worker<B>>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let counters = Arc::new(Counters::new(self.providers.entries.len(), writers));
         self.counters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Arc::clone(&counters));
-        Arc::new(Worker::new(Arc::clone(self), counters))
+        Arc::new(Worker::new(Arc::clone(self), counters, upstreams))
     }
 
     pub(crate) fn all_counters(&self) -> Vec<Arc<Counters>> {

@@ -3,6 +3,7 @@
 //!
 //! - [`Gateway`]: the data plane over a [`Registry`](keyward_registry::Registry). [`Gateway::serve`] runs it
 //!   on a listener, with its own accept loop and worker threads.
+//! - [`Gateway::service`]: the same for one request at a time, within a server and a runtime that exist already.
 //! - [`GatewayAddress`]: a request's path, parsed.
 //! - [`EchoDial`]: the built-in provider `echo`, for a first request without any account.
 //!
@@ -26,6 +27,7 @@ mod record;
 mod request;
 mod request_id;
 mod respond;
+mod service;
 mod subprotocols;
 mod upgrade;
 mod worker;
@@ -35,3 +37,4 @@ pub use config::Config;
 pub use echo::EchoDial;
 pub use gateway::{BuildError, Gateway};
 pub use listener::StartError;
+pub use service::{AnswerBody, GatewayService};

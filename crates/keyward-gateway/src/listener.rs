@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Gateway, worker::Worker};
+use crate::{Gateway, counters::Writers, worker::Worker};
 
 /// How often a worker lets go of what is outdated, where no request makes it.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -135,7 +135,7 @@ fn start_worker(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let worker = gateway.worker();
+    let worker = gateway.worker(Writers::One, gateway.upstreams().clone());
     let (server, cut) = (server.clone(), cut.clone());
     thread::Builder::new()
         .name(format!("keyward-worker-{index}"))
@@ -155,7 +155,7 @@ fn start_worker(
 
 /// Serves what is handed over, until it is cut.
 async fn work(
-    worker: &Arc<Worker>,
+    worker: &Arc<Worker<Incoming>>,
     mut connections: mpsc::UnboundedReceiver<Accepted>,
     server: &Server,
     cut: &CancellationToken,
@@ -174,7 +174,7 @@ async fn work(
     }
 }
 
-fn serve(server: Server, accepted: Accepted, worker: Arc<Worker>) {
+fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<Incoming>>) {
     // Tracked by the drain, and cut with the runtime.
     tokio::spawn(async move {
         server

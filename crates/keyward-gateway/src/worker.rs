@@ -6,9 +6,12 @@ use std::{
     time::SystemTime,
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use keyward_forward::{AcceptEncoding, CdnLoop, Forwarder, Handshake, LocationRule, Rules, Switch};
+use http_body::Body;
+use keyward_forward::{
+    AcceptEncoding, BoxError, CdnLoop, Forwarder, Handshake, LocationRule, Rules, Shared, Switch,
+};
 use keyward_registry::SnapshotReader;
 
 use crate::{
@@ -23,14 +26,15 @@ use crate::{
     upgrade,
 };
 
-/// One worker: its view of the registry, its opened credentials, its upstream connections.
+/// One worker: its view of the registry, its opened credentials, its upstream connections. Answers requests whose
+/// bodies are `B`.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct Worker<B> {
     gateway: Arc<Gateway>,
     /// Held while a request is decided, never over an await. This worker's requests take
     /// it, and the recorder once a second.
     state: Mutex<State>,
-    forwarder: Forwarder<Incoming>,
+    forwarder: Forwarder<B>,
     counters: Arc<Counters>,
 }
 
@@ -41,19 +45,23 @@ pub(crate) struct State {
     pub(crate) credentials: Credentials,
 }
 
-impl Worker {
-    pub(crate) fn new(gateway: Arc<Gateway>, counters: Arc<Counters>) -> Self {
+impl<B> Worker<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        counters: Arc<Counters>,
+        upstreams: Shared<B>,
+    ) -> Self {
         let forward = gateway.config().forward.clone();
         Self {
             state: Mutex::new(State {
                 reader: gateway.registry().reader(),
                 credentials: Credentials::default(),
             }),
-            forwarder: Forwarder::sharing(
-                Arc::clone(gateway.dial()),
-                forward,
-                gateway.upstreams().clone(),
-            ),
+            forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
             gateway,
         }
@@ -79,7 +87,7 @@ impl Worker {
     /// Answers one request from `source`.
     pub(crate) async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<B>,
         source: IpAddr,
     ) -> Response<AnswerBody> {
         let handshake = match upgrade::take(&mut request) {
@@ -122,7 +130,7 @@ impl Worker {
 
     async fn forward(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<B>,
         plan: &Plan,
         path: &str,
     ) -> Result<Response<AnswerBody>, Refusal> {
@@ -140,7 +148,7 @@ impl Worker {
     /// Passes a WebSocket handshake on, and runs the tunnel if the provider switches.
     async fn upgrade(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<B>,
         mut handshake: Handshake,
         plan: &Plan,
         path: &str,
@@ -172,12 +180,7 @@ impl Worker {
     }
 
     /// Removes what is left of tokens, and says how the request is rewritten.
-    fn rules<'a>(
-        &'a self,
-        request: &mut Request<Incoming>,
-        plan: &'a Plan,
-        path: &'a str,
-    ) -> Rules<'a> {
+    fn rules<'a>(&'a self, request: &mut Request<B>, plan: &'a Plan, path: &'a str) -> Rules<'a> {
         let rules = match &plan.injected {
             Some(injected) => {
                 caller::remove_tokens(request.headers_mut(), Keys::Cut);

@@ -70,3 +70,8 @@ fn the_forwarder_as_a_service() {
 fn a_credential_as_a_layer() {
     check("forward_layer", env!("CARGO_BIN_EXE_forward_layer"));
 }
+
+#[test]
+fn a_gateway_within_an_axum_service() {
+    check("mounted_gateway", env!("CARGO_BIN_EXE_mounted_gateway"));
+}

@@ -25,6 +25,8 @@ mod rotation;
 #[cfg(test)]
 mod scrub;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod streaming;
