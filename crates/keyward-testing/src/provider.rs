@@ -3,6 +3,7 @@
 mod answer;
 mod behaviour;
 mod connection;
+mod http2;
 mod placement;
 mod recorded;
 mod shapes;
@@ -36,7 +37,8 @@ pub use self::{
 use crate::{TestCa, wire::Headers};
 use placement::Refusal;
 
-/// A provider on a free port of 127.0.0.1, speaking HTTP/1.1.
+/// A provider on a free port of 127.0.0.1, speaking HTTP/1.1, or both that and HTTP/2
+/// ([`start_http2`](Self::start_http2)).
 ///
 /// It answers a request only when an accepted key stands in its [`Placement`], once, and no other credential
 /// stands beside it. By the end of the path, behind any prefix:
@@ -93,6 +95,20 @@ impl FakeProvider {
         ca: &TestCa,
     ) -> Self {
         let acceptor = TlsAcceptor::from(ca.server_config());
+        Self::listen(placement, keys, Some(acceptor)).await
+    }
+
+    /// Starts one with a certificate of `ca` that speaks HTTP/2 with who knows it, else HTTP/1.1.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot listen.
+    pub async fn start_http2<K: Into<String>>(
+        placement: Placement,
+        keys: impl IntoIterator<Item = K>,
+        ca: &TestCa,
+    ) -> Self {
+        let acceptor = TlsAcceptor::from(ca.server_config_http2());
         Self::listen(placement, keys, Some(acceptor)).await
     }
 

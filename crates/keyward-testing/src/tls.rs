@@ -89,6 +89,14 @@ impl TestCa {
         Arc::clone(&self.server_config)
     }
 
+    /// The same server, offering HTTP/2 before HTTP/1.1.
+    #[must_use]
+    pub fn server_config_http2(&self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.server_config);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+
     /// A server with a certificate for `names` alone, such as one that the caller does not ask for.
     ///
     /// # Panics

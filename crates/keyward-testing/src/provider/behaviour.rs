@@ -8,7 +8,7 @@ use crate::Form;
 /// How the fake provider behaves; see [`FakeProvider::behave`](super::FakeProvider::behave).
 ///
 /// Unless a variant says otherwise, the request is read, recorded and its key checked first: a bad key is
-/// refused as ever.
+/// refused as ever. What closes or resets a connection resets the stream over HTTP/2.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Behaviour {
@@ -27,6 +27,9 @@ pub enum Behaviour {
     CloseOnAccept,
     /// Reads the request and resets the connection. Checks no key.
     Reset,
+    /// Over HTTP/2, refuses the stream unread: nothing is recorded, no key checked. Over HTTP/1.1, as
+    /// [`CutBeforeHead`](Self::CutBeforeHead).
+    RefuseStream,
     /// Answers with the key it was given.
     EchoCredential {
         /// The answer's status.

@@ -12,6 +12,7 @@ use super::{
     Behaviour, Recorded, State,
     answer::Answer,
     behaviour::Pace,
+    http2,
     placement::Format,
     shapes,
     writing::{Written, released, write_answer},
@@ -48,7 +49,13 @@ pub(super) async fn serve(
         tcp.set_nodelay(true)?;
         match tls {
             None => requests(tcp, number, &state).await,
-            Some(tls) => requests(tls.accept(tcp).await?, number, &state).await,
+            Some(tls) => {
+                let stream = tls.accept(tcp).await?;
+                match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => http2::requests(stream, number, &state).await,
+                    _ => requests(stream, number, &state).await,
+                }
+            }
         }
     }
     .await;
@@ -77,7 +84,7 @@ async fn requests<S: Wire>(mut stream: S, number: usize, state: &State) -> io::R
         let request = recorded(head, body, number);
         state.record(request.clone());
         match behaviour {
-            Behaviour::CutBeforeHead => return Ok(()),
+            Behaviour::CutBeforeHead | Behaviour::RefuseStream => return Ok(()),
             Behaviour::Reset => return stream.socket().set_zero_linger(),
             Behaviour::StallBeforeHead => released(&state.gate).await,
             _ => {}
@@ -97,7 +104,7 @@ async fn requests<S: Wire>(mut stream: S, number: usize, state: &State) -> io::R
     stream.shutdown().await
 }
 
-fn answer(request: &Recorded, behaviour: &Behaviour, state: &State) -> Answer {
+pub(super) fn answer(request: &Recorded, behaviour: &Behaviour, state: &State) -> Answer {
     if let Behaviour::Status(status, body) = behaviour {
         return Answer::whole(*status, "application/json", body.clone().into_bytes());
     }
@@ -142,5 +149,6 @@ fn recorded(head: RequestHead, body: Body, connection: usize) -> Recorded {
         trailers: body.trailers,
         truncated: body.is_truncated,
         connection,
+        is_http2: false,
     }
 }

@@ -20,6 +20,8 @@ pub struct Recorded {
     pub truncated: bool,
     /// Which connection it came on, counted from 0 in order of acceptance.
     pub connection: usize,
+    /// Whether it came over HTTP/2. Names are in lower case then, and `host` is what `:authority` said.
+    pub is_http2: bool,
 }
 
 impl Recorded {

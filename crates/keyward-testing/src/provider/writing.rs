@@ -16,7 +16,7 @@ use super::{
 /// The reason phrase of every answer: one that a gateway must not hand on.
 pub const REASON_PHRASE: &str = "As The Fake Provider Says";
 
-static FILLER: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+pub(super) static FILLER: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 
 /// What became of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
