@@ -241,10 +241,20 @@ impl<B> Gate<B> {
             };
             (answer, gone)
         };
-        if let Ask::Wait(_) = answer {
-            self.steal(now);
+        match answer {
+            Ask::Turn(turn) => Ask::Turn(turn),
+            Ask::Wait(waiting) => {
+                if let Some(conn) = self.steal(now) {
+                    conn.keep();
+                }
+                Ask::Wait(waiting)
+            }
+            // Where nobody may wait, an unused connection serves who asks.
+            Ask::Full => match self.steal(now) {
+                Some(conn) => Ask::Turn(Turn::Kept(conn)),
+                None => Ask::Full,
+            },
         }
-        answer
     }
 
     /// Gives a connection to who has waited longest; back, if nobody waits.
@@ -301,18 +311,15 @@ impl<B> Gate<B> {
         self.serve(state, now);
     }
 
-    /// Takes an unused connection from any forwarder, for who has waited longest.
-    fn steal(&self, now: Instant) {
+    /// Takes an unused connection from any forwarder, for who has waited longest; gives it back if nobody
+    /// waits.
+    fn steal(&self, now: Instant) -> Option<Box<Conn<B>>> {
         let shelves: Vec<_> = {
             let state = lock(&self.state);
             state.shelves.iter().filter_map(Weak::upgrade).collect()
         };
-        let kept = shelves.iter().find_map(|shelf| shelf.take(now));
-        if let Some(conn) = kept
-            && let Err(conn) = self.hand(conn)
-        {
-            conn.keep();
-        }
+        let conn = shelves.iter().find_map(|shelf| shelf.take(now))?;
+        self.hand(conn).err()
     }
 
     /// Serves who waits, in order, for as long as there is something for them.
