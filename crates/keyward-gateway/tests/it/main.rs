@@ -17,6 +17,8 @@ mod hostile;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod http2_upstream;
+#[cfg(test)]
 mod loops;
 #[cfg(test)]
 mod paths;

@@ -1,5 +1,6 @@
 //! A provider that echoes the key it was given: no answer holds the key, in any form, and lengths stay true.
 
+use keyward_forward::Protocol;
 use keyward_registry::KeySource;
 use keyward_testing::{
     Behaviour, Canary, EchoPlace, Form, Sweeper, client::RawAnswer, register_named_canary,
@@ -62,7 +63,17 @@ fn check(answer: &RawAnswer, status: u16, place: EchoPlace, key: &Canary, form: 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_echoed_key_never_reaches_the_client() {
-    let running = Running::start(Setup::default()).await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        check_echoes(protocol).await;
+    }
+}
+
+async fn check_echoes(protocol: Protocol) {
+    let running = Running::start(Setup {
+        protocol,
+        ..Setup::default()
+    })
+    .await;
     let (key, _) = running.store_key("openai", "default").await;
     let mut client = running.client().await;
     let mut answers = 0;
@@ -95,6 +106,9 @@ async fn an_echoed_key_never_reaches_the_client() {
         }
     }
     assert_eq!(answers, 22);
+    let recorded = running.provider.take_recorded();
+    let is_http2 = protocol == Protocol::Http2;
+    assert!(recorded.iter().all(|seen| seen.is_http2 == is_http2));
     assert_eq!(
         client.connections(),
         1,

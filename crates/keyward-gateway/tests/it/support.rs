@@ -9,7 +9,7 @@ use std::{
 };
 
 use keyward_auth::{Grant, Kind, Permission, Permissions};
-use keyward_forward::{Dial, SystemDial, TlsConfig};
+use keyward_forward::{Dial, Protocol, SystemDial, TlsConfig};
 use keyward_gateway::{Config, EchoDial, Gateway};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     /// Providers that are played by the fake one.
     pub(crate) slugs: &'static [&'static str],
     pub(crate) placement: Placement,
+    /// What the fake provider speaks at best.
+    pub(crate) protocol: Protocol,
     pub(crate) config: Config,
 }
 
@@ -44,6 +46,7 @@ impl Default for Setup {
             settings: GatewaySettings::default(),
             slugs: &["openai"],
             placement: Placement::bearer(),
+            protocol: Protocol::Http1,
             config: Config {
                 workers: NonZeroUsize::new(2).unwrap(),
                 ..Config::default()
@@ -67,7 +70,11 @@ impl Running {
     pub(crate) async fn start(setup: Setup) -> Self {
         let logs = LogCapture::install();
         let ca = TestCa::new();
-        let provider = FakeProvider::start_tls(setup.placement, Vec::<String>::new(), &ca).await;
+        let keys = Vec::<String>::new();
+        let provider = match setup.protocol {
+            Protocol::Http1 => FakeProvider::start_tls(setup.placement, keys, &ca).await,
+            Protocol::Http2 => FakeProvider::start_http2(setup.placement, keys, &ca).await,
+        };
         let overrides: BTreeMap<_, _> = setup
             .slugs
             .iter()
