@@ -13,7 +13,9 @@ mod fuzz;
 mod instructions;
 mod pairs;
 mod process;
+mod resident;
 mod show;
+mod streams;
 mod subject;
 mod sweep;
 mod test;
@@ -43,6 +45,8 @@ enum Task {
     Pairs(pairs::Options),
     /// Counts the user-space instructions per request of this tree, of another revision and of the minimal proxy.
     Instructions(instructions::Options),
+    /// Measures what an open stream of events costs in memory, and that thousands arrive whole.
+    Streams(streams::Options),
     /// Looks for the canaries of a test run in a directory of its outputs.
     Sweep {
         /// A directory that a test run filled, with its list of canaries.
@@ -78,6 +82,7 @@ fn run(task: &Task) -> Result<(), Box<dyn Error>> {
         Task::Ci(options) => ci::run(&workspace, options)?,
         Task::Pairs(options) => pairs::run(&workspace, options)?,
         Task::Instructions(options) => instructions::run(&workspace, options)?,
+        Task::Streams(options) => streams::run(&workspace, options)?,
         Task::Sweep { directory } => sweep::run(directory)?,
         Task::Show { name } => show::run(&workspace, name.as_deref())?,
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{fuzz, instructions, pairs, process, test::sdk, workspace::Workspace};
+use crate::{fuzz, instructions, pairs, process, streams, test::sdk, workspace::Workspace};
 
 /// One demonstration.
 struct Demonstration {
@@ -61,6 +61,16 @@ const DEMONSTRATIONS: &[Demonstration] = &[
             tests.env("KEYWARD_TEST_PYTHON", sdks.python);
             Ok(process::run(
                 tests.env("KEYWARD_DIFFERENTIAL_CASES", "100000"),
+            )?)
+        },
+    },
+    Demonstration {
+        name: "streams",
+        description: "memory per idle stream beside the minimal proxy's; 5,000 streams whole and in order",
+        run: |workspace| {
+            Ok(streams::run(
+                workspace,
+                &streams::Options::parse_from(["streams"]),
             )?)
         },
     },

@@ -3,7 +3,7 @@
 use std::{error::Error, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use keyward_benches::{job, minimal_proxy, ready, tls};
+use keyward_benches::{files, job, minimal_proxy, ready, tls};
 use tokio::net::TcpListener;
 
 /// The least a proxy has to do, to compare with.
@@ -22,6 +22,7 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
+    files::raise_limit()?;
     let tls = arguments
         .upstream_ca
         .as_deref()

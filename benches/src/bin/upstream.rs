@@ -3,7 +3,7 @@
 use std::{error::Error, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use keyward_benches::{job, ready, tls, upstream};
+use keyward_benches::{files, job, ready, streams, tls, upstream};
 use tokio::net::TcpListener;
 
 /// A provider that answers at once.
@@ -15,10 +15,14 @@ struct Arguments {
     /// Speak TLS with a certificate made for this run, and write it to this PEM file.
     #[arg(long)]
     tls_ca_out: Option<PathBuf>,
+    /// Answer what the query asks for, as the measurements of many streams want it.
+    #[arg(long)]
+    streams: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
+    files::raise_limit()?;
     let tls = match &arguments.tls_ca_out {
         None => None,
         Some(path) => {
@@ -37,6 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             "address": listener.local_addr()?.to_string(),
             "key": job::PROVIDER_KEY,
         }))?;
+        if arguments.streams {
+            return Ok(streams::upstream::serve(listener, tls).await?);
+        }
         Ok(upstream::serve(listener, tls).await?)
     })
 }
