@@ -4,6 +4,7 @@
 
 mod fields;
 mod listener;
+mod memory;
 mod nearest;
 mod place;
 mod upstream;
@@ -17,11 +18,12 @@ use std::{
     time::Duration,
 };
 
+use keyward_gateway::Budget;
 use keyward_providers::{Catalogue, Override};
 use serde::Deserialize;
 
 pub(crate) use self::listener::Network;
-use self::upstream::UpstreamSection;
+use self::{memory::Bytes, upstream::UpstreamSection};
 use crate::failure::Failure;
 
 /// Everything that may be configured. A field that is not there has the default of whoever uses it.
@@ -54,6 +56,8 @@ pub(crate) struct GatewaySection {
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) max_connections: Option<NonZeroUsize>,
     pub(crate) max_connections_per_address: Option<NonZeroUsize>,
+    /// What the data plane may take of memory. Default: a half of what the machine or the control group has.
+    pub(crate) memory_budget: Option<Bytes>,
     pub(crate) header_timeout_secs: Option<Seconds>,
     pub(crate) write_timeout_secs: Option<Seconds>,
     pub(crate) connect_timeout_secs: Option<Seconds>,
@@ -248,6 +252,11 @@ impl Config {
             section.body_idle_timeout_secs,
         );
         self.upstream.apply(forward);
+        config.memory_budget = section
+            .memory_budget
+            .map(|bytes| bytes.0)
+            .or_else(memory::half_of_what_there_is)
+            .map(Budget::from_bytes);
         if let Some(workers) = workers.or(section.workers) {
             config.workers = workers;
         }

@@ -180,8 +180,14 @@ impl Server {
             let dial = EchoDial::new(Arc::clone(&opened.registry), Arc::new(dial));
             let registry = Arc::clone(&opened.registry);
             let gateway = Gateway::build(registry, Arc::new(dial), limits.gateway);
-            let gateway = gateway
-                .map_err(|error| Failure::new(error.to_string()).because_of_sources(&error))?;
+            let gateway = gateway.map_err(|error| {
+                let failure = Failure::new(error.to_string()).because_of_sources(&error);
+                if error.is_budget() {
+                    failure.help("raise `[gateway] memory_budget`, or lower `max_connections`")
+                } else {
+                    failure
+                }
+            })?;
             Ok((signals, metrics, Arc::new(gateway)))
         };
         match { build }() {

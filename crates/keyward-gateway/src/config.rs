@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use crate::Budget;
+
 /// Limits of the data plane.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -10,6 +12,10 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// How connections are accepted and served, and for how long a stop waits.
     pub listen: keyward_listen::Config,
+    /// What memory the data plane may take at most. The caps of [`listen`](Self::listen) are lowered until they
+    /// keep to it, and requests beyond what is left are refused, see [`Budget::limits`]. Default `None`: the caps
+    /// stand as they are, and requests are not counted.
+    pub memory_budget: Option<Budget>,
     /// Limits of the forwarder.
     pub forward: keyward_forward::Config,
 }
@@ -19,6 +25,7 @@ impl Default for Config {
         Self {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             listen: keyward_listen::Config::default(),
+            memory_budget: None,
             forward: keyward_forward::Config::default(),
         }
     }

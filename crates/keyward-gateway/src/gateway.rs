@@ -15,8 +15,9 @@ use keyward_registry::Registry;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Config,
+    BudgetError, Config, Limits,
     counters::{Counters, Writers},
+    in_flight::InFlight,
     loops::LoopMark,
     worker::Worker,
 };
@@ -31,6 +32,8 @@ pub struct Gateway {
     providers: Providers,
     loop_mark: LoopMark,
     counters: Mutex<Vec<Arc<Counters>>>,
+    limits: Option<Limits>,
+    in_flight: Arc<InFlight>,
 }
 
 /// The catalogue, prepared for the request path: by slug and alias, with what never changes built once.
@@ -55,30 +58,67 @@ pub(crate) struct ProviderEntry {
 
 /// The data plane could not be prepared.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot prepare the providers")]
-pub struct BuildError(#[source] EndpointError);
+#[error("cannot prepare the data plane")]
+pub struct BuildError(#[source] BuildErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+enum BuildErrorKind {
+    #[error("cannot prepare the providers")]
+    Providers(#[source] EndpointError),
+    #[error(transparent)]
+    Budget(BudgetError),
+}
+
+impl BuildError {
+    /// Whether [`Config::memory_budget`] is too small for what else is configured.
+    #[must_use]
+    pub const fn is_budget(&self) -> bool {
+        matches!(self.0, BuildErrorKind::Budget(_))
+    }
+}
 
 impl Gateway {
     /// Prepares the data plane. Dials upstreams through `dial`.
     ///
     /// # Errors
     ///
-    /// When an origin of the catalogue cannot stand in a `Host` header.
+    /// When an origin of the catalogue cannot stand in a `Host` header, or the memory budget does not allow what
+    /// else is configured.
     pub fn build(
         registry: Arc<Registry>,
         dial: Arc<dyn Dial>,
         config: Config,
     ) -> Result<Self, BuildError> {
         let providers = Providers::build(&registry)?;
+        let limits = config
+            .memory_budget
+            .map(|budget| budget.limits(&config))
+            .transpose()
+            .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
+        let most_requests = limits.as_ref().map_or(usize::MAX, |limits| limits.requests);
         Ok(Self {
             loop_mark: LoopMark::new(registry.vault().id()),
             registry,
             dial,
             upstreams: Shared::new(&config.forward),
-            config,
+            config: match &limits {
+                Some(limits) => limits.apply(config),
+                None => config,
+            },
             providers,
             counters: Mutex::default(),
+            limits,
+            in_flight: Arc::new(InFlight::new(most_requests)),
         })
+    }
+
+    /// The caps that follow from [`Config::memory_budget`].
+    pub const fn limits(&self) -> Option<&Limits> {
+        self.limits.as_ref()
+    }
+
+    pub(crate) const fn in_flight(&self) -> &Arc<InFlight> {
+        &self.in_flight
     }
 
     pub(crate) const fn config(&self) -> &Config {
@@ -146,7 +186,7 @@ impl Providers {
             .upstreams()
             .map(|upstream| Endpoint::new(upstream.origin().clone()).map(Arc::new))
             .collect::<Result<_, _>>()
-            .map_err(BuildError)?;
+            .map_err(|error| BuildError(BuildErrorKind::Providers(error)))?;
         let mut providers = Self {
             endpoints,
             ..Self::default()

@@ -12,6 +12,7 @@
 
 mod address;
 mod body;
+mod budget;
 mod caller;
 mod config;
 mod counters;
@@ -21,6 +22,7 @@ mod echo;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+mod in_flight;
 mod listener;
 mod loops;
 mod record;
@@ -33,6 +35,7 @@ mod upgrade;
 mod worker;
 
 pub use address::{AddressError, GatewayAddress};
+pub use budget::{Budget, BudgetError, Limits};
 pub use config::Config;
 pub use echo::EchoDial;
 pub use gateway::{BuildError, Gateway};

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Gateway, counters::Writers, worker::Worker};
+use crate::{Gateway, counters::Writers, in_flight::InFlight, worker::Worker};
 
 /// How often a worker lets go of what is outdated, where no request makes it.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -74,13 +74,13 @@ impl Gateway {
         let acceptor = server.acceptor(listener, &drain);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&acceptor, &workers) => {}
+            () = accept(&acceptor, &workers, self.in_flight()) => {}
             () = server.keep_up() => {}
         }
         // Before any client is asked to go elsewhere: one that comes back at once is refused by the kernel, not
         // accepted by it and then lost.
         for accepted in acceptor.into_waiting() {
-            hand_over(accepted, &workers);
+            hand_over(accepted, &workers, self.in_flight());
         }
         let limits = server.config();
         let open = drain.run(limits.idle_grace, limits.drain_timeout).await;
@@ -100,13 +100,13 @@ impl Gateway {
 }
 
 /// Hands connections over until no worker takes one.
-async fn accept(acceptor: &Acceptor, workers: &[Handle]) {
-    while hand_over(acceptor.accept().await, workers) {}
+async fn accept(acceptor: &Acceptor, workers: &[Handle], in_flight: &Arc<InFlight>) {
+    while hand_over(acceptor.accept().await, workers, in_flight) {}
     tracing::error!("every worker has ended: no more connections are accepted");
 }
 
 /// Gives a connection to the worker with the fewest. Whether there is one at all.
-fn hand_over(accepted: Accepted, workers: &[Handle]) -> bool {
+fn hand_over(accepted: Accepted, workers: &[Handle], in_flight: &Arc<InFlight>) -> bool {
     // A worker that ended has the fewest connections of all.
     let Some(worker) = workers
         .iter()
@@ -116,7 +116,8 @@ fn hand_over(accepted: Accepted, workers: &[Handle]) -> bool {
         return false;
     };
     worker.load.fetch_add(1, Ordering::Relaxed);
-    let accepted = accepted.with_guard(Load(Arc::clone(&worker.load)));
+    let accepted =
+        accepted.with_guard((Load(Arc::clone(&worker.load)), in_flight.begin_connection()));
     // A worker that ended just now takes nothing: the connection closes, and the client tries another.
     if worker.connections.send(accepted).is_err() {
         tracing::error!("a worker takes no connection");

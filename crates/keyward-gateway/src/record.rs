@@ -90,6 +90,22 @@ impl Recorder {
         gauge("keyward_upstream_connections", load.connections);
         gauge("keyward_upstream_streams", load.streams);
         gauge("keyward_upstream_waiting", load.waiting);
+        self.show_what_is_held();
+    }
+
+    /// How full what is bounded is.
+    fn show_what_is_held(&self) {
+        let in_flight = self.gateway.in_flight();
+        let (connections, requests) = (in_flight.connections(), in_flight.requests());
+        gauge("keyward_connections_open", connections);
+        gauge("keyward_requests_in_flight", requests);
+        if let Some(limits) = self.gateway.limits() {
+            let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+            let reserved = limits.reserved(connections, requests);
+            let most = limits.reserved(limits.connections, limits.requests);
+            gauge("keyward_memory_reserved_bytes", bytes(reserved));
+            gauge("keyward_memory_reservable_bytes", bytes(most));
+        }
     }
 
     async fn settle(&self) {
@@ -130,9 +146,12 @@ impl Recorder {
     }
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and bytes of one process are far below 2^52"
+)]
 fn gauge(name: &'static str, count: usize) {
-    // Counts are far below what an f64 counts exactly.
-    metrics::gauge!(name).set(u32::try_from(count).unwrap_or(u32::MAX));
+    metrics::gauge!(name).set(count as f64);
 }
 
 /// Since when uses are to be saved: a second before the last turn, because last uses are kept to the second;

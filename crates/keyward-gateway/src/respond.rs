@@ -131,6 +131,8 @@ pub(crate) enum Refusal {
     RequestBody(String),
     #[error("{0}")]
     RequestBodySlow(String),
+    #[error("Too many requests are being forwarded. Try again.")]
+    Busy,
 }
 
 impl Refusal {
@@ -195,6 +197,7 @@ impl Refusal {
             Self::RedirectRefused(_) => (StatusCode::BAD_GATEWAY, 9022),
             Self::AddressForbidden { .. } => (StatusCode::BAD_GATEWAY, 9023),
             Self::UpstreamBusy(_) => (StatusCode::SERVICE_UNAVAILABLE, 9024),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 9030),
         }
     }
 

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use keyward_forward::{Asked, Handshake, Tunnel, TunnelEnd};
 
 use crate::{
+    in_flight::RequestSlot,
     respond::Refusal,
     subprotocols::{Offer, fall_back},
 };
@@ -84,8 +85,13 @@ impl Drop for Open {
     }
 }
 
-/// Runs a tunnel for as long as it lasts.
-pub(crate) async fn run(client: OnUpgrade, tunnel: Box<Tunnel>, provider: String) {
+/// Runs a tunnel for as long as it lasts, and keeps its request's place as long.
+pub(crate) async fn run(
+    client: OnUpgrade,
+    tunnel: Box<Tunnel>,
+    provider: String,
+    _slot: RequestSlot,
+) {
     let client = match client.await {
         Ok(client) => TokioIo::new(client),
         Err(error) => {

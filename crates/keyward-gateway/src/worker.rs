@@ -20,6 +20,7 @@ use crate::{
     caller::{self, Keys},
     counters::Counters,
     credentials::Credentials,
+    in_flight::RequestSlot,
     request::{self, Plan},
     request_id::RequestId,
     respond::Refusal,
@@ -113,10 +114,15 @@ where
             Ok(plan) => plan,
             Err(refusal) => return refuse(refusal),
         };
+        let Some(slot) = self.gateway.in_flight().begin_request() else {
+            return refuse(Refusal::Busy);
+        };
         let forwarded = match handshake {
-            None => self.forward(request, &plan, uri.path()).await,
+            None => self.forward(request, &plan, uri.path(), slot).await,
             // Boxed because it is rare and large.
-            Some(handshake) => Box::pin(self.upgrade(request, *handshake, &plan, uri.path())).await,
+            Some(handshake) => {
+                Box::pin(self.upgrade(request, *handshake, &plan, uri.path(), slot)).await
+            }
         };
         match forwarded {
             Ok(response) => {
@@ -133,6 +139,7 @@ where
         mut request: Request<B>,
         plan: &Plan,
         path: &str,
+        slot: RequestSlot,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let rules = self.rules(&mut request, plan, path);
         match self
@@ -140,7 +147,7 @@ where
             .forward(request, plan.target.clone(), rules)
             .await
         {
-            Ok(response) => Ok(response.map(AnswerBody::Forwarded)),
+            Ok(response) => Ok(response.map(|body| AnswerBody::forwarded(body, slot))),
             Err(error) => Err(Refusal::from_forward(&error)),
         }
     }
@@ -152,6 +159,7 @@ where
         mut handshake: Handshake,
         plan: &Plan,
         path: &str,
+        slot: RequestSlot,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let client = hyper::upgrade::on(&mut request);
         let offers = plan.offers.as_deref();
@@ -166,14 +174,16 @@ where
             .await
             .map_err(|error| Refusal::from_forward(&error))?;
         match switch {
-            Switch::Declined(response) => Ok(response.map(AnswerBody::Forwarded)),
+            Switch::Declined(response) => {
+                Ok(response.map(|body| AnswerBody::forwarded(body, slot)))
+            }
             Switch::Switched(mut response, tunnel) => {
                 if let Some(offers) = offers {
                     offers.choose(response.headers_mut());
                 }
                 let slug = plan.provider.provider.slug().to_owned();
                 // Its connection is tracked by the drain, and it is cut with the runtime.
-                drop(tokio::spawn(upgrade::run(client, tunnel, slug)));
+                drop(tokio::spawn(upgrade::run(client, tunnel, slug, slot)));
                 Ok(response.map(|()| AnswerBody::Own(None)))
             }
         }

@@ -44,6 +44,7 @@ pub(super) static FIELDS: &[Field] = &[
     field("gateway", "workers", Kind::Number),
     field("gateway", "max_connections", Kind::Number),
     field("gateway", "max_connections_per_address", Kind::Number),
+    field("gateway", "memory_budget", Kind::Text),
     field("gateway", "header_timeout_secs", Kind::Number),
     field("gateway", "write_timeout_secs", Kind::Number),
     field("gateway", "connect_timeout_secs", Kind::Number),

@@ -15,6 +15,8 @@ mod listeners;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod serve;

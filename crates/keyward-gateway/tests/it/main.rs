@@ -21,6 +21,8 @@ mod http2_upstream;
 #[cfg(test)]
 mod loops;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod rotation;
