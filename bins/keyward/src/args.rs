@@ -1,6 +1,7 @@
 //! The command line: what may be typed. No meaning is given to it here.
 
 pub(crate) mod keys;
+pub(crate) mod slots;
 pub(crate) mod tokens;
 pub(crate) mod vault;
 
@@ -99,8 +100,9 @@ pub(crate) struct DevArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The vault is opened by `[seal] key_file`, else by a passphrase: KEYWARD_PASSPHRASE_FILE names a file that holds
-it, KEYWARD_PASSPHRASE_FD a file descriptor, and on a terminal it is asked for.
+The vault is opened by `[seal] key_file` or by what `[seal] command` writes, else by a passphrase:
+KEYWARD_PASSPHRASE_FILE names a file that holds it, KEYWARD_PASSPHRASE_FD a file descriptor, and on
+a terminal it is asked for. A recovery key does not start a server: it lets another slot be added.
 
 Examples:
   keyward serve --config /etc/keyward/keyward.toml

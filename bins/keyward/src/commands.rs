@@ -5,5 +5,6 @@ pub(crate) mod dev;
 pub(crate) mod gateways;
 pub(crate) mod keys;
 pub(crate) mod serve;
+pub(crate) mod slots;
 pub(crate) mod tokens;
 pub(crate) mod vault;

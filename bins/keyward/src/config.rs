@@ -7,6 +7,7 @@ mod listener;
 mod memory;
 mod nearest;
 mod place;
+mod seal;
 mod upstream;
 
 use std::{
@@ -22,7 +23,10 @@ use keyward_gateway::Budget;
 use keyward_providers::{Catalogue, Override};
 use serde::Deserialize;
 
-pub(crate) use self::listener::Network;
+pub(crate) use self::{
+    listener::Network,
+    seal::{Argv, SealSection},
+};
 use self::{memory::Bytes, upstream::UpstreamSection};
 use crate::failure::Failure;
 
@@ -99,15 +103,6 @@ pub(crate) struct ControlSection {
 pub(crate) struct StoreSection {
     /// The SQLite file. Default `keyward.db` in the data directory.
     pub(crate) path: Option<PathBuf>,
-}
-
-/// What opens the vault.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct SealSection {
-    pub(crate) key_file: Option<PathBuf>,
-    /// Lets the key file lie in the data directory, where one copy of it takes both.
-    pub(crate) danger_key_beside_data: bool,
 }
 
 /// What TLS to providers trusts.

@@ -1,4 +1,4 @@
-//! Asking before something is deleted.
+//! Asking on the terminal, above all before something is deleted.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -16,13 +16,17 @@ pub(crate) fn confirm(args: &Confirm, what: &str, name: &str) -> Result<(), Fail
         .help("add --yes"));
     }
     remark(format_args!("This takes away {what}."));
-    let typed = ask(&format!("Type {name} to go on: "))
-        .map_err(|error| Failure::new("cannot read from the terminal").caused_by(&error))?;
+    let typed = ask_line(&format!("Type {name} to go on: "))?;
     if typed.trim() == name {
         Ok(())
     } else {
         Err(Failure::new("nothing was changed").because(format!("what was typed is not {name}")))
     }
+}
+
+/// Asks on the terminal, and shows what is typed.
+pub(crate) fn ask_line(prompt: &str) -> Result<String, Failure> {
+    ask(prompt).map_err(|error| Failure::new("cannot read from the terminal").caused_by(&error))
 }
 
 fn ask(prompt: &str) -> io::Result<String> {

@@ -8,7 +8,7 @@ use keyward_registry::{
     NewProviderKey, NewTokenRequest, ProviderSlug, Registry, TokenMinted,
 };
 use keyward_secret::{AccountId, SecretBytes};
-use keyward_vault::{PassphraseParams, SealState, Slot, Vault};
+use keyward_vault::{PassphraseParams, RecoveryKey, SealState, Slot, Unlock, Vault};
 use zeroize::Zeroizing;
 
 use crate::{failure::Failure, open::Key};
@@ -27,15 +27,20 @@ pub(crate) struct First<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// A new vault with one slot, and what to store of its seal.
-pub(crate) fn create_vault(key: &Key) -> Result<(Vault, SealState), Failure> {
+/// A new vault with a slot for `key`, another one for a recovery key where there is one, and what to store of its
+/// seal.
+pub(crate) fn create_vault(
+    key: &Key,
+    recovery: Option<&RecoveryKey>,
+) -> Result<(Vault, SealState), Failure> {
     let fail = |error: &dyn std::error::Error| Failure::new("cannot make a vault").caused_by(error);
     let (vault, root) = Vault::create().map_err(|error| fail(&error))?;
     let params = PassphraseParams::default();
-    let slot = Slot::wrap(1, vault.id(), &root, &key.unlock(), params);
-    let slot = slot.map_err(|error| fail(&error))?;
+    let unlocks = [Some(key.unlock()), recovery.map(Unlock::Recovery)];
+    let wrap = |(id, unlock)| Slot::wrap(id, vault.id(), &root, &unlock, params);
+    let slots: Result<Vec<_>, _> = (1..).zip(unlocks.into_iter().flatten()).map(wrap).collect();
     let state = vault
-        .seal_state(&root, vec![slot])
+        .seal_state(&root, slots.map_err(|error| fail(&error))?)
         .map_err(|error| fail(&error))?;
     Ok((vault, state))
 }

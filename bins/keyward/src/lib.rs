@@ -14,12 +14,16 @@ mod failure;
 mod first;
 mod harden;
 mod logging;
+mod new_key;
 mod open;
 mod output;
 mod pasted;
 mod private_file;
+mod seal_command;
 mod secret_input;
+mod secret_out;
 mod server;
+mod unlock;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -27,7 +31,7 @@ use clap::Parser;
 
 use crate::{
     args::{Args, Command, vault::VaultCommand},
-    commands::{completions, dev, gateways, keys, serve, tokens, vault},
+    commands::{completions, dev, gateways, keys, serve, slots, tokens, vault},
     failure::Failure,
     output::remark,
 };
@@ -89,6 +93,9 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Gateways(command) => Box::pin(gateways::run(command)).await,
             Command::Vault(VaultCommand::Init(args)) => {
                 Box::pin(vault::init(args, &hardening)).await
+            }
+            Command::Vault(VaultCommand::Slots(command)) => {
+                Box::pin(slots::run(command, &hardening)).await
             }
             Command::Vault(VaultCommand::Status { place, json }) => {
                 Box::pin(vault::status(place, json)).await

@@ -10,7 +10,7 @@ use keyward_providers::Catalogue;
 use keyward_registry::{Registry, RegistryStore};
 use keyward_secret::SecretBytes;
 use keyward_store::{Database, OpenError, SqliteStore};
-use keyward_vault::{KeyFile, SealState, Unlock, UnsealError, Vault};
+use keyward_vault::{CommandOutput, KeyFile, RecoveryKey, SealState, Unlock, UnsealError, Vault};
 
 use crate::{failure::Failure, private_file, secret_input};
 
@@ -18,6 +18,8 @@ use crate::{failure::Failure, private_file, secret_input};
 pub(crate) enum Key {
     File { key: KeyFile, path: PathBuf },
     Passphrase(SecretBytes),
+    Recovery(RecoveryKey),
+    Command(CommandOutput),
 }
 
 /// An unsealed vault, its store, and everything in it.
@@ -72,6 +74,8 @@ impl Key {
         match self {
             Self::File { key, .. } => Unlock::KeyFile(key),
             Self::Passphrase(passphrase) => Unlock::Passphrase(passphrase),
+            Self::Recovery(key) => Unlock::Recovery(key),
+            Self::Command(output) => Unlock::Command(output),
         }
     }
 }
@@ -132,7 +136,8 @@ pub(crate) fn unseal(state: &SealState, key: &Key) -> Result<Vault, Failure> {
     Vault::unseal(state, &key.unlock()).map_err(|error| sealed(&error, key))
 }
 
-fn sealed(error: &UnsealError, key: &Key) -> Failure {
+/// Why the vault stays sealed.
+pub(crate) fn sealed(error: &UnsealError, key: &Key) -> Failure {
     if !error.is_wrong_unlock() {
         return Failure::new(error.to_string()).because_of_sources(error);
     }
@@ -142,6 +147,10 @@ fn sealed(error: &UnsealError, key: &Key) -> Failure {
             "`keyward vault status` lists the slots; name the key file that belongs to this vault",
         ),
         Key::Passphrase(_) => failure.help("try the passphrase again"),
+        Key::Recovery(_) => failure.help("it may be another vault's, or its slot was removed"),
+        Key::Command(_) => failure.help(
+            "`keyward vault slots list` shows the slots; `keyward vault slots add command` lets the command in",
+        ),
     }
 }
 

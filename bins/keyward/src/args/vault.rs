@@ -4,18 +4,24 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Subcommand};
 
+use super::slots::SlotsCommand;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum VaultCommand {
     /// Make a vault with an account, the gateway `default` and one API token
     #[command(after_help = "\
 The API token is written to the terminal or to --token-out, once. A key file that does not exist is made: back it up
 apart from the data. A passphrase is read from the file that KEYWARD_PASSPHRASE_FILE names, the file descriptor
-KEYWARD_PASSPHRASE_FD, or the terminal.
+KEYWARD_PASSPHRASE_FD, or the terminal. With neither, the command of `[seal] command` opens the
+vault. On a terminal a recovery key is offered, which opens the vault when the rest is lost.
 
 Examples:
   keyward vault init --config /etc/keyward/keyward.toml --token-out admin-token
   keyward vault init --data-dir /srv/keyward --passphrase")]
     Init(InitArgs),
+    /// Add, remove and try the ways to open the vault
+    #[command(subcommand)]
+    Slots(SlotsCommand),
     /// Show what opens the vault, without opening it; the server must be stopped
     #[command(after_help = "\
 Examples:
@@ -57,6 +63,15 @@ pub(crate) struct InitArgs {
     /// Let a passphrase open the vault
     #[arg(long, conflicts_with = "key_file")]
     pub(crate) passphrase: bool,
+    /// Make a recovery key, written to the terminal or to --recovery-out
+    #[arg(long)]
+    pub(crate) recovery: bool,
+    /// Make a recovery key in a new file that only its owner may read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recovery_out: Option<PathBuf>,
+    /// Offer no recovery key
+    #[arg(long, conflicts_with_all = ["recovery", "recovery_out"])]
+    pub(crate) no_recovery: bool,
     /// Write the API token to a new file that only its owner may read
     #[arg(long, value_name = "FILE")]
     pub(crate) token_out: Option<PathBuf>,

@@ -127,7 +127,7 @@ async fn unseal_or_create(database: &Database, key_file: &Path) -> Result<Vault,
         return open::unseal(&state, &Key::read(key_file)?);
     }
     let key = Key::read_or_create(key_file)?;
-    let (vault, state) = first::create_vault(&key)?;
+    let (vault, state) = first::create_vault(&key, None)?;
     let saved = database.save_seal(state, None).await;
     saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
     Ok(vault)

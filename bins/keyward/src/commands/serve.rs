@@ -1,12 +1,9 @@
 //! `keyward serve`: the server for good, over a vault that exists.
 
 use std::{
-    io::{self, IsTerminal},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
-
-use keyward_vault::{SealState, SlotKind};
 
 use crate::{
     args::ServeArgs,
@@ -15,8 +12,9 @@ use crate::{
     harden::Hardening,
     logging::{self, START},
     open::{self, Key},
-    private_file, secret_input,
+    private_file,
     server::{self, Limits, Listeners, Plane, Server},
+    unlock,
 };
 
 pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Failure> {
@@ -25,6 +23,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     hardening.tell();
     let data_dir = config.data_dir(None);
     let database = config.database(&data_dir);
+    config.seal.check()?;
     check_key_file(&config, &data_dir)?;
     let limits = Limits::read(&config, args.workers)?;
     let gateway = address(&config, config.gateway.listen, 8787, Plane::Data, &limits)?;
@@ -44,7 +43,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     let unsealed = async {
         let state = open::load_seal(&opened_database).await?;
         let state = state.ok_or_else(|| open::no_vault(&database))?;
-        let key = key(&config, &state)?;
+        let key = unlock::for_server(&config, &state).await?;
         let vault = open::unseal(&state, &key)?;
         Ok((key, vault))
     };
@@ -144,30 +143,6 @@ fn real(path: &Path) -> PathBuf {
     found.unwrap_or(path)
 }
 
-/// What opens the vault: the configured key file, else a passphrase.
-fn key(config: &Config, state: &SealState) -> Result<Key, Failure> {
-    if let Some(path) = &config.seal.key_file {
-        return Key::read(path);
-    }
-    if let Some(named) = secret_input::Named::find("KEYWARD_PASSPHRASE")? {
-        return named.read().map(Key::Passphrase);
-    }
-    let has_passphrase = state
-        .slots
-        .iter()
-        .any(|slot| slot.kind() == SlotKind::Passphrase);
-    if has_passphrase && io::stdin().is_terminal() {
-        return secret_input::ask("Passphrase of the vault").map(Key::Passphrase);
-    }
-    Err(Failure::unreachable("the vault stays sealed")
-        .because("nothing that opens it is named")
-        .help(if has_passphrase {
-            "name a file with the passphrase in KEYWARD_PASSPHRASE_FILE, or a file descriptor in KEYWARD_PASSPHRASE_FD"
-        } else {
-            "name the key file in `[seal] key_file`"
-        }))
-}
-
 /// One line for each thing that runs; then silence.
 fn say_what_runs(config: &Config, database: &Path, urls: &(String, String), key: &Key) {
     let roots = match config.tls.extra_ca_files.len() {
@@ -177,6 +152,8 @@ fn say_what_runs(config: &Config, database: &Path, urls: &(String, String), key:
     let seal = match key {
         Key::File { .. } => "opened by key file",
         Key::Passphrase(_) => "opened by passphrase",
+        Key::Recovery(_) => "opened by recovery key",
+        Key::Command(_) => "opened by command",
     };
     tracing::info!(target: START, url = urls.0, "data plane");
     tracing::info!(target: START, url = urls.1, "control plane");

@@ -2,13 +2,13 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use keyward_auth::TokenRecord;
 use keyward_secret::{AccountId, SecretBytes};
-use keyward_vault::{SealState, Vault};
+use keyward_vault::{RecoveryKey, SealState, Vault};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,20 +20,18 @@ use crate::{
     first::{self, First, GATEWAY},
     harden::Hardening,
     logging,
+    new_key::{self, NewRecoveryKey},
     open::{self, Key, Opened},
-    output::{Output, print, remark},
-    private_file, secret_input,
+    output::Output,
+    private_file, seal_command,
+    secret_out::{SecretOut, What},
 };
 
 const COMMAND: &str = "vault init";
-/// Shorter passphrases are guessed. A guess itself: what is too short depends on how it was chosen.
-const LEAST_PASSPHRASE: usize = 12;
-
-/// Where the one API token goes.
-enum TokenOut {
-    Terminal,
-    File(File, PathBuf),
-}
+const API_TOKEN: What = What {
+    name: "API token",
+    option: "--token-out",
+};
 
 pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Failure> {
     let (mut config, data_dir) = load(&args.place)?;
@@ -42,29 +40,30 @@ pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Fa
     if args.key_file.is_some() {
         config.seal.key_file.clone_from(&args.key_file);
     }
-    if !args.passphrase && config.seal.key_file.is_none() {
-        return Err(Failure::usage("nothing is named that shall open the vault")
-            .help("name a key file with --key-file PATH, or add --passphrase"));
-    }
     if args.passphrase && config.seal.key_file.is_some() {
         return Err(Failure::usage("both a passphrase and a key file are named")
             .help("`serve` would look for the key file: leave `[seal] key_file` out of the configuration, or --passphrase"));
     }
-    let database = config.database(&data_dir);
-    if !args.passphrase {
-        check_key_file(&config, &data_dir)?;
+    if args.passphrase && config.seal.command.is_some() {
+        return Err(Failure::usage("both a passphrase and a command are named")
+            .help("`serve` would run the command: leave `[seal] command` out of the configuration, or --passphrase"));
     }
+    config.seal.check()?;
+    let opens = Opens::choose(&config, args.passphrase)?;
+    let database = config.database(&data_dir);
+    check_key_file(&config, &data_dir)?;
     let catalogue = config.catalogue()?;
-    let token_out = TokenOut::open(args.token_out.as_deref())?;
+    let mut outs = Outs {
+        token: SecretOut::open(API_TOKEN, args.token_out.as_deref())?,
+        recovery: None,
+    };
     let made = async {
         check_new(&database).await?;
-        let key = match &config.seal.key_file {
-            Some(path) if !args.passphrase => Key::read_or_create(path)?,
-            _ => new_passphrase().map(Key::Passphrase)?,
-        };
+        let key = opens.key(&config).await?;
+        let recovery = outs.offer_recovery(&args, &key)?;
         make_directory(&data_dir)?;
         let opened_database = open::database(&database).await?;
-        let (vault, state) = first::create_vault(&key)?;
+        let (vault, state) = first::create_vault(&key, recovery)?;
         let saved = opened_database.save_seal(state, None).await;
         saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
         let opened = open::unlock(opened_database, vault, catalogue).await?;
@@ -75,7 +74,7 @@ pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Fa
     let ((account, token, text), key) = match Box::pin(made).await {
         Ok(made) => made,
         Err(failure) => {
-            token_out.discard();
+            outs.discard();
             return Err(failure);
         }
     };
@@ -84,21 +83,101 @@ pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Fa
         "gateway_id": GATEWAY,
         "api_token_id": token.id.to_string(),
         "api_token_file": args.token_out,
+        "recovery_key_file": args.recovery_out,
         "database": database,
     });
-    let opens = match &key {
-        Key::File { path, .. } => format!(
-            "{} opens it: back it up, apart from the data",
-            path.display()
-        ),
-        Key::Passphrase(_) => "the passphrase opens it: nothing else does".to_owned(),
-    };
     let sentence = format!(
-        "made a vault at {}\n{opens}\naccount {account}, gateway {GATEWAY}",
-        database.display()
+        "made a vault at {}\n{}\naccount {account}, gateway {GATEWAY}",
+        database.display(),
+        told(&key, outs.recovery.is_some())
     );
     Output::new(args.json).done(sentence, &result)?;
-    token_out.write(&text, args.json)
+    outs.token.write(&text, args.json)
+}
+
+/// Where what is shown once goes.
+struct Outs {
+    token: SecretOut,
+    recovery: Option<NewRecoveryKey>,
+}
+
+impl Outs {
+    /// A recovery key, if one is wanted. It is handed over before anything is stored that opens with it.
+    fn offer_recovery(
+        &mut self,
+        args: &InitArgs,
+        key: &Key,
+    ) -> Result<Option<&RecoveryKey>, Failure> {
+        let is_named = args.recovery || args.recovery_out.is_some();
+        let beside = format!("the {}", key.unlock().kind().as_str());
+        let is_wanted = is_named || (!args.no_recovery && new_key::is_wanted(&beside)?);
+        if !is_wanted {
+            return Ok(None);
+        }
+        let new = NewRecoveryKey::make(args.recovery_out.as_deref())?;
+        let new = self.recovery.insert(new);
+        new.hand_over(args.json)?;
+        Ok(Some(&new.key))
+    }
+
+    fn discard(self) {
+        self.token.discard();
+        if let Some(recovery) = self.recovery {
+            recovery.discard();
+        }
+    }
+}
+
+/// What opens the new vault.
+#[derive(Clone, Copy, Debug)]
+enum Opens {
+    KeyFile,
+    Passphrase,
+    Command,
+}
+
+impl Opens {
+    fn choose(config: &Config, passphrase: bool) -> Result<Self, Failure> {
+        if passphrase {
+            return Ok(Self::Passphrase);
+        }
+        if config.seal.key_file.is_some() {
+            return Ok(Self::KeyFile);
+        }
+        if config.seal.command.is_some() {
+            return Ok(Self::Command);
+        }
+        Err(Failure::usage("nothing is named that shall open the vault")
+            .help("name a key file with --key-file PATH, or add --passphrase"))
+    }
+
+    async fn key(self, config: &Config) -> Result<Key, Failure> {
+        match (self, &config.seal.key_file) {
+            (Self::KeyFile, Some(path)) => Key::read_or_create(path),
+            (Self::Command, _) => seal_command::run(&config.seal).await.map(Key::Command),
+            _ => new_key::passphrase("KEYWARD_PASSPHRASE").map(Key::Passphrase),
+        }
+    }
+}
+
+/// What opens the vault, in words.
+fn told(key: &Key, has_recovery: bool) -> String {
+    let opens = match key {
+        Key::File { path, .. } => {
+            format!(
+                "{} opens it: back it up, apart from the data",
+                path.display()
+            )
+        }
+        Key::Passphrase(_) => "the passphrase opens it".to_owned(),
+        Key::Command(_) => "what the command writes opens it".to_owned(),
+        Key::Recovery(_) => "the recovery key opens it".to_owned(),
+    };
+    match (key, has_recovery) {
+        (_, true) => format!("{opens}\nthe recovery key opens it as well"),
+        (Key::File { .. }, false) => opens,
+        (_, false) => format!("{opens}: nothing else does"),
+    }
 }
 
 /// Whether no vault is there yet. Looks into a database that exists, and makes none.
@@ -140,82 +219,6 @@ fn load(place: &Place) -> Result<(Config, PathBuf), Failure> {
     let config = Config::load(place.config.as_deref())?;
     let data_dir = config.data_dir(place.data_dir.as_deref());
     Ok((config, data_dir))
-}
-
-/// From where the environment says, or asked for twice.
-fn new_passphrase() -> Result<SecretBytes, Failure> {
-    let passphrase = match secret_input::Named::find("KEYWARD_PASSPHRASE")? {
-        Some(named) => named.read()?,
-        None if io::stdin().is_terminal() => {
-            let passphrase = secret_input::ask("New passphrase")?;
-            if !secret_input::ask("The same again")?.ct_eq(&passphrase) {
-                return Err(
-                    Failure::new("the two passphrases differ").help("nothing was made; try again")
-                );
-            }
-            passphrase
-        }
-        None => {
-            return Err(Failure::usage("no passphrase is given, and nobody can be asked").help(
-                "name a file that holds it in KEYWARD_PASSPHRASE_FILE, or a file descriptor in KEYWARD_PASSPHRASE_FD",
-            ));
-        }
-    };
-    if passphrase.len() < LEAST_PASSPHRASE {
-        return Err(Failure::new(format!(
-            "the passphrase is shorter than {LEAST_PASSPHRASE} bytes"
-        ))
-        .help("six random words make a good one"));
-    }
-    Ok(passphrase)
-}
-
-impl TokenOut {
-    /// The file is made first, so that no token is lost for want of a place.
-    fn open(file: Option<&Path>) -> Result<Self, Failure> {
-        match file {
-            Some(path) => match private_file::create_empty(path) {
-                Ok(file) => Ok(Self::File(file, path.to_owned())),
-                Err(error) => Err(Failure::new(format!("cannot make {}", path.display()))
-                    .caused_by(&error)
-                    .help("--token-out wants a file that does not exist yet")),
-            },
-            None if io::stdout().is_terminal() => Ok(Self::Terminal),
-            None => Err(
-                Failure::usage("the API token is not written to a file or pipe by itself")
-                    .help("name a new file with --token-out FILE"),
-            ),
-        }
-    }
-
-    fn discard(self) {
-        if let Self::File(_, path) = self {
-            // It is ours and empty; where it cannot be removed, it does no harm.
-            let _may_stay = std::fs::remove_file(path);
-        }
-    }
-
-    fn write(self, text: &SecretBytes, json: bool) -> Result<(), Failure> {
-        match self {
-            Self::File(mut file, path) => {
-                let written = file
-                    .write_all(text.expose())
-                    .and_then(|()| file.write_all(b"\n"))
-                    .and_then(|()| file.sync_all());
-                written.map_err(|error| {
-                    Failure::new(format!("cannot write {}", path.display())).caused_by(&error)
-                })?;
-                if !json {
-                    remark(format_args!("the API token is in {}", path.display()));
-                }
-                Ok(())
-            }
-            Self::Terminal => {
-                let token = String::from_utf8_lossy(text.expose());
-                print(format_args!("API token, shown this once: {token}"))
-            }
-        }
-    }
 }
 
 pub(crate) async fn status(place: Place, json: bool) -> Result<(), Failure> {

@@ -26,6 +26,8 @@ enum Kind {
     Texts,
     /// Separated by colons, as in `PATH`.
     Paths,
+    /// A program and its arguments: in the file only, because whoever sets a variable must not choose what is run.
+    Command,
 }
 
 const fn field(section: &'static str, name: &'static str, kind: Kind) -> Field {
@@ -72,6 +74,8 @@ pub(super) static FIELDS: &[Field] = &[
     field("store", "path", Kind::Path),
     field("seal", "key_file", Kind::Path),
     field("seal", "danger_key_beside_data", Kind::Flag),
+    field("seal", "command", Kind::Command),
+    field("seal", "command_timeout_secs", Kind::Number),
     field("tls", "extra_ca_files", Kind::Paths),
     field("log", "format", Kind::Text),
     field("log", "filter", Kind::Text),
@@ -214,6 +218,7 @@ impl Kind {
                 .map(|path| Value::String(path.to_string_lossy().into_owned()))
                 .collect::<Vec<_>>()
                 .into(),
+            Self::Command => return Err("a command is named in the configuration file only"),
         })
     }
 }
@@ -227,6 +232,7 @@ pub(super) fn sample(field: &Field) -> Value {
         (Kind::Text | Kind::Path, _) => "x".into(),
         (Kind::Number, _) => 1.into(),
         (Kind::Flag, _) => true.into(),
+        (Kind::Command, _) => vec!["/x"].into(),
         (Kind::Texts | Kind::Paths, _) => vec!["x"].into(),
     }
 }

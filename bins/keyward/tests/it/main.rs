@@ -19,7 +19,11 @@ mod memory;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod seal_command;
+#[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod slots;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

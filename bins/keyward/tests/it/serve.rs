@@ -18,7 +18,7 @@ fn configure(directory: &Path, more: &str) {
 }
 
 /// Starts `serve` and waits for its start lines; the data plane's URL is among them.
-fn serve(directory: &Path, environment: &[(&str, &str)]) -> (Server, String) {
+pub(crate) fn serve(directory: &Path, environment: &[(&str, &str)]) -> (Server, String) {
     let mut command = keyward(directory, &["serve", "--config", "keyward.toml"]);
     command.envs(environment.iter().copied());
     let server = Server::spawn(command, directory.join("serve-log"));

@@ -133,16 +133,135 @@ fn vault_init_shows_the_token_on_a_terminal() {
     let init = ["vault", "init", "--data-dir", "data", "--key-file", "key"];
     let (code, screen) = {
         let mut terminal = on_terminal(directory.path(), &init);
+        terminal.wait_for("Make one? [y/N] ");
+        terminal.type_line("");
         terminal.wait_for("kw_api_");
         // Not kept for the sweep: this is the one place where the token stands.
         let code = terminal.child.wait().unwrap().code();
         (code, terminal.seen)
     };
     assert_eq!(code, Some(0), "{screen}");
+    assert!(
+        !screen.contains("recovery key, shown this once"),
+        "{screen}"
+    );
     let token = screen
         .split_whitespace()
         .find(|word| word.starts_with("kw_api_"))
         .unwrap();
     register_named_canary("token on a terminal", token);
     run(directory.path(), &["vault", "status", "--data-dir", "data"]).ok();
+}
+
+/// Waits until the recovery key stands on the screen, and returns it.
+fn shown_recovery_key(terminal: &mut OnTerminal) -> String {
+    terminal.wait_for("Its last four characters: ");
+    let (_, rest) = terminal
+        .seen
+        .split_once("recovery key, shown this once: ")
+        .unwrap();
+    let key = rest.lines().next().unwrap().trim().to_owned();
+    register_named_canary("recovery key on a terminal", &key);
+    key
+}
+
+#[test]
+fn a_recovery_key_is_shown_once_and_its_end_asked_back() {
+    let directory = TempDir::new().unwrap();
+    let init = [
+        "vault",
+        "init",
+        "--data-dir",
+        "data",
+        "--key-file",
+        "key",
+        "--token-out",
+        "token",
+    ];
+    // Not kept for the sweep: this is the one place where the recovery key stands.
+    let mut terminal = on_terminal(directory.path(), &init);
+    terminal.wait_for("Make one? [y/N] ");
+    terminal.type_line("y");
+    let key = shown_recovery_key(&mut terminal);
+    terminal.type_line("nope");
+    terminal.wait_for("That is not how it ends.");
+    terminal.type_line(&key[key.len() - 4..].to_lowercase());
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
+
+    std::fs::write(directory.path().join("typed"), key.to_lowercase()).unwrap();
+    let test = [
+        "vault",
+        "slots",
+        "test",
+        "--data-dir",
+        "data",
+        "--open-with",
+        "recovery-key",
+    ];
+    let mut command = keyward(directory.path(), &test);
+    command.env("KEYWARD_RECOVERY_KEY_FILE", "typed");
+    let (code, screen) = OnTerminal::spawn(command).end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(
+        screen.contains("slot 2 (recovery key) opens the vault"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_recovery_key_that_nobody_took_down_opens_nothing() {
+    let directory = TempDir::new().unwrap();
+    let init = [
+        "vault",
+        "init",
+        "--data-dir",
+        "data",
+        "--key-file",
+        "key",
+        "--token-out",
+        "token",
+        "--recovery",
+    ];
+    let mut terminal = on_terminal(directory.path(), &init);
+    shown_recovery_key(&mut terminal);
+    for _ in 0..3 {
+        terminal.type_line("xxxx");
+    }
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(1));
+    assert!(!directory.path().join("data").exists() && !directory.path().join("token").exists());
+}
+
+#[test]
+fn removing_a_slot_wants_its_number_typed() {
+    let directory = TempDir::new().unwrap();
+    let init = [
+        "vault",
+        "init",
+        "--data-dir",
+        "data",
+        "--key-file",
+        "key",
+        "--token-out",
+        "token",
+        "--recovery-out",
+        "recovery",
+    ];
+    run(directory.path(), &init).ok();
+    let remove = [
+        "vault",
+        "slots",
+        "remove",
+        "2",
+        "--data-dir",
+        "data",
+        "--open-key-file",
+        "key",
+    ];
+    for (typed, code) in [("2", 1), ("slot 2", 0)] {
+        let mut terminal = on_terminal(directory.path(), &remove);
+        terminal.wait_for("Type slot 2 to go on: ");
+        terminal.type_line(typed);
+        let (ended, screen) = terminal.end();
+        assert_eq!(ended, Some(code), "{screen}");
+    }
 }
