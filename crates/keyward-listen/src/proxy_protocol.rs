@@ -139,7 +139,9 @@ fn check_extensions(mut rest: &[u8]) -> Result<(), Malformed> {
 mod tests {
     use std::net::SocketAddr;
 
-    use super::{Head, MOST, Malformed, SIGNATURE};
+    use proptest::prelude::*;
+
+    use super::{Family, Head, MOST, Malformed, SIGNATURE};
 
     const V4: [u8; 12] = [192, 0, 2, 7, 127, 0, 0, 1, 0x30, 0x39, 0, 80];
 
@@ -185,6 +187,36 @@ mod tests {
         check(&header(0x20, 0x11, &V4), None);
         check(&header(0x20, 0xff, &[1, 2, 3]), None);
         check(&header(0x21, 0x00, &[]), None);
+    }
+
+    proptest! {
+        /// Whatever comes: an address is found only where the header says TCP and has room for it.
+        #[test]
+        fn nothing_is_read_beyond_what_came(
+            mut head in any::<[u8; 16]>(),
+            is_signed in any::<bool>(),
+            rest in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            if is_signed {
+                head[..12].copy_from_slice(&SIGNATURE);
+                head[12] = 0x20 | (head[12] & 3);
+                head[13] = [0x00, 0x11, 0x21, 0x31][usize::from(head[13] & 3)];
+            }
+            let Ok(head) = Head::parse(&head) else {
+                return Ok(());
+            };
+            prop_assert!(is_signed && head.length <= MOST);
+            let least = match head.family {
+                Family::Unsaid => 0,
+                Family::Ipv4 => 12,
+                Family::Ipv6 => 36,
+            };
+            match head.source(&rest) {
+                Ok(Some(_address)) => prop_assert!(least > 0 && rest.len() >= least),
+                Ok(None) => prop_assert_eq!(least, 0),
+                Err(_) => prop_assert!(least > 0),
+            }
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Server {
         Acceptor::new(listener, self.config(), drain.clone())
     }
 
-    /// What a server has to do beside serving: to keep up with the [files of TLS](Tls::keep_up). Never returns.
+    /// What a server has to do beside serving: to keep up with the [files of TLS](crate::Tls::keep_up). Never returns.
     /// [`serve`](Self::serve) does it; whoever uses its parts polls this beside them.
     pub async fn keep_up(&self) {
         match &self.config().tls {

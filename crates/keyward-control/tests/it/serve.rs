@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -181,6 +182,14 @@ async fn connections_that_say_nothing_are_closed() {
         ("half a head", "GET / HTTP/1.1\r\nhost: local"),
         ("a request, then idle", request.as_str()),
         ("the HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        (
+            "HTTP/2, then idle",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        ),
+        (
+            "HTTP/2 and half a head",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\0\0\0\0\x01\x02",
+        ),
     ] {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         stream.write_all(sent.as_bytes()).await.unwrap();
@@ -202,6 +211,34 @@ async fn connections_that_say_nothing_are_closed() {
         .expect("the connection stays open")
         .unwrap();
     assert!(rest.starts_with(b"HTTP/1.1 408"));
+}
+
+#[tokio::test]
+async fn http2_has_the_same_rules() {
+    let running = start().await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let mut status = async |host: &str, token: Option<&str>| {
+        let mut request = http::Request::builder().uri(format!("http://{host}/client/v4/accounts"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let answer = timeout(DEADLINE, client.send_request(request)).await;
+        answer.unwrap().unwrap().status().as_u16()
+    };
+    let here = running.address.to_string();
+    let admin = running.harness.admin.as_str();
+    assert_eq!(status(&here, Some(admin)).await, 200);
+    assert_eq!(status(&here, None).await, 401);
+    // A name by which a web page would reach it.
+    assert_eq!(status("evil.example", Some(admin)).await, 421);
+    running.stop.send(()).unwrap();
+    timeout(DEADLINE, running.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]

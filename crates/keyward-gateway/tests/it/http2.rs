@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{CHAT, Running, Setup};
+use crate::support::{CHAT, Running, Setup, wait_until};
 
 async fn start() -> Running {
     let running = Running::start(Setup::default()).await;
@@ -94,6 +94,27 @@ async fn a_stream_comes_as_it_is_made_and_beside_others() {
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
     }
+    running.stop().await;
+}
+
+/// What a client gives up is given up at the provider too, and at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_cancels_the_request_to_the_provider() {
+    let running = start().await;
+    let mut client = client(&running).await;
+    running.provider.behave(Behaviour::GatedSse);
+    let body = Full::new(Bytes::from_static(br#"{"model":"m","stream":true}"#));
+    let request = request(&running, "openai/chat/completions")
+        .method("POST")
+        .body(body)
+        .unwrap();
+    let answer = client.send_request(request).await.unwrap();
+    assert_eq!(running.provider.open_connections(), 1);
+    drop(answer);
+    wait_until("the provider sees the end", || {
+        running.provider.open_connections() == 0
+    })
+    .await;
     running.stop().await;
 }
 

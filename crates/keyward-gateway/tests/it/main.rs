@@ -33,6 +33,8 @@ mod service;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod streaming;
 #[cfg(test)]
 mod support;

@@ -7,7 +7,7 @@ use crate::support::{Running, SHORT, patient, read_to_end, read_until};
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// A PROXY header for a connection from `source`.
-fn header(source: [u8; 4]) -> Vec<u8> {
+pub(crate) fn header(source: [u8; 4]) -> Vec<u8> {
     let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec();
     bytes.extend(source);
     bytes.extend([127, 0, 0, 1, 0x30, 0x39, 0, 80]);
@@ -59,7 +59,7 @@ async fn a_header_that_is_wrong_or_absent_ends_the_connection() {
         &b""[..],
         &unknown,
         text_form,
-        &[&[b'\n'], &header([1; 4])[..]].concat(),
+        &[b"\n", &header([1; 4])[..]].concat(),
     ] {
         assert_eq!(text(&running, &[begun, GET]).await, "", "{begun:x?}");
     }

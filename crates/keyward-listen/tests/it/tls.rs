@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use keyward_listen::{Config, Tls, TlsFiles};
+use keyward_listen::{Config, Networks, Tls, TlsFiles};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -446,6 +446,30 @@ fn files_that_cannot_be_used_stop_the_start() {
         |at| fs::write(at.join("cert.pem"), other).unwrap(),
         "does not belong",
     );
+}
+
+/// The PROXY header comes in clear, before the handshake.
+#[tokio::test]
+async fn a_proxy_names_the_source_before_the_handshake() {
+    let files = Files::new();
+    let config = Config {
+        proxy_protocol_from: Networks::parse(["127.0.0.1"]).unwrap(),
+        ..with(patient(), files.load())
+    };
+    let running = Running::start(config).await;
+    let header = crate::proxies::header([192, 0, 2, 7]);
+    let stream = running.connect_and_send(&header).await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let client = files.client(&["http/1.1"], None);
+    let mut stream = client.connect(name, stream).await.unwrap();
+    stream.write_all(GET).await.unwrap();
+    read_until(&mut stream, "192.0.2.7").await;
+    // Without the header there is no handshake.
+    let mut stream = running
+        .connect_and_send(b"\x16\x03\x01\x00\xff\x01\x00\x00\xfb\x03\x03\0\0\0\0\0")
+        .await;
+    assert_eq!(read_to_end(&mut stream).await, b"");
+    running.stop().await;
 }
 
 #[tokio::test]
