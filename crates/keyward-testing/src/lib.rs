@@ -8,6 +8,7 @@
 //! - [`FakeProvider`]: a provider that demands its key, records what it gets and misbehaves on demand.
 //! - [`RawRecorder`]: a TCP listener that keeps every byte.
 //! - [`client`]: an HTTP/1.1 client that sends what it is told, byte for byte.
+//! - [`http2`]: HTTP/2 frame by frame.
 //!
 //! # The sweep
 //!
@@ -24,6 +25,7 @@
 mod canary;
 pub mod client;
 mod form;
+pub mod http2;
 mod logs;
 mod outputs;
 mod provider;
