@@ -58,8 +58,15 @@ impl AllowedHosts {
             .and_then(|host| host.parse().ok())
             .ok_or(HostFault::Malformed)?;
         self.check_one(&authority)?;
-        uri.authority()
-            .map_or(Ok(()), |authority| self.check_one(authority))
+        let Some(target) = uri.authority() else {
+            return Ok(());
+        };
+        self.check_one(target)?;
+        // Both are ours, and still somebody might go by the other one (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
+        match target.as_str().eq_ignore_ascii_case(authority.as_str()) {
+            true => Ok(()),
+            false => Err(HostFault::Malformed),
+        }
     }
 
     fn check_one(&self, authority: &Authority) -> Result<(), HostFault> {
@@ -176,6 +183,11 @@ mod tests {
             &["localhost"],
             "http://evil.example/",
             Err(HostFault::NotAllowed),
+        );
+        check(
+            &["localhost"],
+            "http://127.0.0.1/",
+            Err(HostFault::Malformed),
         );
     }
 

@@ -115,8 +115,8 @@ fn check_expectation<B>(request: &Request<B>) -> Result<(), Refusal> {
     Err(Refusal::Expectation)
 }
 
-/// Exactly one `Host`, and no other authority in the target (RFC 9112 §3.2). On HTTP/2 `:authority` takes its
-/// place, or stands beside it and says the same (RFC 9113 §8.3.1).
+/// Exactly one `Host` that is one, and no other authority in the target (RFC 9112 §3.2). On HTTP/2 `:authority`
+/// takes its place, or stands beside it and says the same (RFC 9113 §8.3.1).
 fn check_host(headers: &HeaderMap, uri: &Uri, version: Version) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let (host, None) = (hosts.next(), hosts.next()) else {
@@ -129,7 +129,23 @@ fn check_host(headers: &HeaderMap, uri: &Uri, version: Version) -> Result<(), Re
         (Some(_host), None) => true,
         (None, authority) => version == Version::HTTP_2 && authority.is_some(),
     };
-    if is_one { Ok(()) } else { Err(Refusal::Host) }
+    let named = host.map(HeaderValue::as_bytes);
+    let named = named.or_else(|| Some(uri.authority()?.as_str().as_bytes()));
+    if is_one && named.is_some_and(is_host) {
+        Ok(())
+    } else {
+        Err(Refusal::Host)
+    }
+}
+
+/// Whether a value could be a host with or without a port. Which one is of no interest here; what looks like user
+/// information, a path or a list is a value that somebody else would read in another way.
+fn is_host(value: &[u8]) -> bool {
+    let ends_host = |byte: &u8| matches!(byte, b'@' | b'/' | b'\\' | b'?' | b'#' | b',');
+    !value.is_empty()
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() && !ends_host(byte))
 }
 
 /// What the steps share.

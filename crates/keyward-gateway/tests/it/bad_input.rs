@@ -259,6 +259,11 @@ async fn a_request_has_one_host() {
         "",
         "Host: a.example\r\nHost: a.example\r\n",
         "Host: a.example\r\nhost: b.example\r\n",
+        "Host:\r\n",
+        "Host: a.example, b.example\r\n",
+        "Host: a.example b.example\r\n",
+        "Host: user@a.example\r\n",
+        "Host: a.example/b\r\n",
     ] {
         let request = format!("GET {path} HTTP/1.1\r\n{hosts}{token}\r\n\r\n");
         let answer = send_raw(running.addr, request.as_bytes()).await.unwrap();
