@@ -253,15 +253,15 @@ impl Problem {
     }
 
     pub(crate) fn gateway_not_found(id: &str) -> Self {
-        Refusal::GatewayNotFound(id.to_owned()).into()
+        Refusal::GatewayNotFound(shown(id)).into()
     }
 
     pub(crate) fn key_not_found(id: &str) -> Self {
-        Refusal::ProviderKeyNotFound(id.to_owned()).into()
+        Refusal::ProviderKeyNotFound(shown(id)).into()
     }
 
     pub(crate) fn token_not_found(id: &str) -> Self {
-        Refusal::TokenNotFound(id.to_owned()).into()
+        Refusal::TokenNotFound(shown(id)).into()
     }
 
     /// A field is not acceptable. `reason` never quotes what may be a secret.
@@ -306,6 +306,14 @@ impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
+}
+
+/// An id of a path, to be repeated in a message: not where a token stands in its place.
+fn shown(id: &str) -> String {
+    if id.len() > 64 || keyward_auth::is_ours(id.as_bytes()) {
+        return "?".to_owned();
+    }
+    id.to_owned()
 }
 
 impl From<ChangeError> for Problem {
