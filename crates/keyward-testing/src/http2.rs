@@ -180,15 +180,34 @@ impl Connection {
         Ok(Self::over(stream))
     }
 
-    /// Connects, and sends the preface with settings that allow no dynamic table and the largest windows.
+    /// Connects, sends the preface with settings that allow no dynamic table and the largest windows, and waits
+    /// for the server's settings, so that its windows are those that it announced.
     ///
     /// # Errors
     ///
-    /// When the connection cannot be made.
+    /// When the connection cannot be made, or ends before the settings.
     pub async fn open(addr: SocketAddr) -> io::Result<Self> {
         let mut connection = Self::silent(addr).await?;
         connection.send(&opening()).await?;
+        connection.greeted().await?;
         Ok(connection)
+    }
+
+    /// Waits for the server's settings and acknowledges them.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before.
+    pub async fn greeted(&mut self) -> io::Result<()> {
+        let is_greeting =
+            |frame: &Frame| frame.kind == kind::SETTINGS && frame.flags & flag::ACK == 0;
+        while let Some(frame) = self.next_frame().await {
+            self.answer(&frame).await;
+            if is_greeting(&frame) {
+                return Ok(());
+            }
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 
     /// A connection over a stream that is there already, such as one of TLS. Nothing is sent.
