@@ -14,7 +14,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{CHAT, Running, Setup, wait_until};
+use crate::{
+    support::{CHAT, Running, Setup},
+    upstream::Upstream,
+};
 
 async fn start() -> Running {
     let running = Running::start(Setup::default()).await;
@@ -97,24 +100,26 @@ async fn a_stream_comes_as_it_is_made_and_beside_others() {
     running.stop().await;
 }
 
-/// What a client gives up is given up at the provider too, and at once.
+/// What a client gives up is given up at the provider too, and at once: before its answer began, and within it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_cancels_the_request_to_the_provider() {
-    let running = start().await;
+    let upstream = Upstream::listen().await;
+    let (running, _key) = Running::at(&upstream.base_url(), Config::default()).await;
     let mut client = client(&running).await;
-    running.provider.behave(Behaviour::GatedSse);
-    let body = Full::new(Bytes::from_static(br#"{"model":"m","stream":true}"#));
-    let request = request(&running, "openai/chat/completions")
-        .method("POST")
-        .body(body)
-        .unwrap();
-    let answer = client.send_request(request).await.unwrap();
-    assert_eq!(running.provider.open_connections(), 1);
-    drop(answer);
-    wait_until("the provider sees the end", || {
-        running.provider.open_connections() == 0
-    })
-    .await;
+    for has_begun in [false, true] {
+        let request = request(&running, "openai/models").body(Full::default());
+        let asking = tokio::spawn(client.send_request(request.unwrap()));
+        let mut link = upstream.accept().await;
+        link.head().await;
+        if has_begun {
+            link.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+                .await;
+            drop(asking.await.unwrap().unwrap());
+        } else {
+            asking.abort();
+        }
+        link.rest().await;
+    }
     running.stop().await;
 }
 
