@@ -71,7 +71,7 @@ impl fmt::Debug for StripList {
     }
 }
 
-/// Whether `name`, in lower case, is `listed` or differs from it only by `_` for `-`.
+/// Whether `name`, in lower case, is `listed` or differs from it only by `_` for `-`, or `-` for `_`.
 pub(crate) fn looks_like(name: &[u8], listed: &[u8]) -> bool {
     name.len() == listed.len() && begins_like(name, listed)
 }
@@ -79,10 +79,9 @@ pub(crate) fn looks_like(name: &[u8], listed: &[u8]) -> bool {
 /// Whether `name`, in lower case, begins with `prefix` or with a look-alike of it.
 pub(crate) fn begins_like(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len()).is_some_and(|front| {
-        front
-            .iter()
-            .zip(prefix)
-            .all(|(found, listed)| found == listed || (*found == b'_' && *listed == b'-'))
+        front.iter().zip(prefix).all(|(found, listed)| {
+            found == listed || matches!((found, listed), (b'_', b'-') | (b'-', b'_'))
+        })
     })
 }
 

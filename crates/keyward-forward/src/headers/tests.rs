@@ -134,6 +134,17 @@ fn more_headers_than_one_batch_are_all_removed() {
     assert_eq!(names(&sent(&given)), ["host"]);
 }
 
+/// Found by the fuzz target `header_rewrite`.
+#[test]
+fn a_credential_header_named_with_an_underscore_has_no_look_alike_beside_it() {
+    let credential = credential("x_custom-key");
+    let (scrubber, strip) = (Arc::new(Scrubber::new(&credential)), StripList::default());
+    let rules = Rules::new(&strip).with_credential(&credential, &scrubber);
+    let mut headers = map(&[("x-custom-key", "1"), ("x_custom_key", "2")]);
+    prepare_request(&mut headers, &endpoint(), &rules).unwrap();
+    assert_eq!(names(&headers), ["host", "x_custom-key"]);
+}
+
 #[test]
 fn connection_nominates_ordinary_headers_and_nothing_else() {
     let left = sent(&[
