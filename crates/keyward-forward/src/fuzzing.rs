@@ -3,8 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 
-use crate::{Scrubber, tunnel::FrameScrub};
+use crate::{Scrubber, decode, tunnel::FrameScrub};
+
+/// The body of an error answer with these headers, decoded; none where it cannot or may not be.
+#[must_use]
+pub fn decoded(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
+    decode::decode(headers, body).ok()
+}
 
 /// Masks the credential in the payload of WebSocket frames.
 #[expect(missing_debug_implementations, reason = "no part of the interface")]

@@ -16,6 +16,7 @@
 pub mod answer_rewrite;
 pub mod cdn_loop;
 pub mod config;
+pub mod error_body;
 mod fields;
 pub mod header_rewrite;
 pub mod origin;
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("answer_rewrite", answer_rewrite::check),
     ("cdn_loop", cdn_loop::check),
     ("config", config::check),
+    ("error_body", error_body::check),
     ("header_rewrite", header_rewrite::check),
     ("origin", origin::check),
     ("provider_toml", provider_toml::check),
