@@ -55,6 +55,19 @@
 //! assert_eq!(decision, Decision::Allow);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What it is not
+//!
+//! No session, no login, no JWT: a token is random, and everything it may do is in its [`Grant`]. The crate does not
+//! read requests: where a token stands in one is for who knows the protocol.
+//!
+//! # Features
+//!
+//! - `testing` (off): [`testing`] has a store in memory, and the contract suite that every store should run.
+//!
+//! # Reading on
+//!
+//! `examples/auth.rs` in the repository uses this crate alone; `keyward-gateway` is the user it was made for.
 
 mod base62;
 mod create;

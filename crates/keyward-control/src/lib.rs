@@ -24,6 +24,14 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! None: everything is always there.
+//!
+//! # Reading on
+//!
+//! `docs/compatibility.md` in the repository lists the routes and where they differ from Cloudflare's.
 
 mod api;
 mod body;

@@ -11,7 +11,7 @@
 //! - [`Dial`], [`SystemDial`]: how connections are made.
 //! - [`Forwarder`]: joins the above, with a pool of its own.
 //! - [`Handshake`], [`Tunnel`]: WebSockets, over connections of their own.
-//! - `ForwardService`, `InjectLayer` (feature `tower`): the forwarder as a service for one upstream, and a layer
+//! - [`ForwardService`], [`InjectLayer`] (feature `tower`): the forwarder as a service for one upstream, and a layer
 //!   that gives an existing client a credential without any forwarder.
 //!
 //! It knows no provider, no gateway token, no server and no store. It follows no redirect, and sends nothing
@@ -54,6 +54,16 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! - `tower` (off): [`ForwardService`] and [`InjectLayer`], as tower's traits want them.
+//! - `fuzzing` (off) is for the fuzz targets of this repository, and no part of the interface.
+//!
+//! # Reading on
+//!
+//! `keyward-vault` keeps credentials sealed until they are bound; `keyward-gateway` decides who may use which.
+//! `examples/forward_function.rs`, `forward_service.rs` and `forward_layer.rs` in the repository use this crate alone.
 
 mod age;
 mod body;

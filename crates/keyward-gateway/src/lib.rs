@@ -9,6 +9,45 @@
 //!
 //! The way of one request is `request.rs`, from top to bottom. On that way nothing waits for a lock that
 //! another worker holds, nothing asks a store, and nothing is logged above debug level.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use keyward_forward::{SystemDial, TlsConfig};
+//! use keyward_gateway::{Config, EchoDial, Gateway};
+//! use tokio::net::TcpListener;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn run(
+//! #     registry: Arc<keyward_registry::Registry>,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! let dial = Arc::new(SystemDial::build(TlsConfig::default())?);
+//! let dial = Arc::new(EchoDial::new(Arc::clone(&registry), dial));
+//! let gateway = Arc::new(Gateway::build(registry, dial, Config::default())?);
+//!
+//! let stop = CancellationToken::new();
+//! let recording = tokio::spawn(Arc::clone(&gateway).record(stop.clone()));
+//! let listener = TcpListener::bind("127.0.0.1:8787").await?;
+//! gateway.serve(listener, stop).await?;
+//! recording.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it is not
+//!
+//! No control plane: it changes nothing but last uses, and has no route of its own beside `/v1/`. It reads no
+//! configuration file and installs no signal handler.
+//!
+//! # Features
+//!
+//! `fuzzing` (off) is for the fuzz targets of this repository, and no part of the interface. Else none: everything is
+//! always there.
+//!
+//! # Reading on
+//!
+//! `keyward-registry` is what it reads, `keyward-forward` what it sends with; `examples/mounted_gateway.rs` in the
+//! repository mounts it in an axum service.
 
 mod address;
 mod body;

@@ -51,6 +51,15 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! `fuzzing` (off) is for the fuzz targets of this repository, and no part of the interface. Else none: everything is
+//! always there.
+//!
+//! # Reading on
+//!
+//! `examples/mounted_gateway.rs` in the repository serves an axum router with it.
 
 mod acceptor;
 mod addresses;

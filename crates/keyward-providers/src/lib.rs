@@ -56,6 +56,15 @@
 //! A pattern is a method (or `*`) and a path with the version in it: `*` is one segment, `*suffix` one that ends
 //! so, a closing `**` any number of further ones. The pattern that says more wins; the order does not matter.
 //! A HEAD is taken for a GET.
+//!
+//! # Features
+//!
+//! `fuzzing` (off) is for the fuzz targets of this repository, and no part of the interface. Else none: everything is
+//! always there.
+//!
+//! # Reading on
+//!
+//! `keyward-forward` goes where a route leads; `docs/providers.md` in the repository lists the catalogue.
 
 mod catalogue;
 mod class;

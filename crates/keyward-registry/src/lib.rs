@@ -8,8 +8,54 @@
 //!   before the call that made it returns.
 //! - [`RegistryStore`]: what a store must do; its one write is [`RegistryStore::commit`].
 //!
-//! The crate knows no SQL, no HTTP and no path of the wire. Reading `ARCHITECTURE.md` in the repository is
-//! the way on.
+//! The crate knows no SQL, no HTTP and no path of the wire. `ARCHITECTURE.md` in the repository is the way on.
+//!
+//! ```
+//! use std::{sync::Arc, time::{Duration, SystemTime}};
+//!
+//! use keyward_providers::Catalogue;
+//! use keyward_registry::{AccountRecord, Actor, GatewayId, GatewaySettings, Registry};
+//! use keyward_secret::AccountId;
+//! use keyward_vault::Vault;
+//!
+//! # async fn example(
+//! #     store: Arc<dyn keyward_registry::RegistryStore>,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! // Over any store: `keyward-store` has one on SQLite.
+//! let (vault, _root_key) = Vault::create()?;
+//! let catalogue = Arc::new(Catalogue::built_in()?);
+//! let registry = Registry::open(store, Arc::new(vault), catalogue).await?;
+//!
+//! let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+//! let actor = Actor::Command("example");
+//! let account = AccountId::from_bytes([1; 16]);
+//! let record = AccountRecord { id: account, name: "default".to_owned(), created_at: now };
+//! registry.create_account(record, actor).await?;
+//! let gateway = GatewayId::parse("prod")?;
+//! registry.create_gateway(account, gateway, GatewaySettings::default(), actor, now).await?;
+//!
+//! // Whoever reads sees it from here on.
+//! assert!(registry.snapshot().gateway(account, "prod").is_some());
+//! # Ok(())
+//! # }
+//! # #[cfg(feature = "testing")]
+//! # {
+//! # use std::{pin::pin, task::{Context, Poll, Waker}};
+//! # let store = Arc::new(keyward_registry::testing::MemoryStore::new());
+//! # let mut run = pin!(example(store));
+//! # let done = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+//! # assert!(matches!(done, Poll::Ready(Ok(()))));
+//! # }
+//! ```
+//!
+//! # What it is not
+//!
+//! No database and no API: it decides on changes and publishes them, a [`RegistryStore`] keeps them, and a control plane
+//! speaks to people.
+//!
+//! # Features
+//!
+//! - `testing` (off): [`testing`] has a store in memory, and the contract suite that every store should run.
 
 mod account;
 mod change;

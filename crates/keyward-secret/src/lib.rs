@@ -26,6 +26,19 @@
 //! assert!(!format!("{credential:?}").contains("sk-example"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What it is not
+//!
+//! No vault, no parser of configuration, no HTTP client. A [`Destination`] says where a secret may go; that it goes
+//! nowhere else is up to who holds it: `keyward-vault` when it opens, `keyward-forward` when it injects.
+//!
+//! # Features
+//!
+//! None: everything is always there.
+//!
+//! # Reading on
+//!
+//! `keyward-vault` seals such bytes together with their destination; `keyward-forward` injects a [`BoundCredential`].
 
 mod account;
 mod bytes;

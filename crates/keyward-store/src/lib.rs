@@ -13,6 +13,31 @@
 //!
 //! Deleted values are overwritten (`secure_delete`), and the write-ahead log that held them is truncated by a
 //! task in the background (`checkpoint.rs`). No claim is made about flash, snapshots and backups.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc};
+//!
+//! use keyward_store::Database;
+//! use keyward_vault::{KeyFile, Unlock, Vault};
+//!
+//! # async fn example(key_file: KeyFile) -> Result<(), Box<dyn std::error::Error>> {
+//! // One process at a time: the file is locked until it is closed.
+//! let database = Database::open(Path::new("/var/lib/keyward/keyward.db")).await?;
+//! let seal = database.load_seal().await?.ok_or("no vault was made here yet")?;
+//! let vault = Arc::new(Vault::unseal(&seal, &Unlock::KeyFile(&key_file))?);
+//! let store = database.unlock(vault).await?;
+//! # drop(store);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it is not
+//!
+//! No cache, no way to run SQL, and no store for many nodes: PostgreSQL will be another crate behind the same traits.
+//!
+//! # Features
+//!
+//! None: everything is always there.
 
 mod audit;
 mod checkpoint;

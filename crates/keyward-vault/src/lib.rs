@@ -34,6 +34,22 @@
 //! assert!(elsewhere.unwrap_err().is_wrong_destination());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What it is not
+//!
+//! No server, no client, no cache, and no store but the one for tests: it knows no HTTP, no SQL, no provider and no
+//! runtime. It reads no clock (`now` is an argument) and no file. It cannot tell an old state of a store that was put
+//! back whole from the newest, and a value that was opened is the caller's to keep.
+//!
+//! # Features
+//!
+//! - `testing` (off): [`testing`] has a store in memory, and the contract suite that every store should run.
+//!
+//! # Reading on
+//!
+//! `keyward-forward` takes an opened value, as a `BoundCredential`, to its destination. The bytes of every format, with
+//! the reasons and test vectors, are in `docs/sealed-format.md` of the repository; `examples/vault.rs` and
+//! `examples/own_store.rs` use this crate alone.
 
 mod committed;
 mod error;
