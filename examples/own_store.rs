@@ -2,7 +2,7 @@
 //! it is a good one.
 //!
 //! Good for a few hundred secrets of one process. The point is the seam: implement [`VaultStore`], run
-//! [`contract`] against it in your tests, and the vault works on your database. Tokens and the registry have a
+//! [`run_contract`] against it in your tests, and the vault works on your database. Tokens and the registry have a
 //! trait and a suite of the same kind (`keyward_auth::testing`, `keyward_registry::testing`).
 #![expect(clippy::print_stdout, reason = "an example shows what happens")]
 
@@ -20,8 +20,8 @@ use std::{
 use keyward_examples::provider_key;
 use keyward_secret::{AccountId, Destination, Origin};
 use keyward_vault::{
-    Policy, RecordId, SecretId, SecretRecord, Vault, VaultStore, VersionNumber, testing::contract,
-    version,
+    Policy, RecordId, SecretId, SecretRecord, Vault, VaultStore, VersionNumber,
+    testing::run_contract, version,
 };
 
 use crate::own_store::file::FileStore;
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The suite panics at the first promise that the store breaks. It wants a new, empty store for each.
     let made = AtomicU32::new(0);
-    contract(async || {
+    run_contract(async || {
         let number = made.fetch_add(1, Ordering::Relaxed);
         FileStore::new(directory.path().join(format!("contract-{number}.json")))
     })

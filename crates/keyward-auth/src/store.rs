@@ -122,7 +122,7 @@ impl StoreError {
 
     /// Whether the same call may succeed later without anyone changing anything.
     #[must_use]
-    pub const fn is_unavailable(&self) -> bool {
+    pub const fn is_retryable(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Unavailable)
     }
 

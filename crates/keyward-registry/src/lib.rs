@@ -27,12 +27,12 @@
 //! let registry = Registry::open(store, Arc::new(vault), catalogue).await?;
 //!
 //! let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-//! let actor = Actor::Command("example");
+//! const ACTOR: Actor = Actor::Command("example");
 //! let account = AccountId::from_bytes([1; 16]);
 //! let record = AccountRecord { id: account, name: "default".to_owned(), created_at: now };
-//! registry.create_account(record, actor).await?;
+//! registry.create_account(record, ACTOR).await?;
 //! let gateway = GatewayId::parse("prod")?;
-//! registry.create_gateway(account, gateway, GatewaySettings::default(), actor, now).await?;
+//! registry.create_gateway(account, gateway, GatewaySettings::default(), ACTOR, now).await?;
 //!
 //! // Whoever reads sees it from here on.
 //! assert!(registry.snapshot().gateway(account, "prod").is_some());

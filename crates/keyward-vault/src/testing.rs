@@ -18,7 +18,7 @@ mod calls;
 pub mod contract;
 mod samples;
 
-pub use self::contract::{ACCOUNTS, contract};
+pub use self::contract::{ACCOUNTS, run_contract};
 
 /// Keeps the seal, secrets and versions in memory. Its futures are ready at once.
 #[derive(Default)]

@@ -49,7 +49,7 @@ async fn it_keeps_the_contract_of_auth() {
 #[tokio::test]
 async fn it_keeps_the_contract_of_the_vault() {
     let stores = Stores::default();
-    keyward_vault::testing::contract(async || Delegate(stores.open().await)).await;
+    keyward_vault::testing::run_contract(async || Delegate(stores.open().await)).await;
     stores.check_audit().await;
 }
 
@@ -59,7 +59,7 @@ async fn the_store_in_memory_keeps_the_contracts_too() {
         Arc::new(MemoryStore::new()) as Arc<dyn RegistryStore>
     })
     .await;
-    keyward_vault::testing::contract(async || MemoryStore::new()).await;
+    keyward_vault::testing::run_contract(async || MemoryStore::new()).await;
 }
 
 /// The vault's suite takes a store by value.

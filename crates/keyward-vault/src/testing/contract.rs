@@ -1,4 +1,4 @@
-//! What every vault store promises: [`contract`] runs all of it, each function here is one promise.
+//! What every vault store promises: [`run_contract`] runs all of it, each function here is one promise.
 //!
 //! A promise takes an empty store that knows [`ACCOUNTS`], and panics where the store does not keep it.
 //! Times are whole milliseconds since 1970; a store need not keep more.
@@ -28,7 +28,7 @@ const TWO: AccountId = AccountId::from_bytes([0xb2; 16]);
 /// # Panics
 ///
 /// When a promise of [`VaultStore`] is broken.
-pub async fn contract<S, F, Fut>(make: F)
+pub async fn run_contract<S, F, Fut>(make: F)
 where
     S: VaultStore,
     F: Fn() -> Fut,

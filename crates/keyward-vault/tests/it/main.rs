@@ -14,7 +14,7 @@ use keyward_secret::{Destination, Origin, SecretBytes};
 use keyward_vault::{
     Change, KeyFile, PassphraseParams, Policy, RecordId, SecretId, SecretRecord, Slot, Unlock,
     Vault, VaultStore, VersionNumber, VersionState,
-    testing::{ACCOUNTS, MemoryStore, contract},
+    testing::{ACCOUNTS, MemoryStore, run_contract},
     version,
 };
 
@@ -29,7 +29,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 #[test]
 fn the_store_in_memory_keeps_the_contract() {
-    run(contract(async || MemoryStore::new()));
+    run(run_contract(async || MemoryStore::new()));
 }
 
 #[test]
