@@ -306,6 +306,9 @@ where
                 let handshake = self.http1.handshake(TokioIo::new(connection)).await;
                 let (sender, connection) = handshake.map_err(broken)?;
                 permit.opened_http1(&shelf.gate);
+                // Held by the connection's task, and beyond it by what the connection is switched to.
+                let permit = Arc::new(permit);
+                let conn = Conn::new(sender, shelf, permit.clone(), Instant::now(), old_at);
                 // The task ends with its connection: when the sender and the last body are dropped, or when
                 // the other side closes.
                 drop(tokio::spawn(async move {
@@ -314,7 +317,6 @@ where
                         tracing::debug!(%error, "an upstream connection ended");
                     }
                 }));
-                let conn = Conn::new(sender, shelf, Instant::now(), old_at);
                 Ok(Way::Http1(conn))
             }
             Protocol::Http2 => {

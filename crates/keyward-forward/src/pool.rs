@@ -18,7 +18,8 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     Config,
     body::{Lease, RequestBody, Upload},
-    gate::{Gate, Shared},
+    gate::{Gate, Permit, Shared},
+    tunnel::Place,
 };
 
 /// Above this many origins, shelves that hold nothing are thrown away.
@@ -58,6 +59,7 @@ pub(crate) struct Conn<B> {
     idle_since: Instant,
     /// Kept no longer than until then, so that a changed address takes effect.
     old_at: Instant,
+    permit: Arc<Permit<B>>,
 }
 
 impl<B> Pool<B> {
@@ -160,6 +162,7 @@ impl<B> Conn<B> {
     pub(crate) fn new(
         sender: SendRequest<RequestBody<B>>,
         shelf: &Arc<Shelf<B>>,
+        permit: Arc<Permit<B>>,
         now: Instant,
         old_at: Instant,
     ) -> Box<Self> {
@@ -170,7 +173,16 @@ impl<B> Conn<B> {
             shelf: Arc::downgrade(shelf),
             idle_since: now,
             old_at,
+            permit,
         })
+    }
+
+    /// Its place among the connections of its origin, for who goes on with it.
+    pub(crate) fn place(&self) -> Place
+    where
+        B: Send + 'static,
+    {
+        self.permit.clone()
     }
 
     /// How long it is unused.

@@ -6,6 +6,7 @@
 mod frames;
 
 use std::{
+    any::Any,
     fmt,
     future::Future,
     io,
@@ -42,7 +43,12 @@ pub struct Tunnel {
     upstream: Upgraded,
     scrubber: Option<Arc<Scrubber>>,
     limits: TunnelLimits,
+    /// The connection's place among those of its origin, until the tunnel ends.
+    _place: Place,
 }
+
+/// What counts a connection for as long as it is held.
+pub(crate) type Place = Arc<dyn Any + Send + Sync>;
 
 /// How a tunnel ended, and what went through it.
 #[derive(Debug)]
@@ -85,11 +91,13 @@ impl Tunnel {
         upstream: Upgraded,
         scrubber: Option<Arc<Scrubber>>,
         limits: TunnelLimits,
+        place: Place,
     ) -> Self {
         Self {
             upstream,
             scrubber,
             limits,
+            _place: place,
         }
     }
 

@@ -105,7 +105,7 @@ where
         completed.write(&mut parts.headers);
         parts.extensions.clear();
         let limits = self.config().tunnel.clone();
-        let tunnel = Tunnel::new(upstream, rules.scrubber.cloned(), limits);
+        let tunnel = Tunnel::new(upstream, rules.scrubber.cloned(), limits, conn.place());
         Ok(Switch::Switched(
             Response::from_parts(parts, ()),
             Box::new(tunnel),

@@ -10,8 +10,8 @@ use std::{
 };
 
 use keyward_forward::{
-    BoxFuture, Config, Connection, Dial, DialError, Fault, Forwarder, Kind, Offer, Shared,
-    SystemDial, TlsConfig, dial,
+    BoxFuture, Config, Connection, Dial, DialError, Fault, Forwarder, Handshake, Kind, Offer,
+    Shared, Switch, SystemDial, TlsConfig, dial,
 };
 use keyward_secret::Origin;
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -248,4 +248,49 @@ async fn the_one_who_dials_may_give_up() {
         second.await.unwrap().unwrap_err().kind(),
         Kind::ConnectRefused
     );
+}
+
+/// A connection that was switched to a WebSocket is one of its origin's for as long as the tunnel is.
+#[tokio::test]
+async fn a_tunnel_keeps_its_place_until_it_ends() {
+    // Key and answer of RFC 6455 §1.3.
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                    sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let upstream = Upstream::start(move |mut peer| async move {
+        peer.read_request().await.unwrap();
+        peer.write(switched).await;
+        peer.closed().await;
+    })
+    .await;
+    let config = limited(1, 0);
+    let shared = Shared::new(&config);
+    let gateway = sharing(&upstream.origin, &config, &shared);
+    let open = async || {
+        let mut request = http::Request::get("/")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(Whole::default())
+            .unwrap();
+        let handshake = Handshake::take(&mut request).unwrap();
+        let (target, rules) = (gateway.target(), gateway.rules());
+        let switching = gateway
+            .forwarder
+            .upgrade(request, &handshake, target, rules);
+        match switching.await {
+            Ok(Switch::Switched(_, tunnel)) => Ok(tunnel),
+            Ok(Switch::Declined(answer)) => panic!("{}", answer.status()),
+            Err(error) => Err(error.kind()),
+        }
+    };
+    let tunnel = open().await.unwrap();
+    until(|| shared.load().connections == 1).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(open().await.unwrap_err(), Kind::Busy);
+    drop(tunnel);
+    until(|| shared.load().connections == 0).await;
+    drop(open().await.unwrap());
 }

@@ -1,6 +1,7 @@
 //! What an HTTP/2 upstream says it did not work on is sent again; nothing else is.
 
 use std::{
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use http_body_util::channel::Channel;
 use keyward_forward::{Config, Fault, ForwardError, Kind};
 
 use super::{
-    raw::{CANCEL, REFUSED_STREAM, RawPeer, RawServer},
+    raw::{CANCEL, DATA, REFUSED_STREAM, RawPeer, RawServer},
     trusting,
 };
 use crate::support::{Gateway, Whole, post, text};
@@ -152,19 +153,52 @@ async fn a_body_that_is_no_longer_whole_is_not_sent_again() {
     );
 }
 
+/// Sends one request to a server that does `what` with it, and gives how many it saw.
+async fn seen_by<F>(
+    what: impl Fn(RawPeer, u32) -> F + Send + Sync + 'static,
+) -> (ForwardError, usize)
+where
+    F: Future<Output = RawPeer> + Send + 'static,
+{
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = seen.clone();
+    let what = Arc::new(what);
+    let server = RawServer::start(move |mut peer| {
+        let (count, what) = (count.clone(), what.clone());
+        async move {
+            while let Some(stream) = peer.request().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                peer = what(peer, stream).await;
+            }
+        }
+    })
+    .await;
+    let error = to(&server).send(post("x")).await.unwrap_err();
+    (error, seen.load(Ordering::SeqCst))
+}
+
 #[tokio::test]
 async fn another_reset_is_not_taken_for_a_refusal() {
     for reason in [CANCEL, 0, 1, 2, 0xb] {
-        let server = RawServer::start(move |mut peer| async move {
-            let stream = peer.request().await.unwrap();
+        let (error, seen) = seen_by(move |mut peer, stream| async move {
             peer.reset(stream, reason).await;
-            assert_eq!(peer.request().await, None);
+            peer
         })
         .await;
-        let error = to(&server).send(post("x")).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::UpstreamClosed, "{reason}");
-        assert_eq!(server.accepted(), 1);
+        assert_eq!((error.kind(), seen), (Kind::UpstreamClosed, 1), "{reason}");
     }
+}
+
+/// That we go away from an upstream which breaks the protocol says nothing about what it did.
+#[tokio::test]
+async fn our_own_goaway_is_not_taken_for_the_upstreams() {
+    let (error, seen) = seen_by(|mut peer, _stream| async move {
+        // Data that belongs to no stream.
+        peer.write(DATA, 0, 0, b"x").await;
+        peer
+    })
+    .await;
+    assert_eq!((error.kind(), seen), (Kind::UpstreamClosed, 1));
 }
 
 /// A client that has sent nothing of its body yet loses nothing by a refusal.
