@@ -25,6 +25,10 @@ pub(crate) struct RequestBody<B> {
     /// Made when the client pauses for the first time; a body that came with its head needs none.
     timer: Option<Pin<Box<Sleep>>>,
     /// What an earlier attempt took, and the next one takes first.
+    #[expect(
+        clippy::box_collection,
+        reason = "a request that is sent once, as nearly all are, carries 8 bytes for it and not 32"
+    )]
     taken: Option<Box<VecDeque<Bytes>>>,
     /// The connection it goes up on, once it does.
     upload: Option<Arc<Upload>>,

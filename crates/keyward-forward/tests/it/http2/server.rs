@@ -24,8 +24,11 @@ pub(crate) struct Server {
     pub(crate) pem: Vec<u8>,
     accepted: Arc<AtomicUsize>,
     /// How each connection's handshake went, and by which name it was asked for.
-    pub(crate) handshakes: Arc<Mutex<Vec<(HandshakeKind, Option<String>)>>>,
+    pub(crate) handshakes: Arc<Mutex<Vec<Shaken>>>,
 }
+
+/// How a handshake went, and the name it asked for.
+type Shaken = (HandshakeKind, Option<String>);
 
 /// One request, and the way to answer it.
 pub(crate) struct Exchange {
