@@ -163,6 +163,14 @@ pub(crate) struct Connect {
     pub(crate) json: bool,
 }
 
+/// What becomes of requests under way that use what is revoked.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Now {
+    /// Cut the requests that use it and are under way, streams and WebSockets too
+    #[arg(long)]
+    pub(crate) now: bool,
+}
+
 /// Whether somebody is asked before something is deleted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Confirm {

@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod dev;
 pub(crate) mod gateways;
+pub(crate) mod in_use;
 pub(crate) mod keys;
 pub(crate) mod serve;
 pub(crate) mod slots;

@@ -3,5 +3,6 @@
 pub(crate) mod accounts;
 pub(crate) mod gateways;
 pub(crate) mod health;
+pub(crate) mod in_use;
 pub(crate) mod provider_configs;
 pub(crate) mod tokens;

@@ -9,37 +9,84 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::{BodyError, ResponseBody};
 
-use crate::in_flight::RequestSlot;
+use crate::{cut::Watch, in_flight::RequestSlot};
 
 /// The body of an answer of the data plane.
 #[derive(Debug)]
 pub(crate) enum AnswerBody {
     Forwarded {
         body: ResponseBody,
+        watch: Watch,
         _slot: RequestSlot,
     },
     Own(Option<Bytes>),
 }
 
+/// An answer ended early. The client's connection ends with it, so that the answer does not look complete.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct AnswerError {
+    kind: AnswerErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AnswerErrorKind {
+    #[error("the provider's answer broke off")]
+    Provider(#[source] BodyError),
+    #[error("what the request uses was revoked, and it was cut")]
+    Cut,
+}
+
+impl AnswerError {
+    /// Whether what the request uses was revoked, and the request was cut.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        matches!(self.kind, AnswerErrorKind::Cut)
+    }
+
+    fn provider(error: BodyError) -> Self {
+        let kind = AnswerErrorKind::Provider(error);
+        Self { kind }
+    }
+}
+
 impl AnswerBody {
-    /// A provider's answer, which keeps its request's place until it is over.
-    pub(crate) const fn forwarded(body: ResponseBody, slot: RequestSlot) -> Self {
-        Self::Forwarded { body, _slot: slot }
+    /// A provider's answer, which keeps its request's place until it is over, and may be cut.
+    pub(crate) const fn forwarded(body: ResponseBody, watch: Watch, slot: RequestSlot) -> Self {
+        Self::Forwarded {
+            body,
+            watch,
+            _slot: slot,
+        }
     }
 }
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = AnswerError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Forwarded { body, .. } => Pin::new(body).poll_frame(context),
-            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        let (body, watch) = match &mut *self {
+            Self::Own(bytes) => {
+                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
+            }
+            Self::Forwarded { body, watch, .. } => (body, watch),
+        };
+        let is_cut = watch.has_to_look() && watch.poll_revoked(context).is_ready();
+        let frame = match is_cut {
+            true => Poll::Pending,
+            false => Pin::new(body).poll_frame(context),
+        };
+        if frame.is_pending() && (is_cut || watch.poll_revoked(context).is_ready()) {
+            // The provider's connection closes at once, whenever this body is dropped.
+            self.set(Self::Own(None));
+            let kind = AnswerErrorKind::Cut;
+            return Poll::Ready(Some(Err(AnswerError { kind })));
         }
+        frame.map(|frame| frame.map(|frame| frame.map_err(AnswerError::provider)))
     }
 
     fn is_end_stream(&self) -> bool {

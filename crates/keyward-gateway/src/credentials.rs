@@ -11,16 +11,21 @@ use keyward_registry::{ProviderKey, ProviderKeyId, Snapshot};
 use keyward_secret::{BoundCredential, Origin};
 use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
 
+use crate::cut::KeyUse;
+
 /// A credential ready to inject, and what removes it from answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Injected {
     pub(crate) credential: BoundCredential,
     pub(crate) scrubber: Arc<Scrubber>,
+    /// Which value it is; none where it is the client's own.
+    pub(crate) of: Option<KeyUse>,
 }
 
 impl Injected {
-    pub(crate) fn new(credential: BoundCredential) -> Self {
+    pub(crate) fn new(credential: BoundCredential, of: Option<KeyUse>) -> Self {
         Self {
+            of,
             scrubber: Arc::new(Scrubber::new(&credential)),
             credential,
         }
@@ -84,7 +89,12 @@ impl Credentials {
         let credential = provider
             .bind(opened.value, opened.destination)
             .map_err(|_invalid| Unusable::Damaged)?;
-        let injected = Arc::new(Injected::new(credential));
+        let of = KeyUse {
+            id: key.record.id,
+            secret: key.record.secret,
+            version: current.version,
+        };
+        let injected = Arc::new(Injected::new(credential, Some(of)));
         self.0.insert(key.record.id, (value, Arc::clone(&injected)));
         Ok(injected)
     }

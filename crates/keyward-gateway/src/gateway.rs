@@ -11,12 +11,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use keyward_forward::{BoxError, Dial, Endpoint, EndpointError, Shared, StripList};
 use keyward_providers::{Provider, Upstream, all_credential_headers};
-use keyward_registry::Registry;
+use keyward_registry::{InUse, Registry};
 use rustc_hash::FxHashMap;
 
 use crate::{
     BudgetError, Config, Limits,
     counters::{Counters, Writers},
+    cut::Cuts,
     in_flight::InFlight,
     loops::LoopMark,
     worker::Worker,
@@ -31,6 +32,7 @@ pub struct Gateway {
     config: Config,
     providers: Providers,
     loop_mark: LoopMark,
+    cuts: Arc<Cuts>,
     counters: Mutex<Vec<Arc<Counters>>>,
     limits: Option<Limits>,
     in_flight: Arc<InFlight>,
@@ -96,7 +98,11 @@ impl Gateway {
             .transpose()
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
         let most_requests = limits.as_ref().map_or(usize::MAX, |limits| limits.requests);
+        let cuts = Arc::new(Cuts::default());
+        let in_use: Arc<dyn InUse> = Arc::clone(&cuts) as _;
+        registry.watch(&in_use);
         Ok(Self {
+            cuts,
             loop_mark: LoopMark::new(registry.vault().id()),
             registry,
             dial,
@@ -131,6 +137,10 @@ impl Gateway {
 
     pub(crate) const fn dial(&self) -> &Arc<dyn Dial> {
         &self.dial
+    }
+
+    pub(crate) const fn cuts(&self) -> &Arc<Cuts> {
+        &self.cuts
     }
 
     pub(crate) const fn loop_mark(&self) -> &LoopMark {

@@ -56,6 +56,7 @@ mod caller;
 mod config;
 mod counters;
 mod credentials;
+mod cut;
 mod echo;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -74,6 +75,7 @@ mod upgrade;
 mod worker;
 
 pub use address::{AddressError, GatewayAddress};
+pub use body::AnswerError;
 pub use budget::{Budget, BudgetError, Limits};
 pub use config::Config;
 pub use echo::EchoDial;

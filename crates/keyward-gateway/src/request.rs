@@ -24,6 +24,7 @@ use crate::{
     address::check_query,
     caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query, holds_token},
     credentials::{Injected, Unusable},
+    cut::Used,
     gateway::ProviderEntry,
     loops::Came,
     respond::Refusal,
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) mount: usize,
     /// What becomes of the sub-protocols that a WebSocket handshake offers.
     pub(crate) offers: Option<Box<Offers>>,
+    /// What is cut with it.
+    pub(crate) used: Used,
 }
 
 /// Decides what happens to a request.
@@ -208,6 +211,10 @@ impl<'a> Step<'a> {
         }
         let plan = self.plan(gateway, entry, &route, &caller, injected)?;
         Ok(Plan {
+            used: Used {
+                token: token.map(|token| token.record.id),
+                key: plan.injected.as_ref().and_then(|injected| injected.of),
+            },
             offers: self
                 .handshake
                 .zip(offers)
@@ -501,6 +508,7 @@ impl<'a> Step<'a> {
             injected,
             mount,
             offers: None,
+            used: Used::default(),
         })
     }
 }
@@ -511,7 +519,7 @@ fn loose_key(provider: &Provider, key: &[u8]) -> Result<Arc<Injected>, Refusal> 
     let credential = provider
         .bind(secret, provider.destination().clone())
         .map_err(|error| Refusal::Target(error.to_string()))?;
-    Ok(Arc::new(Injected::new(credential)))
+    Ok(Arc::new(Injected::new(credential, None)))
 }
 
 /// A name of the path as an answer and the log may repeat it: what cannot be meant as a name may be anything,

@@ -11,7 +11,7 @@ use http::{
 use keyward_forward::{Fault, ForwardError, Kind};
 use serde_json::json;
 
-use crate::request_id::RequestId;
+use crate::{cut::Revoked, request_id::RequestId};
 
 const ERROR_SOURCE: HeaderName = HeaderName::from_static("cf-aig-error-source");
 const EVENT_ID: HeaderName = HeaderName::from_static("cf-aig-event-id");
@@ -113,6 +113,10 @@ pub(crate) enum Refusal {
         provider: String,
         alias: String,
     },
+    #[error(
+        "The stored key was revoked while the request was under way, and the request was cut. Send it again if there is another key."
+    )]
+    KeyCut,
     #[error("{0}")]
     Upstream(String),
     #[error("{0}")]
@@ -133,6 +137,15 @@ pub(crate) enum Refusal {
     RequestBodySlow(String),
     #[error("Too many requests are being forwarded. Try again.")]
     Busy,
+}
+
+impl From<Revoked> for Refusal {
+    fn from(revoked: Revoked) -> Self {
+        match revoked {
+            Revoked::Token => Self::Unauthorized,
+            Revoked::Key => Self::KeyCut,
+        }
+    }
 }
 
 impl Refusal {
@@ -192,6 +205,7 @@ impl Refusal {
             Self::KeyNotActive { .. } => (StatusCode::FAILED_DEPENDENCY, 9011),
             Self::KeyElsewhere { .. } => (StatusCode::FAILED_DEPENDENCY, 9012),
             Self::KeyDamaged { .. } => (StatusCode::FAILED_DEPENDENCY, 9013),
+            Self::KeyCut => (StatusCode::FAILED_DEPENDENCY, 9014),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, 9020),
             Self::UpstreamSlow(_) => (StatusCode::GATEWAY_TIMEOUT, 9021),
             Self::RedirectRefused(_) => (StatusCode::BAD_GATEWAY, 9022),

@@ -12,11 +12,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use keyward_forward::{BodyError, BoxError, Shared};
+use keyward_forward::{BoxError, Shared};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Gateway, body, counters::Writers, worker::Worker};
+use crate::{AnswerError, Gateway, body, counters::Writers, worker::Worker};
 
 /// How often what is outdated is let go of, where no request makes it.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -113,12 +113,12 @@ impl<B> fmt::Debug for GatewayService<B> {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = AnswerError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         Pin::new(&mut self.get_mut().0).poll_frame(cx)
     }
 

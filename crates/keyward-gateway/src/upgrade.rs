@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use keyward_forward::{Asked, Handshake, Tunnel, TunnelEnd};
 
 use crate::{
+    cut::Watch,
     in_flight::RequestSlot,
     respond::Refusal,
     subprotocols::{Offer, fall_back},
@@ -90,6 +91,7 @@ pub(crate) async fn run(
     client: OnUpgrade,
     tunnel: Box<Tunnel>,
     provider: String,
+    mut watch: Watch,
     _slot: RequestSlot,
 ) {
     let client = match client.await {
@@ -100,7 +102,10 @@ pub(crate) async fn run(
         }
     };
     let open = Open::count();
-    let report = tunnel.run(client, std::future::pending()).await;
+    let cut = async {
+        watch.revoked().await;
+    };
+    let report = tunnel.run(client, cut).await;
     drop(open);
     if let TunnelEnd::Broken(error) = &report.end {
         tracing::debug!(%error, "a WebSocket broke");

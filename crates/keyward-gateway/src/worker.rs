@@ -20,6 +20,7 @@ use crate::{
     caller::{self, Keys},
     counters::Counters,
     credentials::Credentials,
+    cut::{Requests, Watch},
     in_flight::RequestSlot,
     request::{self, Plan},
     request_id::RequestId,
@@ -37,6 +38,7 @@ pub(crate) struct Worker<B> {
     state: Mutex<State>,
     forwarder: Forwarder<B>,
     counters: Arc<Counters>,
+    requests: Arc<Requests>,
 }
 
 /// What deciding needs to change.
@@ -64,6 +66,7 @@ where
             }),
             forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
+            requests: gateway.cuts().worker(),
             gateway,
         }
     }
@@ -95,6 +98,8 @@ where
             Ok(handshake) => handshake,
             Err(refusal) => return refuse(refusal),
         };
+        // Before anything is decided: what is cut from here on concerns this request too.
+        let cuts_seen = self.requests.cuts_made();
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
         let decided = {
@@ -117,11 +122,13 @@ where
         let Some(slot) = self.gateway.in_flight().begin_request() else {
             return refuse(Refusal::Busy);
         };
+        let watch = self.requests.watch(plan.used, cuts_seen);
+        let path = uri.path();
         let forwarded = match handshake {
-            None => self.forward(request, &plan, uri.path(), slot).await,
+            None => self.forward(request, &plan, path, watch, slot).await,
             // Boxed because it is rare and large.
             Some(handshake) => {
-                Box::pin(self.upgrade(request, *handshake, &plan, uri.path(), slot)).await
+                Box::pin(self.upgrade(request, *handshake, &plan, path, watch, slot)).await
             }
         };
         match forwarded {
@@ -139,15 +146,14 @@ where
         mut request: Request<B>,
         plan: &Plan,
         path: &str,
+        mut watch: Watch,
         slot: RequestSlot,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let rules = self.rules(&mut request, plan, path);
-        match self
-            .forwarder
-            .forward(request, plan.target.clone(), rules)
-            .await
-        {
-            Ok(response) => Ok(response.map(|body| AnswerBody::forwarded(body, slot))),
+        let target = plan.target.clone();
+        let forwarding = self.forwarder.forward(request, target, rules);
+        match watch.unless_revoked(forwarding).await? {
+            Ok(response) => Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot))),
             Err(error) => Err(Refusal::from_forward(&error)),
         }
     }
@@ -159,6 +165,7 @@ where
         mut handshake: Handshake,
         plan: &Plan,
         path: &str,
+        mut watch: Watch,
         slot: RequestSlot,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let client = hyper::upgrade::on(&mut request);
@@ -168,14 +175,14 @@ where
         }
         let rules = self.rules(&mut request, plan, path);
         let target = plan.target.clone();
-        let switch = self
-            .forwarder
-            .upgrade(request, &handshake, target, rules)
-            .await
+        let switching = self.forwarder.upgrade(request, &handshake, target, rules);
+        let switch = watch
+            .unless_revoked(switching)
+            .await?
             .map_err(|error| Refusal::from_forward(&error))?;
         match switch {
             Switch::Declined(response) => {
-                Ok(response.map(|body| AnswerBody::forwarded(body, slot)))
+                Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)))
             }
             Switch::Switched(mut response, tunnel) => {
                 if let Some(offers) = offers {
@@ -183,7 +190,9 @@ where
                 }
                 let slug = plan.provider.provider.slug().to_owned();
                 // Its connection is tracked by the drain, and it is cut with the runtime.
-                drop(tokio::spawn(upgrade::run(client, tunnel, slug, slot)));
+                drop(tokio::spawn(upgrade::run(
+                    client, tunnel, slug, watch, slot,
+                )));
                 Ok(response.map(|()| AnswerBody::Own(None)))
             }
         }

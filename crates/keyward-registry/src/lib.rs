@@ -6,6 +6,7 @@
 //! - [`Snapshot`]: the immutable picture that the request path reads; [`SnapshotReader`] is one worker's view.
 //! - [`Registry`]: the handle through which everything is changed. A change is visible to every reader
 //!   before the call that made it returns.
+//! - [`InUse`], [`Use`]: requests under way, and how a revocation cuts them.
 //! - [`RegistryStore`]: what a store must do; its one write is [`RegistryStore::commit`].
 //!
 //! The crate knows no SQL, no HTTP and no path of the wire. `ARCHITECTURE.md` in the repository is the way on.
@@ -62,6 +63,7 @@ mod change;
 mod error;
 mod gateway;
 mod id;
+mod in_use;
 mod key_value;
 pub mod naming;
 mod provider_key;
@@ -77,6 +79,7 @@ pub use change::{Actor, AuditLine, Batch, Change, Subject};
 pub use error::{ChangeError, Refusal};
 pub use gateway::{Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique};
 pub use id::{Alias, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug};
+pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
 pub use registry::{KeyEdit, KeySource, NewProviderKey, NewTokenRequest, Registry, TokenMinted};

@@ -6,7 +6,7 @@ mod tokens;
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
@@ -21,8 +21,8 @@ pub use self::{
     tokens::{NewTokenRequest, TokenMinted},
 };
 use crate::{
-    AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, RegistryStore, Row, Snapshot,
-    SnapshotReader, StoreError, Subject, Tampered, snapshot::Published,
+    AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, InUse, RegistryStore, Row,
+    Snapshot, SnapshotReader, StoreError, Subject, Tampered, snapshot::Published,
 };
 
 /// The handle through which everything is changed and read.
@@ -43,6 +43,8 @@ pub struct Registry {
     writer: Mutex<()>,
     /// Set while the store may hold what is not published.
     behind: AtomicBool,
+    /// Who serves requests over this registry.
+    servers: std::sync::Mutex<Vec<Weak<dyn InUse>>>,
 }
 
 impl Registry {
@@ -73,6 +75,7 @@ impl Registry {
             tampered,
             writer: Mutex::new(()),
             behind: AtomicBool::new(false),
+            servers: std::sync::Mutex::default(),
         })
     }
 
@@ -143,6 +146,10 @@ impl Registry {
             let _turn = self.turn().await?;
         }
         Ok(())
+    }
+
+    pub(crate) fn servers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn InUse>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no other write is under way, and lets none decide on a picture that is not the newest.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
 
-use super::{Confirm, Connect};
+use super::{Confirm, Connect, Now};
 
 /// Which provider key is meant.
 #[derive(Debug, clap::Args)]
@@ -80,7 +80,8 @@ Examples:
     },
     /// Replace the value of a provider key
     #[command(after_help = "\
-No request that starts after the command returned uses the old value.
+No request that starts after the command returned uses the old value. Those under way finish, unless --now cuts
+them.
 
 Examples:
   keyward keys rotate openai
@@ -91,16 +92,20 @@ Examples:
         #[command(flatten)]
         value: ValueFrom,
         #[command(flatten)]
+        now: Now,
+        #[command(flatten)]
         connect: Connect,
     },
     /// Stop using a provider key, and keep it
     #[command(after_help = "\
 Examples:
   keyward keys disable openai
-  keyward keys disable openai --alias team-a")]
+  keyward keys disable openai --alias team-a --now")]
     Disable {
         #[command(flatten)]
         name: KeyName,
+        #[command(flatten)]
+        now: Now,
         #[command(flatten)]
         connect: Connect,
     },
@@ -125,6 +130,8 @@ Examples:
     Delete {
         #[command(flatten)]
         name: KeyName,
+        #[command(flatten)]
+        now: Now,
         #[command(flatten)]
         confirm: Confirm,
         #[command(flatten)]

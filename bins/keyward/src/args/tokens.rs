@@ -8,7 +8,7 @@ use keyward_auth::{Network, Permission, TokenId};
 use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
 
-use super::{Confirm, Connect};
+use super::{Confirm, Connect, Now};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokensCommand {
@@ -32,15 +32,17 @@ Examples:
     },
     /// Revoke a token: no request that starts later is accepted
     #[command(after_help = "\
-`keyward tokens list` shows the ids.
+`keyward tokens list` shows the ids. Requests under way finish, unless --now cuts them.
 
 Examples:
   keyward tokens revoke 4pHFIHbBrKxd
-  keyward tokens revoke 4pHFIHbBrKxd --yes")]
+  keyward tokens revoke 4pHFIHbBrKxd --now --yes")]
     Revoke {
         /// Its id
         #[arg(value_parser = TokenId::parse)]
         id: TokenId,
+        #[command(flatten)]
+        now: Now,
         #[command(flatten)]
         confirm: Confirm,
         #[command(flatten)]

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{
-        Confirm, Connect,
+        Confirm, Connect, Now,
         keys::{KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
+    commands::in_use,
     confirm::confirm,
     failure::Failure,
     output::Output,
@@ -51,15 +52,17 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
         KeysCommand::Rotate {
             name,
             value,
+            now,
             connect,
-        } => rotate(&name, &value, &connect).await,
-        KeysCommand::Disable { name, connect } => set_enabled(&name, &connect, false).await,
-        KeysCommand::Enable { name, connect } => set_enabled(&name, &connect, true).await,
+        } => rotate(&name, &value, now, &connect).await,
+        KeysCommand::Disable { name, now, connect } => disable(&name, now, &connect).await,
+        KeysCommand::Enable { name, connect } => enable(&name, &connect).await,
         KeysCommand::Delete {
             name,
+            now,
             confirm,
             connect,
-        } => delete(&name, &confirm, &connect).await,
+        } => delete(&name, now, &confirm, &connect).await,
     }
 }
 
@@ -101,31 +104,50 @@ async fn list(
     Output::new(connect.json).list(&COLUMNS, &rows, &keys)
 }
 
-async fn rotate(name: &KeyName, from: &ValueFrom, connect: &Connect) -> Result<(), Failure> {
+async fn rotate(
+    name: &KeyName,
+    from: &ValueFrom,
+    now: Now,
+    connect: &Connect,
+) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
     let path = path_of(name, &find(&client, name).await?);
     let value = value::read(name, from)?;
     let body = value::body(&json!({}), &value)?;
-    let rotated = client.send(Method::PUT, &path, Some(body)).await?;
+    let rotated = client.send(Method::PUT, &now.on(&path), Some(body)).await?;
     let sentence = format!(
-        "rotated {} to {}, version {}\nrevoke the old key at the provider",
+        "rotated {} to {}, version {}{}\nrevoke the old key at the provider",
         Told(name),
         text(&rotated, "secret_preview"),
         text(&rotated, "version"),
+        in_use::told(&rotated),
     );
     Output::new(connect.json).done(sentence, &rotated)
 }
 
-async fn set_enabled(name: &KeyName, connect: &Connect, enabled: bool) -> Result<(), Failure> {
+async fn disable(name: &KeyName, now: Now, connect: &Connect) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
     let path = path_of(name, &find(&client, name).await?);
-    let body = client::json(&json!({ "enabled": enabled }));
-    let changed = client.send(Method::PATCH, &path, body).await?;
-    let done = if enabled { "enabled" } else { "disabled" };
-    Output::new(connect.json).done(format_args!("{done} {}", Told(name)), &changed)
+    let body = client::json(&json!({ "enabled": false }));
+    let disabled = client.send(Method::PATCH, &now.on(&path), body).await?;
+    let requests = in_use::told(&disabled);
+    Output::new(connect.json).done(format_args!("disabled {}{requests}", Told(name)), &disabled)
 }
 
-async fn delete(name: &KeyName, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
+async fn enable(name: &KeyName, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let path = path_of(name, &find(&client, name).await?);
+    let body = client::json(&json!({ "enabled": true }));
+    let enabled = client.send(Method::PATCH, &path, body).await?;
+    Output::new(connect.json).done(format_args!("enabled {}", Told(name)), &enabled)
+}
+
+async fn delete(
+    name: &KeyName,
+    now: Now,
+    asked: &Confirm,
+    connect: &Connect,
+) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
     let key = find(&client, name).await?;
     let used = match text(&key, "last_used_at") {
@@ -138,7 +160,7 @@ async fn delete(name: &KeyName, asked: &Confirm, connect: &Connect) -> Result<()
         &format!("{}/{}", name.provider, name.alias),
     )?;
     let deleted = client
-        .send(Method::DELETE, &path_of(name, &key), None)
+        .send(Method::DELETE, &now.on(&path_of(name, &key)), None)
         .await?;
     let page = Catalogue::built_in().ok().and_then(|catalogue| {
         Some(
@@ -151,7 +173,9 @@ async fn delete(name: &KeyName, asked: &Confirm, connect: &Connect) -> Result<()
     let also = page.map_or_else(String::new, |page| {
         format!("\nrevoke it at the provider as well: {page}")
     });
-    Output::new(connect.json).done(format_args!("deleted {}{also}", Told(name)), &deleted)
+    let requests = in_use::told(&deleted);
+    let sentence = format_args!("deleted {}{requests}{also}", Told(name));
+    Output::new(connect.json).done(sentence, &deleted)
 }
 
 /// The gateway that was named, or all of them.

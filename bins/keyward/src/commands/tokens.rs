@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::{
-        Confirm, Connect,
+        Confirm, Connect, Now,
         tokens::{CreateToken, TokensCommand},
     },
     client::{self, Client, TOKENS, text},
     clock,
+    commands::in_use,
     confirm::confirm,
     failure::Failure,
     output::{Output, remark},
@@ -40,9 +41,10 @@ pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
         }
         TokensCommand::Revoke {
             id,
+            now,
             confirm,
             connect,
-        } => revoke(id.as_str(), &confirm, &connect).await,
+        } => revoke(id.as_str(), now, &confirm, &connect).await,
     }
 }
 
@@ -166,7 +168,7 @@ fn expiry(args: &CreateToken, now: SystemTime) -> Result<Option<Timestamp>, Fail
     Ok(Some(end))
 }
 
-async fn revoke(id: &str, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
+async fn revoke(id: &str, now: Now, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
     let path = format!("{TOKENS}/{id}");
     let token = client.send(Method::GET, &path, None).await?;
@@ -177,8 +179,10 @@ async fn revoke(id: &str, asked: &Confirm, connect: &Connect) -> Result<(), Fail
     };
     let what = format!("{} token {id} `{name}`, {used}", text(&token, "kind"));
     confirm(asked, &what, id)?;
-    let deleted = client.send(Method::DELETE, &path, None).await?;
-    Output::new(connect.json).done(format_args!("revoked token {id} `{name}`"), &deleted)
+    let deleted = client.send(Method::DELETE, &now.on(&path), None).await?;
+    let requests = in_use::told(&deleted);
+    let sentence = format_args!("revoked token {id} `{name}`{requests}");
+    Output::new(connect.json).done(sentence, &deleted)
 }
 
 fn row(token: &Value) -> Vec<String> {

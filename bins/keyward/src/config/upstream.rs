@@ -18,6 +18,10 @@ pub(crate) struct UpstreamSection {
     queue_timeout_secs: Option<Seconds>,
     max_connection_age_secs: Option<Seconds>,
     idle_timeout_secs: Option<Seconds>,
+    /// Least bytes per second of a client's body.
+    request_min_rate: Option<u32>,
+    websocket_idle_timeout_secs: Option<Seconds>,
+    websocket_lifetime_secs: Option<Seconds>,
 }
 
 impl UpstreamSection {
@@ -33,6 +37,16 @@ impl UpstreamSection {
             self.max_connection_age_secs,
         );
         set(&mut forward.pool_idle_timeout, self.idle_timeout_secs);
+        set(
+            &mut forward.tunnel.idle_timeout,
+            self.websocket_idle_timeout_secs,
+        );
+        if let Some(lifetime) = self.websocket_lifetime_secs {
+            forward.tunnel.lifetime = Some(Duration::from_secs(lifetime.0));
+        }
+        if let Some(rate) = self.request_min_rate {
+            forward.request_min_rate = rate;
+        }
         match self.http2 {
             Some(true) => forward.offer = Offer::Http2OrHttp1,
             Some(false) => forward.offer = Offer::Http1,
@@ -58,7 +72,8 @@ mod tests {
     #[test]
     fn what_is_set_reaches_the_forwarder_and_the_rest_stays() {
         let text = "http2 = false\nmax_connections = 7\nmax_waiting = 0\nqueue_timeout_secs = 3\n\
-                    max_connection_age_secs = 60\nidle_timeout_secs = 20";
+                    max_connection_age_secs = 60\nidle_timeout_secs = 20\nrequest_min_rate = 9\n\
+                    websocket_idle_timeout_secs = 30\nwebsocket_lifetime_secs = 3600";
         let section: UpstreamSection = toml::from_str(text).unwrap();
         let mut config = keyward_forward::Config::default();
         section.apply(&mut config);
@@ -73,6 +88,9 @@ mod tests {
         assert_eq!(config.queue_timeout, Duration::from_secs(3));
         assert_eq!(config.max_connection_age, Duration::from_secs(60));
         assert_eq!(config.pool_idle_timeout, Duration::from_secs(20));
+        assert_eq!(config.request_min_rate, 9);
+        assert_eq!(config.tunnel.idle_timeout, Duration::from_secs(30));
+        assert_eq!(config.tunnel.lifetime, Some(Duration::from_secs(3600)));
 
         let before = format!("{config:?}");
         UpstreamSection::default().apply(&mut config);

@@ -17,6 +17,8 @@ mod load;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod now;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod seal_command;

@@ -6,12 +6,13 @@
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{
     Alias, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, NewProviderKey, ProviderKey,
-    ProviderSlug, Refusal,
+    ProviderSlug, Refusal, Use,
 };
 use keyward_secret::SecretBytes;
-use keyward_vault::{RecordId, SecretId};
+use keyward_vault::{RecordId, SecretId, VersionNumber};
 use serde::Serialize;
 
+use super::in_use::{Requests, UnderWay};
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
@@ -59,6 +60,8 @@ struct Body {
     modified_at: Option<String>,
     version: Option<u32>,
     destination: Option<Vec<String>>,
+    #[serde(flatten)]
+    requests: Requests,
 }
 
 impl Body {
@@ -89,6 +92,7 @@ impl Body {
             modified_at: moment::format(record.modified_at),
             version: key.current.as_ref().map(|current| current.version.get()),
             destination: destination(call, key),
+            requests: Requests::default(),
         }
     }
 }
@@ -254,8 +258,22 @@ fn to_come(call: &Call, field: Field) -> Result<std::time::SystemTime, Problem> 
     Ok(moment)
 }
 
+/// The key, and what becomes of the requests that use it, all but those of the value that is `kept`.
+fn revoked(
+    call: &Call,
+    key: &ProviderKey,
+    under_way: UnderWay,
+    keeps: Option<(SecretId, VersionNumber)>,
+) -> Result<Reply, Problem> {
+    let id = key.record.id;
+    let mut body = Body::new(call, key);
+    body.requests = under_way.settle(call, Use::ProviderKey { id, keeps });
+    Reply::new(&body)
+}
+
 /// `PUT` with a new value.
 pub(crate) async fn rotate(mut call: Call) -> Result<Reply, Problem> {
+    let under_way = UnderWay::of(&call)?;
     let mut body = call.take_body(Shape {
         known: &[],
         skipped: &[],
@@ -267,11 +285,14 @@ pub(crate) async fn rotate(mut call: Call) -> Result<Reply, Problem> {
         .registry
         .rotate_provider_key(call.account, id, &value, call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&call, &key))
+    let current = key.current.as_ref();
+    let keeps = current.map(|current| (key.record.secret, current.version));
+    revoked(&call, &key, under_way, keeps)
 }
 
 /// `PATCH`: what can be changed without a new value.
 pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
+    let under_way = UnderWay::of(&call)?;
     let mut body = call.take_body(Shape {
         known: &["description", "enabled", "expires_on"],
         skipped: &[],
@@ -294,19 +315,24 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
         let reason = "there is nothing to change; send `enabled`, `description` or `expires_on`";
         return Err(Problem::invalid(&FieldPath::body(), reason));
     }
+    let disables = edit.enabled == Some(false);
     let id = call.key()?.record.id;
     let key = call
         .registry
         .edit_provider_key(call.account, id, edit, call.actor(), call.now)
         .await?;
+    if disables {
+        return revoked(&call, &key, under_way, None);
+    }
     Reply::new(&Body::new(&call, &key))
 }
 
 pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
+    let under_way = UnderWay::of(&call)?;
     let id = call.key()?.record.id;
     let key = call
         .registry
         .delete_provider_key(call.account, id, call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&call, &key))
+    revoked(&call, &key, under_way, None)
 }

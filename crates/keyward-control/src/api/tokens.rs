@@ -6,10 +6,11 @@ mod policies;
 use std::time::SystemTime;
 
 use keyward_auth::{Entry, Grant, Kind, Permission, Status, TokenId};
-use keyward_registry::NewTokenRequest;
+use keyward_registry::{NewTokenRequest, Use};
 use serde::Serialize;
 
 use self::{condition::ConditionBody, policies::PolicyBody};
+use super::in_use::{Requests, UnderWay};
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
@@ -66,6 +67,8 @@ impl<'a> Body<'a> {
 #[derive(Serialize)]
 struct Deleted {
     id: String,
+    #[serde(flatten)]
+    requests: Requests,
 }
 
 #[derive(Serialize)]
@@ -168,6 +171,7 @@ fn check_times(grant: &Grant, now: SystemTime) -> Result<(), Problem> {
 }
 
 pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
+    let under_way = UnderWay::of(&call)?;
     let id = find(&call, &call.snapshot())?.record.id;
     let record = call
         .registry
@@ -175,6 +179,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
         .await?;
     Reply::new(&Deleted {
         id: record.id.to_string(),
+        requests: under_way.settle(&call, Use::Token(id)),
     })
 }
 

@@ -5,6 +5,8 @@ mod gateways;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod in_use;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod provider_configs;

@@ -57,7 +57,11 @@ async fn a_key_is_stored_listed_and_deleted() {
         json!([])
     );
     let path = path(made["id"].as_str().unwrap());
-    assert_eq!(harness.delete(&path).await.result(), made);
+    let deleted = harness.delete(&path).await;
+    assert_eq!(
+        *deleted.result(),
+        with(made.clone(), "requests_open", json!(0))
+    );
     harness.delete(&path).await.refused(404, 7002);
     assert_eq!(
         *harness.get(&keys(OURS, "default")).await.result(),

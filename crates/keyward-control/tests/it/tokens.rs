@@ -52,7 +52,10 @@ async fn a_gateway_token_is_made_shown_once_and_revoked() {
     assert_eq!(list.result()[1], *shown.result());
     assert!(!list.text.contains(value) && !shown.text.contains(value));
     let deleted = harness.delete(&path).await;
-    assert_eq!(*deleted.result(), json!({"id": made["id"]}));
+    assert_eq!(
+        *deleted.result(),
+        json!({"id": made["id"], "requests_open": 0})
+    );
     harness.get(&path).await.refused(404, 7002);
     harness.delete(&path).await.refused(404, 7002);
 }

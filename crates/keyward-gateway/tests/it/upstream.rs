@@ -72,6 +72,12 @@ impl Link {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Writes to a side that may be gone; whether it took it.
+    pub(crate) async fn try_write(&mut self, text: &str) -> bool {
+        let writing = timeout(DEADLINE, self.stream.write_all(text.as_bytes()));
+        matches!(writing.await, Ok(Ok(())))
+    }
+
     /// Writes `x` until `most` are written or nobody takes more; how many were taken.
     pub(crate) async fn write_until_standstill(&mut self, most: usize) -> usize {
         write_until_standstill(&mut self.stream, most).await

@@ -23,7 +23,7 @@ use tokio_tungstenite::{
 
 use crate::{
     support::{Running, Setup, code},
-    upstream::{Upstream, write_until_standstill},
+    upstream::{Link, Upstream, write_until_standstill},
 };
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -333,8 +333,18 @@ async fn a_switch_that_does_not_answer_the_handshake_is_refused() {
 }
 
 /// A handshake of ours that a played provider completes; both ends as raw streams.
-async fn tunnel(running: &Running, upstream: &Upstream) -> (TcpStream, crate::upstream::Link) {
-    let head = running.head("GET", "openai", ASKS);
+async fn open(running: &Running, upstream: &Upstream) -> (TcpStream, Link) {
+    tunnel(running, upstream, &running.bearer()).await
+}
+
+pub(crate) async fn tunnel(
+    running: &Running,
+    upstream: &Upstream,
+    bearer: &str,
+) -> (TcpStream, Link) {
+    let path = running.path("openai");
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\ncf-aig-authorization: {bearer}\r\n{ASKS}\r\n");
     let mut client = TcpStream::connect(running.addr).await.unwrap();
     client.write_all(head.as_bytes()).await.unwrap();
     let mut link = upstream.accept().await;
@@ -352,7 +362,7 @@ async fn tunnel(running: &Running, upstream: &Upstream) -> (TcpStream, crate::up
 async fn the_end_of_one_side_leaves_the_other_open() {
     let upstream = Upstream::listen().await;
     let (running, _key) = Running::at(&upstream.base_url(), Config::default()).await;
-    let (mut client, mut link) = tunnel(&running, &upstream).await;
+    let (mut client, mut link) = open(&running, &upstream).await;
     client.write_all(b"last words").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(link.rest().await, b"last words");
@@ -370,7 +380,7 @@ async fn a_side_that_does_not_read_stops_the_other() {
     const MOST: usize = 64 * 1024 * 1024;
     let upstream = Upstream::listen().await;
     let (running, _key) = Running::at(&upstream.base_url(), Config::default()).await;
-    let (mut client, mut link) = tunnel(&running, &upstream).await;
+    let (mut client, mut link) = open(&running, &upstream).await;
     let down = link.write_until_standstill(MOST).await;
     assert!(down < MOST / 2, "{down} bytes found room");
     let up = write_until_standstill(&mut client, MOST).await;
@@ -390,7 +400,7 @@ async fn a_silent_websocket_is_closed() {
     };
     let upstream = Upstream::listen().await;
     let (running, _key) = Running::at(&upstream.base_url(), config).await;
-    let (mut client, mut link) = tunnel(&running, &upstream).await;
+    let (mut client, mut link) = open(&running, &upstream).await;
     assert_eq!(link.rest().await, b"");
     assert_eq!(client.read(&mut [0; 1]).await.unwrap_or(0), 0);
     running.stop().await;
@@ -422,7 +432,7 @@ async fn an_open_websocket_holds_its_connections_slot() {
     let mut config = Config::default();
     config.listen.max_connections_per_address = Some(1);
     let (running, _key) = Running::at(&upstream.base_url(), config).await;
-    let (client, mut link) = tunnel(&running, &upstream).await;
+    let (client, mut link) = open(&running, &upstream).await;
     let refused = send_raw(running.addr, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(refused.is_err());
     drop(client);

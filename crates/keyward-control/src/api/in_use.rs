@@ -1,0 +1,55 @@
+//! What becomes of requests under way when what they use is revoked: they finish, or with `?now=true` they are cut.
+
+use keyward_registry::Use;
+use serde::Serialize;
+
+use crate::{
+    call::Call,
+    envelope::{FieldPath, Problem},
+};
+
+/// Whether requests under way may finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnderWay {
+    Finishes,
+    IsCut,
+}
+
+/// What an answer says about them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Requests {
+    /// How many began before and go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests_open: Option<usize>,
+    /// How many were cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests_cut: Option<usize>,
+}
+
+impl UnderWay {
+    /// Reads `?now=`. Before anything is changed: who mistypes it did not mean to wait.
+    pub(crate) fn of(call: &Call) -> Result<Self, Problem> {
+        match call.query("now") {
+            None | Some("false") => Ok(Self::Finishes),
+            Some("true") => Ok(Self::IsCut),
+            Some(_) => {
+                let path = FieldPath::query().name("now");
+                Err(Problem::invalid(&path, "is `true` or `false`"))
+            }
+        }
+    }
+
+    /// Lets the requests that use what was just revoked finish, or cuts them.
+    pub(crate) fn settle(self, call: &Call, revoked: Use) -> Requests {
+        match self {
+            Self::Finishes => Requests {
+                requests_open: Some(call.registry.requests_open(revoked)),
+                requests_cut: None,
+            },
+            Self::IsCut => Requests {
+                requests_open: None,
+                requests_cut: Some(call.registry.cut_requests(revoked)),
+            },
+        }
+    }
+}
