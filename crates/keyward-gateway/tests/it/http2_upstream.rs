@@ -210,6 +210,35 @@ async fn clients_that_hang_up_leave_the_shared_connection_to_the_others() {
     running.stop().await;
 }
 
+/// Workers end together: the shared connection, which lives on one of them, lasts for the answers of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_lets_answers_over_the_shared_connection_finish() {
+    let running = start(&["openai"], Placement::bearer(), 4).await;
+    running.store_key("openai", "default").await;
+    running.provider.behave(Behaviour::StallMidBody);
+    let mut clients = JoinSet::new();
+    for _ in 0..8 {
+        let request = running.raw_chat("");
+        let mut client = running.client().await;
+        clients.spawn(async move { client.exchange(&request).await.unwrap() });
+    }
+    running.provider.wait_for(8, DEADLINE).await;
+    assert_eq!(running.provider.accepted_connections(), 1);
+    running.begin_stop();
+    // No new connection is taken any more: the stop is under way.
+    wait_until("the listener is closed", || {
+        std::net::TcpStream::connect(running.addr).is_err()
+    })
+    .await;
+    running.provider.release(8);
+    while let Some(answer) = clients.join_next().await {
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.truncated), (200, false));
+        assert!(!answer.body.is_empty());
+    }
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_on_a_private_address_that_nobody_named_is_refused() {
     let ca = TestCa::new();
