@@ -3,13 +3,14 @@
 //! HTTP/1.1 connections are this forwarder's own ([`Pool`]); HTTP/2 connections are shared per origin
 //! ([`Shared`]). Which of them an origin speaks, the last dial told.
 
+mod connect;
+
 use std::{
     fmt,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,29 +20,25 @@ use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use tokio::time::Instant;
 
+use self::connect::Way;
 use crate::{
-    BoxError, Config, Dial, DialError, Endpoint, ForwardError, Kind, Protocol, ResponseBody, Rules,
-    Scrubber, Shared, Target,
+    BoxError, Config, Dial, Endpoint, ForwardError, Kind, ResponseBody, Rules, Scrubber, Shared,
+    Target,
     age::Ages,
     body::{Lease, RequestBody, RequestBodyError},
-    dial::{self, Offer},
-    gate::{Ask, Permit, Turn},
     headers::{self, frame_request, frame_response, is_identity},
-    http2::{self, Cause, Http2, Stream, Unanswered},
+    http2::{self, Cause, Unanswered},
     plain_errors,
-    pool::{Conn, Pool, Shelf},
+    pool::{Conn, Pool},
     retry::{self, Failure, Next},
     scrub::Forms,
 };
 
 /// Bytes hyper may buffer per connection and direction, beyond a head.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// A connection unused for longer is looked at before it is used again. Under load connections come back
-/// within less; and what closes within this time of an answer closes whether we look or not.
-const LOOK_AFTER: Duration = Duration::from_millis(5);
 
 /// Forwards requests whose bodies are `B`, over connections of its own.
 ///
@@ -56,12 +53,6 @@ pub struct Forwarder<B> {
     http2: hyper::client::conn::http2::Builder<TokioExecutor>,
     pool: Pool<B>,
     ages: Ages,
-}
-
-/// What a request goes out on.
-enum Way<B> {
-    Http1(Box<Conn<B>>),
-    Http2(Stream<B>),
 }
 
 type Attempt<B> = Result<Response<Incoming>, TrySendError<Request<RequestBody<B>>>>;
@@ -208,124 +199,8 @@ where
         }
     }
 
-    /// A connection that speaks HTTP/1.1, for an exchange that only it can carry.
-    pub(crate) async fn open_http1(
-        &self,
-        endpoint: &Arc<Endpoint>,
-    ) -> Result<Box<Conn<B>>, ForwardError> {
-        let shelf = self.pool.shelf(endpoint.origin());
-        match self.open(endpoint, &shelf, Offer::Http1).await? {
-            Way::Http1(conn) => Ok(conn),
-            // A dialler that agrees on what it was not to offer.
-            Way::Http2(_stream) => Err(ForwardError::new(Kind::InvalidAnswer, endpoint)),
-        }
-    }
-
     pub(crate) const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// A connection or a stream that is there already.
-    async fn take(&self, shelf: &Arc<Shelf<B>>, now: Instant) -> Option<Way<B>> {
-        if shelf.gate.is_http2() {
-            return shelf.gate.stream(now).map(Way::Http2);
-        }
-        let conn = shelf.take(now)?;
-        if conn.idle_for(now) < LOOK_AFTER {
-            return Some(Way::Http1(conn));
-        }
-        // The other side may have closed it, and we not have looked: the runtime looks at its sockets before
-        // it comes back to a task that yields, and hyper then closes the connection or hands an unsent
-        // request back. That costs a look at the sockets, and only where the worker was idle anyway.
-        tokio::task::yield_now().await;
-        match conn.sender.is_ready() {
-            true => Some(Way::Http1(conn)),
-            false => shelf.take(now).map(Way::Http1),
-        }
-    }
-
-    /// A connection or a stream that is not there yet: makes one, or waits for one.
-    async fn open(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        shelf: &Arc<Shelf<B>>,
-        offer: Offer,
-    ) -> Result<Way<B>, ForwardError> {
-        self.sweep();
-        let now = Instant::now();
-        let turn = match shelf.gate.ask(offer, now) {
-            Ask::Turn(turn) => turn,
-            Ask::Full => return Err(ForwardError::new(Kind::Busy, endpoint)),
-            Ask::Wait(mut waiting) => {
-                let turn = waiting.turn();
-                match tokio::time::timeout(self.config.queue_timeout, turn).await {
-                    Ok(Some(turn)) => turn,
-                    _ => return Err(ForwardError::new(Kind::Busy, endpoint)),
-                }
-            }
-        };
-        match turn {
-            Turn::Kept(mut conn) => {
-                conn.move_to(shelf, now);
-                Ok(Way::Http1(conn))
-            }
-            Turn::Stream(stream) => Ok(Way::Http2(stream)),
-            Turn::Dial(permit) => self.dial(endpoint, shelf, permit, offer).await,
-            Turn::Failed(error) => {
-                let kind = error.kind().into();
-                Err(ForwardError::because(kind, endpoint, error))
-            }
-        }
-    }
-
-    async fn dial(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        shelf: &Arc<Shelf<B>>,
-        mut permit: Permit<B>,
-        offer: Offer,
-    ) -> Result<Way<B>, ForwardError> {
-        let dial = self.dial.dial(endpoint.origin(), offer);
-        let dialled = match tokio::time::timeout(self.config.connect_timeout, dial).await {
-            Ok(dialled) => dialled,
-            Err(elapsed) => Err(DialError::new(dial::Kind::Timeout, elapsed)),
-        };
-        let connection = match dialled {
-            Ok(connection) => connection,
-            Err(error) => {
-                let error = Arc::new(error);
-                permit.failed(&error);
-                let kind = error.kind().into();
-                return Err(ForwardError::because(kind, endpoint, error));
-            }
-        };
-        let broken = |error| ForwardError::because(Kind::UpstreamClosed, endpoint, error);
-        let old_at = self.ages.end_of_next(Instant::now());
-        match connection.protocol() {
-            Protocol::Http1 => {
-                let handshake = self.http1.handshake(TokioIo::new(connection)).await;
-                let (sender, connection) = handshake.map_err(broken)?;
-                permit.opened_http1(&shelf.gate);
-                // Held by the connection's task, and beyond it by what the connection is switched to.
-                let permit = Arc::new(permit);
-                let conn = Conn::new(sender, shelf, permit.clone(), Instant::now(), old_at);
-                // The task ends with its connection: when the sender and the last body are dropped, or when
-                // the other side closes.
-                drop(tokio::spawn(async move {
-                    let _permit = permit;
-                    if let Err(error) = connection.with_upgrades().await {
-                        tracing::debug!(%error, "an upstream connection ended");
-                    }
-                }));
-                Ok(Way::Http1(conn))
-            }
-            Protocol::Http2 => {
-                let started = Http2::start(&self.http2, connection, &shelf.gate, permit, old_at);
-                let started = started.await;
-                let stream = started.map_err(broken)?;
-                Ok(Way::Http2(stream))
-            }
-        }
     }
 
     pub(crate) fn answer(

@@ -5,11 +5,12 @@
 //! connection is made, ends, or is fought for. No lock is held over an await, and nothing that could ask for
 //! the lock again is dropped while it is held.
 
+mod permit;
+mod shared;
 mod waiting;
 
 use std::{
-    collections::{HashMap, VecDeque},
-    fmt,
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, AtomicUsize, Ordering},
@@ -17,47 +18,16 @@ use std::{
     time::Duration,
 };
 
-use keyward_secret::{Origin, Scheme};
 use tokio::{sync::oneshot, time::Instant};
 
-pub(crate) use self::waiting::Waiting;
+use self::shared::Limits;
+pub use self::shared::{Load, Shared};
+pub(crate) use self::{permit::Permit, waiting::Waiting};
 use crate::{
     Config, DialError, Offer,
     http2::{Http2, Stream},
     pool::{Conn, Shelf},
 };
-
-/// Above this many origins, those that nobody uses are forgotten.
-const ORIGINS_KEPT: usize = 256;
-
-/// What forwarders share: HTTP/2 connections, and per origin a limit of connections with a queue before it.
-///
-/// Cheap to clone; every clone is the same. One per process is usual: each worker makes its
-/// [`Forwarder`](crate::Forwarder) with a clone of it.
-pub struct Shared<B> {
-    gates: Arc<Mutex<HashMap<Origin, Arc<Gate<B>>>>>,
-    limits: Limits,
-}
-
-/// What bounds one origin.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    connections: usize,
-    waiting: usize,
-    streams: usize,
-}
-
-/// How much is in use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Load {
-    /// Connections, over all origins; also those that are being made.
-    pub connections: usize,
-    /// Requests that wait for one.
-    pub waiting: usize,
-    /// Exchanges over HTTP/2.
-    pub streams: usize,
-}
 
 /// One origin.
 pub(crate) struct Gate<B> {
@@ -118,78 +88,9 @@ pub(crate) enum Ask<B> {
     Full,
 }
 
-/// One of the origin's connections. Held by the connection's task; dropped when that ends.
-pub(crate) struct Permit<B> {
-    /// Weak: the gate holds the senders that keep connections, and their tasks, going.
-    gate: Weak<Gate<B>>,
-    is_dialling: bool,
-}
-
 const UNKNOWN: u8 = 0;
 const HTTP1: u8 = 1;
 const HTTP2: u8 = 2;
-
-impl<B> Shared<B> {
-    /// Nothing is open. `config` says what bounds an origin; the rest of it is the forwarders'.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
-            gates: Arc::default(),
-            limits: Limits {
-                connections: config.max_connections_per_origin.max(1),
-                waiting: config.max_waiting_per_origin,
-                streams: config.http2_max_streams.max(1),
-            },
-        }
-    }
-
-    /// How much is in use now.
-    #[must_use]
-    pub fn load(&self) -> Load {
-        let gates: Vec<_> = lock(&self.gates).values().cloned().collect();
-        gates.iter().fold(Load::default(), |mut load, gate| {
-            let state = lock(&gate.state);
-            load.connections += state.open;
-            load.waiting += state
-                .queue
-                .iter()
-                .filter(|asker| !asker.turn.is_closed())
-                .count();
-            load.streams += state.http2.iter().map(|entry| entry.streams).sum::<usize>();
-            load
-        })
-    }
-
-    pub(crate) fn gate(&self, origin: &Origin) -> Arc<Gate<B>> {
-        let mut gates = lock(&self.gates);
-        if let Some(gate) = gates.get(origin) {
-            return Arc::clone(gate);
-        }
-        if gates.len() >= ORIGINS_KEPT {
-            gates.retain(|_, gate| Arc::strong_count(gate) > 1 || lock(&gate.state).open > 0);
-        }
-        let known = match origin.scheme() {
-            // Without TLS nobody asks which protocol it is.
-            Scheme::Http => HTTP1,
-            Scheme::Https => UNKNOWN,
-        };
-        let gate = Arc::new(Gate {
-            limits: self.limits,
-            known: AtomicU8::new(known),
-            waiting: AtomicUsize::new(0),
-            state: Mutex::new(State {
-                open: 0,
-                dialling: 0,
-                http2: Vec::new(),
-                assumed_streams: usize::MAX,
-                queue: VecDeque::new(),
-                shelves: Vec::new(),
-            }),
-        });
-        gates.insert(origin.clone(), Arc::clone(&gate));
-        gate
-    }
-}
 
 impl<B> Gate<B> {
     /// Whether the origin speaks HTTP/2, as far as is known. One load.
@@ -434,90 +335,6 @@ impl<B> Entry<B> {
         }
         let most = self.conn.most_streams(assumed).min(most);
         self.streams + self.held.len() < most && !self.conn.is_over() && !self.conn.is_old(now)
-    }
-}
-
-impl<B> Permit<B> {
-    /// The connection is there, and speaks HTTP/1.1.
-    pub(crate) fn opened_http1(&mut self, gate: &Arc<Gate<B>>) {
-        let state = self.opened(gate, HTTP1);
-        gate.serve(state, Instant::now());
-    }
-
-    /// The connection is there, and speaks HTTP/2: it serves who made it, and then who waits.
-    pub(crate) fn opened_http2(
-        &mut self,
-        gate: &Arc<Gate<B>>,
-        conn: &Arc<Http2<B>>,
-        now: Instant,
-    ) -> Stream<B> {
-        let mut state = self.opened(gate, HTTP2);
-        state.http2.push(Entry {
-            conn: Arc::clone(conn),
-            streams: 1,
-            held: VecDeque::new(),
-            idle_since: now,
-        });
-        gate.serve(state, now);
-        Stream::new(Arc::clone(gate), Arc::clone(conn), now)
-    }
-
-    fn opened<'g>(&mut self, gate: &'g Gate<B>, known: u8) -> MutexGuard<'g, State<B>> {
-        let mut state = lock(&gate.state);
-        if std::mem::take(&mut self.is_dialling) {
-            gate.known.store(known, Ordering::Relaxed);
-            state.dialling = state.dialling.saturating_sub(1);
-        }
-        state
-    }
-
-    /// The connection could not be made. Where there is no other, who waits for it cannot have one either.
-    pub(crate) fn failed(mut self, error: &Arc<DialError>) {
-        let Some(gate) = self.gate.upgrade() else {
-            return;
-        };
-        self.give_back(&gate);
-        let is_last = lock(&gate.state).open == 0;
-        if is_last {
-            gate.fail(error);
-        } else {
-            gate.serve(lock(&gate.state), Instant::now());
-        }
-    }
-
-    fn give_back(&mut self, gate: &Gate<B>) {
-        let mut state = lock(&gate.state);
-        state.open = state.open.saturating_sub(1);
-        if std::mem::take(&mut self.is_dialling) {
-            state.dialling = state.dialling.saturating_sub(1);
-        }
-        self.gate = Weak::new();
-    }
-}
-
-impl<B> Drop for Permit<B> {
-    fn drop(&mut self) {
-        if let Some(gate) = self.gate.upgrade() {
-            self.give_back(&gate);
-            gate.serve(lock(&gate.state), Instant::now());
-        }
-    }
-}
-
-impl<B> Clone for Shared<B> {
-    fn clone(&self) -> Self {
-        Self {
-            gates: Arc::clone(&self.gates),
-            limits: self.limits,
-        }
-    }
-}
-
-impl<B> fmt::Debug for Shared<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("load", &self.load())
-            .finish_non_exhaustive()
     }
 }
 

@@ -8,14 +8,16 @@
 //! - [`Endpoint`], [`Target`]: where a request goes; no URL is built by joining text of a client.
 //! - [`headers`]: which headers pass. Pure.
 //! - [`Scrubber`], [`ScrubStream`]: take a credential out of what comes back. Pure and incremental.
-//! - [`Dial`], [`SystemDial`]: how connections are made.
-//! - [`Forwarder`]: joins the above, with a pool of its own.
+//! - [`Dial`], [`SystemDial`]: how connections are made. [`dial::Guard`]: which addresses they may lead to. Pure.
+//! - [`Forwarder`]: joins the above, over HTTP/1.1 connections of its own and HTTP/2 connections that it may share
+//!   with other forwarders ([`Shared`]). What is kept, for how long, how many there may be and who waits is in
+//!   [`Config`].
 //! - [`Handshake`], [`Tunnel`]: WebSockets, over connections of their own.
 //! - [`ForwardService`], [`InjectLayer`] (feature `tower`): the forwarder as a service for one upstream, and a layer
 //!   that gives an existing client a credential without any forwarder.
 //!
 //! It knows no provider, no gateway token, no server and no store. It follows no redirect, and sends nothing
-//! twice that an upstream may have seen. Compressed error answers are decoded within caps, scrubbed and sent
+//! twice that an upstream may have worked on. Compressed error answers are decoded within caps, scrubbed and sent
 //! plain. Stated limit: the compressed body of a success passes unscrubbed ([`AcceptEncoding::Identity`] asks an
 //! upstream for plain ones).
 //!

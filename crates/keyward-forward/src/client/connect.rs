@@ -1,0 +1,149 @@
+//! What a request goes out on: a kept connection, a stream of a shared one, a new one, or one that is waited for.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body::Body;
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+
+use super::Forwarder;
+use crate::{
+    BoxError, DialError, Endpoint, ForwardError, Kind, Protocol,
+    dial::{self, Offer},
+    gate::{Ask, Permit, Turn},
+    http2::{Http2, Stream},
+    pool::{Conn, Shelf},
+};
+
+/// A connection unused for longer is looked at before it is used again. Under load connections come back
+/// within less; and what closes within this time of an answer closes whether we look or not.
+const LOOK_AFTER: Duration = Duration::from_millis(5);
+
+/// What a request goes out on.
+pub(super) enum Way<B> {
+    Http1(Box<Conn<B>>),
+    Http2(Stream<B>),
+}
+
+impl<B> Forwarder<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// A connection that speaks HTTP/1.1, for an exchange that only it can carry.
+    pub(crate) async fn open_http1(
+        &self,
+        endpoint: &Arc<Endpoint>,
+    ) -> Result<Box<Conn<B>>, ForwardError> {
+        let shelf = self.pool.shelf(endpoint.origin());
+        match self.open(endpoint, &shelf, Offer::Http1).await? {
+            Way::Http1(conn) => Ok(conn),
+            // A dialler that agrees on what it was not to offer.
+            Way::Http2(_stream) => Err(ForwardError::new(Kind::InvalidAnswer, endpoint)),
+        }
+    }
+
+    /// A connection or a stream that is there already.
+    pub(super) async fn take(&self, shelf: &Arc<Shelf<B>>, now: Instant) -> Option<Way<B>> {
+        if shelf.gate.is_http2() {
+            return shelf.gate.stream(now).map(Way::Http2);
+        }
+        let conn = shelf.take(now)?;
+        if conn.idle_for(now) < LOOK_AFTER {
+            return Some(Way::Http1(conn));
+        }
+        // The other side may have closed it, and we not have looked: the runtime looks at its sockets before
+        // it comes back to a task that yields, and hyper then closes the connection or hands an unsent
+        // request back. That costs a look at the sockets, and only where the worker was idle anyway.
+        tokio::task::yield_now().await;
+        match conn.sender.is_ready() {
+            true => Some(Way::Http1(conn)),
+            false => shelf.take(now).map(Way::Http1),
+        }
+    }
+
+    /// A connection or a stream that is not there yet: makes one, or waits for one.
+    pub(super) async fn open(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        shelf: &Arc<Shelf<B>>,
+        offer: Offer,
+    ) -> Result<Way<B>, ForwardError> {
+        self.sweep();
+        let now = Instant::now();
+        let turn = match shelf.gate.ask(offer, now) {
+            Ask::Turn(turn) => turn,
+            Ask::Full => return Err(ForwardError::new(Kind::Busy, endpoint)),
+            Ask::Wait(mut waiting) => {
+                let turn = waiting.turn();
+                match tokio::time::timeout(self.config.queue_timeout, turn).await {
+                    Ok(Some(turn)) => turn,
+                    _ => return Err(ForwardError::new(Kind::Busy, endpoint)),
+                }
+            }
+        };
+        match turn {
+            Turn::Kept(mut conn) => {
+                conn.move_to(shelf, now);
+                Ok(Way::Http1(conn))
+            }
+            Turn::Stream(stream) => Ok(Way::Http2(stream)),
+            Turn::Dial(permit) => self.dial(endpoint, shelf, permit, offer).await,
+            Turn::Failed(error) => {
+                let kind = error.kind().into();
+                Err(ForwardError::because(kind, endpoint, error))
+            }
+        }
+    }
+
+    async fn dial(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        shelf: &Arc<Shelf<B>>,
+        mut permit: Permit<B>,
+        offer: Offer,
+    ) -> Result<Way<B>, ForwardError> {
+        let dial = self.dial.dial(endpoint.origin(), offer);
+        let dialled = match tokio::time::timeout(self.config.connect_timeout, dial).await {
+            Ok(dialled) => dialled,
+            Err(elapsed) => Err(DialError::new(dial::Kind::Timeout, elapsed)),
+        };
+        let connection = match dialled {
+            Ok(connection) => connection,
+            Err(error) => {
+                let error = Arc::new(error);
+                permit.failed(&error);
+                let kind = error.kind().into();
+                return Err(ForwardError::because(kind, endpoint, error));
+            }
+        };
+        let broken = |error| ForwardError::because(Kind::UpstreamClosed, endpoint, error);
+        let old_at = self.ages.end_of_next(Instant::now());
+        match connection.protocol() {
+            Protocol::Http1 => {
+                let handshake = self.http1.handshake(TokioIo::new(connection)).await;
+                let (sender, connection) = handshake.map_err(broken)?;
+                permit.opened_http1(&shelf.gate);
+                // Held by the connection's task, and beyond it by what the connection is switched to.
+                let permit = Arc::new(permit);
+                let conn = Conn::new(sender, shelf, permit.clone(), Instant::now(), old_at);
+                // The task ends with its connection: when the sender and the last body are dropped, or when
+                // the other side closes.
+                drop(tokio::spawn(async move {
+                    let _permit = permit;
+                    if let Err(error) = connection.with_upgrades().await {
+                        tracing::debug!(%error, "an upstream connection ended");
+                    }
+                }));
+                Ok(Way::Http1(conn))
+            }
+            Protocol::Http2 => {
+                let started = Http2::start(&self.http2, connection, &shelf.gate, permit, old_at);
+                let started = started.await;
+                let stream = started.map_err(broken)?;
+                Ok(Way::Http2(stream))
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Leave for one connection.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, MutexGuard, Weak, atomic::Ordering},
+};
+
+use tokio::time::Instant;
+
+use super::{Entry, Gate, HTTP1, HTTP2, State, lock};
+use crate::{
+    DialError,
+    http2::{Http2, Stream},
+};
+
+/// One of the origin's connections. Held by the connection's task; dropped when that ends.
+pub(crate) struct Permit<B> {
+    /// Weak: the gate holds the senders that keep connections, and their tasks, going.
+    pub(super) gate: Weak<Gate<B>>,
+    pub(super) is_dialling: bool,
+}
+
+impl<B> Permit<B> {
+    /// The connection is there, and speaks HTTP/1.1.
+    pub(crate) fn opened_http1(&mut self, gate: &Arc<Gate<B>>) {
+        let state = self.opened(gate, HTTP1);
+        gate.serve(state, Instant::now());
+    }
+
+    /// The connection is there, and speaks HTTP/2: it serves who made it, and then who waits.
+    pub(crate) fn opened_http2(
+        &mut self,
+        gate: &Arc<Gate<B>>,
+        conn: &Arc<Http2<B>>,
+        now: Instant,
+    ) -> Stream<B> {
+        let mut state = self.opened(gate, HTTP2);
+        state.http2.push(Entry {
+            conn: Arc::clone(conn),
+            streams: 1,
+            held: VecDeque::new(),
+            idle_since: now,
+        });
+        gate.serve(state, now);
+        Stream::new(Arc::clone(gate), Arc::clone(conn), now)
+    }
+
+    fn opened<'g>(&mut self, gate: &'g Gate<B>, known: u8) -> MutexGuard<'g, State<B>> {
+        let mut state = lock(&gate.state);
+        if std::mem::take(&mut self.is_dialling) {
+            gate.known.store(known, Ordering::Relaxed);
+            state.dialling = state.dialling.saturating_sub(1);
+        }
+        state
+    }
+
+    /// The connection could not be made. Where there is no other, who waits for it cannot have one either.
+    pub(crate) fn failed(mut self, error: &Arc<DialError>) {
+        let Some(gate) = self.gate.upgrade() else {
+            return;
+        };
+        self.give_back(&gate);
+        let is_last = lock(&gate.state).open == 0;
+        if is_last {
+            gate.fail(error);
+        } else {
+            gate.serve(lock(&gate.state), Instant::now());
+        }
+    }
+
+    fn give_back(&mut self, gate: &Gate<B>) {
+        let mut state = lock(&gate.state);
+        state.open = state.open.saturating_sub(1);
+        if std::mem::take(&mut self.is_dialling) {
+            state.dialling = state.dialling.saturating_sub(1);
+        }
+        self.gate = Weak::new();
+    }
+}
+
+impl<B> Drop for Permit<B> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.upgrade() {
+            self.give_back(&gate);
+            gate.serve(lock(&gate.state), Instant::now());
+        }
+    }
+}
