@@ -10,8 +10,10 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use ruzstd::decoding::StreamingDecoder;
 
-/// The longest body that is decoded, and the longest that comes of it.
-pub(crate) const MOST_BYTES: usize = 1024 * 1024;
+/// The longest body that is decoded. Every request may hold one while it is read.
+pub(crate) const MOST_COMPRESSED: usize = 256 * 1024;
+/// The longest that comes of one.
+const MOST_BYTES: usize = 1024 * 1024;
 /// How much longer a body may become by decoding, above [`FREE_BYTES`].
 const RATIO: usize = 20;
 /// What may come of any body, however short: short texts repeat themselves.

@@ -14,7 +14,7 @@ use http_body::Body;
 
 use crate::{
     BoxError, Endpoint, ForwardError, Kind, ResponseBody, Scrubber,
-    decode::{self, DecodeError, MOST_BYTES},
+    decode::{self, DecodeError, MOST_COMPRESSED},
     headers::is_identity,
 };
 
@@ -86,7 +86,7 @@ async fn read(
             ForwardError::because(kind, endpoint, BoxError::from(error))
         })?;
         match frame.into_data() {
-            Ok(data) if read.len() + data.len() > MOST_BYTES => return Ok(None),
+            Ok(data) if read.len() + data.len() > MOST_COMPRESSED => return Ok(None),
             Ok(data) => read.extend_from_slice(&data),
             Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
         }

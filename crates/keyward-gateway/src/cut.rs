@@ -286,12 +286,12 @@ mod tests {
         let (one, other) = (key(1), key(2));
         let id = token("aaaaaaaaaaaa");
         let used = |token, key| Used { token, key };
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         let mut by_both = first.watch(used(Some(id), Some(one)), 0);
         let mut by_token = second.watch(used(Some(id), Some(other)), 0);
         let mut by_key = second.watch(used(Some(token("bbbbbbbbbbbb")), Some(one)), 0);
         for watch in [&mut by_both, &mut by_token, &mut by_key] {
-            assert_eq!(watch.poll_revoked(&mut context), Poll::Pending);
+            assert_eq!(watch.poll_revoked(&context), Poll::Pending);
         }
         let of_key = Use::ProviderKey {
             id: one.id,
@@ -306,18 +306,12 @@ mod tests {
         assert_eq!(cuts.cut(of_key), 2);
         assert_eq!(cuts.cut(of_key), 0);
         assert!(by_both.has_to_look());
-        assert_eq!(
-            by_both.poll_revoked(&mut context),
-            Poll::Ready(Revoked::Key)
-        );
-        assert_eq!(by_key.poll_revoked(&mut context), Poll::Ready(Revoked::Key));
-        assert_eq!(by_token.poll_revoked(&mut context), Poll::Pending);
+        assert_eq!(by_both.poll_revoked(&context), Poll::Ready(Revoked::Key));
+        assert_eq!(by_key.poll_revoked(&context), Poll::Ready(Revoked::Key));
+        assert_eq!(by_token.poll_revoked(&context), Poll::Pending);
         assert!(!by_token.has_to_look());
         assert_eq!(cuts.cut(Use::Token(id)), 1);
-        assert_eq!(
-            by_token.poll_revoked(&mut context),
-            Poll::Ready(Revoked::Token)
-        );
+        assert_eq!(by_token.poll_revoked(&context), Poll::Ready(Revoked::Token));
         drop((by_both, by_token, by_key));
         assert_eq!(cuts.count(of_key), 0);
     }
@@ -335,12 +329,12 @@ mod tests {
             token: None,
             key: Some(key),
         };
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         let mut early = worker.watch(used, worker.cuts_made());
         assert_eq!(cuts.cut(of_key), 0);
         // Decided after: with the new picture, so it uses what is good.
         let mut late = worker.watch(used, worker.cuts_made());
-        assert_eq!(early.poll_revoked(&mut context), Poll::Ready(Revoked::Key));
-        assert_eq!(late.poll_revoked(&mut context), Poll::Pending);
+        assert_eq!(early.poll_revoked(&context), Poll::Ready(Revoked::Key));
+        assert_eq!(late.poll_revoked(&context), Poll::Pending);
     }
 }
