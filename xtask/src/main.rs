@@ -9,6 +9,7 @@
 )]
 
 mod ci;
+mod floods;
 mod fuzz;
 mod instructions;
 mod pairs;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{fuzz, instructions, pairs, process, streams, test::sdk, workspace::Workspace};
+use crate::{floods, fuzz, instructions, pairs, process, streams, test::sdk, workspace::Workspace};
 
 /// One demonstration.
 struct Demonstration {
@@ -43,6 +43,21 @@ const DEMONSTRATIONS: &[Demonstration] = &[
                 &instructions::Options::parse_from(["instructions"]),
             )?)
         },
+    },
+    Demonstration {
+        name: "resets",
+        description: "100,000 HTTP/2 requests that are reset at once, while another client asks on",
+        run: floods::resets,
+    },
+    Demonstration {
+        name: "chunks",
+        description: "10 MiB in chunks of one byte: CPU against chunks of 16 KiB",
+        run: floods::chunks,
+    },
+    Demonstration {
+        name: "h2",
+        description: "nghttp2's own client and load generator against a running server",
+        run: floods::h2,
     },
     Demonstration {
         name: "differential",

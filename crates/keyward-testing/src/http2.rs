@@ -152,6 +152,20 @@ impl Outcome {
     }
 }
 
+/// What happened on a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Watched {
+    /// What came of the stream that was looked at.
+    pub outcome: Outcome,
+    /// The payloads of acknowledged PINGs.
+    pub pongs: Vec<Vec<u8>>,
+    /// How many of our SETTINGS were acknowledged.
+    pub acknowledged: usize,
+    /// Streams that were reset, and the errors.
+    pub resets: Vec<(u32, u32)>,
+}
+
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -193,7 +207,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Waits for the server's settings and acknowledges them.
+    /// Waits for the server's settings, acknowledges them, and waits until the server has got that far: by then it
+    /// has also opened the window of the connection.
     ///
     /// # Errors
     ///
@@ -201,9 +216,13 @@ impl Connection {
     pub async fn greeted(&mut self) -> io::Result<()> {
         let is_greeting =
             |frame: &Frame| frame.kind == kind::SETTINGS && frame.flags & flag::ACK == 0;
+        let payload = *b"greeting";
         while let Some(frame) = self.next_frame().await {
             self.answer(&frame).await;
             if is_greeting(&frame) {
+                let ping = self::frame(kind::PING, 0, 0, &payload);
+                self.send(&ping).await?;
+            } else if frame.kind == kind::PING && frame.payload == payload {
                 return Ok(());
             }
         }
@@ -268,6 +287,39 @@ impl Connection {
         self.outcome(never).await
     }
 
+    /// Reads until a PING with this payload is acknowledged, and, where the stream is what counts, until stream
+    /// `id` has ended; or until the connection ends, or the time is over.
+    pub async fn watch(&mut self, id: u32, ping: &[u8], awaits_stream: bool) -> Watched {
+        let mut watched = Watched::default();
+        let mut head = Vec::new();
+        let is_over = |watched: &Watched| {
+            let ended = watched.outcome.is_complete || !watched.resets.is_empty();
+            watched.pongs.iter().any(|pong| pong == ping) && (ended || !awaits_stream)
+        };
+        while !is_over(&watched) {
+            let frame = match timeout(self.deadline, self.read_frame()).await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    watched.outcome.is_closed = true;
+                    break;
+                }
+                Err(_) => break,
+            };
+            self.answer(&frame).await;
+            note(&frame, id, &mut head, &mut watched.outcome);
+            match (frame.kind, frame.flags & flag::ACK) {
+                (kind::PING, flag::ACK) => watched.pongs.push(frame.payload),
+                (kind::SETTINGS, flag::ACK) => watched.acknowledged += 1,
+                (kind::RST_STREAM, _) => {
+                    let code = code_at(&frame.payload, 0).unwrap_or_default();
+                    watched.resets.push((frame.stream, code));
+                }
+                _ => {}
+            }
+        }
+        watched
+    }
+
     async fn answer(&mut self, frame: &Frame) {
         let reply = match (frame.kind, frame.flags & flag::ACK) {
             (kind::SETTINGS, 0) => self::frame(kind::SETTINGS, flag::ACK, 0, &[]),
@@ -329,11 +381,13 @@ pub fn opening() -> Vec<u8> {
     bytes
 }
 
+fn code_at(payload: &[u8], at: usize) -> Option<u32> {
+    let bytes = payload.get(at..at + 4)?;
+    Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
 fn note(frame: &Frame, id: u32, head: &mut Vec<u8>, outcome: &mut Outcome) {
-    let code = |at: usize| {
-        let bytes = frame.payload.get(at..at + 4)?;
-        Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-    };
+    let code = |at: usize| code_at(&frame.payload, at);
     if frame.kind == kind::GOAWAY {
         outcome.goaway = outcome.goaway.filter(|&code| code != 0).or(code(4));
     }

@@ -19,6 +19,8 @@ pub(crate) enum Protocol {
 }
 
 type Bytes = Vec<u8>;
+/// Names and values.
+pub(crate) type Fields = Vec<(Bytes, Bytes)>;
 
 /// A request in its parts. Nothing is checked.
 #[derive(Clone)]
@@ -27,7 +29,7 @@ pub(crate) struct Ask {
     pub(crate) method: Bytes,
     pub(crate) target: Bytes,
     pub(crate) host: Bytes,
-    pub(crate) fields: Vec<(Bytes, Bytes)>,
+    pub(crate) fields: Fields,
     pub(crate) body: Bytes,
 }
 
@@ -151,7 +153,7 @@ impl Ask {
     }
 
     /// The fields of HTTP/2, pseudo-headers first.
-    pub(crate) fn fields2(&self) -> Vec<(Bytes, Bytes)> {
+    pub(crate) fn fields2(&self) -> Fields {
         let mut fields = vec![
             (b":method".to_vec(), self.method.clone()),
             (b":scheme".to_vec(), b"http".to_vec()),
@@ -172,7 +174,7 @@ impl Ask {
     }
 
     /// In HTTP/2 with fields changed by `change`.
-    pub(crate) fn changed2(&self, change: impl FnOnce(&mut Vec<(Bytes, Bytes)>)) -> Bytes {
+    pub(crate) fn changed2(&self, change: impl FnOnce(&mut Fields)) -> Bytes {
         let mut fields = self.fields2();
         change(&mut fields);
         http2::request(1, &fields, &self.body)
@@ -185,7 +187,7 @@ pub(crate) fn field(name: &str, value: impl AsRef<[u8]>) -> (Bytes, Bytes) {
 }
 
 /// Takes the field of that name away.
-pub(crate) fn without(fields: &mut Vec<(Bytes, Bytes)>, name: &str) {
+pub(crate) fn without(fields: &mut Fields, name: &str) {
     fields.retain(|(other, _)| other != name.as_bytes());
 }
 

@@ -1,4 +1,8 @@
 //! The classes of docs/threats.md and their cases.
+#![expect(
+    clippy::too_many_lines,
+    reason = "a table of cases reads best in one piece"
+)]
 
 mod browsers;
 mod credentials;
@@ -7,6 +11,7 @@ mod framing;
 mod headers;
 mod operator;
 mod routing;
+mod stale;
 
 use crate::{case::Case, world::World};
 
@@ -121,6 +126,7 @@ pub(crate) fn all(world: &World) -> Vec<Case> {
     cases.extend(headers::cases(world));
     cases.extend(framing::cases(world));
     cases.extend(credentials::cases(world));
+    cases.extend(stale::cases());
     cases.extend(exhaustion::cases(world));
     cases.extend(browsers::cases(world));
     cases.extend(operator::cases());

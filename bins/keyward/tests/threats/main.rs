@@ -10,6 +10,8 @@ mod case;
 #[cfg(test)]
 mod classes;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod session;

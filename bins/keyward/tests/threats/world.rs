@@ -15,7 +15,7 @@ use keyward_gateway::Gateway;
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, GatewayId, GatewaySettings, KeySource, KeyValue, NewProviderKey,
-    NewTokenRequest, ProviderKeyId, ProviderSlug, Registry, testing::MemoryStore,
+    NewTokenRequest, ProviderSlug, Registry, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_testing::{
@@ -38,7 +38,6 @@ pub(crate) struct World {
     /// Where an attacker would like keys to go.
     pub(crate) attacker: RawRecorder,
     pub(crate) key: Canary,
-    pub(crate) key_id: ProviderKeyId,
     /// A gateway token.
     pub(crate) token: Canary,
     /// An API token that may do everything.
@@ -149,11 +148,12 @@ impl World {
 
         let key = Canary::new("threats");
         provider.accept_keys([key.text()]);
-        let mut key_id = None;
         for slug in ["openai", "google-ai-studio"] {
             let new = new_key(slug, &key);
-            let made = registry.create_provider_key(new, ACTOR, now()).await;
-            key_id.get_or_insert(made.unwrap().record.id);
+            registry
+                .create_provider_key(new, ACTOR, now())
+                .await
+                .unwrap();
         }
         let run = Permissions::from_iter([Permission::AiGatewayRun]);
         Self {
@@ -165,7 +165,6 @@ impl World {
             provider,
             attacker,
             key,
-            key_id: key_id.unwrap(),
             logs,
             stop,
         }

@@ -128,7 +128,7 @@ async fn closes(
     stream.write_all(bytes).await.unwrap();
     let mut rest = Vec::new();
     let end = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await;
-    world.provider.take_recorded();
+    drop(world.provider.take_recorded());
     let took = started.elapsed();
     println!(
         "{plane:?} {protocol:?}, {name}: closed after {:.2} s",
@@ -186,7 +186,7 @@ async fn takes_nothing(world: &World, protocol: Protocol) -> Verdict {
     };
     let end = tokio::time::timeout(DEADLINE, ended).await;
     drop(reading);
-    world.provider.take_recorded();
+    drop(world.provider.take_recorded());
     world.provider.behave(Behaviour::Normal);
     ensure(end.is_ok(), || "still open".to_owned())
 }
@@ -217,7 +217,7 @@ async fn survives(world: &World, plane: Plane, protocol: Protocol, flood: Vec<u8
         verdict = both => verdict,
         () = async { draining.await; std::future::pending::<()>().await } => Ok(()),
     }?;
-    world.provider.take_recorded();
+    drop(world.provider.take_recorded());
     let seen = exchange(world, &ask(world, plane), protocol).await;
     ensure(seen.status == Some(200), || format!("afterwards: {seen:?}"))
 }
@@ -251,6 +251,9 @@ async fn ends(world: &World, plane: Plane, start: &[u8], more: &[u8]) -> Verdict
         .await
         .unwrap_or_else(|_| Err("neither taken nor refused".to_owned()))
 }
+
+/// What a connection begins with, and what then comes without end.
+type Endless = fn(&World, Plane) -> (Vec<u8>, Vec<u8>);
 
 fn floods(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -293,17 +296,14 @@ fn floods(world: &World) -> Vec<Case> {
             ask(world, plane).http1().repeat(1_000)
         });
         flood("10,000 empty lines", HTTP1, |_, _| b"\r\n".repeat(10_000));
-        let mut endless =
-            |name: &'static str,
-             protocol: &'static [Protocol],
-             make: fn(&World, Plane) -> (Vec<u8>, Vec<u8>)| {
-                cases.push(Case::run_on(13, plane, name, protocol, move |world, _| {
-                    Box::pin(async move {
-                        let (start, more) = make(world, plane);
-                        ends(world, plane, &start, &more).await
-                    })
-                }));
-            };
+        let mut endless = |name: &'static str, protocol: &'static [Protocol], make: Endless| {
+            cases.push(Case::run_on(13, plane, name, protocol, move |world, _| {
+                Box::pin(async move {
+                    let (start, more) = make(world, plane);
+                    ends(world, plane, &start, &more).await
+                })
+            }));
+        };
         endless("CONTINUATION without end", HTTP2, |world, plane| {
             let head = frame(
                 kind::HEADERS,
@@ -411,7 +411,7 @@ async fn hang_up(world: &World, plane: Plane, protocol: Protocol) -> Verdict {
         drop(stream.write_all(sent).await);
     }
     let seen = exchange(world, &ask(world, plane), protocol).await;
-    world.provider.take_recorded();
+    drop(world.provider.take_recorded());
     ensure(seen.status == Some(200), || format!("{seen:?}"))
 }
 

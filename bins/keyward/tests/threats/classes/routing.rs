@@ -1,7 +1,7 @@
 //! Where a request goes: destination, downgrade, host, path (classes 1, 5, 6, 7).
 
 use crate::{
-    ask::{Ask, Plane, field, replace, without},
+    ask::{Ask, Fields, Plane, field, replace, without},
     case::{Case, Must, hold_that},
     world::{ACCOUNT, World},
 };
@@ -184,7 +184,7 @@ fn downgrade(world: &World) -> Vec<Case> {
                 (!field_name.contains(&b'\n') && !value.contains(&b'\n')).then(|| spoilt.http1());
             case(name, http1, spoilt.http2());
         }
-        let changed = |change: fn(&mut Vec<(Vec<u8>, Vec<u8>)>)| ask.changed2(change);
+        let changed = |change: fn(&mut Fields)| ask.changed2(change);
         case(
             "transfer-encoding",
             None,
