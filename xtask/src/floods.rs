@@ -18,7 +18,7 @@ use keyward_testing::{
     client::Client,
     http2::{self, block, flag, frame, kind},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, runtime::Runtime};
+use tokio::runtime::Runtime;
 
 use crate::{
     process::{self, Running},
@@ -168,42 +168,33 @@ fn reset_request(dev: &Dev) -> Vec<u8> {
 }
 
 /// Sends the requests, on a new connection whenever the server has ended the last; how many it took, and how long.
+///
+/// A PING behind every ten makes sure that the server has got to them: what waits in the kernel costs it nothing.
 async fn flood(
     addr: SocketAddr,
     request: Vec<u8>,
     is_over: Arc<AtomicBool>,
 ) -> io::Result<(u32, Duration)> {
+    const PING: &[u8; 8] = b"flooding";
     let started = Instant::now();
     let (mut sent, mut connections) = (0, 0);
     while sent < RESETS {
-        let mut stream = TcpStream::connect(addr).await?;
+        let mut connection = http2::Connection::open(addr).await?;
         connections += 1;
-        let mut ended = stream.write_all(&http2::opening()).await.is_err();
         let mut number = 0;
-        while !ended && sent < RESETS {
-            // As many as the server allows at once.
+        let mut is_open = true;
+        while is_open && sent < RESETS {
             let mut bytes = Vec::new();
-            for _ in 0..100 {
+            for _ in 0..10 {
                 let stream = 2 * number + 1;
                 bytes.extend(frame(kind::HEADERS, flag::END_HEADERS, stream, &request));
                 bytes.extend(frame(kind::RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
                 number += 1;
             }
-            sent += 100;
-            ended = stream.write_all(&bytes).await.is_err();
-            // Reads what came, so that the server is not stalled by what it has to say.
-            let mut sink = [0; 4096];
-            loop {
-                match stream.try_read(&mut sink) {
-                    Ok(0) => {
-                        ended = true;
-                        break;
-                    }
-                    Ok(_) => {}
-                    Err(_) => break,
-                }
-            }
-            tokio::task::yield_now().await;
+            bytes.extend(frame(kind::PING, 0, 0, PING));
+            sent += 10;
+            is_open = connection.send(&bytes).await.is_ok()
+                && !connection.watch(0, PING, false).await.outcome.is_closed;
         }
     }
     is_over.store(true, Ordering::Relaxed);
