@@ -30,8 +30,11 @@ pub mod slot;
 pub mod token;
 pub mod websocket_frames;
 
+/// Reads bytes as input of one subject, and panics where a promise is broken.
+pub type Check = fn(&[u8]);
+
 /// Every target, by the name of its fuzz target and of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Check)] = &[
     ("answer_rewrite", answer_rewrite::check),
     ("cdn_loop", cdn_loop::check),
     ("config", config::check),

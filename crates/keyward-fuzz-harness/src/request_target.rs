@@ -59,7 +59,7 @@ pub fn check(data: &[u8]) {
     check_below(
         route.upstream.base_path(),
         sent,
-        route.upstream.origin().to_string(),
+        &route.upstream.origin().to_string(),
     );
 }
 
@@ -97,7 +97,7 @@ fn check_address(path: &str, address: &GatewayAddress<'_>) {
 }
 
 /// Another implementation of URLs agrees on where this goes.
-fn check_below(base_path: &str, sent: &str, origin: String) {
+fn check_below(base_path: &str, sent: &str, origin: &str) {
     let Ok(url) = Url::parse(&format!("{origin}{sent}")) else {
         return;
     };
