@@ -9,6 +9,7 @@ use std::{
 use clap::Args;
 
 use crate::{
+    packages,
     process::{self, ProcessError},
     test,
     workspace::Workspace,
@@ -72,6 +73,13 @@ const CHECKS: &[Check] = &[
     Check {
         name: "dependencies",
         run: dependencies,
+    },
+    Check {
+        name: "packages",
+        run: |workspace| {
+            packages::run(workspace, packages::Depth::Quick)?;
+            Ok(Verdict::Passed)
+        },
     },
     Check {
         name: "tests",

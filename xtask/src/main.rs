@@ -12,6 +12,7 @@ mod ci;
 mod floods;
 mod fuzz;
 mod instructions;
+mod packages;
 mod pairs;
 mod process;
 mod resident;

@@ -4,7 +4,9 @@ use std::error::Error;
 
 use clap::Parser;
 
-use crate::{floods, fuzz, instructions, pairs, process, streams, test::sdk, workspace::Workspace};
+use crate::{
+    floods, fuzz, instructions, packages, pairs, process, streams, test::sdk, workspace::Workspace,
+};
 
 /// One demonstration.
 struct Demonstration {
@@ -88,6 +90,11 @@ const DEMONSTRATIONS: &[Demonstration] = &[
                 &streams::Options::parse_from(["streams"]),
             )?)
         },
+    },
+    Demonstration {
+        name: "package",
+        description: "every library crate built from its package, alone and with each feature",
+        run: |workspace| packages::run(workspace, packages::Depth::Full),
     },
     Demonstration {
         name: "killed",

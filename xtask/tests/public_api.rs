@@ -86,7 +86,8 @@ impl Library {
                     open.push(path);
                 } else if path.extension() == Some("rs") && path.file_name() != Some("tests.rs") {
                     let text = fs::read_to_string(&path).unwrap();
-                    files.push(syn::parse_file(&text).expect(path.as_str()));
+                    let file = syn::parse_file(&text).map_err(|error| format!("{path}: {error}"));
+                    files.push(file.unwrap());
                 }
             }
         }

@@ -20,7 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::{error::InjectError, future::InjectFuture};
-use crate::{BoxError, Endpoint, RuleSet, ScrubbedBody, Target, headers};
+use crate::{AcceptEncoding, BoxError, Endpoint, RuleSet, ScrubbedBody, Target, headers};
 
 /// Wraps a client so that its requests carry a credential, and go nowhere else.
 ///
@@ -91,10 +91,12 @@ struct Known {
 }
 
 impl InjectLayer {
-    /// Injects `credential` into every request.
+    /// Injects `credential` into every request, and asks for answers that are not compressed: others cannot be
+    /// searched for it.
     #[must_use]
     pub fn new(credential: BoundCredential) -> Self {
-        Self::with_rules(RuleSet::injecting(credential))
+        let rules = RuleSet::injecting(credential);
+        Self::with_rules(rules.with_accept_encoding(AcceptEncoding::Identity))
     }
 
     /// As [`new`](Self::new), by rules of one's own: other headers to strip, other origins that redirects may lead

@@ -75,3 +75,19 @@ fn a_credential_as_a_layer() {
 fn a_gateway_within_an_axum_service() {
     check("mounted_gateway", env!("CARGO_BIN_EXE_mounted_gateway"));
 }
+
+/// The page quotes the programs that were run, not others.
+#[test]
+fn what_the_page_quotes_stands_in_the_examples() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/embedding.md")).unwrap();
+    let mut quoted = 0;
+    for part in page.split("<!-- ").skip(1) {
+        let (name, rest) = part.split_once(" -->\n```rust\n").unwrap();
+        let (code, _) = rest.split_once("```").unwrap();
+        let example = fs::read_to_string(root.join(name)).unwrap();
+        assert!(example.contains(code), "{name} does not hold:\n{code}");
+        quoted += 1;
+    }
+    assert_eq!(quoted, 7);
+}

@@ -190,7 +190,10 @@ async fn a_layer_injects_last_and_strips_what_a_client_may_not_send() {
     assert_eq!(uri, "https://api.example.com/v1/models?x=1");
     let mut names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "authorization", "host"]);
+    assert_eq!(
+        names,
+        ["accept", "accept-encoding", "authorization", "host"]
+    );
     assert_eq!(headers["authorization"], format!("Bearer {SECRET}"));
     assert!(headers["authorization"].is_sensitive());
     assert_eq!(headers["host"], "api.example.com");
