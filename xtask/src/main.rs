@@ -12,6 +12,7 @@ mod ci;
 mod floods;
 mod fuzz;
 mod instructions;
+mod memory;
 mod packages;
 mod pairs;
 mod process;
@@ -49,6 +50,8 @@ enum Task {
     Instructions(instructions::Options),
     /// Measures what an open stream of events costs in memory, and that thousands arrive whole.
     Streams(streams::Options),
+    /// Measures what Keyward takes of memory at most, under slow readers, large bodies and thousands of streams.
+    Memory(memory::Options),
     /// Looks for the canaries of a test run in a directory of its outputs.
     Sweep {
         /// A directory that a test run filled, with its list of canaries.
@@ -85,6 +88,7 @@ fn run(task: &Task) -> Result<(), Box<dyn Error>> {
         Task::Pairs(options) => pairs::run(&workspace, options)?,
         Task::Instructions(options) => instructions::run(&workspace, options)?,
         Task::Streams(options) => streams::run(&workspace, options)?,
+        Task::Memory(options) => memory::run(&workspace, options)?,
         Task::Sweep { directory } => sweep::run(directory)?,
         Task::Show { name } => show::run(&workspace, name.as_deref())?,
     }

@@ -5,7 +5,8 @@ use std::error::Error;
 use clap::Parser;
 
 use crate::{
-    floods, fuzz, instructions, packages, pairs, process, streams, test::sdk, workspace::Workspace,
+    floods, fuzz, instructions, memory, packages, pairs, process, streams, test::sdk,
+    workspace::Workspace,
 };
 
 /// One demonstration.
@@ -95,6 +96,16 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         name: "package",
         description: "every library crate built from its package, alone and with each feature",
         run: |workspace| packages::run(workspace, packages::Depth::Full),
+    },
+    Demonstration {
+        name: "memory",
+        description: "peak memory under 1,000 slow readers, 100 MB bodies and 5,000 streams, against a budget",
+        run: |workspace| {
+            Ok(memory::run(
+                workspace,
+                &memory::Options::parse_from(["memory"]),
+            )?)
+        },
     },
     Demonstration {
         name: "killed",
