@@ -112,7 +112,10 @@ async fn ask(uri: &str, token_of: Option<&Setup>) -> Result<String, Box<dyn Erro
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
     let text = match serde_json::from_slice::<serde_json::Value>(&body) {
-        Ok(json) => json["error"][0].to_string(),
+        Ok(json) => json
+            .pointer("/error/0")
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         Err(_) => String::from_utf8_lossy(&body).into_owned(),
     };
     Ok(format!("{status}\n{text}"))
