@@ -6,6 +6,7 @@
 //! the lock again is dropped while it is held.
 
 mod permit;
+mod queue;
 mod shared;
 mod waiting;
 
@@ -20,9 +21,12 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-use self::shared::Limits;
 pub use self::shared::{Load, Shared};
 pub(crate) use self::{permit::Permit, waiting::Waiting};
+use self::{
+    queue::{Asker, Queue},
+    shared::Limits,
+};
 use crate::{
     Config, DialError, Offer,
     http2::{Http2, Stream},
@@ -47,16 +51,9 @@ struct State<B> {
     http2: Vec<Entry<B>>,
     /// How many streams the origin's connections took so far: what a new one is taken to take as well.
     assumed_streams: usize,
-    /// The longest waiting first. Some may have gone away.
-    queue: VecDeque<Asker<B>>,
+    queue: Queue<B>,
     /// Where the forwarders keep their unused connections.
     shelves: Vec<Weak<Shelf<B>>>,
-}
-
-/// Who waits.
-struct Asker<B> {
-    offer: Offer,
-    turn: oneshot::Sender<Turn<B>>,
 }
 
 /// One HTTP/2 connection that takes new streams.
@@ -110,7 +107,8 @@ impl<B> Gate<B> {
         state.shelves.push(Arc::downgrade(shelf));
     }
 
-    /// A stream of a shared connection, where one is free and nobody waits.
+    /// A stream of a shared connection, where one is free and nobody waits for one. Who waits for a connection
+    /// that speaks HTTP/1.1 has no use for it.
     pub(crate) fn stream(self: &Arc<Self>, now: Instant) -> Option<Stream<B>> {
         if !self.is_http2() {
             return None;
@@ -118,9 +116,9 @@ impl<B> Gate<B> {
         let (stream, _gone) = {
             let mut state = lock(&self.state);
             let gone = state.drop_closed();
-            match state.queue.is_empty() {
-                true => (state.free_stream(self, now), gone),
-                false => (None, gone),
+            match state.queue.waiting_for_streams() {
+                0 => (state.free_stream(self, now), gone),
+                _ => (None, gone),
             }
         };
         stream
@@ -132,9 +130,9 @@ impl<B> Gate<B> {
         let (answer, _gone) = {
             let mut state = lock(&self.state);
             let gone = state.drop_closed();
-            let turn = match state.queue.is_empty() {
-                true => state.next_turn(self, offer, now),
-                false => None,
+            let turn = match state.queue.has(offer) {
+                true => None,
+                false => state.next_turn(self, offer, now),
             };
             let answer = match turn {
                 Some(turn) => Ask::Turn(turn),
@@ -227,16 +225,10 @@ impl<B> Gate<B> {
     fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State<B>>, now: Instant) {
         // Dropped without the lock: what a turn holds gives itself back.
         let mut refused = Vec::new();
-        while let Some(asker) = self.pop(&mut state) {
-            match state.next_turn(self, asker.offer, now) {
-                Some(turn) => refused.extend(asker.turn.send(turn).err()),
-                None => {
-                    state.queue.push_front(asker);
-                    self.count(&state);
-                    break;
-                }
-            }
+        while let Some((asker, turn)) = state.next_served(self, now) {
+            refused.extend(asker.turn.send(turn).err());
         }
+        self.count(&state);
         drop(state);
     }
 
@@ -249,12 +241,7 @@ impl<B> Gate<B> {
     }
 
     fn pop(&self, state: &mut State<B>) -> Option<Asker<B>> {
-        let asker = loop {
-            match state.queue.pop_front() {
-                Some(asker) if asker.turn.is_closed() => {}
-                other => break other,
-            }
-        };
+        let asker = state.queue.pop_longest();
         self.count(state);
         asker
     }
@@ -277,7 +264,22 @@ impl<B> State<B> {
         }
     }
 
-    /// What the longest waiting of those that wait, or who asks when nobody does, can have now.
+    /// The longest waiting of those for whom there is something, and what that is.
+    fn next_served(&mut self, gate: &Arc<Gate<B>>, now: Instant) -> Option<(Asker<B>, Turn<B>)> {
+        for offer in self.queue.by_age() {
+            let Some(asker) = self.queue.pop(offer) else {
+                continue;
+            };
+            match self.next_turn(gate, offer, now) {
+                Some(turn) => return Some((asker, turn)),
+                None => self.queue.put_back(asker),
+            }
+        }
+        None
+    }
+
+    /// What the longest waiting of those that can do with `offer`, or who asks when none of them waits, can have
+    /// now.
     fn next_turn(&mut self, gate: &Arc<Gate<B>>, offer: Offer, now: Instant) -> Option<Turn<B>> {
         let is_http1_only = offer == Offer::Http1;
         if !is_http1_only && let Some(stream) = self.free_stream(gate, now) {
@@ -289,7 +291,10 @@ impl<B> State<B> {
             // One dial tells what the origin speaks; the others wait for what it tells.
             UNKNOWN => self.dialling == 0,
             // One connection serves many.
-            _ => self.dialling.saturating_mul(gate.limits.streams) <= self.queue.len(),
+            _ => {
+                self.dialling.saturating_mul(gate.limits.streams)
+                    <= self.queue.waiting_for_streams()
+            }
         };
         if !is_allowed || self.open >= gate.limits.connections {
             return None;
@@ -316,13 +321,13 @@ impl<B> State<B> {
 
     fn enqueue(&mut self, gate: &Arc<Gate<B>>, offer: Offer) -> Ask<B> {
         if self.queue.len() >= gate.limits.waiting {
-            self.queue.retain(|asker| !asker.turn.is_closed());
+            self.queue.drop_gone();
             if self.queue.len() >= gate.limits.waiting {
                 return Ask::Full;
             }
         }
         let (turn, waiting) = oneshot::channel();
-        self.queue.push_back(Asker { offer, turn });
+        self.queue.push(offer, turn);
         gate.count(self);
         Ask::Wait(Waiting::new(waiting))
     }

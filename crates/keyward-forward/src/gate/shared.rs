@@ -1,7 +1,7 @@
 //! All origins of the forwarders that share connections.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex,
@@ -11,7 +11,7 @@ use std::{
 
 use keyward_secret::{Origin, Scheme};
 
-use super::{Gate, HTTP1, State, UNKNOWN, lock};
+use super::{Gate, HTTP1, Queue, State, UNKNOWN, lock};
 use crate::Config;
 
 /// Above this many origins, those that nobody uses are forgotten.
@@ -67,11 +67,7 @@ impl<B> Shared<B> {
         gates.iter().fold(Load::default(), |mut load, gate| {
             let state = lock(&gate.state);
             load.connections += state.open;
-            load.waiting += state
-                .queue
-                .iter()
-                .filter(|asker| !asker.turn.is_closed())
-                .count();
+            load.waiting += state.queue.still_waiting();
             load.streams += state.http2.iter().map(|entry| entry.streams).sum::<usize>();
             load
         })
@@ -99,7 +95,7 @@ impl<B> Shared<B> {
                 dialling: 0,
                 http2: Vec::new(),
                 assumed_streams: usize::MAX,
-                queue: VecDeque::new(),
+                queue: Queue::new(),
                 shelves: Vec::new(),
             }),
         });

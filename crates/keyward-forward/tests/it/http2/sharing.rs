@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
-use keyward_forward::{Config, Forwarder, Shared, SystemDial};
+use keyward_forward::{Config, Forwarder, Handshake, Shared, SystemDial};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{server::Server, to, trusting};
@@ -216,4 +216,48 @@ async fn connections_end_when_all_who_share_them_are_gone() {
     let before = tasks();
     drop(gateway);
     until(|| tasks() < before).await;
+}
+
+/// A WebSocket needs a connection of its own, for which there is no place. Streams have room, and go on.
+#[tokio::test]
+async fn a_websocket_that_waits_for_a_connection_stops_no_stream() {
+    let server = Server::numbering().await;
+    let config = Config {
+        max_connections_per_origin: 1,
+        ..Config::default()
+    };
+    let shared = Shares::new(&config);
+    let mut gateway = to::<Whole>(&server, config.clone());
+    let dial = Arc::new(SystemDial::build(trusting(&server.pem)).unwrap());
+    gateway.forwarder = Forwarder::sharing(dial, config, shared.clone());
+    let gateway = Arc::new(gateway);
+    assert_eq!(text(gateway.send(post("x")).await.unwrap()).await, "1");
+    let asking = gateway.clone();
+    let asking = tokio::spawn(async move {
+        let mut request = http::Request::get("/")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .body(Whole::default())
+            .unwrap();
+        let handshake = Handshake::take(&mut request).unwrap();
+        let (target, rules) = (asking.target(), asking.rules());
+        let switching = asking.forwarder.upgrade(request, &handshake, target, rules);
+        switching.await.unwrap_err().kind()
+    });
+    until(|| shared.load().waiting == 1).await;
+    for _ in 0..10 {
+        assert_eq!(text(gateway.send(post("x")).await.unwrap()).await, "1");
+        // It waits still: no request was served because it had gone.
+        assert_eq!(shared.load().waiting, 1);
+    }
+    let mut requests = JoinSet::new();
+    for _ in 0..50 {
+        let gateway = gateway.clone();
+        requests.spawn(async move { text(gateway.send(post("x")).await.unwrap()).await });
+    }
+    assert_eq!(requests.join_all().await.len(), 50);
+    assert_eq!((shared.load().waiting, server.accepted()), (1, 1));
+    asking.abort();
 }
