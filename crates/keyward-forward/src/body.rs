@@ -3,6 +3,7 @@
 //! A frame is asked for only when the other side wants one, so a slow reader slows the writer. An upstream
 //! that breaks off ends the answer in an error, never cleanly.
 
+mod grain;
 mod held;
 mod request;
 mod scrubbed;

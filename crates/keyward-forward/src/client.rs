@@ -320,6 +320,7 @@ pub(crate) fn unanswered(cause: Cause, endpoint: &Arc<Endpoint>) -> ForwardError
     let of_body = |body: &RequestBodyError| match body {
         RequestBodyError::Idle | RequestBodyError::Slow => Kind::RequestBodyTimeout,
         RequestBodyError::Broken(_) => Kind::RequestBody,
+        RequestBodyError::Fine => Kind::RequestBodyTooFine,
         RequestBodyError::Answered => Kind::UpstreamClosed,
     };
     match cause {

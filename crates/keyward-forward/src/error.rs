@@ -71,6 +71,8 @@ pub enum Kind {
     WrongDestination,
     /// The client's body ended in an error, such as a closed connection.
     RequestBody,
+    /// The client's body came in too many tiny pieces: more than 16,384 frames of less than 8 bytes on average.
+    RequestBodyTooFine,
     /// The client paused too long within its body, or sent it too slowly.
     RequestBodyTimeout,
     /// `CONNECT` and `TRACE` are not forwarded: one opens a tunnel, the other sends the credential back.
@@ -116,9 +118,11 @@ impl ForwardError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self.kind {
-            Kind::RequestBody | Kind::RequestBodyTimeout | Kind::Method | Kind::Path => {
-                Fault::Client
-            }
+            Kind::RequestBody
+            | Kind::RequestBodyTooFine
+            | Kind::RequestBodyTimeout
+            | Kind::Method
+            | Kind::Path => Fault::Client,
             Kind::WrongDestination | Kind::AddressForbidden | Kind::Busy => Fault::Us,
             Kind::ConnectRefused
             | Kind::Unresolvable
@@ -193,6 +197,9 @@ impl fmt::Display for ForwardError {
                 )
             }
             Kind::RequestBody => f.write_str("the request's body broke off"),
+            Kind::RequestBodyTooFine => {
+                f.write_str("the request's body came in too many tiny pieces")
+            }
             Kind::RequestBodyTimeout => f.write_str("the request's body came too slowly"),
             Kind::Method => f.write_str("this method is not forwarded"),
             Kind::Path => f.write_str("the path leads outside what is forwarded"),
@@ -240,6 +247,7 @@ mod tests {
             (Kind::Busy, Fault::Us, false, true),
             (Kind::UpstreamClosed, Fault::Upstream, false, false),
             (Kind::RequestBody, Fault::Client, false, false),
+            (Kind::RequestBodyTooFine, Fault::Client, false, false),
             (Kind::RequestBodyTimeout, Fault::Client, false, false),
             (Kind::WrongDestination, Fault::Us, false, false),
         ] {

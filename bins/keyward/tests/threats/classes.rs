@@ -82,7 +82,11 @@ pub(crate) const CLASSES: [(u8, &str, &str); 20] = [
         "rapid reset, CONTINUATION flood",
         "streams, resets, settings, pings and header lists are limited; other clients do not notice",
     ),
-    (14, "many tiny chunks or frames", "work is linear in bytes"),
+    (
+        14,
+        "many tiny chunks or frames",
+        "work is linear in pieces, and pieces without end are refused",
+    ),
     (
         15,
         "decompression bombs",

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::{IdleTimer, Upload};
+use super::{IdleTimer, Upload, grain::Grain};
 use crate::{BoxError, Config};
 
 /// The client's body, with limits on pauses and on slowness. Trailers do not pass: they could carry what
@@ -22,6 +22,7 @@ pub(crate) struct RequestBody<B> {
     idle: IdleTimer,
     limit: Duration,
     pace: Pace,
+    grain: Grain,
     /// Made when the client pauses for the first time; a body that came with its head needs none.
     timer: Option<Pin<Box<Sleep>>>,
     /// What an earlier attempt took, and the next one takes first.
@@ -43,6 +44,8 @@ pub(crate) enum RequestBodyError {
     Idle,
     #[error("the client's body came too slowly")]
     Slow,
+    #[error("the client's body came in too many tiny pieces")]
+    Fine,
     #[error("the upstream answered before it had the whole body")]
     Answered,
 }
@@ -70,6 +73,7 @@ impl<B> RequestBody<B> {
                 waited: Duration::ZERO,
                 bytes: 0,
             },
+            grain: Grain::new(),
             timer: None,
             taken: None,
             upload: None,
@@ -142,6 +146,9 @@ where
                     let length = frame.data_ref().map_or(0, Buf::remaining);
                     if this.pace.is_too_slow(length) && !this.inner.is_end_stream() {
                         return Poll::Ready(Some(Err(RequestBodyError::Slow)));
+                    }
+                    if this.grain.is_too_fine(length) {
+                        return Poll::Ready(Some(Err(RequestBodyError::Fine)));
                     }
                     if frame.is_data() {
                         return Poll::Ready(Some(Ok(frame)));

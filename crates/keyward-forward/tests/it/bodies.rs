@@ -215,6 +215,32 @@ async fn a_client_that_breaks_off_is_blamed_and_the_upstream_sees_no_whole_body(
 }
 
 #[tokio::test]
+async fn a_body_in_tiny_pieces_without_end_is_refused() {
+    let upstream = Upstream::start(|mut peer| async move {
+        peer.read_head().await.unwrap();
+        let mut body = Vec::new();
+        let _reset_counts_too = peer.stream.read_to_end(&mut body).await;
+    })
+    .await;
+    let gateway = Gateway::<Streamed>::to(&upstream.origin);
+    let (mut sender, body) = Streamed::new(64);
+    let sending = async move {
+        let mut sent = 0_u32;
+        while sender.send_data(Bytes::from_static(b"x")).await.is_ok() {
+            sent += 1;
+        }
+        sent
+    };
+    let (answer, sent) = tokio::join!(gateway.send(streamed("POST", body)), sending);
+    let error = answer.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.fault()),
+        (Kind::RequestBodyTooFine, Fault::Client)
+    );
+    assert!((16_384..17_000).contains(&sent), "{sent}");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_dropped_closes_its_connection() {
     let closed = Arc::new(AtomicBool::new(false));
     let seen = closed.clone();

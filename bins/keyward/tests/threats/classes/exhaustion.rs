@@ -416,7 +416,7 @@ async fn hang_up(world: &World, plane: Plane, protocol: Protocol) -> Verdict {
 }
 
 fn tiny(world: &World) -> Vec<Case> {
-    const LENGTH: usize = 32 * 1024;
+    const LENGTH: usize = 12 * 1024;
     let mut cases = Vec::new();
     let body = [b"{\"x\":\"", &vec![b'a'; LENGTH][..], b"\"}"].concat();
     for (plane, ask) in [
@@ -425,7 +425,7 @@ fn tiny(world: &World) -> Vec<Case> {
         (Plane::Control, Ask::create(world).body(&body)),
     ] {
         let sizes: [(&str, usize, &str); 3] = [
-            ("32 KiB in pieces of one byte", 1, ""),
+            ("12 KiB in pieces of one byte", 1, ""),
             ("in pieces of two bytes", 2, ""),
             (
                 "in pieces of 64 bytes, each with an extension or padding of 100",
