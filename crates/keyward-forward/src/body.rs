@@ -7,6 +7,7 @@ mod grain;
 mod held;
 mod request;
 mod scrubbed;
+mod sending;
 mod upload;
 
 use std::{
@@ -26,9 +27,11 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 pub use self::scrubbed::ScrubbedBody;
+use self::sending::Sending;
 pub(crate) use self::{
-    held::HeldBody,
+    held::{HeldBody, Hold},
     request::{RequestBody, RequestBodyError},
+    sending::Tasks,
     upload::Upload,
 };
 use crate::{
@@ -41,8 +44,9 @@ use crate::{
 pub(crate) trait Lease: Send {
     /// The connection's timer.
     fn timer(&mut self) -> Pin<&mut Sleep>;
-    /// Keeps the connection for another request: the answer is read to its end.
-    fn give_back(self: Box<Self>);
+    /// Keeps the connection for another request: the answer is read to its end. Its body may be taken, where
+    /// something ends only with it.
+    fn give_back(self: Box<Self>, answer: &mut Option<Incoming>);
 }
 
 /// The body of an answer.
@@ -51,7 +55,7 @@ pub(crate) trait Lease: Send {
 /// Dropped earlier, it closes the connection, so that the upstream stops working.
 #[must_use = "a body does nothing unless polled"]
 pub struct ResponseBody {
-    /// None where the body was read already and is `whole`.
+    /// None where the body is over, or was read already and is `whole`.
     incoming: Option<Incoming>,
     /// All of the body.
     whole: Option<Bytes>,
@@ -153,13 +157,14 @@ impl ResponseBody {
     fn end(&mut self) {
         self.is_done = true;
         if let Some(lease) = self.lease.take() {
-            lease.give_back();
+            lease.give_back(&mut self.incoming);
         }
     }
 
     fn fail(&mut self, source: Option<BoxError>) -> BodyError {
         self.is_done = true;
         self.scrub = None;
+        self.incoming = None;
         self.lease = None;
         BodyError { source }
     }

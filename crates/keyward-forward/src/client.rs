@@ -20,7 +20,6 @@ use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1},
 };
-use hyper_util::rt::TokioExecutor;
 use tokio::time::Instant;
 
 use self::connect::Way;
@@ -30,7 +29,7 @@ use crate::{
     age::Ages,
     body::{Lease, RequestBody, RequestBodyError},
     headers::{self, frame_request, frame_response, is_identity},
-    http2::{self, Cause, Unanswered},
+    http2::{Cause, Unanswered},
     plain_errors,
     pool::{Conn, Pool},
     retry::{self, Failure, Next},
@@ -50,7 +49,6 @@ pub struct Forwarder<B> {
     dial: Arc<dyn Dial>,
     config: Config,
     http1: http1::Builder,
-    http2: hyper::client::conn::http2::Builder<TokioExecutor>,
     pool: Pool<B>,
     ages: Ages,
 }
@@ -78,7 +76,6 @@ where
             .max_header_size(config.max_response_head_bytes)
             .max_buf_size(config.max_response_head_bytes.max(BUFFER_BYTES));
         Self {
-            http2: http2::builder(&config),
             pool: Pool::new(&config, shared),
             ages: Ages::new(config.max_connection_age),
             dial,

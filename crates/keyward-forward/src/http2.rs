@@ -28,13 +28,13 @@ use hyper::{
     body::Incoming,
     client::conn::http2::{Builder, SendRequest},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, Sleep};
 
 use self::cancel::CancelRate;
 use crate::{
     BoxError, Config, Connection, Endpoint,
-    body::{HeldBody, Lease, RequestBody, RequestBodyError},
+    body::{HeldBody, Hold, Lease, RequestBody, RequestBodyError, Tasks},
     gate::{Gate, Permit},
     retry::Failure,
 };
@@ -50,6 +50,7 @@ const REMEMBERED_RESETS: usize = 256;
 /// One connection that speaks HTTP/2.
 pub(crate) struct Http2<B> {
     sender: SendRequest<HeldBody<B>>,
+    tasks: Tasks,
     limit: Arc<StreamLimit>,
     /// The upstream said that it goes away.
     is_leaving: AtomicBool,
@@ -71,10 +72,20 @@ struct StreamLimit {
 
 /// A stream of a shared connection: one exchange.
 pub(crate) struct Stream<B> {
+    place: Arc<Place<B>>,
+    timer: Pin<Box<Sleep>>,
+    /// The way back to the request's body, once it is on its way.
+    upload: Option<Hold<B>>,
+    stage: Stage,
+}
+
+/// A place among the streams of a connection. Free when neither the answer nor the request's body needs the
+/// stream any more: an upstream may answer before it has read the body, and counts the stream until both are done.
+struct Place<B> {
     gate: Arc<Gate<B>>,
     conn: Arc<Http2<B>>,
-    timer: Pin<Box<Sleep>>,
-    stage: Stage,
+    /// The stream is reset, and did not end by itself.
+    is_reset: AtomicBool,
 }
 
 /// What ends with a stream.
@@ -106,14 +117,13 @@ pub(crate) enum Cause {
 
 pub(crate) type Answered<B> = (Response<Incoming>, Box<Stream<B>>);
 
-/// Prepares what every connection is made with.
-pub(crate) fn builder(config: &Config) -> Builder<TokioExecutor> {
+fn builder(config: &Config, tasks: Tasks) -> Builder<Tasks> {
     let stream_window = config.http2_stream_window_bytes;
     // As much as all streams may hold together: one that nobody reads must not stop the others.
     let streams = u32::try_from(config.http2_max_streams).unwrap_or(u32::MAX);
     let connection_window = stream_window.saturating_mul(streams).min(MAX_WINDOW);
     let head = u32::try_from(config.max_response_head_bytes).unwrap_or(u32::MAX);
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .initial_stream_window_size(stream_window.min(MAX_WINDOW))
@@ -136,12 +146,14 @@ where
 {
     /// Greets the other side, and starts the connection's task, which keeps `permit` until it ends.
     pub(crate) async fn start(
-        builder: &Builder<TokioExecutor>,
+        config: &Config,
         connection: Connection,
         gate: &Arc<Gate<B>>,
         mut permit: Permit<B>,
         old_at: Instant,
     ) -> Result<Stream<B>, hyper::Error> {
+        let tasks = Tasks::default();
+        let builder = builder(config, tasks.clone());
         let (sender, connection) = builder.handshake(TokioIo::new(connection)).await?;
         let limit = Arc::new(StreamLimit::default());
         limit
@@ -149,6 +161,7 @@ where
             .store(connection.current_max_send_streams(), Ordering::Relaxed);
         let conn = Arc::new(Self {
             sender,
+            tasks,
             limit: Arc::clone(&limit),
             is_leaving: AtomicBool::new(false),
             old_at,
@@ -215,9 +228,13 @@ impl StreamLimit {
 impl<B> Stream<B> {
     pub(crate) fn new(gate: Arc<Gate<B>>, conn: Arc<Http2<B>>, now: Instant) -> Self {
         Self {
-            gate,
-            conn,
+            place: Arc::new(Place {
+                gate,
+                conn,
+                is_reset: AtomicBool::new(false),
+            }),
             timer: Box::pin(tokio::time::sleep_until(now)),
+            upload: None,
             stage: Stage::Unused,
         }
     }
@@ -237,11 +254,15 @@ where
         replay_bytes: usize,
     ) -> Result<Answered<B>, Unanswered<B>> {
         let (head, body) = request.into_parts();
-        let (body, held) = HeldBody::new(body, replay_bytes);
+        let conn = Arc::clone(&self.place.conn);
+        let (tasks, place) = (conn.tasks.clone(), Arc::clone(&self.place));
+        let (body, hold) = HeldBody::new(body, replay_bytes, tasks, place);
+        // Whoever drops the stream stops the body.
+        let held = self.upload.insert(hold);
         let sent = Request::from_parts(in_http2(head.clone(), endpoint), body);
         self.stage = Stage::Open;
         self.timer.as_mut().reset(deadline);
-        let mut sender = self.conn.sender.clone();
+        let mut sender = conn.sender.clone();
         let mut sending = pin!(sender.try_send_request(sent));
         let timer = &mut self.timer;
         let outcome = poll_fn(|cx| {
@@ -254,7 +275,7 @@ where
         let mut error = match outcome {
             Some(Ok(response)) => {
                 held.release();
-                self.conn.limit.heard();
+                conn.limit.heard();
                 return Ok((response, Box::new(self)));
             }
             Some(Err(error)) => error,
@@ -267,7 +288,9 @@ where
             }
         };
         self.stage = Stage::Ended;
-        if let Some(cause) = held.failure() {
+        // The other side ended the stream, and the body with it.
+        let upload = self.upload.take();
+        if let Some(cause) = upload.as_ref().and_then(Hold::failure) {
             return Err(Unanswered {
                 failure: Failure::Sent,
                 request: None,
@@ -278,10 +301,10 @@ where
         let error = error.into_error();
         let refusal = refusal(&error);
         if is_unsent || refusal == Some(Refusal::GoAway) {
-            self.conn.is_leaving.store(true, Ordering::Relaxed);
+            conn.is_leaving.store(true, Ordering::Relaxed);
         }
         let body = match is_unsent || refusal.is_some() {
-            true => held.recover(),
+            true => upload.and_then(|upload| upload.recover()),
             false => None,
         };
         Err(Unanswered {
@@ -335,20 +358,31 @@ impl<B: Send> Lease for Stream<B> {
         self.timer.as_mut()
     }
 
-    fn give_back(mut self: Box<Self>) {
+    fn give_back(mut self: Box<Self>, answer: &mut Option<Incoming>) {
         self.stage = Stage::Ended;
+        // A stream whose body is stopped is reset once nobody holds its answer either.
+        drop(answer.take());
     }
 }
 
 impl<B> Drop for Stream<B> {
     fn drop(&mut self) {
+        let is_cut = self.upload.take().is_some_and(|upload| upload.stop());
+        if is_cut || self.stage == Stage::Open {
+            self.place.is_reset.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<B> Drop for Place<B> {
+    fn drop(&mut self) {
         let now = Instant::now();
-        let hold = match self.stage {
-            Stage::Open => {
+        let hold = match *self.is_reset.get_mut() {
+            true => {
                 let cancels = self.conn.cancels.lock();
                 cancels.unwrap_or_else(PoisonError::into_inner).hold(now)
             }
-            Stage::Unused | Stage::Ended => Duration::ZERO,
+            false => Duration::ZERO,
         };
         self.gate.release(&self.conn, now, hold);
     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http1::SendRequest;
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use keyward_secret::Origin;
 use tokio::time::{Instant, Sleep};
 
@@ -212,7 +212,7 @@ impl<B: Send> Lease for Conn<B> {
         self.timer.as_mut()
     }
 
-    fn give_back(mut self: Box<Self>) {
+    fn give_back(mut self: Box<Self>, _answer: &mut Option<Incoming>) {
         // A connection on which a request is cut short serves no other.
         if self.upload.answered() {
             return;

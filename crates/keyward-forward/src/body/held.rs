@@ -1,6 +1,7 @@
 //! A request's body on its way over HTTP/2, held so that it can be sent again.
 
 use std::{
+    any::Any,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -9,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{RequestBody, RequestBodyError};
+use super::{RequestBody, RequestBodyError, Sending, Tasks};
 use crate::BoxError;
 
 /// A request's body on its way over HTTP/2.
@@ -18,10 +19,20 @@ use crate::BoxError;
 /// stream or goes away says, a moment later, that it did nothing with it: the body has to be had back then.
 /// What was given out is remembered up to a limit, without copying it, and until the head of the answer is
 /// there.
-pub(crate) struct HeldBody<B>(Arc<Mutex<Held<B>>>);
+pub(crate) struct HeldBody<B> {
+    held: Arc<Mutex<Held<B>>>,
+    sending: Arc<Sending>,
+    /// None once it was asked for its first frame.
+    tasks: Option<Tasks>,
+    /// Taken for as long as hyper has the body.
+    _place: Arc<dyn Any + Send + Sync>,
+}
 
 /// The way back to a [`HeldBody`].
-pub(crate) struct Hold<B>(Arc<Mutex<Held<B>>>);
+pub(crate) struct Hold<B> {
+    held: Arc<Mutex<Held<B>>>,
+    sending: Arc<Sending>,
+}
 
 struct Held<B> {
     /// None once it was taken back.
@@ -37,41 +48,68 @@ struct Held<B> {
 pub(crate) enum HeldBodyError {
     #[error("the request's body failed")]
     Failed,
+    /// Its source is the reason that the stream is reset with.
     #[error("the request was given up on this stream")]
-    TakenBack,
+    TakenBack(#[source] h2::Error),
 }
 
 impl<B> HeldBody<B> {
-    pub(crate) fn new(body: RequestBody<B>, room: usize) -> (Self, Hold<B>) {
+    /// A body that `tasks` send, and that keeps `place` for as long as they do.
+    pub(crate) fn new(
+        body: RequestBody<B>,
+        room: usize,
+        tasks: Tasks,
+        place: Arc<dyn Any + Send + Sync>,
+    ) -> (Self, Hold<B>) {
         let held = Arc::new(Mutex::new(Held {
             body: Some(body),
             given: Vec::new(),
             room: Some(room),
             failure: None,
         }));
-        (Self(Arc::clone(&held)), Hold(held))
+        let sending = Arc::default();
+        let body = Self {
+            held: Arc::clone(&held),
+            sending: Arc::clone(&sending),
+            tasks: Some(tasks),
+            _place: place,
+        };
+        (body, Hold { held, sending })
     }
 }
 
 impl<B> Hold<B> {
     /// The upstream has answered: nothing need be remembered any more.
     pub(crate) fn release(&self) {
-        let mut held = lock(&self.0);
+        let mut held = lock(&self.held);
         held.room = None;
         held.given = Vec::new();
     }
 
     /// The body as it was at first, if all of it can be had.
     pub(crate) fn recover(&self) -> Option<RequestBody<B>> {
-        let mut held = lock(&self.0);
+        let mut held = lock(&self.held);
         let body = held.body.take()?;
         held.room?;
         Some(body.behind(std::mem::take(&mut held.given)))
     }
 
+    /// Nobody wants an answer any more, or all of it is here: what is left of the body is not sent. Whether
+    /// something was.
+    pub(crate) fn stop(&self) -> bool {
+        let body = {
+            let mut held = lock(&self.held);
+            held.room = None;
+            held.given = Vec::new();
+            held.body.take()
+        };
+        drop(body);
+        self.sending.stop()
+    }
+
     /// What the body ended in, if that is an error.
     pub(crate) fn failure(&self) -> Option<RequestBodyError> {
-        lock(&self.0).failure.take()
+        lock(&self.held).failure.take()
     }
 }
 
@@ -94,12 +132,17 @@ where
     type Error = HeldBodyError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HeldBodyError>>> {
-        let mut held = lock(&self.0);
+        let this = &mut *self;
+        if let Some(tasks) = this.tasks.take() {
+            tasks.next_sends(&this.sending);
+        }
+        let mut held = lock(&this.held);
         let Some(body) = &mut held.body else {
-            return Poll::Ready(Some(Err(HeldBodyError::TakenBack)));
+            let reason = h2::Error::from(h2::Reason::CANCEL);
+            return Poll::Ready(Some(Err(HeldBodyError::TakenBack(reason))));
         };
         Poll::Ready(match ready!(Pin::new(body).poll_frame(cx)) {
             None => None,
@@ -117,15 +160,25 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        lock(&self.0).body.as_ref().is_none_or(Body::is_end_stream)
+        // One that was taken back is not at its end: it ends in an error.
+        lock(&self.held)
+            .body
+            .as_ref()
+            .is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        lock(&self.0)
+        lock(&self.held)
             .body
             .as_ref()
             .map(Body::size_hint)
             .unwrap_or_default()
+    }
+}
+
+impl<B> Drop for HeldBody<B> {
+    fn drop(&mut self) {
+        self.sending.end();
     }
 }
 
@@ -137,23 +190,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http_body::{Body, Frame};
+    use http_body::Frame;
     use http_body_util::{BodyExt, StreamBody};
 
-    use super::{HeldBody, RequestBody};
+    use super::{HeldBody, Hold, RequestBody, Tasks};
     use crate::Config;
 
-    type Frames = Vec<Result<Frame<Bytes>, std::io::Error>>;
+    type Piece = Result<Frame<Bytes>, std::io::Error>;
 
-    fn body(
-        pieces: &[&'static str],
-    ) -> RequestBody<impl Body<Data = Bytes, Error = std::io::Error> + Unpin> {
-        let frames: Frames = pieces
+    type Pieces = StreamBody<futures_util::stream::Iter<std::vec::IntoIter<Piece>>>;
+
+    fn held(pieces: &[&'static str], room: usize) -> (HeldBody<Pieces>, Hold<Pieces>) {
+        let frames: Vec<Piece> = pieces
             .iter()
             .map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))))
             .collect();
         let frames = StreamBody::new(futures_util::stream::iter(frames));
-        RequestBody::new(frames, &Config::default())
+        let body = RequestBody::new(frames, &Config::default());
+        HeldBody::new(body, room, Tasks::default(), std::sync::Arc::new(()))
     }
 
     #[track_caller]
@@ -163,7 +217,7 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let (mut sent, hold) = HeldBody::new(body(&["one", "two", "three"]), room);
+            let (mut sent, hold) = held(&["one", "two", "three"], room);
             for _ in 0..polled {
                 sent.frame().await.unwrap().unwrap();
             }
@@ -191,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_remembered_once_the_answer_is_there() {
-        let (mut sent, hold) = HeldBody::new(body(&["one", "two"]), 100);
+        let (mut sent, hold) = held(&["one", "two"], 100);
         sent.frame().await.unwrap().unwrap();
         hold.release();
         assert_eq!(

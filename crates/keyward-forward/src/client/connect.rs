@@ -139,7 +139,7 @@ where
                 Ok(Way::Http1(conn))
             }
             Protocol::Http2 => {
-                let started = Http2::start(&self.http2, connection, &shelf.gate, permit, old_at);
+                let started = Http2::start(&self.config, connection, &shelf.gate, permit, old_at);
                 let started = started.await;
                 let stream = started.map_err(broken)?;
                 Ok(Way::Http2(stream))

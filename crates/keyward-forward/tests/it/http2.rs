@@ -4,6 +4,7 @@ mod raw;
 mod refusals;
 mod server;
 mod sharing;
+mod uploads;
 
 use std::{sync::Arc, time::Duration};
 

@@ -20,7 +20,7 @@ use crate::support::tls;
 pub(crate) const DATA: u8 = 0x0;
 pub(crate) const HEADERS: u8 = 0x1;
 pub(crate) const RST_STREAM: u8 = 0x3;
-const SETTINGS: u8 = 0x4;
+pub(crate) const SETTINGS: u8 = 0x4;
 const PING: u8 = 0x6;
 const GOAWAY: u8 = 0x7;
 
@@ -147,9 +147,17 @@ impl RawPeer {
 
     /// Answers 200 with `body`.
     pub(crate) async fn answer(&mut self, stream: u32, body: &str) {
+        self.begin(stream, "").await;
+        self.write(DATA, END_STREAM, stream, body.as_bytes()).await;
+    }
+
+    /// Answers 200 with a body that begins with `piece`.
+    pub(crate) async fn begin(&mut self, stream: u32, piece: &str) {
         // `:status: 200` is entry 8 of the static table (RFC 7541, appendix A).
         self.write(HEADERS, END_HEADERS, stream, &[0x88]).await;
-        self.write(DATA, END_STREAM, stream, body.as_bytes()).await;
+        if !piece.is_empty() {
+            self.write(DATA, 0, stream, piece.as_bytes()).await;
+        }
     }
 
     pub(crate) async fn reset(&mut self, stream: u32, reason: u32) {
