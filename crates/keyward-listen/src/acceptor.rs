@@ -2,6 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use rustix::io::Errno;
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -45,7 +46,8 @@ pub struct Accepted {
     pub(crate) held: Held,
 }
 
-/// The connections that were waiting when accepting ended. Its listener is closed with it.
+/// The connections that were waiting when accepting ended, as many as the caps leave room for. Its listener is
+/// closed with it, and the kernel resets what it has left.
 #[derive(Debug)]
 pub struct Waiting {
     listener: Option<std::net::TcpListener>,
@@ -126,7 +128,17 @@ impl Iterator for Waiting {
         loop {
             let slot = Arc::clone(&self.caps.slots).try_acquire_owned().ok()?;
             // tokio made the listener non-blocking: it tells when none waits any more.
-            let (stream, peer) = self.listener.as_ref()?.accept().ok()?;
+            let (stream, peer) = match self.listener.as_ref()?.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection that waits");
+                    match concerns_one_connection(&error) {
+                        true => continue,
+                        false => return None,
+                    }
+                }
+            };
             if let Err(error) = stream.set_nonblocking(true) {
                 tracing::debug!(%error, "a connection is lost");
                 continue;
@@ -195,11 +207,49 @@ pub(crate) fn refused() -> Option<AddressSlot> {
 /// A failed accept concerns one connection, or the process is out of files: then waiting helps.
 async fn accept_failed(error: &io::Error) {
     tracing::warn!(%error, "cannot accept a connection");
-    let one_connection = matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    );
-    if !one_connection {
+    if !concerns_one_connection(error) {
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether the next accept may succeed at once. Linux tells here, too, what happened to the connection before it
+/// was accepted (accept(2), "Error handling").
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::CONNRESET
+                | Errno::INTR
+                | Errno::PERM
+                | Errno::NETDOWN
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::NONET
+                | Errno::HOSTUNREACH
+                | Errno::OPNOTSUPP
+                | Errno::NETUNREACH
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::concerns_one_connection;
+
+    #[test]
+    fn only_a_want_of_resources_ends_the_looking_for_connections() {
+        for errno in [Errno::CONNABORTED, Errno::PERM, Errno::HOSTUNREACH] {
+            assert!(concerns_one_connection(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(!concerns_one_connection(&errno.into()), "{errno}");
+        }
+        assert!(!concerns_one_connection(&io::Error::other("no number")));
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, service::Service};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     http1, http2,
     io::{Io, Transport},
     proxy_protocol,
+    socket::Socket,
 };
 
 impl Server {
@@ -69,10 +70,11 @@ impl Server {
     /// its address has too many connections.
     async fn begin(&self, accepted: Accepted) -> io::Result<Option<Begun>> {
         let config = self.config();
-        let closing = accepted.drain.closing();
         let mut held = accepted.held;
         let mut address = accepted.peer;
-        let mut stream = TcpStream::from_std(accepted.stream)?;
+        let drain = accepted.drain;
+        let closing = drain.closing();
+        let mut stream = Socket::new(accepted.stream, drain.clone())?;
         if let Some(addresses) = accepted.uncounted {
             let source = proxy_protocol::read(&mut stream);
             let Some(source) = within(config.header_timeout, closing, source).await? else {
@@ -126,6 +128,8 @@ async fn within<T>(
     step: impl Future<Output = io::Result<T>>,
 ) -> io::Result<Option<T>> {
     tokio::select! {
+        // The step first: what the client has said is to be heard also where serving ends already.
+        biased;
         result = timeout(limit, step) => match result {
             Ok(result) => result.map(Some),
             Err(_elapsed) => Ok(None),

@@ -18,7 +18,8 @@ use tokio_util::{
 ///
 /// In steps: once it [`begin`](Self::begin)s, answers on HTTP/1.1 carry `Connection: close` and HTTP/2 clients
 /// are told to open no more streams; after [`close_idle`](Self::close_idle), connections without a request
-/// close. What is still open then is cut by whoever stops polling it.
+/// close. A request whose head has arrived by then is answered, also where nobody has read it yet. What is still
+/// open then is cut by whoever stops polling it.
 #[derive(Clone, Debug, Default)]
 pub struct Drain(Arc<State>);
 

@@ -5,7 +5,9 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::AsyncReadExt;
+
+use crate::socket::Socket;
 
 /// What a client that knows that we speak HTTP/2 sends first (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -22,7 +24,7 @@ pub(crate) enum Protocol {
 /// Reads until it is clear what is spoken. `None`: the connection ended before it was.
 ///
 /// Waits for ever if the client does.
-pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Option<(Protocol, Bytes)>> {
+pub(crate) async fn read(stream: &mut Socket) -> io::Result<Option<(Protocol, Bytes)>> {
     let mut bytes = BytesMut::with_capacity(ROOM);
     loop {
         if stream.read_buf(&mut bytes).await? == 0 {

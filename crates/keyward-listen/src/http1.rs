@@ -4,7 +4,6 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     pin::pin,
-    task::Poll,
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
@@ -76,14 +75,15 @@ where
             is_registered = true;
             let _woken_later = closing.as_mut().poll(context);
         }
-        if !is_closing && drain.is_closing() {
+        let shuts_down = !is_closing && drain.is_closing();
+        let polled = connection.as_mut().poll(context);
+        if shuts_down && polled.is_pending() {
+            // Only now: hyper closes a connection without a request, and would not look whether one has come.
             is_closing = true;
             connection.as_mut().graceful_shutdown();
+            return connection.as_mut().poll(context);
         }
-        match connection.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => Poll::Pending,
-        }
+        polled
     })
     .await
 }

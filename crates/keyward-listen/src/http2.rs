@@ -6,7 +6,7 @@
 mod activity;
 mod stream;
 
-use std::{error::Error, pin::pin, sync::Arc};
+use std::{error::Error, pin::pin, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -23,6 +23,9 @@ use self::{
     stream::{StreamBody, Streams},
 };
 use crate::{Config, Drain, Http2, io::Io};
+
+/// The shortest grace: the end of the last answer may be known some time before its bytes are written.
+const LEAST_GRACE: Duration = Duration::from_millis(100);
 
 /// Why we ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +69,20 @@ where
     let connection = builder(config, limits).serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let mut limit = config.header_timeout;
+    let grace = config.idle_grace.max(LEAST_GRACE);
     let mut idle = pin!(sleep_until(Instant::now() + limit));
     let mut is_told = false;
     let mut is_draining = false;
     loop {
         tokio::select! {
+            // The connection first: what the client has sent is to be heard before it counts as idle.
+            biased;
             result = connection.as_mut() => return result.map(|()| Ended::ByClient),
             () = activity.flooded() => return Ok(Ended::Flooded),
             () = drain.begun(), if !is_draining => {
                 is_draining = true;
                 connection.as_mut().graceful_shutdown();
-                limit = limit.min(config.idle_grace);
+                limit = limit.min(grace);
                 idle.as_mut().reset(Instant::now() + limit);
             }
             () = idle.as_mut() => match activity.idle_since() {
@@ -85,7 +91,7 @@ where
                         return Ok(Ended::Idle);
                     }
                     is_told = true;
-                    limit = config.idle_grace;
+                    limit = grace;
                     connection.as_mut().graceful_shutdown();
                     idle.as_mut().reset(Instant::now() + limit);
                 }

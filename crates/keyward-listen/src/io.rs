@@ -8,20 +8,17 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use crate::{Config, Linger, acceptor::Held, linger::Lingering, stall::Stall};
+use crate::{Config, Linger, acceptor::Held, linger::Lingering, socket::Socket, stall::Stall};
 
 /// The socket, with TLS or without. Two cases instead of a trait object: a connection in clear pays a branch.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    Clear(TcpStream),
+    Clear(Socket),
     // Boxed: hundreds of bytes that a connection in clear need not hold.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 /// A connection as hyper reads and writes it.

@@ -78,6 +78,7 @@ mod networks;
 mod peer;
 mod proxy_protocol;
 mod serve;
+mod socket;
 mod stall;
 mod tls;
 

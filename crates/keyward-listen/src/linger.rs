@@ -8,11 +8,10 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep},
 };
 
-use crate::Linger;
+use crate::{Linger, socket::Socket};
 
 /// How much is read and thrown away at a time.
 const SCRAP: usize = 8192;
@@ -41,7 +40,7 @@ impl Lingering {
 
     /// Throws away what comes. Ready when the client has closed its side, or has been listened to for long
     /// enough.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>, stream: &mut TcpStream) -> Poll<()> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, stream: &mut Socket) -> Poll<()> {
         let mut scrap = [0; SCRAP];
         let mut heard = false;
         loop {

@@ -8,7 +8,9 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::AsyncReadExt;
+
+use crate::socket::Socket;
 
 /// What each header begins with.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
@@ -43,7 +45,7 @@ enum Family {
 /// Reads the header, and no byte more. `None`: the proxy speaks for itself.
 ///
 /// Waits for ever if the proxy does.
-pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+pub(crate) async fn read(stream: &mut Socket) -> io::Result<Option<SocketAddr>> {
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
     let mut head = [0; HEAD];
     stream.read_exact(&mut head).await?;

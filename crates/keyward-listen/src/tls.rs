@@ -12,13 +12,11 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tokio::{
-    net::TcpStream,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::files::{Contents, Seen};
+use crate::socket::Socket;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -156,9 +154,9 @@ impl Tls {
     /// Shakes hands. Waits for ever if the client does. The stream, and whether it speaks HTTP/2.
     pub(crate) async fn accept(
         &self,
-        stream: TcpStream,
+        stream: Socket,
         with_http2: bool,
-    ) -> io::Result<(Box<TlsStream<TcpStream>>, bool)> {
+    ) -> io::Result<(Box<TlsStream<Socket>>, bool)> {
         let config = {
             let current = self.0.current.load();
             Arc::clone(match with_http2 {

@@ -1,8 +1,10 @@
 //! The end of serving fails no request that was accepted.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{convert::Infallible, sync::atomic::Ordering, time::Duration};
 
-use keyward_listen::Config;
+use http::Response;
+use hyper::service::service_fn;
+use keyward_listen::{Config, Drain, Server};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
@@ -123,8 +125,77 @@ async fn what_never_ends_is_cut_after_the_timeout() {
 /// The kernel has told these clients that they are connected.
 #[tokio::test]
 async fn connections_that_wait_in_the_queue_are_served() {
+    serves_those_that_wait(LONG).await;
+}
+
+/// A busy runtime comes to a connection late. Its client has waited all the time.
+#[tokio::test]
+async fn a_request_that_came_before_the_connection_was_looked_at_is_answered() {
+    let without_http2 = Config {
+        http2: None,
+        ..patient()
+    };
+    let request = frame(HEADERS, END_HEADERS | 1, 1, &get("/"));
+    let http2 = [hello(&[]), request].concat();
+    for (config, request, answer) in [
+        (without_http2, GET, "HTTP/1.1 200"),
+        (patient(), GET, "HTTP/1.1 200"),
+        (patient(), &http2, "answered"),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::new(Config {
+            idle_grace: Duration::ZERO,
+            ..config
+        });
+        let drain = Drain::new();
+        let acceptor = server.acceptor(listener, &drain);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(request).await.unwrap();
+        let accepted = acceptor.accept().await;
+        drain.close_idle();
+        let serving = server.serve_connection(accepted, |_peer| {
+            service_fn(|_request| async {
+                Ok::<_, Infallible>(Response::new("answered".to_owned()))
+            })
+        });
+        let ((), answered) = tokio::join!(serving, read_until(&mut client, "answered"));
+        assert!(answered.contains(answer), "{answered}");
+    }
+}
+
+/// On this runtime of one thread nothing is read between the two.
+#[tokio::test]
+async fn a_request_that_comes_together_with_the_end_is_answered() {
+    let request = frame(HEADERS, END_HEADERS | 1, 3, &get("/"));
+    let first = frame(HEADERS, END_HEADERS | 1, 1, &get("/"));
+    let http2 = [hello(&[]), first].concat();
+    for (first, second) in [(GET, GET), (&http2, &request)] {
+        let mut running = Running::start(Config {
+            idle_grace: Duration::ZERO,
+            drain_timeout: LONG,
+            ..patient()
+        })
+        .await;
+        let mut client = running.connect_and_send(first).await;
+        read_until(&mut client, "127.0.0.1").await;
+        assert_eq!(client.try_write(second).unwrap(), second.len());
+        running.begin_stop();
+        read_until(&mut client, "127.0.0.1").await;
+        drop(client);
+        running.ended().await;
+    }
+}
+
+#[tokio::test]
+async fn connections_that_wait_in_the_queue_are_served_without_a_grace_too() {
+    serves_those_that_wait(Duration::ZERO).await;
+}
+
+async fn serves_those_that_wait(idle_grace: Duration) {
     let mut running = Running::start(Config {
         drain_timeout: LONG,
+        idle_grace,
         ..patient()
     })
     .await;
