@@ -200,38 +200,54 @@ fn own_token(value: &HeaderValue) -> Option<&[u8]> {
 }
 
 /// Whether a token of ours stands in a credential header where [`own_token`] does not see it: in quotes,
-/// behind `=` or `:`, or in the Base64 of the scheme `Basic`, as name or as password without a name.
+/// behind `=` or `:`, or in the Base64 of the scheme `Basic`.
 fn hides_token(value: &HeaderValue) -> bool {
+    is_basic_token(value.as_bytes()) || holds_token(value.as_bytes())
+}
+
+/// Whether `text` is the scheme `Basic` with a token of ours as name, or as password without a name.
+fn is_basic_token(text: &[u8]) -> bool {
     const ENCODED: [&[u8]; 4] = [b"a3dfZ3df", b"a3dfYXBp", b"Omt3X2d3", b"Omt3X2Fw"];
-    let text = value.as_bytes();
-    let basic = text
-        .split_at_checked(6)
+    text.split_at_checked(6)
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"basic "))
         .is_some_and(|(_, rest)| {
             let rest = rest.trim_ascii();
             ENCODED.iter().any(|start| rest.starts_with(start))
-        });
-    basic || holds_token(text)
+        })
 }
 
 /// Whether something in `text` is the beginning of a token, at whatever place a word may begin.
 pub(crate) fn holds_token(text: &[u8]) -> bool {
-    const BODY: [&[u8]; 2] = [b"_gw_", b"_api_"];
-    memchr::memchr_iter(b'_', text).any(|at| {
-        let (before, from) = text.split_at(at);
-        let begins = |body: &&[u8]| {
-            from.get(..body.len())
-                .is_some_and(|found| found.eq_ignore_ascii_case(body))
-        };
-        let Some((front, mark)) = before.split_last_chunk::<2>() else {
-            return false;
-        };
-        mark.eq_ignore_ascii_case(b"kw")
-            && front
-                .last()
-                .is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'))
-            && BODY.iter().any(begins)
+    marks(text).any(|(front, from)| lets_word_begin(front) && begins_body(from))
+}
+
+/// Every place in `text` where our prefix `kw_` stands, in any case: what is before it, and what follows from
+/// its `_` on. Hardly a value has a `_`, so looking for one is nearly all it costs.
+fn marks(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    memchr::memchr_iter(b'_', text).filter_map(|at| {
+        let (before, from) = text.split_at_checked(at)?;
+        let (front, mark) = before.split_last_chunk::<2>()?;
+        mark.eq_ignore_ascii_case(b"kw").then_some((front, from))
     })
+}
+
+/// Whether `kw` continues as a token does; `from` begins with the `_` behind it.
+fn begins_body(from: &[u8]) -> bool {
+    const BODY: [&[u8]; 2] = [b"_gw_", b"_api_"];
+    BODY.iter().any(|body| {
+        from.get(..body.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(body))
+    })
+}
+
+/// Whether a word may begin behind `front`: behind nothing, a separator, or anything percent-encoded. The
+/// characters of keys and of Base64 are none of these, so no random text is taken for a token.
+fn lets_word_begin(front: &[u8]) -> bool {
+    match front {
+        [] => true,
+        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
+        [.., last] => !last.is_ascii_alphanumeric() && !matches!(last, b'_' | b'-'),
+    }
 }
 
 fn hides_token_in_query(pair: &str) -> bool {
@@ -281,19 +297,18 @@ pub(crate) fn cut_query(query: &str, provider: &Provider, keys: Keys) -> Option<
     (!kept.is_empty()).then_some(kept)
 }
 
-/// Removes every header in which a token of ours stands.
-///
-/// Where a stored key comes in, the credential headers and their look-alikes go anyway, and of the others
-/// those that begin with a token. Where the client's own key goes through, every header is searched.
-pub(crate) fn remove_tokens(headers: &mut HeaderMap, keys: Keys) {
-    let holds = |value: &HeaderValue| match keys {
-        Keys::Cut => begins_with_token(value.as_bytes()),
-        Keys::Keep => own_token(value).is_some() || holds_token(value.as_bytes()),
+/// Removes every header in which a token of ours stands, whether a stored key comes in or the client's own goes
+/// through. [`TOKEN_HEADER`] stays: the forwarder strips it anyway, and so a usual request costs no list.
+pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
+    let holds = |(name, value): &(&HeaderName, &HeaderValue)| {
+        // Names are in lower case.
+        (name.as_str().starts_with("kw_") || carries_token(value.as_bytes()))
+            && **name != TOKEN_HEADER
     };
     // Names are collected first: a map lends them only while nobody changes it. An empty list costs nothing.
     let found: Vec<HeaderName> = headers
         .iter()
-        .filter(|(_, value)| holds(value))
+        .filter(holds)
         .map(|(name, _)| name.clone())
         .collect();
     for name in found {
@@ -301,16 +316,18 @@ pub(crate) fn remove_tokens(headers: &mut HeaderMap, keys: Keys) {
     }
 }
 
-fn begins_with_token(value: &[u8]) -> bool {
-    // Hardly a header begins with either letter, and every request's headers come by here.
-    if !matches!(value, [b'k' | b'K' | b'b' | b'B', ..]) {
+/// Whether a value has a word that begins with our prefix, or the beginning of a token anywhere.
+fn carries_token(text: &[u8]) -> bool {
+    // Every value of every request comes by here, and many are as short as `0` or `false`.
+    const LEAST: usize = b"kw_gw_".len();
+    if text.len() < LEAST {
         return false;
     }
-    let text = match value.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest,
-        _ => value,
-    };
-    keyward_auth::is_ours(text) && holds_token(text)
+    let is_marked = marks(text).any(|(front, from)| {
+        matches!(front, [] | [.., b' ' | b'\t' | b','])
+            || (lets_word_begin(front) && begins_body(from))
+    });
+    is_marked || is_basic_token(text)
 }
 
 /// What happens to the client's own keys in a query.

@@ -54,7 +54,7 @@ pub fn without_tokens(
         }
         _ => Vec::new(),
     };
-    remove_tokens(headers, keys);
+    remove_tokens(headers);
     Some(Passed {
         query,
         protocols,

@@ -17,7 +17,7 @@ use keyward_registry::SnapshotReader;
 use crate::{
     Gateway,
     body::AnswerBody,
-    caller::{self, Keys},
+    caller,
     counters::Counters,
     credentials::Credentials,
     cut::{Requests, Watch},
@@ -200,16 +200,11 @@ where
 
     /// Removes what is left of tokens, and says how the request is rewritten.
     fn rules<'a>(&'a self, request: &mut Request<B>, plan: &'a Plan, path: &'a str) -> Rules<'a> {
+        caller::remove_tokens(request.headers_mut());
         let rules = match &plan.injected {
-            Some(injected) => {
-                caller::remove_tokens(request.headers_mut(), Keys::Cut);
-                Rules::new(&plan.provider.strip_all)
-                    .with_credential(&injected.credential, &injected.scrubber)
-            }
-            None => {
-                caller::remove_tokens(request.headers_mut(), Keys::Keep);
-                Rules::new(&plan.provider.strip_none)
-            }
+            Some(injected) => Rules::new(&plan.provider.strip_all)
+                .with_credential(&injected.credential, &injected.scrubber),
+            None => Rules::new(&plan.provider.strip_none),
         };
         let location = LocationRule {
             prefix: plan

@@ -114,8 +114,8 @@ The rules, in order:
    scheme, or in a query parameter. It is always removed, and it must be a valid token for this request, or the
    answer is 401 / 2009. So no token of ours reaches a provider, not even a mistyped or a revoked one. Two
    different tokens in one request are 401; the same token in two places is one token. A token that is hidden in
-   one of these places (encoded, quoted, behind `=` or `;`, in the Base64 of `Basic`) is 401. In any other header a
-   token is removed, and authenticates nothing.
+   one of these places (encoded, quoted, behind `=` or `;`, in the Base64 of `Basic`) is 401. Any other header in
+   which a token stands is removed whole, and authenticates nothing.
 2. **A gateway with `authentication` on** (the default) answers 401 / 2009 to a request without a token.
 3. **A provider key of the client's own** goes through untouched: the stored key and `cf-aig-byok-alias` are
    ignored. A gateway with `stored_keys_only` answers 400 / 9004 instead. The same credential header twice is

@@ -55,7 +55,15 @@ async fn no_token_goes_upstream_from_an_odd_place() {
         format!("X_Api_Key: {token}\r\n"),
         format!("X-Whatever: {token}\r\n"),
         format!("X-Whatever: Bearer {token}\r\n"),
+        format!("X-Whatever: Token {token}\r\n"),
         format!("X-Whatever: {upper}\r\n"),
+        format!("X-Whatever: a, b; key={token}\r\n"),
+        format!("X-Whatever: {{\"headers\":{{\"Authorization\":\"Bearer {token}\"}}}}\r\n"),
+        format!("X-Whatever: x86_64\r\nX-Whatever: by {token}\r\n"),
+        format!("Referer: https://app.example/chat?key={token}\r\n"),
+        format!("Referer: https://app.example/login?next=%2Fchat%3Fkey%3D{token}\r\n"),
+        format!("X-Original-Authorization: Basic {basic}\r\n"),
+        format!("{token}: x\r\n"),
         format!("Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.{token}\r\n"),
         format!("Api-Key: key=\"{token}\"\r\n"),
         format!("X-Goog-Api-Key: token:{token}\r\n"),
@@ -88,6 +96,33 @@ async fn no_token_goes_upstream_from_an_odd_place() {
                 }
             }
         }
+    }
+    running.stop().await;
+}
+
+/// What only looks a little like a token is a client's own business and reaches the provider.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_without_a_token_reach_the_provider() {
+    let running = Running::start(Setup::default()).await;
+    running.store_key("openai", "default").await;
+    for value in [
+        "x86_64",
+        "a kw-gw_1",
+        "ey.monkw_gw_1",
+        "b64-kw_api_x",
+        "kw",
+        "_",
+        "basic kw",
+    ] {
+        let answer = running
+            .authorized_chat("openai", &[("x-whatever", value)])
+            .await;
+        assert_eq!(answer.status, 200, "{value}: {}", answer.text());
+        let seen = running.provider.take_recorded();
+        let came = seen.iter().flat_map(|request| &request.headers);
+        let mut came = came.filter(|(name, _)| name == "x-whatever");
+        let (_, kept) = came.next().unwrap();
+        assert_eq!(kept.as_slice(), value.as_bytes());
     }
     running.stop().await;
 }
