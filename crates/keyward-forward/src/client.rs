@@ -4,6 +4,7 @@
 //! ([`Shared`]). Which of them an origin speaks, the last dial told.
 
 mod connect;
+mod handshake;
 
 use std::{
     fmt,
@@ -158,15 +159,14 @@ where
         let mut attempt: u8 = 0;
         loop {
             attempt = attempt.saturating_add(1);
-            let is_kept = kept.is_some();
-            let way = match kept.take() {
-                Some(way) => way,
+            let (way, is_kept) = match kept.take() {
+                Some(way) => (way, true),
                 None => {
                     // Boxed because it is rare and large: the future of every request would carry its room.
                     let opening = self.open(endpoint, &shelf, self.config.offer);
-                    let way = Box::pin(opening).await?;
+                    let opened = Box::pin(opening).await?;
                     now = Instant::now();
-                    way
+                    (opened.way, opened.is_kept)
                 }
             };
             let deadline = now + self.config.response_header_timeout;
@@ -268,7 +268,7 @@ impl Scrubbed<'_> {
 }
 
 /// Hands the request to the connection and waits for the head of its answer; none if it takes too long.
-pub(crate) async fn send<B>(
+async fn send<B>(
     conn: &mut Conn<B>,
     mut request: Request<RequestBody<B>>,
     deadline: Instant,
@@ -313,7 +313,7 @@ impl<B> Unanswered<B> {
 }
 
 /// Why there is no answer.
-pub(crate) fn unanswered(cause: Cause, endpoint: &Arc<Endpoint>) -> ForwardError {
+fn unanswered(cause: Cause, endpoint: &Arc<Endpoint>) -> ForwardError {
     let of_body = |body: &RequestBodyError| match body {
         RequestBodyError::Idle | RequestBodyError::Slow => Kind::RequestBodyTimeout,
         RequestBodyError::Broken(_) => Kind::RequestBody,

@@ -77,6 +77,15 @@ pub(crate) enum Turn<B> {
     Failed(Arc<DialError>),
 }
 
+/// Where in the queue who asks stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// Behind all others.
+    Last,
+    /// Before all others: its turn had come, with a connection that turned out to be of no use.
+    First,
+}
+
 /// What [`Gate::ask`] answers.
 pub(crate) enum Ask<B> {
     Turn(Turn<B>),
@@ -126,17 +135,17 @@ impl<B> Gate<B> {
 
     /// Asks for a connection that speaks what `offer` says: gets one, leave to make one, or a place in the
     /// queue.
-    pub(crate) fn ask(self: &Arc<Self>, offer: Offer, now: Instant) -> Ask<B> {
+    pub(crate) fn ask(self: &Arc<Self>, offer: Offer, rank: Rank, now: Instant) -> Ask<B> {
         let (answer, _gone) = {
             let mut state = lock(&self.state);
             let gone = state.drop_closed();
-            let turn = match state.queue.has(offer) {
+            let turn = match rank == Rank::Last && state.queue.has(offer) {
                 true => None,
                 false => state.next_turn(self, offer, now),
             };
             let answer = match turn {
                 Some(turn) => Ask::Turn(turn),
-                None => state.enqueue(self, offer),
+                None => state.enqueue(self, offer, rank),
             };
             (answer, gone)
         };
@@ -156,7 +165,8 @@ impl<B> Gate<B> {
         }
     }
 
-    /// Gives a connection to who has waited longest; back, if nobody waits.
+    /// Gives a connection to who has waited longest; back, if nobody waits. Whether it is ready for a request, and
+    /// when, is seen by who gets it.
     pub(crate) fn hand(&self, mut conn: Box<Conn<B>>) -> Result<(), Box<Conn<B>>> {
         let mut state = lock(&self.state);
         while let Some(asker) = self.pop(&mut state) {
@@ -319,15 +329,16 @@ impl<B> State<B> {
         Some(Stream::new(Arc::clone(gate), Arc::clone(&entry.conn), now))
     }
 
-    fn enqueue(&mut self, gate: &Arc<Gate<B>>, offer: Offer) -> Ask<B> {
-        if self.queue.len() >= gate.limits.waiting {
+    fn enqueue(&mut self, gate: &Arc<Gate<B>>, offer: Offer, rank: Rank) -> Ask<B> {
+        // Who had a place in the queue gets it again, whoever came meanwhile.
+        if rank == Rank::Last && self.queue.len() >= gate.limits.waiting {
             self.queue.drop_gone();
             if self.queue.len() >= gate.limits.waiting {
                 return Ask::Full;
             }
         }
         let (turn, waiting) = oneshot::channel();
-        self.queue.push(offer, turn);
+        self.queue.push(offer, rank, turn);
         gate.count(self);
         Ask::Wait(Waiting::new(waiting))
     }

@@ -6,7 +6,8 @@
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// hyper handed the request back: the kept connection was closing, and nothing was written.
+    /// hyper handed the request back: the connection, which others had used before, was closing, and nothing was
+    /// written. Which forwarder kept it does not matter.
     UnsentOnKept,
     /// The same on a connection made for this request.
     UnsentOnFresh,
@@ -22,7 +23,7 @@ pub(crate) enum Failure {
 pub(crate) enum Next {
     /// Another attempt, on a kept connection if there is one.
     Again,
-    /// Another attempt, on a connection made for it.
+    /// Another attempt, on a connection made for it; where there may be no more, on one that others leave.
     AgainFresh,
     GiveUp,
 }

@@ -11,15 +11,13 @@ use http::{
     header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
 };
 use http_body::Body;
-use tokio::time::Instant;
 
 pub use self::handshake::{Asked, Handshake, HandshakeError};
 use crate::{
     AcceptEncoding, BoxError, ForwardError, Forwarder, Kind, ResponseBody, Rules, Target, Tunnel,
     body::RequestBody,
-    client::{send, unanswered, with_scrubber},
+    client::with_scrubber,
     headers::{self, frame_request},
-    http2::Cause,
     plain_errors,
 };
 
@@ -73,16 +71,8 @@ where
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         let body = RequestBody::new(body, self.config());
-        let mut conn = Box::pin(self.open_http1(endpoint)).await?;
-        let deadline = Instant::now() + self.config().response_header_timeout;
-        let request = Request::from_parts(parts, body);
-        let mut response = match send(&mut conn, request, deadline).await {
-            Some(Ok(response)) => response,
-            Some(Err(error)) => {
-                return Err(unanswered(Cause::Failed(error.into_error()), endpoint));
-            }
-            None => return Err(ForwardError::new(Kind::HeaderTimeout, endpoint)),
-        };
+        let shaking = self.shake_hands(Request::from_parts(parts, body), endpoint);
+        let (mut response, conn) = Box::pin(shaking).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let response = self.answer(response, conn, &method, &target, rules)?;
             return match rules.scrubber {

@@ -11,7 +11,7 @@ use super::Forwarder;
 use crate::{
     BoxError, DialError, Endpoint, ForwardError, Kind, Protocol,
     dial::{self, Offer},
-    gate::{Ask, Permit, Turn},
+    gate::{Ask, Permit, Rank, Turn},
     http2::{Http2, Stream},
     pool::{Conn, Shelf},
 };
@@ -19,6 +19,17 @@ use crate::{
 /// A connection unused for longer is looked at before it is used again. Under load connections come back
 /// within less; and what closes within this time of an answer closes whether we look or not.
 const LOOK_AFTER: Duration = Duration::from_millis(5);
+
+/// How long a connection that was handed on may take to finish with its last exchange. Nearly all are ready at
+/// once; what is left is a flush. A guess: some round trips to a far upstream.
+const READY_WITHIN: Duration = Duration::from_millis(100);
+
+/// What [`Forwarder::open`] gives.
+pub(super) struct Opened<B> {
+    pub(super) way: Way<B>,
+    /// Whether others used it before, so that it may be closing already.
+    pub(super) is_kept: bool,
+}
 
 /// What a request goes out on.
 pub(super) enum Way<B> {
@@ -31,19 +42,6 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    /// A connection that speaks HTTP/1.1, for an exchange that only it can carry.
-    pub(crate) async fn open_http1(
-        &self,
-        endpoint: &Arc<Endpoint>,
-    ) -> Result<Box<Conn<B>>, ForwardError> {
-        let shelf = self.pool.shelf(endpoint.origin());
-        match self.open(endpoint, &shelf, Offer::Http1).await? {
-            Way::Http1(conn) => Ok(conn),
-            // A dialler that agrees on what it was not to offer.
-            Way::Http2(_stream) => Err(ForwardError::new(Kind::InvalidAnswer, endpoint)),
-        }
-    }
-
     /// A connection or a stream that is there already.
     pub(super) async fn take(&self, shelf: &Arc<Shelf<B>>, now: Instant) -> Option<Way<B>> {
         if shelf.gate.is_http2() {
@@ -63,37 +61,52 @@ where
         }
     }
 
-    /// A connection or a stream that is not there yet: makes one, or waits for one.
+    /// A connection or a stream that this forwarder does not have: makes one, or waits for one.
     pub(super) async fn open(
         &self,
         endpoint: &Arc<Endpoint>,
         shelf: &Arc<Shelf<B>>,
         offer: Offer,
-    ) -> Result<Way<B>, ForwardError> {
+    ) -> Result<Opened<B>, ForwardError> {
         self.sweep();
-        let now = Instant::now();
-        let turn = match shelf.gate.ask(offer, now) {
-            Ask::Turn(turn) => turn,
-            Ask::Full => return Err(ForwardError::new(Kind::Busy, endpoint)),
-            Ask::Wait(mut waiting) => {
-                let turn = waiting.turn();
-                match tokio::time::timeout(self.config.queue_timeout, turn).await {
-                    Ok(Some(turn)) => turn,
-                    _ => return Err(ForwardError::new(Kind::Busy, endpoint)),
+        let kept = |way| Opened { way, is_kept: true };
+        let until = Instant::now() + self.config.queue_timeout;
+        let mut rank = Rank::Last;
+        loop {
+            let turn = match shelf.gate.ask(offer, rank, Instant::now()) {
+                Ask::Turn(turn) => turn,
+                Ask::Full => return Err(ForwardError::new(Kind::Busy, endpoint)),
+                Ask::Wait(mut waiting) => {
+                    match tokio::time::timeout_at(until, waiting.turn()).await {
+                        Ok(Some(turn)) => turn,
+                        _ => return Err(ForwardError::new(Kind::Busy, endpoint)),
+                    }
                 }
-            }
-        };
-        match turn {
-            Turn::Kept(mut conn) => {
-                conn.move_to(shelf, now);
-                Ok(Way::Http1(conn))
-            }
-            Turn::Stream(stream) => Ok(Way::Http2(stream)),
-            Turn::Dial(permit) => self.dial(endpoint, shelf, permit, offer).await,
-            Turn::Failed(error) => {
-                let kind = error.kind().into();
-                Err(ForwardError::because(kind, endpoint, error))
-            }
+            };
+            return match turn {
+                Turn::Kept(conn) => match when_ready(conn).await {
+                    Some(mut conn) => {
+                        conn.move_to(shelf, Instant::now());
+                        Ok(kept(Way::Http1(conn)))
+                    }
+                    None => {
+                        rank = Rank::First;
+                        continue;
+                    }
+                },
+                Turn::Stream(stream) => Ok(kept(Way::Http2(stream))),
+                Turn::Dial(permit) => {
+                    let dialled = self.dial(endpoint, shelf, permit, offer).await;
+                    dialled.map(|way| Opened {
+                        way,
+                        is_kept: false,
+                    })
+                }
+                Turn::Failed(error) => {
+                    let kind = error.kind().into();
+                    Err(ForwardError::because(kind, endpoint, error))
+                }
+            };
         }
     }
 
@@ -145,5 +158,22 @@ where
                 Ok(Way::Http2(stream))
             }
         }
+    }
+}
+
+/// A connection that another request has left, once it can take the next. None if it cannot: it is closed then,
+/// and its place free as soon as its task sees that.
+async fn when_ready<B>(mut conn: Box<Conn<B>>) -> Option<Box<Conn<B>>> {
+    if conn.idle_for(Instant::now()) >= LOOK_AFTER {
+        // As in `take`. Where the connection's task is on another runtime that is busy, this sees nothing; then
+        // hyper hands the request back.
+        tokio::task::yield_now().await;
+    }
+    if conn.sender.is_ready() {
+        return Some(conn);
+    }
+    match tokio::time::timeout(READY_WITHIN, conn.sender.ready()).await {
+        Ok(Ok(())) => Some(conn),
+        _ => None,
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use super::Turn;
+use super::{Rank, Turn};
 use crate::Offer;
 
 /// Who waits. Some may have gone away.
@@ -26,6 +26,16 @@ pub(super) struct Asker<B> {
     /// Smaller if it has waited longer.
     number: u64,
     pub(super) turn: oneshot::Sender<Turn<B>>,
+}
+
+impl<B> Asker<B> {
+    const fn new(offer: Offer, number: u64, turn: oneshot::Sender<Turn<B>>) -> Self {
+        Self {
+            offer,
+            number,
+            turn,
+        }
+    }
 }
 
 impl<B> Queue<B> {
@@ -60,14 +70,15 @@ impl<B> Queue<B> {
         all.filter(|asker| !asker.turn.is_closed()).count()
     }
 
-    pub(super) fn push(&mut self, offer: Offer, turn: oneshot::Sender<Turn<B>>) {
-        self.asked += 1;
-        let number = self.asked;
-        self.of(offer).push_back(Asker {
-            offer,
-            number,
-            turn,
-        });
+    pub(super) fn push(&mut self, offer: Offer, rank: Rank, turn: oneshot::Sender<Turn<B>>) {
+        match rank {
+            Rank::Last => {
+                self.asked += 1;
+                let asker = Asker::new(offer, self.asked, turn);
+                self.of(offer).push_back(asker);
+            }
+            Rank::First => self.of(offer).push_front(Asker::new(offer, 0, turn)),
+        }
     }
 
     /// Who has waited longest for what `offer` says.

@@ -188,14 +188,15 @@ async fn a_connection_serves_no_longer_than_its_age() {
 }
 
 /// An upstream with a thread of its own, which answers, and closes connections when told to.
-struct Closing {
-    origin: Origin,
-    close: std::sync::mpsc::Sender<usize>,
-    closed: std::sync::mpsc::Receiver<()>,
+pub(crate) struct Closing {
+    pub(crate) origin: Origin,
+    pub(crate) close: std::sync::mpsc::Sender<usize>,
+    pub(crate) closed: std::sync::mpsc::Receiver<()>,
 }
 
 impl Closing {
-    fn start() -> Self {
+    /// Takes requests whose body is "x", and handshakes, which it declines.
+    pub(crate) fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (close, told) = std::sync::mpsc::channel::<usize>();
@@ -211,7 +212,9 @@ impl Closing {
                     let mut byte = [0];
                     while matches!(stream.read(&mut byte), Ok(1)) {
                         seen.push(byte[0]);
-                        if seen.ends_with(b"\r\n\r\nx") {
+                        let is_handshake = seen.ends_with(b"\r\n\r\n")
+                            && seen.windows(9).any(|part| part == b"websocket");
+                        if is_handshake || seen.ends_with(b"\r\n\r\nx") {
                             seen.clear();
                             if stream.write_all(OK.as_bytes()).is_err() {
                                 return;

@@ -10,13 +10,16 @@ use std::{
 };
 
 use keyward_forward::{
-    BoxFuture, Config, Connection, Dial, DialError, Fault, Forwarder, Handshake, Kind, Offer,
-    Shared, Switch, SystemDial, TlsConfig, dial,
+    BoxFuture, Config, Connection, Dial, DialError, Fault, ForwardError, Forwarder, Handshake,
+    Kind, Offer, Shared, Switch, SystemDial, TlsConfig, dial,
 };
 use keyward_secret::Origin;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{io::AsyncReadExt, sync::Semaphore, task::JoinSet};
 
-use crate::support::{Gateway, Upstream, Whole, post, text, until};
+use crate::{
+    connections::Closing,
+    support::{Gateway, Upstream, Whole, field, post, text, until},
+};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -46,6 +49,23 @@ fn sharing(origin: &Origin, config: &Config, shared: &Shared<Whole>) -> Gateway<
     let dial = Arc::new(SystemDial::build(TlsConfig::default()).unwrap());
     gateway.forwarder = Forwarder::sharing(dial, config.clone(), shared.clone());
     gateway
+}
+
+/// Asks for a WebSocket.
+async fn shake_hands(gateway: &Gateway<Whole>) -> Result<Switch, ForwardError> {
+    let mut request = http::Request::get("/")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .body(Whole::default())
+        .unwrap();
+    let handshake = Handshake::take(&mut request).unwrap();
+    let (target, rules) = (gateway.target(), gateway.rules());
+    let switching = gateway
+        .forwarder
+        .upgrade(request, &handshake, target, rules);
+    switching.await
 }
 
 #[tokio::test]
@@ -265,24 +285,10 @@ async fn a_tunnel_keeps_its_place_until_it_ends() {
     let config = limited(1, 0);
     let shared = Shared::new(&config);
     let gateway = sharing(&upstream.origin, &config, &shared);
-    let open = async || {
-        let mut request = http::Request::get("/")
-            .header("connection", "upgrade")
-            .header("upgrade", "websocket")
-            .header("sec-websocket-version", "13")
-            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
-            .body(Whole::default())
-            .unwrap();
-        let handshake = Handshake::take(&mut request).unwrap();
-        let (target, rules) = (gateway.target(), gateway.rules());
-        let switching = gateway
-            .forwarder
-            .upgrade(request, &handshake, target, rules);
-        match switching.await {
-            Ok(Switch::Switched(_, tunnel)) => Ok(tunnel),
-            Ok(Switch::Declined(answer)) => panic!("{}", answer.status()),
-            Err(error) => Err(error.kind()),
-        }
+    let open = async || match shake_hands(&gateway).await {
+        Ok(Switch::Switched(_, tunnel)) => Ok(tunnel),
+        Ok(Switch::Declined(answer)) => panic!("{}", answer.status()),
+        Err(error) => Err(error.kind()),
     };
     let tunnel = open().await.unwrap();
     until(|| shared.load().connections == 1).await;
@@ -293,4 +299,86 @@ async fn a_tunnel_keeps_its_place_until_it_ends() {
     drop(tunnel);
     until(|| shared.load().connections == 0).await;
     drop(open().await.unwrap());
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// A connection of a worker that looks elsewhere was closed by the upstream. Another worker gets it and queues a
+/// request on it; then the first one looks.
+fn over_a_connection_that_closed_unseen<T>(
+    send: &impl AsyncFn(&Gateway<Whole>) -> Result<T, ForwardError>,
+) -> T {
+    let upstream = Closing::start();
+    let config = limited(1, 10);
+    let shared = Shared::new(&config);
+    let one = sharing(&upstream.origin, &config, &shared);
+    let other = sharing(&upstream.origin, &config, &shared);
+    let (first, second) = (runtime(), runtime());
+    first.block_on(async { assert_eq!(text(one.send(post("x")).await.unwrap()).await, "ok") });
+    upstream.close.send(1).unwrap();
+    upstream.closed.recv().unwrap();
+    // The first runtime learns that there is something to read, and gets no further.
+    first.block_on(tokio::task::yield_now());
+    let (end, told) = tokio::sync::oneshot::channel::<()>();
+    let outcome = second.block_on(async {
+        let looking = async {
+            // The request takes less than this to be queued.
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+            std::thread::spawn(move || first.block_on(told).ok())
+        };
+        let (outcome, looking) = tokio::join!(send(&other), looking);
+        drop(end);
+        looking.join().unwrap();
+        outcome
+    });
+    drop(one);
+    outcome.unwrap()
+}
+
+#[test]
+fn a_connection_of_another_forwarder_that_closes_costs_no_request() {
+    over_a_connection_that_closed_unseen(&async |gateway: &Gateway<Whole>| {
+        gateway.send(post("x")).await
+    });
+    let switch = over_a_connection_that_closed_unseen(&shake_hands);
+    assert!(matches!(switch, Switch::Declined(_)));
+}
+
+/// An upstream answers before it has read the request's end: the connection is given back while it still sends.
+#[tokio::test]
+async fn a_connection_that_is_handed_on_serves_once_it_is_ready() {
+    let go: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let upstream = Upstream::start(move |mut peer| async move {
+        while let Some(head) = peer.read_head().await {
+            peer.write(OK).await;
+            go.acquire().await.unwrap().forget();
+            let length = field(&head, "content-length").unwrap().parse().unwrap();
+            let mut body = vec![0; length];
+            peer.stream.read_exact(&mut body).await.unwrap();
+        }
+    })
+    .await;
+    let config = limited(1, 10);
+    let shared = Shared::new(&config);
+    let gateway = Arc::new(sharing(&upstream.origin, &config, &shared));
+    // More than the sockets hold.
+    let long: &'static str = "x".repeat(16 << 20).leak();
+    let first = gateway.send(post(long)).await.unwrap();
+    let waiting = gateway.clone();
+    let waiting = tokio::spawn(async move { waiting.send(post("x")).await });
+    until(|| shared.load().waiting == 1).await;
+    // Who waits has the connection now, and does with one that is not ready what it would.
+    assert_eq!(text(first).await, "ok");
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    go.add_permits(2);
+    assert_eq!(text(waiting.await.unwrap().unwrap()).await, "ok");
 }
