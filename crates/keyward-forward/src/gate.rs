@@ -22,7 +22,10 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 pub use self::shared::{Load, Shared};
-pub(crate) use self::{permit::Permit, waiting::Waiting};
+pub(crate) use self::{
+    permit::{Permit, SharedPermit},
+    waiting::Waiting,
+};
 use self::{
     queue::{Asker, Queue},
     shared::Limits,

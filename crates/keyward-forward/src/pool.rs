@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep};
 use crate::{
     Config,
     body::{Lease, RequestBody, Upload},
-    gate::{Gate, Permit, Shared},
+    gate::{Gate, Shared, SharedPermit},
     tunnel::Place,
 };
 
@@ -59,7 +59,7 @@ pub(crate) struct Conn<B> {
     idle_since: Instant,
     /// Kept no longer than until then, so that a changed address takes effect.
     old_at: Instant,
-    permit: Arc<Permit<B>>,
+    permit: Arc<SharedPermit<B>>,
 }
 
 impl<B> Pool<B> {
@@ -162,7 +162,7 @@ impl<B> Conn<B> {
     pub(crate) fn new(
         sender: SendRequest<RequestBody<B>>,
         shelf: &Arc<Shelf<B>>,
-        permit: Arc<Permit<B>>,
+        permit: Arc<SharedPermit<B>>,
         now: Instant,
         old_at: Instant,
     ) -> Box<Self> {
@@ -175,6 +175,16 @@ impl<B> Conn<B> {
             old_at,
             permit,
         })
+    }
+
+    /// The exchange that follows may switch it to another protocol.
+    pub(crate) fn may_switch(&self) {
+        self.permit.may_switch();
+    }
+
+    /// The exchange did not switch it.
+    pub(crate) fn stays(&self) {
+        self.permit.stays();
     }
 
     /// Its place among the connections of its origin, for who goes on with it.

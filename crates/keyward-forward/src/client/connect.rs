@@ -11,7 +11,7 @@ use super::Forwarder;
 use crate::{
     BoxError, DialError, Endpoint, ForwardError, Kind, Protocol,
     dial::{self, Offer},
-    gate::{Ask, Permit, Rank, Turn},
+    gate::{Ask, Permit, Rank, SharedPermit, Turn},
     http2::{Http2, Stream},
     pool::{Conn, Shelf},
 };
@@ -138,13 +138,12 @@ where
                 let handshake = self.http1.handshake(TokioIo::new(connection)).await;
                 let (sender, connection) = handshake.map_err(broken)?;
                 permit.opened_http1(&shelf.gate);
-                // Held by the connection's task, and beyond it by what the connection is switched to.
-                let permit = Arc::new(permit);
-                let conn = Conn::new(sender, shelf, permit.clone(), Instant::now(), old_at);
+                let (permit, tasks_share) = SharedPermit::new(permit);
+                let conn = Conn::new(sender, shelf, permit, Instant::now(), old_at);
                 // The task ends with its connection: when the sender and the last body are dropped, or when
                 // the other side closes.
                 drop(tokio::spawn(async move {
-                    let _permit = permit;
+                    let _share = tasks_share;
                     if let Err(error) = connection.with_upgrades().await {
                         tracing::debug!(%error, "an upstream connection ended");
                     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -38,8 +38,14 @@ where
                 return Err(ForwardError::new(Kind::InvalidAnswer, endpoint));
             };
             let deadline = Instant::now() + self.config.response_header_timeout;
+            conn.may_switch();
             let failed = match send(&mut conn, request, deadline).await {
-                Some(Ok(response)) => return Ok((response, conn)),
+                Some(Ok(response)) => {
+                    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                        conn.stays();
+                    }
+                    return Ok((response, conn));
+                }
                 Some(Err(error)) => Unanswered::over_http1(error, opened.is_kept),
                 None => return Err(ForwardError::new(Kind::HeaderTimeout, endpoint)),
             };

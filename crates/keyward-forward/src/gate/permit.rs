@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, MutexGuard, Weak, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, Weak, atomic::Ordering},
 };
 
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::{
     http2::{Http2, Stream},
 };
 
-/// One of the origin's connections. Held by the connection's task; dropped when that ends.
+/// One of the origin's connections. Given up when the connection's task ends.
 pub(crate) struct Permit<B> {
     /// Weak: the gate holds the senders that keep connections, and their tasks, going.
     pub(super) gate: Weak<Gate<B>>,
@@ -84,5 +84,65 @@ impl<B> Drop for Permit<B> {
             self.give_back(&gate);
             gate.serve(lock(&gate.state), Instant::now());
         }
+    }
+}
+
+/// The permit of a connection that speaks HTTP/1.1, between its task and who uses it.
+///
+/// The task gives it up when it ends, so that who waits need not wait for the reader of an answer that came
+/// whole. Only where the connection is being switched to another protocol, it goes on without its task.
+pub(crate) struct SharedPermit<B>(Mutex<Shares<B>>);
+
+/// What the connection's task holds.
+pub(crate) struct TasksShare<B>(Arc<SharedPermit<B>>);
+
+struct Shares<B> {
+    permit: Option<Permit<B>>,
+    /// Whether the exchange under way may switch the connection.
+    may_switch: bool,
+    has_task: bool,
+}
+
+impl<B> SharedPermit<B> {
+    pub(crate) fn new(permit: Permit<B>) -> (Arc<Self>, TasksShare<B>) {
+        let shared = Arc::new(Self(Mutex::new(Shares {
+            permit: Some(permit),
+            may_switch: false,
+            has_task: true,
+        })));
+        (Arc::clone(&shared), TasksShare(shared))
+    }
+
+    /// From now on the connection may go on without its task.
+    pub(crate) fn may_switch(&self) {
+        lock(&self.0).may_switch = true;
+    }
+
+    /// The connection was not switched.
+    pub(crate) fn stays(&self) {
+        let given_up = {
+            let mut shares = lock(&self.0);
+            shares.may_switch = false;
+            match shares.has_task {
+                true => None,
+                false => shares.permit.take(),
+            }
+        };
+        // Without the lock: who waits is served.
+        drop(given_up);
+    }
+}
+
+impl<B> Drop for TasksShare<B> {
+    fn drop(&mut self) {
+        let given_up = {
+            let mut shares = lock(&self.0.0);
+            shares.has_task = false;
+            match shares.may_switch {
+                true => None,
+                false => shares.permit.take(),
+            }
+        };
+        drop(given_up);
     }
 }

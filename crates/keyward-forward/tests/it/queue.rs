@@ -170,6 +170,50 @@ async fn a_connection_that_ends_lets_the_next_make_one() {
     assert_eq!(upstream.accepted(), 20);
 }
 
+/// A connection that is closed behind its answer makes room at once, however long the answer lies unread.
+#[tokio::test]
+async fn an_answer_that_nobody_reads_keeps_no_place_once_its_connection_has_ended() {
+    let go: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let upstream = Upstream::start(move |mut peer| async move {
+        peer.read_request().await.unwrap();
+        peer.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n")
+            .await;
+        go.acquire().await.unwrap().forget();
+        peer.write("ok").await;
+    })
+    .await;
+    let config = limited(1, 100);
+    let shared = Shared::new(&config);
+    let gateway = Arc::new(sharing(&upstream.origin, &config, &shared));
+    let unread = gateway.send(post("x")).await.unwrap();
+    let waiting = gateway.clone();
+    let waiting = tokio::spawn(async move { waiting.send(post("x")).await });
+    until(|| shared.load().waiting == 1).await;
+    go.add_permits(2);
+    assert_eq!(text(waiting.await.unwrap().unwrap()).await, "ok");
+    assert_eq!(upstream.accepted(), 2);
+    assert_eq!(text(unread).await, "ok");
+}
+
+/// A handshake that is declined leaves a connection like any other.
+#[tokio::test]
+async fn a_declined_handshake_keeps_no_place_either() {
+    let upstream = Upstream::start(move |mut peer| async move {
+        peer.read_request().await.unwrap();
+        peer.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok")
+            .await;
+    })
+    .await;
+    let config = limited(1, 100);
+    let shared = Shared::new(&config);
+    let gateway = sharing(&upstream.origin, &config, &shared);
+    let Switch::Declined(unread) = shake_hands(&gateway).await.unwrap() else {
+        panic!("switched");
+    };
+    until(|| shared.load().connections == 0).await;
+    assert_eq!(text(unread).await, "ok");
+}
+
 /// Unused connections of one forwarder serve another's requests when there may be no more.
 #[tokio::test]
 async fn a_forwarder_gets_the_unused_connection_of_another() {
