@@ -7,18 +7,21 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{RequestBody, RequestBodyError, Sending, Tasks};
 use crate::BoxError;
 
+/// Frames shorter than this are copied.
+const LEAST_SHARED: usize = 4 * 1024;
+
 /// A request's body on its way over HTTP/2.
 ///
 /// hyper asks for a body as soon as its head is queued, and keeps what it got. An upstream that refuses a
 /// stream or goes away says, a moment later, that it did nothing with it: the body has to be had back then.
-/// What was given out is remembered up to a limit, without copying it, and until the head of the answer is
-/// there.
+/// What was given out is remembered up to a limit, and until the head of the answer is there. Large frames are
+/// not copied. Small ones are: each would keep all of the buffer that it was read into.
 pub(crate) struct HeldBody<B> {
     held: Arc<Mutex<Held<B>>>,
     sending: Arc<Sending>,
@@ -38,6 +41,8 @@ struct Held<B> {
     /// None once it was taken back.
     body: Option<RequestBody<B>>,
     given: Vec<Bytes>,
+    /// Small frames that were given out after those.
+    small: BytesMut,
     /// How many more bytes may be remembered; none when something given out is not.
     room: Option<usize>,
     failure: Option<RequestBodyError>,
@@ -64,6 +69,7 @@ impl<B> HeldBody<B> {
         let held = Arc::new(Mutex::new(Held {
             body: Some(body),
             given: Vec::new(),
+            small: BytesMut::new(),
             room: Some(room),
             failure: None,
         }));
@@ -82,8 +88,7 @@ impl<B> Hold<B> {
     /// The upstream has answered: nothing need be remembered any more.
     pub(crate) fn release(&self) {
         let mut held = lock(&self.held);
-        held.room = None;
-        held.given = Vec::new();
+        held.forget();
     }
 
     /// The body as it was at first, if all of it can be had.
@@ -91,6 +96,7 @@ impl<B> Hold<B> {
         let mut held = lock(&self.held);
         let body = held.body.take()?;
         held.room?;
+        held.gather();
         Some(body.behind(std::mem::take(&mut held.given)))
     }
 
@@ -99,8 +105,7 @@ impl<B> Hold<B> {
     pub(crate) fn stop(&self) -> bool {
         let body = {
             let mut held = lock(&self.held);
-            held.room = None;
-            held.given = Vec::new();
+            held.forget();
             held.body.take()
         };
         drop(body);
@@ -117,9 +122,26 @@ impl<B> Held<B> {
     fn remember(&mut self, data: &Bytes) {
         self.room = self.room.and_then(|room| room.checked_sub(data.len()));
         match self.room {
-            Some(_) => self.given.push(data.clone()),
-            None => self.given = Vec::new(),
+            Some(_) if data.len() < LEAST_SHARED => self.small.extend_from_slice(data),
+            Some(_) => {
+                self.gather();
+                self.given.push(data.clone());
+            }
+            None => self.forget(),
         }
+    }
+
+    /// Puts what was copied behind what was given out before it.
+    fn gather(&mut self) {
+        if !self.small.is_empty() {
+            self.given.push(std::mem::take(&mut self.small).freeze());
+        }
+    }
+
+    fn forget(&mut self) {
+        self.room = None;
+        self.given = Vec::new();
+        self.small = BytesMut::new();
     }
 }
 

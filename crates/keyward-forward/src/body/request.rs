@@ -19,6 +19,8 @@ use crate::{BoxError, Config};
 /// headers may not.
 pub(crate) struct RequestBody<B> {
     inner: B,
+    /// Not to be asked again, also not when what was taken is sent once more.
+    is_over: bool,
     idle: IdleTimer,
     limit: Duration,
     pace: Pace,
@@ -64,6 +66,7 @@ impl<B> RequestBody<B> {
     pub(crate) const fn new(inner: B, config: &Config) -> Self {
         Self {
             inner,
+            is_over: false,
             idle: IdleTimer::new(config.request_idle_timeout),
             limit: config.request_idle_timeout,
             pace: Pace {
@@ -138,9 +141,15 @@ where
         if let Some(data) = this.take_again() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        if this.is_over {
+            return Poll::Ready(None);
+        }
         loop {
             match Pin::new(&mut this.inner).poll_frame(cx) {
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(None) => {
+                    this.is_over = true;
+                    return Poll::Ready(None);
+                }
                 Poll::Ready(Some(Ok(frame))) => {
                     this.idle.moved();
                     let length = frame.data_ref().map_or(0, Buf::remaining);
@@ -176,7 +185,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.taken.is_none() && self.inner.is_end_stream()
+        self.taken.is_none() && (self.is_over || self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

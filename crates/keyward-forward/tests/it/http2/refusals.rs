@@ -18,7 +18,7 @@ use super::{
     raw::{CANCEL, DATA, REFUSED_STREAM, RawPeer, RawServer},
     trusting,
 };
-use crate::support::{Gateway, Whole, post, text};
+use crate::support::{Gateway, Whole, post, text, until};
 
 fn to(server: &RawServer) -> Gateway<Whole> {
     Gateway::with(&server.origin, Config::default(), trusting(&server.pem))
@@ -242,6 +242,93 @@ async fn a_body_that_has_not_come_yet_follows_to_the_next_stream() {
     };
     let (answer, ()) = tokio::join!(sending, uploading);
     assert_eq!(text(answer.unwrap()).await, "late body");
+}
+
+/// Stands for the buffer that a frame was read into.
+struct Buffer {
+    bytes: Vec<u8>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Buffer {
+    fn of(bytes: Vec<u8>, alive: &Arc<AtomicUsize>) -> Bytes {
+        alive.fetch_add(1, Ordering::SeqCst);
+        let alive = Arc::clone(alive);
+        Bytes::from_owner(Self { bytes, alive })
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What waits to be sent again takes no more memory than its bytes, however they came.
+#[tokio::test]
+async fn small_frames_are_remembered_without_their_buffers() {
+    const FRAMES: usize = 2_000;
+    const LARGE: usize = 8 * 1024;
+    let (say, mut read) = tokio::sync::mpsc::unbounded_channel();
+    let refuse = Arc::new(tokio::sync::Notify::new());
+    let refused = Arc::clone(&refuse);
+    let server = RawServer::start(move |mut peer| {
+        let (say, refused) = (say.clone(), Arc::clone(&refused));
+        async move {
+            let first = peer.head().await.unwrap();
+            let mut seen = 0;
+            while seen < FRAMES + LARGE {
+                seen += peer.next().await.unwrap().payload.len();
+            }
+            say.send(()).unwrap();
+            refused.notified().await;
+            peer.reset(first, REFUSED_STREAM).await;
+            peer.head().await.unwrap();
+            let mut body = Vec::new();
+            loop {
+                let frame = peer.next().await.unwrap();
+                body.extend(frame.payload);
+                if frame.flags & 1 != 0 {
+                    let body = String::from_utf8(body).unwrap();
+                    peer.answer(frame.stream, &body).await;
+                    break;
+                }
+            }
+            peer.closed().await;
+        }
+    })
+    .await;
+    let gateway: Gateway<Channel<Bytes>> =
+        Gateway::with(&server.origin, Config::default(), trusting(&server.pem));
+    let alive = Arc::new(AtomicUsize::new(0));
+    let (mut client, body) = Channel::new(1);
+    let sending = gateway.send(Request::post("/").body(body).unwrap());
+    let uploading = async {
+        for at in 0..FRAMES {
+            if at == FRAMES / 2 {
+                let large = Buffer::of(vec![b'-'; LARGE], &alive);
+                client.send_data(large).await.unwrap();
+            }
+            let digit = vec![b'0' + u8::try_from(at % 10).unwrap()];
+            client.send_data(Buffer::of(digit, &alive)).await.unwrap();
+        }
+        read.recv().await.unwrap();
+        // The large one is shared; the others may wait for their turn to be dropped, and do not wait for more.
+        until(|| alive.load(Ordering::SeqCst) <= 1).await;
+        refuse.notify_one();
+        drop(client);
+    };
+    let (answer, ()) = tokio::join!(sending, uploading);
+    let half = "0123456789".repeat(FRAMES / 20);
+    let expected = [half.as_str(), &"-".repeat(LARGE), &half].concat();
+    assert!(text(answer.unwrap()).await == expected);
+    assert_eq!(server.accepted(), 1);
 }
 
 /// Upstreams that end every connection after some requests, as nginx does, cost no request under load.
