@@ -49,7 +49,7 @@ pub(crate) enum Revoked {
 /// Every worker's requests.
 #[derive(Debug, Default)]
 pub(crate) struct Cuts {
-    /// How many cuts there were.
+    /// Raised twice by each cut: before it goes through the lists and after.
     made: AtomicU64,
     recent: Mutex<VecDeque<(u64, Use)>>,
     workers: Mutex<Vec<Weak<Requests>>>,
@@ -74,7 +74,7 @@ struct Waiting {
 pub(crate) struct Watch {
     requests: Arc<Requests>,
     used: Used,
-    /// How many cuts there were when it was decided, or last looked.
+    /// Where the count of cuts stood when it was decided, or last looked.
     seen: u64,
     place: Option<usize>,
 }
@@ -105,7 +105,7 @@ impl Cuts {
         requests
     }
 
-    /// Whether one of the cuts after the first `seen` concerns `used`.
+    /// Whether one of the cuts since the count stood at `seen` concerns `used`.
     fn since(&self, seen: u64, used: &Used) -> Option<Revoked> {
         let recent = lock(&self.recent);
         let newer = recent.iter().filter(|(number, _)| *number > seen);
@@ -161,6 +161,12 @@ impl InUse for Cuts {
             }
             wakers
         });
+        {
+            // A request that looked meanwhile, before its list's turn, has to look once more. Under the lock, in
+            // which numbers are given.
+            let _recent = lock(&self.recent);
+            self.made.fetch_add(1, Ordering::Release);
+        }
         let wakers: Vec<_> = cut.into_iter().flatten().collect();
         let count = wakers.len();
         // Outside the locks: what is woken takes them.
@@ -172,12 +178,12 @@ impl InUse for Cuts {
 }
 
 impl Requests {
-    /// How many cuts there were so far: asked before a request is decided.
+    /// Where the count of cuts stands: asked before a request is decided.
     pub(crate) fn cuts_made(&self) -> u64 {
         self.cuts.made.load(Ordering::Acquire)
     }
 
-    /// Watches a request that uses this, and was decided when there had been `seen` cuts.
+    /// Watches a request that uses this, and was decided when the count of cuts stood at `seen`.
     pub(crate) fn watch(self: &Arc<Self>, used: Used, seen: u64) -> Watch {
         Watch {
             requests: Arc::clone(self),
@@ -259,13 +265,15 @@ mod tests {
     use std::{
         sync::Arc,
         task::{Context, Poll, Waker},
+        thread,
+        time::{Duration, Instant},
     };
 
     use keyward_auth::TokenId;
     use keyward_registry::{InUse, ProviderKeyId, Use};
     use keyward_vault::{SecretId, VersionNumber};
 
-    use super::{Cuts, KeyUse, Revoked, Used};
+    use super::{Cuts, KeyUse, Revoked, Used, lock};
 
     fn key(byte: u8) -> KeyUse {
         KeyUse {
@@ -336,5 +344,38 @@ mod tests {
         let mut late = worker.watch(used, worker.cuts_made());
         assert_eq!(early.poll_revoked(&context), Poll::Ready(Revoked::Key));
         assert_eq!(late.poll_revoked(&context), Poll::Pending);
+    }
+
+    /// Else a stream that never pauses would go on: its next frame is given without another look.
+    #[test]
+    fn a_request_that_looks_while_a_cut_is_at_other_workers_finds_it_out() {
+        let cuts = Arc::new(Cuts::default());
+        let (first, second) = (cuts.worker(), cuts.worker());
+        let key = key(1);
+        let of_key = Use::ProviderKey {
+            id: key.id,
+            keeps: None,
+        };
+        let used = Used {
+            token: None,
+            key: Some(key),
+        };
+        let context = Context::from_waker(Waker::noop());
+        let mut watch = second.watch(used, second.cuts_made());
+        assert_eq!(watch.poll_revoked(&context), Poll::Pending);
+        thread::scope(|scope| {
+            let held = lock(&first.waiting);
+            let cutting = scope.spawn(|| cuts.cut(of_key));
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !watch.has_to_look() {
+                assert!(Instant::now() < deadline, "nothing was cut");
+                thread::yield_now();
+            }
+            let _not_there_yet = watch.poll_revoked(&context);
+            drop(held);
+            assert_eq!(cutting.join().unwrap(), 1);
+        });
+        assert!(watch.has_to_look());
+        assert_eq!(watch.poll_revoked(&context), Poll::Ready(Revoked::Key));
     }
 }
