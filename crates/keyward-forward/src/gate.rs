@@ -5,6 +5,7 @@
 //! connection is made, ends, or is fought for. No lock is held over an await, and nothing that could ask for
 //! the lock again is dropped while it is held.
 
+mod freed;
 mod permit;
 mod queue;
 mod shared;
@@ -22,13 +23,14 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 pub use self::shared::{Load, Shared};
+use self::{
+    freed::Watch,
+    queue::{Asker, Queue},
+    shared::Limits,
+};
 pub(crate) use self::{
     permit::{Permit, SharedPermit},
     waiting::Waiting,
-};
-use self::{
-    queue::{Asker, Queue},
-    shared::Limits,
 };
 use crate::{
     Config, DialError, Offer,
@@ -57,6 +59,10 @@ struct State<B> {
     queue: Queue<B>,
     /// Where the forwarders keep their unused connections.
     shelves: Vec<Weak<Shelf<B>>>,
+    /// Starts a task that serves who waits when time frees a place. There is one once there are such places.
+    watch: Option<Watch<B>>,
+    /// Whether that task runs.
+    is_watched: bool,
 }
 
 /// One HTTP/2 connection that takes new streams.
@@ -155,6 +161,7 @@ impl<B> Gate<B> {
         match answer {
             Ask::Turn(turn) => Ask::Turn(turn),
             Ask::Wait(waiting) => {
+                self.watch_freed(lock(&self.state));
                 if let Some(conn) = self.steal(now) {
                     conn.keep();
                 }
@@ -186,11 +193,9 @@ impl<B> Gate<B> {
     /// Ends what is unused for too long, closed, or too old for new streams, and serves who waits for a place
     /// that time has freed.
     pub(crate) fn sweep(self: &Arc<Self>, now: Instant, config: &Config) {
-        if !self.is_http2() {
-            return;
-        }
         let _gone: Vec<_> = {
             let mut state = lock(&self.state);
+            // Also of an origin that speaks HTTP/1.1 by now: what it spoke before is still open.
             state
                 .http2
                 .extract_if(.., |entry| {
@@ -242,7 +247,7 @@ impl<B> Gate<B> {
             refused.extend(asker.turn.send(turn).err());
         }
         self.count(&state);
-        drop(state);
+        self.watch_freed(state);
     }
 
     fn fail(&self, error: &Arc<DialError>) {

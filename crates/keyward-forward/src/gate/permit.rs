@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Entry, Gate, HTTP1, HTTP2, State, lock};
+use super::{Entry, Gate, HTTP1, HTTP2, State, freed, lock};
 use crate::{
     DialError,
     http2::{Http2, Stream},
@@ -25,24 +25,6 @@ impl<B> Permit<B> {
     pub(crate) fn opened_http1(&mut self, gate: &Arc<Gate<B>>) {
         let state = self.opened(gate, HTTP1);
         gate.serve(state, Instant::now());
-    }
-
-    /// The connection is there, and speaks HTTP/2: it serves who made it, and then who waits.
-    pub(crate) fn opened_http2(
-        &mut self,
-        gate: &Arc<Gate<B>>,
-        conn: &Arc<Http2<B>>,
-        now: Instant,
-    ) -> Stream<B> {
-        let mut state = self.opened(gate, HTTP2);
-        state.http2.push(Entry {
-            conn: Arc::clone(conn),
-            streams: 1,
-            held: VecDeque::new(),
-            idle_since: now,
-        });
-        gate.serve(state, now);
-        Stream::new(Arc::clone(gate), Arc::clone(conn), now)
     }
 
     fn opened<'g>(&mut self, gate: &'g Gate<B>, known: u8) -> MutexGuard<'g, State<B>> {
@@ -75,6 +57,27 @@ impl<B> Permit<B> {
             state.dialling = state.dialling.saturating_sub(1);
         }
         self.gate = Weak::new();
+    }
+}
+
+impl<B: Send + 'static> Permit<B> {
+    /// The connection is there, and speaks HTTP/2: it serves who made it, and then who waits.
+    pub(crate) fn opened_http2(
+        &mut self,
+        gate: &Arc<Gate<B>>,
+        conn: &Arc<Http2<B>>,
+        now: Instant,
+    ) -> Stream<B> {
+        let mut state = self.opened(gate, HTTP2);
+        state.watch = Some(freed::watch);
+        state.http2.push(Entry {
+            conn: Arc::clone(conn),
+            streams: 1,
+            held: VecDeque::new(),
+            idle_since: now,
+        });
+        gate.serve(state, now);
+        Stream::new(Arc::clone(gate), Arc::clone(conn), now)
     }
 }
 

@@ -97,6 +97,8 @@ impl<B> Shared<B> {
                 assumed_streams: usize::MAX,
                 queue: Queue::new(),
                 shelves: Vec::new(),
+                watch: None,
+                is_watched: false,
             }),
         });
         gates.insert(origin.clone(), Arc::clone(&gate));

@@ -4,11 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
-use keyward_forward::{Config, Forwarder, Handshake, Shared, SystemDial};
-use tokio::{sync::Semaphore, task::JoinSet};
+use keyward_forward::{Config, Forwarder, Handshake, Shared, SystemDial, TlsConfig};
+use keyward_secret::Origin;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
 
 use super::{server::Server, to, trusting};
-use crate::support::{Gateway, Whole, post, text, until};
+use crate::support::{DEADLINE, Gateway, Whole, post, text, tls, until};
 
 type Shares = Shared<Whole>;
 
@@ -173,7 +180,7 @@ async fn an_old_connection_drains_and_a_new_one_takes_over() {
     let started = tokio::time::Instant::now();
     while last != "2" {
         last = text(gateway.send(post("x")).await.unwrap()).await;
-        assert!(started.elapsed() < crate::support::DEADLINE);
+        assert!(started.elapsed() < DEADLINE);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     gate.add_permits(1);
@@ -260,4 +267,106 @@ async fn a_websocket_that_waits_for_a_connection_stops_no_stream() {
     assert_eq!(requests.join_all().await.len(), 50);
     assert_eq!((shared.load().waiting, server.accepted()), (1, 1));
     asking.abort();
+}
+
+/// Places of streams that were given up too fast are free after a while, and nothing but time says so.
+#[tokio::test]
+async fn who_waits_for_a_place_that_time_frees_gets_it() {
+    let (say, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |mut exchange| {
+        let say = say.clone();
+        async move {
+            exchange.body().await;
+            if exchange.request.method() == "GET" {
+                exchange.answer("served").await;
+            } else {
+                say.send(()).unwrap();
+                exchange.reset_reason().await;
+            }
+        }
+    })
+    .await;
+    let config = Config {
+        max_connections_per_origin: 1,
+        http2_max_streams: 1,
+        ..Config::default()
+    };
+    let gateway = Arc::new(to::<Whole>(&server, config));
+    // More than may be given up at once.
+    for _ in 0..110 {
+        let leaving = gateway.clone();
+        let leaving = tokio::spawn(async move { leaving.send(post("x")).await.map(|_| ()) });
+        tokio::time::timeout(DEADLINE, begun.recv()).await.unwrap();
+        leaving.abort();
+        assert!(leaving.await.unwrap_err().is_cancelled());
+    }
+    let get = http::Request::get("/").body(Whole::default()).unwrap();
+    assert_eq!(text(gateway.send(get).await.unwrap()).await, "served");
+    assert_eq!(server.accepted(), 1);
+}
+
+/// Speaks HTTP/2 on its first connection, where it begins an answer and ends it when told, and HTTP/1.1 after that.
+async fn falls_back(end: &'static Semaphore) -> (Origin, Vec<Vec<u8>>) {
+    let (http2, first_pem) = tls::server(&[b"h2"]);
+    let (http1, second_pem) = tls::server(&[b"http/1.1"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = TlsAcceptor::from(Arc::new(http2)).accept(stream).await;
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(stream.unwrap()).await.unwrap();
+            while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                tokio::spawn(async move {
+                    let mut body = respond.send_response(Response::new(()), false).unwrap();
+                    end.acquire().await.unwrap().forget();
+                    body.send_data(Bytes::from_static(b"http2"), true).unwrap();
+                });
+            }
+        });
+        let acceptor = TlsAcceptor::from(Arc::new(http1));
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                while let Ok(byte) = stream.read_u8().await {
+                    seen.push(byte);
+                    if seen.ends_with(b"\r\n\r\nx") {
+                        seen.clear();
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhttp1";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let origin = Origin::parse(&format!("https://localhost:{port}")).unwrap();
+    (origin, vec![first_pem, second_pem])
+}
+
+#[tokio::test]
+async fn what_an_origin_spoke_before_is_closed_after_its_time_too() {
+    let end: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let (origin, extra_ca_pem) = falls_back(end).await;
+    let config = Config {
+        http2_max_streams: 1,
+        pool_idle_timeout: Duration::from_millis(20),
+        ..Config::default()
+    };
+    let shared = Shares::new(&config);
+    let mut gateway = Gateway::<Whole>::to(&origin);
+    let dial = Arc::new(SystemDial::build(TlsConfig { extra_ca_pem }).unwrap());
+    gateway.forwarder = Forwarder::sharing(dial, config, shared.clone());
+    let first = gateway.send(post("x")).await.unwrap();
+    let second = gateway.send(post("x")).await.unwrap();
+    assert_eq!(text(second).await, "http1");
+    assert_eq!(shared.load().connections, 2);
+    end.add_permits(1);
+    assert_eq!(text(first).await, "http2");
+    until(|| {
+        gateway.forwarder.sweep();
+        shared.load().connections == 0
+    })
+    .await;
 }
