@@ -1,21 +1,28 @@
 //! One stream: its answer's body, and the limit for a client that takes none of it.
 //!
-//! hyper asks for the next frame of an answer only once the client has let it send the last. A stream that waits
-//! for the client is therefore one whose body gave a frame and was not asked for another. The task that hyper
-//! runs the stream in watches this, and ends, which resets the stream.
+//! What an answer's body gives is counted until h2 lets go of it, which it does when the bytes have gone to the
+//! connection. A stream that waits for the client is one of which something is held. The task that hyper runs the
+//! stream in watches this, and ends, which resets the stream.
+//!
+//! hyper itself waits for a window of one byte, hands the whole chunk to h2, and is done with a stream whose last
+//! chunk that was: nobody could reset it any more. So the end of an answer is given when everything before it has
+//! gone. The price is an empty frame of its own for the end.
 
 use std::{
     future::Future,
+    io::IoSlice,
+    ops::DerefMut,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use http::{Response, StatusCode};
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep};
@@ -29,10 +36,90 @@ tokio::task_local! {
 
 #[derive(Debug, Default)]
 struct Progress {
-    /// Frames given.
-    frames: AtomicU64,
-    /// Whether the last frame given was not asked to be followed yet.
-    is_owed: AtomicBool,
+    /// Chunks given.
+    given: AtomicU64,
+    /// Those of them that hyper or h2 still has.
+    held: AtomicUsize,
+    /// The body, where its end waits for them.
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Progress {
+    fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire) > 0
+    }
+
+    /// Ready when nothing that was given is held.
+    fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        if !self.is_held() {
+            return Poll::Ready(());
+        }
+        *self.waiting() = Some(context.waker().clone());
+        // Once more: it may have gone before there was anybody to wake.
+        match self.is_held() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
+    }
+
+    fn waiting(&self) -> impl DerefMut<Target = Option<Waker>> + '_ {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A chunk of an answer; held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Chunk<D> {
+    data: D,
+    /// `None`: it is empty, and needs no window.
+    progress: Option<Arc<Progress>>,
+}
+
+impl<D: Buf> Chunk<D> {
+    fn new(data: D, progress: &Arc<Progress>) -> Self {
+        let progress = data.has_remaining().then(|| {
+            progress.given.fetch_add(1, Ordering::Relaxed);
+            progress.held.fetch_add(1, Ordering::Relaxed);
+            Arc::clone(progress)
+        });
+        Self { data, progress }
+    }
+}
+
+impl<D> Drop for Chunk<D> {
+    fn drop(&mut self) {
+        let Some(progress) = &self.progress else {
+            return;
+        };
+        if progress.held.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiting = progress.waiting().take();
+            if let Some(waker) = waiting {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl<D: Buf> Buf for Chunk<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.data.advance(count);
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(slices)
+    }
+
+    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        self.data.copy_to_bytes(length)
+    }
 }
 
 /// Runs the streams of a connection, and ends those that the client lets wait.
@@ -46,13 +133,26 @@ pub(super) struct StreamBody<B> {
     /// `None`: there is none.
     inner: Option<Pin<Box<B>>>,
     open: Open,
-    progress: Option<Arc<Progress>>,
+    progress: Arc<Progress>,
+    ending: Ending,
+}
+
+/// What a body gives next; `None` at its end.
+type Given<B> = Option<Result<Chunk<<B as Body>::Data>, <B as Body>::Error>>;
+
+/// How far the end of an answer is.
+#[derive(Debug)]
+enum Ending {
+    NotYet,
+    /// It waits, with the trailers that it has.
+    Waits(Option<HeaderMap>),
 }
 
 /// The task of one stream.
 struct Watched<F> {
     stream: Pin<Box<F>>,
     progress: Arc<Progress>,
+    /// Chunks that were given when the timer was set.
     seen: u64,
     limit: Duration,
     /// Made when the stream waits for the first time.
@@ -91,16 +191,16 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
         if me.stream.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
-        if !me.progress.is_owed.load(Ordering::Relaxed) {
+        if !me.progress.is_held() {
             return Poll::Pending;
         }
-        let frames = me.progress.frames.load(Ordering::Relaxed);
+        let given = me.progress.given.load(Ordering::Relaxed);
         let limit = me.limit;
         let timer = me
             .timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        if me.seen != frames {
-            me.seen = frames;
+        if me.seen != given {
+            me.seen = given;
             timer.as_mut().reset(Instant::now() + limit);
         }
         if timer.as_mut().poll(context).is_pending() {
@@ -122,7 +222,8 @@ impl<B: Body> StreamBody<B> {
         Self {
             inner: Some(Box::pin(body)),
             open,
-            progress: PROGRESS.try_with(Arc::clone).ok(),
+            progress: PROGRESS.try_with(Arc::clone).unwrap_or_default(),
+            ending: Ending::NotYet,
         }
     }
 }
@@ -133,46 +234,79 @@ pub(super) fn too_many_headers<B>(mut open: Open) -> Response<StreamBody<B>> {
     let mut response = Response::new(StreamBody {
         inner: None,
         open,
-        progress: None,
+        progress: Arc::default(),
+        ending: Ending::NotYet,
     });
     *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     response
 }
 
+impl<B: Body> StreamBody<B> {
+    /// The next chunk. `None`: there is none any more, and how it ends is in `ending`.
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Given<B>> {
+        let (Some(inner), Ending::NotYet) = (&mut self.inner, &self.ending) else {
+            return Poll::Ready(None);
+        };
+        if inner.is_end_stream() {
+            self.open.finish();
+            self.ending = Ending::Waits(None);
+            return Poll::Ready(None);
+        }
+        match ready!(inner.as_mut().poll_frame(context)) {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    if inner.is_end_stream() {
+                        self.open.finish();
+                    }
+                    Poll::Ready(Some(Ok(Chunk::new(data, &self.progress))))
+                }
+                Err(frame) => {
+                    self.open.finish();
+                    self.ending = Ending::Waits(frame.into_trailers().ok());
+                    Poll::Ready(None)
+                }
+            },
+            Some(Err(error)) => {
+                self.open.finish();
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                self.open.finish();
+                self.ending = Ending::Waits(None);
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
 impl<B: Body> Body for StreamBody<B> {
-    type Data = B::Data;
+    type Data = Chunk<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let me = &mut *self;
-        let Some(inner) = &mut me.inner else {
-            return Poll::Ready(None);
-        };
-        let polled = inner.as_mut().poll_frame(context);
-        if let Some(progress) = &me.progress {
-            progress.is_owed.store(polled.is_ready(), Ordering::Relaxed);
-            if polled.is_ready() {
-                progress.frames.fetch_add(1, Ordering::Relaxed);
-            }
+        if let Some(chunk) = ready!(me.poll_chunk(context)) {
+            return Poll::Ready(Some(chunk.map(Frame::data)));
         }
-        let is_last = match &polled {
-            Poll::Ready(Some(Ok(_frame))) => inner.is_end_stream(),
-            Poll::Ready(Some(Err(_)) | None) => true,
-            Poll::Pending => false,
+        ready!(me.progress.poll_gone(context));
+        let trailers = match &mut me.ending {
+            Ending::Waits(trailers) => trailers.take(),
+            Ending::NotYet => None,
         };
-        if is_last {
-            me.open.finish();
-        }
-        polled
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
+    /// As long as something is held, its end is still to come.
     fn is_end_stream(&self) -> bool {
-        self.inner
-            .as_ref()
-            .is_none_or(|inner| inner.is_end_stream())
+        let is_over = match (&self.inner, &self.ending) {
+            (None, _) | (_, Ending::Waits(None)) => true,
+            (Some(_), Ending::Waits(Some(_))) => false,
+            (Some(inner), Ending::NotYet) => inner.is_end_stream(),
+        };
+        is_over && !self.progress.is_held()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -6,8 +6,8 @@ use keyward_listen::Config;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
-    DATA, END_HEADERS, HEADERS, RST_STREAM, Running, SHORT, frame, get, hello, patient, read_frame,
-    wait_until,
+    DATA, END_HEADERS, HEADERS, RST_STREAM, Running, SETTINGS, SHORT, frame, get, hello, patient,
+    read_frame, wait_until,
 };
 
 fn config() -> Config {
@@ -82,6 +82,42 @@ async fn a_stream_without_a_window_is_reset_and_the_connection_lives() {
         }
     }
     running.stop().await;
+}
+
+/// One byte of window is enough for hyper to be done with the stream. The last chunk must not stay behind it.
+#[tokio::test]
+async fn the_rest_of_an_answer_without_a_window_is_reset() {
+    // Its end is known with its last chunk; or it comes after it, without and with trailers.
+    for path in ["/", "/unknown-end", "/trailers"] {
+        let running = Running::start(config()).await;
+        let mut bytes = hello(&[(4, 1)]);
+        bytes.extend(frame(HEADERS, END_HEADERS | 1, 1, &get(path)));
+        let mut stream = running.connect_and_send(&bytes).await;
+        loop {
+            let (kind, _flags, id, _payload) = read_frame(&mut stream).await.expect("a reset");
+            if kind == RST_STREAM {
+                assert_eq!(id, 1);
+                break;
+            }
+        }
+        // The window comes too late for that stream, and in time for the next one.
+        let mut bytes = frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0]);
+        bytes.extend(frame(HEADERS, END_HEADERS | 1, 3, &get(path)));
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = Vec::new();
+        loop {
+            let (kind, flags, id, payload) = read_frame(&mut stream).await.expect("an answer");
+            if id == 3 && kind == DATA {
+                answer.extend(payload);
+            }
+            if id == 3 && flags & 1 == 1 {
+                break;
+            }
+        }
+        assert_eq!(answer, b"127.0.0.1", "{path}");
+        drop(stream);
+        running.stop().await;
+    }
 }
 
 /// Waiting for the service is not waiting for the client.

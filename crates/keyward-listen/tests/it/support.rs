@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
@@ -202,6 +202,12 @@ async fn answer(
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, HeaderValue::from_static("echo"));
             response
+        }
+        path @ ("/unknown-end" | "/trailers") => {
+            let trailers = (path == "/trailers").then(|| Ok(Frame::trailers(HeaderMap::new())));
+            let frames = [Ok(Frame::data(Bytes::from(source)))];
+            let frames = futures_util::stream::iter(frames.into_iter().chain(trailers));
+            Response::new(StreamBody::new(frames).boxed_unsync())
         }
         _ => Response::new(text(source)),
     };
