@@ -6,7 +6,14 @@
 mod activity;
 mod stream;
 
-use std::{error::Error, pin::pin, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -71,24 +78,36 @@ where
     let mut limit = config.header_timeout;
     let grace = config.idle_grace.max(LEAST_GRACE);
     let mut idle = pin!(sleep_until(Instant::now() + limit));
+    let mut flooded = pin!(activity.flooded());
+    let mut begun = pin!(drain.begun());
+    let mut is_registered = false;
     let mut is_told = false;
     let mut is_draining = false;
-    loop {
-        tokio::select! {
-            // The connection first: what the client has sent is to be heard before it counts as idle.
-            biased;
-            result = connection.as_mut() => return result.map(|()| Ended::ByClient),
-            () = activity.flooded() => return Ok(Ended::Flooded),
-            () = drain.begun(), if !is_draining => {
+    poll_fn(|context| {
+        // As on HTTP/1.1: the token is polled once, to be woken. Its lock is one that all connections share.
+        if !is_registered {
+            is_registered = true;
+            let _woken_later = begun.as_mut().poll(context);
+        }
+        loop {
+            if !is_draining && drain.has_begun() {
                 is_draining = true;
                 connection.as_mut().graceful_shutdown();
                 limit = limit.min(grace);
                 idle.as_mut().reset(Instant::now() + limit);
             }
-            () = idle.as_mut() => match activity.idle_since() {
+            // The connection first: what the client has sent is to be heard before it counts as idle.
+            if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                return Poll::Ready(result.map(|()| Ended::ByClient));
+            }
+            if flooded.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(Ended::Flooded));
+            }
+            ready!(idle.as_mut().poll(context));
+            match activity.idle_since() {
                 Some(since) if since + limit <= Instant::now() => {
                     if is_told || is_draining {
-                        return Ok(Ended::Idle);
+                        return Poll::Ready(Ok(Ended::Idle));
                     }
                     is_told = true;
                     limit = grace;
@@ -99,7 +118,8 @@ where
                 None => idle.as_mut().reset(Instant::now() + limit),
             }
         }
-    }
+    })
+    .await
 }
 
 fn builder(config: &Config, limits: &Http2) -> http2::Builder<Streams> {
