@@ -97,7 +97,7 @@ impl Gateway {
             .map(|budget| budget.limits(&config))
             .transpose()
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
-        let most_requests = limits.as_ref().map_or(usize::MAX, |limits| limits.requests);
+        let most_requests = limits.as_ref().map(|limits| limits.requests);
         let cuts = Arc::new(Cuts::default());
         let in_use: Arc<dyn InUse> = Arc::clone(&cuts) as _;
         registry.watch(&in_use);

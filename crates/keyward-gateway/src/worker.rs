@@ -21,7 +21,7 @@ use crate::{
     counters::Counters,
     credentials::Credentials,
     cut::{Requests, Watch},
-    in_flight::RequestSlot,
+    in_flight::{Places, RequestSlot},
     request::{self, Plan},
     request_id::RequestId,
     respond::Refusal,
@@ -39,6 +39,7 @@ pub(crate) struct Worker<B> {
     forwarder: Forwarder<B>,
     counters: Arc<Counters>,
     requests: Arc<Requests>,
+    places: Arc<Places>,
 }
 
 /// What deciding needs to change.
@@ -67,6 +68,7 @@ where
             forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
             requests: gateway.cuts().worker(),
+            places: gateway.in_flight().worker(),
             gateway,
         }
     }
@@ -119,7 +121,7 @@ where
             Ok(plan) => plan,
             Err(refusal) => return refuse(refusal),
         };
-        let Some(slot) = self.gateway.in_flight().begin_request() else {
+        let Some(slot) = self.places.begin_request() else {
             return refuse(Refusal::Busy);
         };
         let watch = self.requests.watch(plan.used, cuts_seen);
