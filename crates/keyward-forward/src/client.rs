@@ -292,7 +292,10 @@ where
 
 impl<B> Unanswered<B> {
     fn over_http1(mut error: TrySendError<Request<RequestBody<B>>>, is_kept: bool) -> Self {
-        let request = error.take_message();
+        let mut request = error.take_message();
+        if let Some(unsent) = &mut request {
+            unsent.body_mut().leave();
+        }
         Self {
             failure: match (&request, is_kept) {
                 (Some(_), true) => Failure::UnsentOnKept,

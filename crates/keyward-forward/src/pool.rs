@@ -13,7 +13,10 @@ use std::{
 
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use keyward_secret::Origin;
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, Sleep},
+};
 
 use crate::{
     Config,
@@ -60,6 +63,9 @@ pub(crate) struct Conn<B> {
     /// Kept no longer than until then, so that a changed address takes effect.
     old_at: Instant,
     permit: Arc<SharedPermit<B>>,
+    /// What sends and reads. Ends by itself when the connection is dropped, but not while it waits for room to
+    /// send a request that nobody reads.
+    task: AbortHandle,
 }
 
 impl<B> Pool<B> {
@@ -163,6 +169,7 @@ impl<B> Conn<B> {
         sender: SendRequest<RequestBody<B>>,
         shelf: &Arc<Shelf<B>>,
         permit: Arc<SharedPermit<B>>,
+        task: AbortHandle,
         now: Instant,
         old_at: Instant,
     ) -> Box<Self> {
@@ -174,6 +181,7 @@ impl<B> Conn<B> {
             idle_since: now,
             old_at,
             permit,
+            task,
         })
     }
 
@@ -224,12 +232,20 @@ impl<B: Send> Lease for Conn<B> {
 
     fn give_back(mut self: Box<Self>, _answer: &mut Option<Incoming>) {
         // A connection on which a request is cut short serves no other.
-        if self.upload.answered() {
+        if self.upload.is_under_way() {
             return;
         }
         self.idle_since = Instant::now();
         if self.idle_since < self.old_at {
             self.keep();
+        }
+    }
+}
+
+impl<B> Drop for Conn<B> {
+    fn drop(&mut self) {
+        if self.upload.answered() {
+            self.task.abort();
         }
     }
 }

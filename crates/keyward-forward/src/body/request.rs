@@ -95,6 +95,13 @@ impl<B: Body> RequestBody<B> {
 }
 
 impl<B> RequestBody<B> {
+    /// Has nothing to do with a connection any more.
+    pub(crate) fn leave(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload.end();
+        }
+    }
+
     /// The body with what was taken from it put back before the rest.
     pub(crate) fn behind(mut self, taken: Vec<Bytes>) -> Self {
         if !taken.is_empty() {
@@ -119,9 +126,7 @@ impl<B> RequestBody<B> {
 
 impl<B> Drop for RequestBody<B> {
     fn drop(&mut self) {
-        if let Some(upload) = &self.upload {
-            upload.end();
-        }
+        self.leave();
     }
 }
 

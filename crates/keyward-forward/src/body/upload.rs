@@ -31,6 +31,10 @@ impl Upload {
         self.state.store(NONE, Ordering::Release);
     }
 
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RUNS
+    }
+
     /// The answer is over: stops a body that is still on its way. Whether there was one.
     pub(crate) fn answered(&self) -> bool {
         let runs = self

@@ -139,15 +139,16 @@ where
                 let (sender, connection) = handshake.map_err(broken)?;
                 permit.opened_http1(&shelf.gate);
                 let (permit, tasks_share) = SharedPermit::new(permit);
-                let conn = Conn::new(sender, shelf, permit, Instant::now(), old_at);
                 // The task ends with its connection: when the sender and the last body are dropped, or when
                 // the other side closes.
-                drop(tokio::spawn(async move {
+                let task = tokio::spawn(async move {
                     let _share = tasks_share;
                     if let Err(error) = connection.with_upgrades().await {
                         tracing::debug!(%error, "an upstream connection ended");
                     }
-                }));
+                });
+                let task = task.abort_handle();
+                let conn = Conn::new(sender, shelf, permit, task, Instant::now(), old_at);
                 Ok(Way::Http1(conn))
             }
             Protocol::Http2 => {

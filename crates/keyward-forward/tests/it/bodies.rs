@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body::Body;
 use http_body_util::{BodyExt, channel::Channel};
-use keyward_forward::{Fault, Kind};
+use keyward_forward::{Config, Fault, Forwarder, Kind, Shared, SystemDial, TlsConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{DEADLINE, Gateway, Peer, Upstream, Whole, field, post, text, until};
@@ -315,4 +315,67 @@ async fn trailers_of_answers_pass_and_of_requests_do_not() {
     // What the scrubber held came before them.
     assert_eq!(collected.to_bytes(), "sk");
     assert_eq!(gateway.forwarder.idle_connections(), 1);
+}
+
+/// Fills a socket that nobody reads, and gives what became of it when the upload was cut.
+async fn upload_to_one_who_does_not_read(reads_answer: bool) {
+    let (say, mut closed) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Upstream::start(move |mut peer| {
+        let say = say.clone();
+        async move {
+            peer.read_head().await.unwrap();
+            peer.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no")
+                .await;
+            if reads_answer {
+                peer.write("k").await;
+            }
+            // Reads nothing, and keeps the socket.
+            say.send(peer).unwrap();
+        }
+    })
+    .await;
+    let shared = Shared::new(&Config::default());
+    let mut gateway = Gateway::<Streamed>::to(&upstream.origin);
+    let dial = Arc::new(SystemDial::build(TlsConfig::default()).unwrap());
+    gateway.forwarder = Forwarder::sharing(dial, Config::default(), shared.clone());
+    let (mut sender, body) = Streamed::new(1);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    let sending = tokio::spawn(async move {
+        let piece = Bytes::from_static(&[b'x'; 64 * 1024]);
+        while sender.send_data(piece.clone()).await.is_ok() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let answer = gateway.send(streamed("POST", body)).await.unwrap();
+    let _peer = closed.recv().await.unwrap();
+    // The socket is full when nothing has been taken for a while.
+    let mut last = 0;
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        match sent.load(Ordering::SeqCst) {
+            now if now == last && now > 0 => break,
+            now => last = now,
+        }
+    }
+    if reads_answer {
+        assert_eq!(text(answer).await, "ok");
+    } else {
+        drop(answer);
+    }
+    tokio::time::timeout(DEADLINE, sending)
+        .await
+        .unwrap()
+        .unwrap();
+    until(|| shared.load().connections == 0).await;
+}
+
+#[tokio::test]
+async fn an_upload_into_a_full_socket_ends_with_the_answer() {
+    upload_to_one_who_does_not_read(true).await;
+}
+
+#[tokio::test]
+async fn an_upload_into_a_full_socket_ends_when_the_answer_is_dropped() {
+    upload_to_one_who_does_not_read(false).await;
 }
