@@ -29,7 +29,7 @@ use crate::{
     Target,
     age::Ages,
     body::{Lease, RequestBody, RequestBodyError},
-    headers::{self, frame_request, frame_response, is_identity},
+    headers::{self, Coding, coding, frame_request, frame_response},
     http2::{Cause, Unanswered},
     plain_errors,
     pool::{Conn, Pool},
@@ -221,10 +221,10 @@ where
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         let is_error = parts.status.is_client_error() || parts.status.is_server_error();
-        let forms = match is_identity(&parts.headers) {
-            false => Forms::None,
-            true if is_error => Forms::All,
-            true => Forms::Raw,
+        let forms = match coding(&parts.headers) {
+            Coding::Compressed => Forms::None,
+            Coding::Plain | Coding::Unknown if is_error => Forms::All,
+            Coding::Plain | Coding::Unknown => Forms::Raw,
         };
         let scrub = rules.scrubber.map(|scrubber| (scrubber.clone(), forms));
         let body = ResponseBody::new(incoming, lease, scrub, self.config.response_idle_timeout);

@@ -10,6 +10,8 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use ruzstd::decoding::StreamingDecoder;
 
+use crate::headers::is_plain;
+
 /// The longest body that is decoded. Every request may hold one while it is read.
 pub(crate) const MOST_COMPRESSED: usize = 256 * 1024;
 /// The longest that comes of one.
@@ -68,7 +70,7 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, DecodeError> {
                 known.any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
             };
             let coding = match name {
-                _ if is(&["", "identity"]) => continue,
+                _ if is_plain(name) => continue,
                 _ if is(&["gzip", "x-gzip"]) => Coding::Gzip,
                 _ if is(&["deflate"]) => Coding::Deflate,
                 _ if is(&["br"]) => Coding::Brotli,

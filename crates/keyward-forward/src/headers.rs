@@ -15,14 +15,18 @@
 //! `Content-Length` is framing and the forwarder's: [`Forwarder::forward`](crate::Forwarder::forward) sets
 //! it from the body.
 
+mod coding;
 mod length;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
-    header::{self, ACCEPT_ENCODING, CONNECTION, HOST},
+    header::{ACCEPT_ENCODING, CONNECTION, HOST},
 };
 
-pub(crate) use self::length::{frame_request, frame_response};
+pub(crate) use self::{
+    coding::{Coding, coding, is_plain},
+    length::{frame_request, frame_response},
+};
 use crate::{
     AcceptEncoding, CdnLoop, Endpoint, Rules, Scrubber, Target,
     location::{self, RedirectOutside},
@@ -263,17 +267,6 @@ fn goes_from_response(name: &str) -> bool {
         _ => b"\0",
     };
     named.iter().any(|listed| looks_like(bytes, listed)) || begins_like(bytes, prefix)
-}
-
-/// Whether a body with these headers is as it was written: not compressed.
-pub(crate) fn is_identity(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .all(|coding| {
-            let coding = coding.as_bytes().trim_ascii();
-            coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
-        })
 }
 
 #[cfg(test)]

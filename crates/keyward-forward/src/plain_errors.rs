@@ -15,7 +15,7 @@ use http_body::Body;
 use crate::{
     BoxError, Endpoint, ForwardError, Kind, ResponseBody, Scrubber,
     decode::{self, DecodeError, MOST_COMPRESSED},
-    headers::is_identity,
+    headers::{Coding, coding},
 };
 
 /// What describes the bytes that came and not those that go on.
@@ -34,7 +34,7 @@ const OF_THE_BYTES: [HeaderName; 8] = [
 pub(crate) fn is_needed(response: &Response<ResponseBody>) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error())
-        && !is_identity(response.headers())
+        && coding(response.headers()) != Coding::Plain
         && !response.body().is_end_stream()
 }
 

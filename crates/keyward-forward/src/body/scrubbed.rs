@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     Scrubber,
-    headers::{is_identity, prepare_trailers},
+    headers::{Coding, coding, prepare_trailers},
     scrub::{Forms, ScrubStream},
 };
 
@@ -40,10 +40,10 @@ impl<B> ScrubbedBody<B> {
         scrubber: Option<&Arc<Scrubber>>,
     ) -> Self {
         let is_error = status.is_client_error() || status.is_server_error();
-        let forms = match is_identity(headers) {
-            false => Forms::None,
-            true if is_error => Forms::All,
-            true => Forms::Raw,
+        let forms = match coding(headers) {
+            Coding::Compressed => Forms::None,
+            Coding::Plain | Coding::Unknown if is_error => Forms::All,
+            Coding::Plain | Coding::Unknown => Forms::Raw,
         };
         let scrub =
             scrubber.map(|scrubber| Box::new(ScrubStream::new(Arc::clone(scrubber), forms)));

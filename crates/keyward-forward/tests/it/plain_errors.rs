@@ -106,15 +106,30 @@ async fn successes_and_requests_without_a_stored_key_are_left_as_they_are() {
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let came = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(came, body);
+}
 
-    // An identity that is spelled out is none.
-    let upstream = answering(
-        "400 Bad",
+/// Servers take the field for one about characters, and say that there is no coding.
+#[tokio::test]
+async fn a_coding_that_is_none_is_searched_as_it_is() {
+    for lines in [
         "Content-Encoding: identity\r\n",
-        b"plain".to_vec(),
-    )
-    .await;
+        "Content-Encoding: identity, Identity\r\n",
+        "Content-Encoding: UTF-8\r\n",
+        "Content-Encoding: none\r\n",
+    ] {
+        for status in ["200 OK", "400 Bad"] {
+            let body = format!("an echo: {SECRET}!");
+            let upstream = answering(status, lines, body.into_bytes()).await;
+            let gateway = Gateway::<Whole>::to(&upstream.origin);
+            let body = text(gateway.send(post("{}")).await.unwrap()).await;
+            let masked = "*".repeat(SECRET.len());
+            assert_eq!(body, format!("an echo: {masked}!"), "{status} {lines}");
+        }
+    }
+    // What nobody knows may be a compression: a success passes searched, an error does not pass.
+    let body = format!("an echo: {SECRET}!").into_bytes();
+    let upstream = answering("200 OK", "Content-Encoding: aws-chunked\r\n", body).await;
     let gateway = Gateway::<Whole>::to(&upstream.origin);
-    let response = gateway.send(post("{}")).await.unwrap();
-    assert_eq!(text(response).await, "plain");
+    let body = text(gateway.send(post("{}")).await.unwrap()).await;
+    assert!(!body.contains(SECRET), "{body}");
 }
