@@ -31,7 +31,7 @@ use crate::{
     body::{Lease, RequestBody, RequestBodyError},
     headers::{self, Coding, coding, frame_request, frame_response},
     http2::{Cause, Unanswered},
-    plain_errors,
+    plain_errors::{self, PlainErrors},
     pool::{Conn, Pool},
     retry::{self, Failure, Next},
     scrub::Forms,
@@ -52,6 +52,7 @@ pub struct Forwarder<B> {
     http1: http1::Builder,
     pool: Pool<B>,
     ages: Ages,
+    plain_errors: PlainErrors,
 }
 
 type Attempt<B> = Result<Response<Incoming>, TrySendError<Request<RequestBody<B>>>>;
@@ -79,6 +80,7 @@ where
         Self {
             pool: Pool::new(&config, shared),
             ages: Ages::new(config.max_connection_age),
+            plain_errors: PlainErrors::new(config.response_header_timeout),
             dial,
             config,
             http1,
@@ -127,7 +129,7 @@ where
         match rules.scrubber {
             // Boxed because it is rare: the future of every request would carry its room.
             Some(scrubber) if plain_errors::is_needed(&response) => {
-                Box::pin(plain_errors::make(response, scrubber, endpoint)).await
+                Box::pin(self.plain_errors.make(response, scrubber, endpoint)).await
             }
             _ => Ok(response),
         }
@@ -198,6 +200,10 @@ where
 
     pub(crate) const fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) const fn plain_errors(&self) -> &PlainErrors {
+        &self.plain_errors
     }
 
     pub(crate) fn answer(

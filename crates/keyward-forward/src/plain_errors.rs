@@ -3,7 +3,7 @@
 //!
 //! The body is read as a whole, within the caps of `decode.rs`; errors are short, and nobody streams them.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -11,6 +11,7 @@ use http::{
     header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG},
 };
 use http_body::Body;
+use tokio::sync::Semaphore;
 
 use crate::{
     BoxError, Endpoint, ForwardError, Kind, ResponseBody, Scrubber,
@@ -30,6 +31,14 @@ const OF_THE_BYTES: [HeaderName; 8] = [
     HeaderName::from_static("repr-digest"),
 ];
 
+/// What makes the errors of one forwarder plain.
+pub(crate) struct PlainErrors {
+    /// How long all of a body may take.
+    within: Duration,
+    /// One is decoded at a time: a decoder may take as much memory as many requests.
+    turn: Semaphore,
+}
+
 /// Whether the answer is one to make plain.
 pub(crate) fn is_needed(response: &Response<ResponseBody>) -> bool {
     let status = response.status();
@@ -38,34 +47,49 @@ pub(crate) fn is_needed(response: &Response<ResponseBody>) -> bool {
         && !response.body().is_end_stream()
 }
 
-/// Reads the answer's body, decodes and scrubs it, and lets the head say so.
-pub(crate) async fn make(
-    response: Response<ResponseBody>,
-    scrubber: &Scrubber,
-    endpoint: &Arc<Endpoint>,
-) -> Result<Response<ResponseBody>, ForwardError> {
-    let (mut parts, body) = response.into_parts();
-    let decoded = match read(body, endpoint).await? {
-        Some((compressed, trailers)) => {
-            decode::decode(&parts.headers, &compressed).map(|plain| (plain, trailers))
+impl PlainErrors {
+    pub(crate) const fn new(within: Duration) -> Self {
+        Self {
+            within,
+            turn: Semaphore::const_new(1),
         }
-        None => Err(DecodeError::TooLong),
-    };
-    let (plain, trailers) =
-        decoded.map_err(|error| ForwardError::because(Kind::Undecodable, endpoint, error))?;
-    for name in OF_THE_BYTES {
-        parts.headers.remove(name);
     }
-    let plain = Bytes::from(scrubber.scrub_text(&plain));
-    if trailers.is_none() {
-        parts
-            .headers
-            .insert(CONTENT_LENGTH, HeaderValue::from(plain.len()));
+
+    /// Reads the answer's body, decodes and scrubs it, and lets the head say so.
+    pub(crate) async fn make(
+        &self,
+        response: Response<ResponseBody>,
+        scrubber: &Scrubber,
+        endpoint: &Arc<Endpoint>,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
+        let (mut parts, body) = response.into_parts();
+        // The client waits for a head all the while, and pauses alone would let a body take for ever.
+        let read = tokio::time::timeout(self.within, read(body, endpoint)).await;
+        let read =
+            read.map_err(|late| ForwardError::because(Kind::HeaderTimeout, endpoint, late))??;
+        let decoded = match read {
+            Some((compressed, trailers)) => {
+                let _turn = self.turn.acquire().await;
+                decode::decode(&parts.headers, &compressed).map(|plain| (plain, trailers))
+            }
+            None => Err(DecodeError::TooLong),
+        };
+        let (plain, trailers) =
+            decoded.map_err(|error| ForwardError::because(Kind::Undecodable, endpoint, error))?;
+        for name in OF_THE_BYTES {
+            parts.headers.remove(name);
+        }
+        let plain = Bytes::from(scrubber.scrub_text(&plain));
+        if trailers.is_none() {
+            parts
+                .headers
+                .insert(CONTENT_LENGTH, HeaderValue::from(plain.len()));
+        }
+        Ok(Response::from_parts(
+            parts,
+            ResponseBody::whole(plain, trailers),
+        ))
     }
-    Ok(Response::from_parts(
-        parts,
-        ResponseBody::whole(plain, trailers),
-    ))
 }
 
 type Read = (Vec<u8>, Option<Box<HeaderMap>>);

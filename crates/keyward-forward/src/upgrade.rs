@@ -77,7 +77,7 @@ where
             let response = self.answer(response, conn, &method, &target, rules)?;
             return match rules.scrubber {
                 Some(scrubber) if plain_errors::is_needed(&response) => {
-                    plain_errors::make(response, scrubber, endpoint).await
+                    self.plain_errors().make(response, scrubber, endpoint).await
                 }
                 _ => Ok(response),
             }

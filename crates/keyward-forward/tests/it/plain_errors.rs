@@ -1,10 +1,11 @@
 //! Compressed error answers: what reaches the client is plain, and holds no credential.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use http_body_util::BodyExt;
-use keyward_forward::{Fault, Kind, Rules};
+use keyward_forward::{Config, Fault, Kind, Rules, TlsConfig};
+use tokio::io::AsyncWriteExt;
 
 use crate::support::{DEADLINE, Gateway, SECRET, Upstream, Whole, post, text};
 
@@ -132,4 +133,28 @@ async fn a_coding_that_is_none_is_searched_as_it_is() {
     let gateway = Gateway::<Whole>::to(&upstream.origin);
     let body = text(gateway.send(post("{}")).await.unwrap()).await;
     assert!(!body.contains(SECRET), "{body}");
+}
+
+/// A body that never pauses for long does not take for ever.
+#[tokio::test]
+async fn an_error_that_trickles_is_given_up() {
+    let upstream = Upstream::start(|mut peer| async move {
+        peer.read_request().await.unwrap();
+        peer.write(
+            "HTTP/1.1 500 Oops\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )
+        .await;
+        let mut every = tokio::time::interval(Duration::from_millis(20));
+        while peer.stream.write_all(b"1\r\nx\r\n").await.is_ok() {
+            every.tick().await;
+        }
+    })
+    .await;
+    let config = Config {
+        response_header_timeout: Duration::from_millis(300),
+        ..Config::default()
+    };
+    let gateway = Gateway::<Whole>::with(&upstream.origin, config, TlsConfig::default());
+    let error = gateway.send(post("{}")).await.unwrap_err();
+    assert!(error.is_timeout() && error.kind() == Kind::HeaderTimeout);
 }
