@@ -17,13 +17,16 @@ const MIB: u64 = 1024 * KIB;
 /// takes about 400 bytes.
 const BASE: u64 = 64 * MIB;
 /// A worker without traffic: its stack, its opened credentials, and the upstream connections that it keeps, 256 of
-/// about 22 KiB.
-const WORKER: u64 = 8 * MIB;
+/// about 22 KiB. And one compressed error that is being decoded: of a decoder's window only what it fills is in memory,
+/// 256 KiB for each of two codings, with a copy of it and its tables.
+const WORKER: u64 = 10 * MIB;
 /// A client connection before its first byte: two buffers of 8 KiB, its task, its timers. Measured 18 KiB.
 const CONNECTION: u64 = 24 * KIB;
 /// A request before its first byte: the upstream connection with two buffers of 8 KiB and a queue of 10 KiB, its
 /// task, headers. Measured 24 KiB.
 const REQUEST: u64 = 32 * KIB;
+/// A compressed error is held whole, decoded, until its client has read it; nothing else comes down then.
+const DECODED_ERROR: u64 = 256 * KIB;
 /// How many buffers hyper holds for one direction of a request at most: the one that it reads into, a chunk that
 /// was handed over and not taken, what waits to be written, and the chunk that went beyond the limit of that.
 const BUFFERS_PER_DIRECTION: u64 = 4;
@@ -149,8 +152,10 @@ fn connection_bytes(config: &Config, http2: Option<&Http2>) -> u64 {
 fn request_bytes(config: &Config) -> u64 {
     let upstream = buffer(config.forward.max_response_head_bytes.max(64 * 1024));
     // Up, chunks are read by the client's side and queued by the upstream's; down, the other way round.
-    let both_ways = BUFFERS_PER_DIRECTION.saturating_mul(client_buffer(config) + upstream);
-    REQUEST.saturating_add(both_ways)
+    let one_way = (BUFFERS_PER_DIRECTION / 2).saturating_mul(client_buffer(config) + upstream);
+    REQUEST
+        .saturating_add(one_way)
+        .saturating_add(one_way.max(DECODED_ERROR))
 }
 
 /// hyper has one limit for the head and for what it buffers of a body.

@@ -77,6 +77,15 @@ fn caps_are_applied_and_an_address_keeps_its_share() {
     assert_eq!(applied.listen.connections_per_address(), 100);
 }
 
+#[test]
+fn a_decoded_error_fits_into_what_is_set_aside_for_a_request() {
+    let mut config = config(Some(16));
+    config.listen.max_head_bytes = 8 * 1024;
+    let limits = Budget::from_bytes(512 * MIB).limits(&config).unwrap();
+    let up = 2 * (8 + 64) * KIB;
+    assert_eq!(limits.request_bytes, REQUEST + up + DECODED_ERROR);
+}
+
 proptest! {
     #[test]
     fn caps_never_allow_more_than_the_budget(
