@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use axum::body::Body;
 use hyper::{Request, body::Incoming, service::service_fn};
-use keyward_listen::Server;
+use keyward_listen::{ReadOn, Server};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
@@ -26,7 +26,9 @@ impl Control {
                 let source = peer.source(request.headers());
                 let peer = Peer((source, peer.address().port()).into());
                 request.extensions_mut().insert(peer);
-                router.clone().oneshot(request.map(Body::new))
+                let version = request.version();
+                let request = request.map(|body| Body::new(ReadOn::new(body, version)));
+                router.clone().oneshot(request)
             })
         });
         serving.await;

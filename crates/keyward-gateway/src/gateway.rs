@@ -10,6 +10,7 @@ use http::HeaderName;
 use http_body::Body;
 use hyper::body::Incoming;
 use keyward_forward::{BoxError, Dial, Endpoint, EndpointError, Shared, StripList};
+use keyward_listen::ReadOn;
 use keyward_providers::{Provider, Upstream, all_credential_headers};
 use keyward_registry::{InUse, Registry};
 use rustc_hash::FxHashMap;
@@ -28,7 +29,7 @@ pub struct Gateway {
     registry: Arc<Registry>,
     dial: Arc<dyn Dial>,
     /// The workers' connections to upstreams that speak HTTP/2, and how many any upstream may have.
-    upstreams: Shared<Incoming>,
+    upstreams: Shared<ReadOn<Incoming>>,
     config: Config,
     providers: Providers,
     loop_mark: LoopMark,
@@ -147,7 +148,7 @@ impl Gateway {
         &self.loop_mark
     }
 
-    pub(crate) const fn upstreams(&self) -> &Shared<Incoming> {
+    pub(crate) const fn upstreams(&self) -> &Shared<ReadOn<Incoming>> {
         &self.upstreams
     }
 

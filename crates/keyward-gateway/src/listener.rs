@@ -16,7 +16,7 @@ use std::{
 };
 
 use hyper::{Request, body::Incoming, service::service_fn};
-use keyward_listen::{Accepted, Acceptor, Drain, Server};
+use keyward_listen::{Accepted, Acceptor, Drain, ReadOn, Server};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -156,7 +156,7 @@ fn start_worker(
 
 /// Serves what is handed over, until it is cut.
 async fn work(
-    worker: &Arc<Worker<Incoming>>,
+    worker: &Arc<Worker<ReadOn<Incoming>>>,
     mut connections: mpsc::UnboundedReceiver<Accepted>,
     server: &Server,
     cut: &CancellationToken,
@@ -175,7 +175,7 @@ async fn work(
     }
 }
 
-fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<Incoming>>) {
+fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<ReadOn<Incoming>>>) {
     // Tracked by the drain, and cut with the runtime.
     tokio::spawn(async move {
         server
@@ -183,6 +183,8 @@ fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<Incoming>>) {
                 service_fn(move |request: Request<Incoming>| {
                     let worker = Arc::clone(&worker);
                     let source = peer.source(request.headers());
+                    let version = request.version();
+                    let request = request.map(|body| ReadOn::new(body, version));
                     async move { Ok::<_, Infallible>(worker.answer(request, source).await) }
                 })
             })

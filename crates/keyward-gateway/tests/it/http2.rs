@@ -8,7 +8,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyward_gateway::Config;
-use keyward_testing::Behaviour;
+use keyward_testing::{
+    Behaviour,
+    http2::{Connection, block, flag, frame, kind},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -151,6 +154,42 @@ async fn refusals_are_those_of_http1() {
     let many = (0..101).fold(models(), |builder, n| builder.header(format!("x-{n}"), "1"));
     assert_eq!(status(many).await, 431);
     assert_eq!(running.provider.count(), 1);
+    running.stop().await;
+}
+
+/// A client may throw an answer away when its stream is reset before it has sent its body; curl 7.88 does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_before_the_body_came_is_followed_by_no_reset() {
+    let running = start().await;
+    let mut connection = Connection::open(running.addr).await.unwrap();
+    let path = running.path("openai/chat/completions");
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path.as_str()),
+        (":authority", "a"),
+    ];
+    let head = frame(kind::HEADERS, flag::END_HEADERS, 1, &block(&fields));
+    connection.send(&head).await.unwrap();
+    let refused = connection.outcome(1).await;
+    assert_eq!(refused.status, Some(401));
+    assert_eq!((refused.is_complete, refused.reset), (true, None));
+
+    let rest = frame(kind::DATA, flag::END_STREAM, 1, CHAT);
+    let ping = frame(kind::PING, 0, 0, b"was that");
+    connection.send(&[rest, ping].concat()).await.unwrap();
+    let watched = connection.watch(1, b"was that", false).await;
+    assert!(watched.resets.is_empty(), "{:?}", watched.resets);
+    assert!(!watched.outcome.is_closed);
+
+    // Who sends for ever is not listened to for ever.
+    let head = frame(kind::HEADERS, flag::END_HEADERS, 3, &block(&fields));
+    connection.send(&head).await.unwrap();
+    assert_eq!(connection.outcome(3).await.status, Some(401));
+    let piece = frame(kind::DATA, 0, 3, &[b' '; 16 * 1024]);
+    connection.send(&piece.repeat(8)).await.unwrap();
+    let reset = connection.outcome(3).await.reset;
+    assert_eq!(reset, Some(0), "NO_ERROR: the answer stands");
     running.stop().await;
 }
 
