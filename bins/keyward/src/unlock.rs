@@ -72,7 +72,7 @@ fn passphrase(state: &SealState) -> Result<Key, Failure> {
     Err(Failure::unreachable("the vault stays sealed")
         .because("nothing that opens it is named")
         .help(if has_passphrase {
-            "name a file with the passphrase in KEYWARD_PASSPHRASE_FILE, or a file descriptor in KEYWARD_PASSPHRASE_FD"
+            "name a file with the passphrase in KEYWARD_PASSPHRASE_FILE, or a file descriptor in KEYWARD_PASSPHRASE_FD; or the key file in `[seal] key_file`, or the command in `[seal] command`"
         } else {
             "name the key file in `[seal] key_file`, or the command in `[seal] command`"
         }))

@@ -148,7 +148,7 @@ impl Opens {
             return Ok(Self::Command);
         }
         Err(Failure::usage("nothing is named that shall open the vault")
-            .help("name a key file with --key-file PATH, or add --passphrase"))
+            .help("name a key file with --key-file PATH or `[seal] key_file`, or a command with `[seal] command`, or add --passphrase"))
     }
 
     async fn key(self, config: &Config) -> Result<Key, Failure> {

@@ -1,6 +1,6 @@
 //! Where in a file something is wrong, and what was probably meant.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use keyward_providers::Catalogue;
 use toml::de::{DeTable, DeValue, Error};
@@ -14,11 +14,23 @@ use crate::failure::Failure;
 /// What the parser refuses, with its place.
 pub(super) fn refuse(text: &str, file: &Path, error: &Error) -> Failure {
     let message = error.message().trim_end().replace('\n', ", ");
+    let help = what_instead(&message);
     let failure = what(file).because(message);
-    match error.span() {
+    let failure = match error.span() {
         Some(span) => failure.at(place(text, file, span.start)),
         None => failure.at(file.display().to_string()),
+    };
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
     }
+}
+
+/// What to write instead of what is wrong, where the parser's words do not say so.
+fn what_instead(message: &str) -> Option<&'static str> {
+    let no_address = "".parse::<SocketAddr>().err()?;
+    (message == no_address.to_string())
+        .then_some("write an IP address and a port, such as 127.0.0.1:8787, not a host name")
 }
 
 /// Checks that every key is known.

@@ -168,6 +168,10 @@ fn a_configuration_that_cannot_be_used_stops_the_start() {
             ["keyward.toml:2:11", "cannot use"],
         ),
         (
+            "[gateway]\nlisten = \"localhost:8787\"\n",
+            ["keyward.toml:2:10", "an IP address and a port"],
+        ),
+        (
             "[tls]\nextra_ca_files = [\"missing.pem\"]\n",
             ["cannot read", "missing.pem"],
         ),

@@ -146,7 +146,8 @@ fn a_passphrase_opens_the_vault_and_a_wrong_one_does_not() {
     with(&init, "right").ok();
     let serve_args = ["serve", "--config", "keyward.toml"];
     with(&serve_args, "wrong").failed(3, &["stays sealed", "passphrase"]);
-    run(directory.path(), &serve_args).failed(3, &["KEYWARD_PASSPHRASE_FILE"]);
+    let ways = ["KEYWARD_PASSPHRASE_FILE", "`[seal] key_file`"];
+    run(directory.path(), &serve_args).failed(3, &ways);
     let (server, _url) = serve(directory.path(), &[("KEYWARD_PASSPHRASE_FILE", "right")]);
     server.stop();
 }

@@ -63,7 +63,8 @@ fn init_wants_to_know_what_opens_the_vault() {
         "--token-out",
         "token",
     ];
-    run(directory.path(), &base).failed(2, &["--key-file PATH", "--passphrase"]);
+    let ways = ["--key-file PATH", "`[seal] command`", "--passphrase"];
+    run(directory.path(), &base).failed(2, &ways);
     let beside = [&base[..], &["--key-file", "data/key"]].concat();
     run(directory.path(), &beside).failed(1, &["lies in the data directory"]);
     let passphrase = [&base[..], &["--passphrase"]].concat();
