@@ -4,8 +4,7 @@
 //! more, and instructions stay. A subject runs twice, with different numbers of requests of the job that
 //! `cargo xtask pairs` sends; the difference of the two counts is what the requests between them cost, without the
 //! start. Only the thread that serves counts: starting and background work on other threads depend on the clock,
-//! and valgrind stretches it. Both revisions are built in one go into one target directory, so that they share every dependency that did
-//! not change.
+//! and valgrind stretches it. Both revisions are built in one go, each into a directory of its own.
 //!
 //! Valgrind has no SHA instructions: digests are computed in software there, and count for more than they cost.
 
@@ -107,7 +106,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Instru
         subjects.push(Counted {
             name: format!("keyward at {}", options.against),
             stem: "before",
-            program: revision.build(&directory)?,
+            program: revision.build()?,
             kind: Kind::Keyward,
         });
     }

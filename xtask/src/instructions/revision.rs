@@ -1,7 +1,6 @@
 //! An earlier revision, checked out and built beside this tree.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,13 +11,12 @@ use crate::{
     workspace::Workspace,
 };
 
-/// A checkout of a revision below the directory of build output, which it shares with this tree.
+/// A checkout of a revision below the directory of build output, with build output of its own.
 ///
 /// It stays there, so that another run builds nothing again; `git worktree prune` forgets it once it is deleted.
 #[derive(Debug)]
 pub(crate) struct Revision {
     checkout: Workspace,
-    commit: String,
 }
 
 impl Revision {
@@ -41,30 +39,24 @@ impl Revision {
             process::output(add.arg(&root).arg(&commit))?;
         }
         Ok(Self {
-            checkout: Workspace::checkout(root, workspace.target().to_owned()),
-            commit,
+            // Of its own: cargo names what it builds by paths below the workspace, and takes the crates of one checkout
+            // for those of the other.
+            checkout: Workspace::checkout(root.clone(), root.join("target")),
         })
     }
 
-    /// Builds its `keyward` and sets the program aside: the next build takes its place.
-    pub(crate) fn build(&self, directory: &Path) -> Result<PathBuf, InstructionsError> {
-        build_keyward(&self.checkout)?;
-        let aside = directory.join(format!("keyward-{}", self.commit));
-        fs::copy(self.checkout.release_binary("keyward"), &aside)
-            .map_err(InstructionsError::Directory)?;
-        Ok(aside)
+    /// Builds its `keyward`.
+    pub(crate) fn build(&self) -> Result<PathBuf, ProcessError> {
+        process::run(&mut self.checkout.cargo([
+            "build",
+            "--release",
+            "--quiet",
+            "--locked",
+            "-p",
+            "keyward",
+        ]))?;
+        Ok(self.checkout.release_binary("keyward"))
     }
-}
-
-fn build_keyward(checkout: &Workspace) -> Result<(), ProcessError> {
-    process::run(&mut checkout.cargo([
-        "build",
-        "--release",
-        "--quiet",
-        "--locked",
-        "-p",
-        "keyward",
-    ]))
 }
 
 fn git(workspace: &Workspace) -> Command {
