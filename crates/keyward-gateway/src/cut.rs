@@ -7,7 +7,7 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -233,12 +233,12 @@ impl Watch {
         poll_fn(|context| self.poll_revoked(context)).await
     }
 
-    /// What comes of `work`, unless the request is cut before.
+    /// What comes of `work`, unless the request is cut before. Pinned by the caller: a future that is handed over
+    /// has room in both, and is copied from one to the other.
     pub(crate) async fn unless_revoked<T>(
         &mut self,
-        work: impl Future<Output = T>,
+        mut work: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Revoked> {
-        let mut work = pin!(work);
         poll_fn(|context| match work.as_mut().poll(context) {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending => self.poll_revoked(context).map(Err),

@@ -185,7 +185,11 @@ fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<ReadOn<Incoming>
                     let source = peer.source(request.headers());
                     let version = request.version();
                     let request = request.map(|body| ReadOn::new(body, version));
-                    async move { Ok::<_, Infallible>(worker.answer(request, source).await) }
+                    async move {
+                        // Boxed for as long as a request takes to its answer's head: hyper keeps room for the
+                        // future itself as long as the connection, and copies it on its way there.
+                        Ok::<_, Infallible>(Box::pin(worker.answer(request, source)).await)
+                    }
                 })
             })
             .await;

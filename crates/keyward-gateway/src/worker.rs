@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -153,7 +154,7 @@ where
     ) -> Result<Response<AnswerBody>, Refusal> {
         let rules = self.rules(&mut request, plan, path);
         let target = plan.target.clone();
-        let forwarding = self.forwarder.forward(request, target, rules);
+        let forwarding = pin!(self.forwarder.forward(request, target, rules));
         match watch.unless_revoked(forwarding).await? {
             Ok(response) => Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot))),
             Err(error) => Err(Refusal::from_forward(&error)),
@@ -177,7 +178,7 @@ where
         }
         let rules = self.rules(&mut request, plan, path);
         let target = plan.target.clone();
-        let switching = self.forwarder.upgrade(request, &handshake, target, rules);
+        let switching = pin!(self.forwarder.upgrade(request, &handshake, target, rules));
         let switch = watch
             .unless_revoked(switching)
             .await?
