@@ -231,6 +231,7 @@ pub(super) fn sample(field: &Field) -> Value {
     match (field.kind, field.name) {
         (Kind::Text, "listen") => "127.0.0.1:0".into(),
         (Kind::Text, "format") => "json".into(),
+        (Kind::Text, "memory_budget") => "64 MiB".into(),
         (Kind::Texts, "proxy_protocol_from" | "trusted_proxies") => vec!["10.0.0.0/8"].into(),
         (Kind::Text | Kind::Path, _) => "x".into(),
         (Kind::Number, _) => 1.into(),
