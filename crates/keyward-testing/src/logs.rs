@@ -11,14 +11,24 @@ use std::{
 };
 
 use tracing::Subscriber;
-use tracing_subscriber::{filter::LevelFilter, fmt::format::FmtSpan, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{LevelFilter, filter_fn},
+    fmt::format::FmtSpan,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::outputs::{configured_sweep_dir, new_file};
 
 static INSTALLED: OnceLock<LogCapture> = OnceLock::new();
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps every event and every span of every target, at trace level, in memory.
+/// The WebSocket library that the tests' own clients and providers are made of. It logs whole handshakes and frames,
+/// with the keys that those have every right to; Keyward is built without it.
+const TESTS_OWN: &str = "tungstenite";
+
+/// Keeps every event and every span of every target, at trace level, in memory; but for the tests' own WebSocket
+/// clients and providers.
 ///
 /// When `KEYWARD_SWEEP_DIR` is set, the lines also go to a file there. Clones share the lines.
 #[derive(Clone)]
@@ -87,6 +97,9 @@ impl LogCapture {
             .with_ansi(false)
             .with_writer(move || Writer(Arc::clone(&lines)))
             .finish()
+            .with(filter_fn(|metadata| {
+                !metadata.target().starts_with(TESTS_OWN)
+            }))
     }
 
     /// Everything captured so far.
