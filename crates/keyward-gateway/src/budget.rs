@@ -1,6 +1,6 @@
 //! From one number of bytes to the caps that keep the data plane below it.
 //!
-//! Pure arithmetic over the configuration; docs/performance.md gives the formula for operators. It counts what each
+//! Pure arithmetic over the configuration; docs/configuration.md gives the formula for operators. It counts what each
 //! connection and each request can make the process hold at most, whatever clients and providers do. Typical use is
 //! far below: an open stream of events takes about 30 KiB.
 
