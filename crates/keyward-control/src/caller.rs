@@ -25,7 +25,8 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     entry: Arc<Entry>,
-    source: IpAddr,
+    /// None: nothing is known of where the request comes from, and the token is good anywhere.
+    source: Option<IpAddr>,
 }
 
 impl Caller {
@@ -69,13 +70,13 @@ impl Caller {
         let text = TokenText::parse(token.trim_ascii()).ok()?;
         let entry = snapshot.tokens().find(&text.digest())?;
         let grant = &entry.record.grant;
-        let source = match peer {
-            Some(Peer(address)) => address.ip(),
+        let source = peer.map(|Peer(address)| address.ip().to_canonical());
+        let is_from_there = match source {
+            Some(source) => grant.networks.allows(source),
             // Nothing is known of where the request comes from, so only a token that is good anywhere is.
-            None if grant.networks == Networks::default() => Ipv4Addr::UNSPECIFIED.into(),
-            None => return None,
+            None => grant.networks == Networks::default(),
         };
-        let is_good = entry.record.kind == Kind::Api && grant.networks.allows(source);
+        let is_good = entry.record.kind == Kind::Api && is_from_there;
         is_good.then(|| Self {
             entry: Arc::clone(entry),
             source,
@@ -93,7 +94,7 @@ impl Caller {
         let ask = ManageAsk {
             account,
             permission,
-            source: self.source,
+            source: self.source.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
         };
         match decide_manage_at(self.entry.record.kind, self.grant(), &ask, place, now) {
             Decision::Allow => Ok(()),
@@ -126,7 +127,10 @@ impl Caller {
     }
 
     pub(crate) fn actor(&self) -> Actor {
-        Actor::Token(self.entry.record.id)
+        Actor::Token {
+            id: self.entry.record.id,
+            source: self.source,
+        }
     }
 
     pub(crate) fn status(&self, now: SystemTime) -> Status {

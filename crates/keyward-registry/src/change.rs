@@ -1,12 +1,10 @@
 //! What a write consists of: changes, and the line that says who made them.
 
-use std::{fmt, time::SystemTime};
-
 use keyward_auth::TokenId;
 use keyward_secret::AccountId;
 use keyward_vault::SecretId;
 
-use crate::{AccountRecord, GatewayId, GatewayRecord, ProviderKeyId, ProviderKeyRecord};
+use crate::{AccountRecord, AuditLine, GatewayId, GatewayRecord, ProviderKeyId, ProviderKeyRecord};
 
 /// One change of one row. Parts return them as values; the store carries them out.
 #[derive(Clone, Debug)]
@@ -109,38 +107,6 @@ impl Subject {
             _ => return None,
         })
     }
-}
-
-/// Who made a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Actor {
-    /// The holder of an API token.
-    Token(TokenId),
-    /// A command on the machine itself, such as `vault init`.
-    Command(&'static str),
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Token(id) => write!(f, "token {id}"),
-            Self::Command(name) => write!(f, "command {name}"),
-        }
-    }
-}
-
-/// One line of the audit log: who did what to what, and when. Never holds a secret.
-#[derive(Clone, Debug)]
-pub struct AuditLine {
-    /// When.
-    pub at: SystemTime,
-    /// Who.
-    pub actor: Actor,
-    /// What was done, such as `provider_key.rotate`.
-    pub action: &'static str,
-    /// To what.
-    pub subject: Subject,
 }
 
 /// Changes that happen together or not at all, and the line that tells of them.

@@ -59,6 +59,7 @@
 //! - `testing` (off): [`testing`] has a store in memory, and the contract suite that every store should run.
 
 mod account;
+mod audit;
 mod change;
 mod error;
 mod gateway;
@@ -75,7 +76,8 @@ mod store;
 pub mod testing;
 
 pub use account::AccountRecord;
-pub use change::{Actor, AuditLine, Batch, Change, Subject};
+pub use audit::{Actor, AuditLine, AuditResult, RefusedAttempt};
+pub use change::{Batch, Change, Subject};
 pub use error::{ChangeError, Refusal};
 pub use gateway::{Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique};
 pub use id::{Alias, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug};
@@ -83,6 +85,6 @@ pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
 pub use registry::{KeyEdit, KeySource, NewProviderKey, NewTokenRequest, Registry, TokenMinted};
-pub use row_mac::{RowAuthenticator, RowMac};
+pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
 pub use snapshot::{Account, CurrentValue, Gateway, ProviderKey, Snapshot, SnapshotReader};
 pub use store::{BoxFuture, Feed, KeyLastUsed, Loaded, RegistryStore, Row, StoreError, Tampered};

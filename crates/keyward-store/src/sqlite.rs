@@ -19,7 +19,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::Mutex;
 
 use crate::{
-    audit::Chain,
+    audit::{self, Chain, Read},
     checkpoint::{self, Checkpointer},
     connect,
     failure::Failure,
@@ -107,23 +107,26 @@ impl SqliteStore {
     }
 
     async fn check_audit(&self) -> Result<AuditVerdict, Failure> {
-        const PAGE: i64 = 1_000;
         let mut transaction = self.read().await?;
-        let mut previous = [0; 32];
+        let mut previous = vec![0; 32];
         let mut seq = 0_i64;
         loop {
-            let rows = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
-                .bind(seq)
-                .bind(PAGE)
-                .fetch_all(&mut *transaction)
-                .await?;
-            if rows.is_empty() {
+            let lines = audit::read_after(&mut transaction, seq).await?;
+            if lines.is_empty() {
                 let lines = seq.cast_unsigned();
                 return Ok(AuditVerdict::Whole { lines });
             }
-            for row in &rows {
+            for line in lines {
                 seq = seq.saturating_add(1);
-                match self.door.chain.verify(row, seq, &previous) {
+                let genuine = match line {
+                    Read::Link(link) => {
+                        let is_next = link.seq == seq && link.previous == previous;
+                        let is_genuine = link.is_whole() && self.door.chain.is_genuine(&link);
+                        (is_next && is_genuine).then_some(link.hash)
+                    }
+                    Read::Unreadable => None,
+                };
+                match genuine {
                     Some(hash) => previous = hash,
                     None => {
                         let seq = seq.cast_unsigned();

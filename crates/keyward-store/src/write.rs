@@ -5,7 +5,7 @@ use keyward_vault::SealState;
 use sqlx::{SqlitePool, sqlite::SqliteConnection};
 
 use crate::{
-    audit::{Chain, Line, RowsDigest},
+    audit::{Chain, Line, RowEntry},
     checkpoint::Checkpointer,
     failure::Failure,
     seal,
@@ -37,15 +37,20 @@ impl Door {
         let _after = destroys.then(|| CheckpointAfter(&self.checkpointer));
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let revision = next_revision(&mut transaction).await?;
-        let mut rows = RowsDigest::default();
+        let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
+            if let Change::PutProviderKey(key) = change {
+                let cleared =
+                    provider_keys::clear_place(&mut transaction, &self.authenticator, key).await?;
+                let account = key.account.to_string();
+                rows.extend(cleared.map(|id| RowEntry::removed("provider_key", account, id)));
+            }
             let mac = self.carry_out(&mut transaction, change, revision).await?;
-            let subject = change.subject();
-            rows.add(&subject, mac.as_deref());
-            feed(&mut transaction, &subject, revision).await?;
+            rows.push(RowEntry::of(change, revision, mac.as_deref()));
+            feed(&mut transaction, &change.subject(), revision).await?;
         }
         self.chain
-            .append(&mut transaction, line, revision, rows)
+            .append(&mut transaction, line, revision, &rows)
             .await?;
         transaction.commit().await?;
         Ok(revision.cast_unsigned())
@@ -63,13 +68,8 @@ impl Door {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let revision = next_revision(&mut transaction).await?;
         seal::save(&mut transaction, state, expected).await?;
-        let mut rows = RowsDigest::default();
-        rows.add_bytes(&state.keyring);
-        for slot in &state.slots {
-            rows.add_bytes(&slot.to_bytes());
-        }
         self.chain
-            .append(&mut transaction, line, revision, rows)
+            .append(&mut transaction, line, revision, &[RowEntry::seal(state)])
             .await?;
         Ok(transaction.commit().await?)
     }

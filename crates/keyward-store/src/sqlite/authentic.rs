@@ -1,12 +1,12 @@
 //! Rows are believed only with their authentication code.
 
-use keyward_registry::{RowAuthenticator, RowMac, Tampered};
+use keyward_registry::{DecidingRow, RowAuthenticator, RowMac, Tampered};
 use sqlx::sqlite::SqliteRow;
 
 use crate::{column::Columns, failure::Failure};
 
 /// A row that decides, as it stands in its table.
-pub(crate) trait StoredRow: Sized {
+pub(crate) trait StoredRow: DecidingRow + Sized {
     /// The kind, for reports.
     const KIND: &'static str;
 
@@ -38,7 +38,7 @@ pub(crate) fn authentic<R: StoredRow>(
         record.verify(keys, revision, &mac).then_some(record)
     };
     checked().ok_or_else(|| Tampered {
-        kind: R::KIND,
+        kind: <R as StoredRow>::KIND,
         id: R::label(columns),
     })
 }

@@ -52,7 +52,7 @@ impl StoredRow for ProviderKeyRecord {
     }
 }
 
-/// Makes or replaces the key. A conflict where another key has its place, or another account its id. What is
+/// Makes or replaces the key, in a place that was [cleared](clear_place). A conflict where another key has its place, or another account its id. What is
 /// measured of it stays.
 pub(crate) async fn put(
     connection: &mut SqliteConnection,
@@ -60,7 +60,6 @@ pub(crate) async fn put(
     record: &ProviderKeyRecord,
     revision: i64,
 ) -> Result<Vec<u8>, Failure> {
-    clear_place(connection, keys, record).await?;
     let mac = seal_row(record, keys, revision)?;
     let done = sqlx::query(
         "INSERT INTO provider_keys (id, account, gateway, provider, alias, secret, default_config,
@@ -103,12 +102,13 @@ pub(crate) async fn put(
     Ok(mac)
 }
 
-/// A row that is not honoured is absent, so it must not keep its place from a key that is made anew.
-async fn clear_place(
+/// A row that is not honoured is absent, so it must not keep its place from a key that is made anew. Returns the
+/// id of a row that was removed.
+pub(crate) async fn clear_place(
     connection: &mut SqliteConnection,
     keys: &RowAuthenticator,
     record: &ProviderKeyRecord,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let row = sqlx::query(
         "SELECT * FROM provider_keys
          WHERE account = $1 AND gateway = $2 AND provider = $3 AND alias = $4 AND id <> $5",
@@ -120,15 +120,15 @@ async fn clear_place(
     .bind(record.id.to_string())
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(row) = row
-        && honoured::<ProviderKeyRecord>(&row, keys).is_none()
-    {
-        sqlx::query("DELETE FROM provider_keys WHERE id = $1")
-            .bind(ProviderKeyRecord::label(Columns(&row)))
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
+    let spoilt = row.filter(|row| honoured::<ProviderKeyRecord>(row, keys).is_none());
+    let Some(id) = spoilt.map(|row| ProviderKeyRecord::label(Columns(&row))) else {
+        return Ok(None);
+    };
+    sqlx::query("DELETE FROM provider_keys WHERE id = $1")
+        .bind(&id)
+        .execute(connection)
+        .await?;
+    Ok(Some(id))
 }
 
 pub(crate) async fn delete(

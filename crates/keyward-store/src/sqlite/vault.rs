@@ -1,6 +1,6 @@
 //! What the vault needs of a store.
 
-use keyward_registry::{Change, Subject};
+use keyward_registry::{Actor, Change};
 use keyward_secret::AccountId;
 use keyward_vault::{
     BoxFuture, SealState, SecretId, SecretRecord, StoreError, VaultStore, VersionRecord,
@@ -36,18 +36,14 @@ impl SqliteStore {
     pub(super) async fn apply_plain(
         &self,
         changes: Vec<Change>,
-        actor: &str,
+        actor: &'static str,
         action: &str,
     ) -> Result<(), Failure> {
         let Some(subject) = changes.first().map(Change::subject) else {
             return Ok(());
         };
-        let line = Self::line(actor, action, &subject);
+        let line = Line::about(Self::now(), &Actor::Command(actor), action, &subject);
         self.door.commit(&changes, &line).await.map(drop)
-    }
-
-    fn line(actor: &str, action: &str, subject: &Subject) -> Line {
-        Line::about(Self::now(), format!("command {actor}"), action, subject)
     }
 }
 
@@ -68,8 +64,8 @@ impl VaultStore for SqliteStore {
         expected: Option<u64>,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let actor = "command vault".to_owned();
-            let line = Line::about_vault(Self::now(), actor, "vault.seal", state.vault);
+            let actor = Actor::Command("vault");
+            let line = Line::about_vault(Self::now(), &actor, "vault.seal", state.vault);
             self.door
                 .save_seal(&state, expected, &line)
                 .await

@@ -7,6 +7,8 @@ mod erased;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod older_lines;
+#[cfg(test)]
 mod opened;
 #[cfg(test)]
 mod support;

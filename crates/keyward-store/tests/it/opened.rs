@@ -159,7 +159,7 @@ async fn damaged_pages_and_a_cut_file_are_noticed() {
 async fn a_newer_schema_is_named_and_left_alone() {
     let (directory, path) = written().await;
     let mut connection = stranger(&path).await;
-    sqlx::query("PRAGMA user_version = 7")
+    sqlx::query("PRAGMA user_version = 70")
         .execute(&mut connection)
         .await
         .unwrap();
@@ -168,7 +168,7 @@ async fn a_newer_schema_is_named_and_left_alone() {
     assert!(error.is_newer(), "{error:?}");
     let sentence = error.to_string();
     assert!(
-        sentence.contains("schema 7") && sentence.contains("up to 1"),
+        sentence.contains("schema 70") && sentence.contains("up to 4"),
         "{sentence}"
     );
     drop(directory);
