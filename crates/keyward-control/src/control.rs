@@ -1,6 +1,9 @@
 //! From a request to a handler and back: the checks that every request passes.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use axum::{
     Router,
@@ -9,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on},
 };
+use bytes::Bytes;
 use http::{
     HeaderValue, Method,
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
@@ -26,6 +30,7 @@ use crate::{
     caller::Caller,
     envelope::{Problem, Reply},
     host::{self, AllowedHosts, HostFault},
+    openapi,
     route::{Access, ROUTES, Route},
 };
 
@@ -36,6 +41,8 @@ pub struct Control(Arc<Shared>);
 struct Shared {
     surroundings: Surroundings,
     hosts: AllowedHosts,
+    /// The description of the API, written when it is asked for first.
+    description: OnceLock<Bytes>,
 }
 
 /// A route that needs a token, as [`Control::routes`] lists it.
@@ -57,6 +64,7 @@ impl Control {
     pub fn new(registry: Arc<Registry>, config: Config) -> Self {
         Self(Arc::new(Shared {
             hosts: AllowedHosts::new(&config.allowed_hosts),
+            description: OnceLock::new(),
             surroundings: Surroundings {
                 registry,
                 config: Arc::new(config),
@@ -88,7 +96,8 @@ impl Control {
                 "/readyz",
                 get(async |State(shared): State<Arc<Shared>>| health::ready(shared.config())),
             )
-            .route("/metrics", get(metrics));
+            .route("/metrics", get(metrics))
+            .route(openapi::PATH, get(description));
         for route in ROUTES {
             let handler = move |State(shared): State<Arc<Shared>>, request: Request| {
                 respond(route, shared, request)
@@ -234,6 +243,17 @@ async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Result<
         )?;
     }
     Ok(health::metrics(render()))
+}
+
+/// The description of the API. It tells of no account, so that anyone may read it.
+async fn description(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    if let Some(written) = shared.description.get() {
+        return Ok(health::description(written.clone()));
+    }
+    let text = openapi::text(&shared.config().version)
+        .map_err(|error| Problem::internal("describe the API", &error))?;
+    let written = shared.description.get_or_init(|| text.into());
+    Ok(health::description(written.clone()))
 }
 
 /// The one place where the control plane reads the clock: once per request.

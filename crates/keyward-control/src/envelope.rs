@@ -2,6 +2,8 @@
 //!
 //! Shapes and codes: wire-spec §4.0.
 
+pub(crate) mod schema;
+
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use axum::{
@@ -14,6 +16,7 @@ use http::{
 };
 use keyward_registry::{ChangeError, Refusal, StoreError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::erased::Buffer;
 
@@ -34,17 +37,22 @@ const FAILED: u32 = 10001;
 pub(crate) struct Reply(Buffer);
 
 /// How a list is cut into pages.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct ResultInfo {
+    /// Which page this is, from 1.
     pub(crate) page: usize,
+    /// How many items a full page has.
     pub(crate) per_page: usize,
+    /// How many items this page has.
     pub(crate) count: usize,
+    /// How many items all pages have.
     pub(crate) total_count: usize,
+    /// How many pages there are.
     pub(crate) total_pages: usize,
 }
 
 /// A remark beside a result.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Message {
     code: u32,
     message: &'static str,
@@ -62,10 +70,14 @@ struct Envelope<'a, T> {
     result_info: Option<ResultInfo>,
 }
 
-#[derive(Serialize)]
+/// Why a request was not carried out.
+#[derive(Serialize, ToSchema)]
 struct Fault<'a> {
+    /// What kind of fault it is.
     code: u32,
+    /// What is wrong and, where it is not plain, what to do.
     message: &'a str,
+    /// The field that is not acceptable.
     #[serde(skip_serializing_if = "<[Step]>::is_empty")]
     path: &'a [Step],
 }
@@ -128,9 +140,10 @@ fn json(status: StatusCode, content: Buffer) -> Response {
 }
 
 /// One step on the way to a field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Step {
+    #[schema(value_type = String)]
     Name(Cow<'static, str>),
     Index(usize),
 }

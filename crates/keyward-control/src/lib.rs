@@ -3,7 +3,8 @@
 //! - [`Control`] joins a [`Registry`](keyward_registry::Registry) with a [`Config`];
 //!   [`Control::serve`] runs it on a listener, [`Control::router`] hands it to a host with its own.
 //! - [`Control::routes`] lists every route with the permission it needs. The routes are one table: a line
-//!   without an access cannot be written, and no handler can be called but through a line.
+//!   without an access and a description cannot be written, and no handler can be called but through a line.
+//! - `GET /client/v4/openapi.json` describes them in OpenAPI 3.1, made from the same table; anyone may read it.
 //!
 //! What every request passes, in this order: the host it names (a web page cannot reach the control plane by
 //! a name of its own), no write from a web page, an API token in `Authorization: Bearer` (nothing else
@@ -44,6 +45,7 @@ mod erased;
 mod host;
 mod moment;
 mod object;
+mod openapi;
 mod page;
 mod route;
 mod serve;

@@ -1,9 +1,23 @@
 //! Lists cut into pages.
 
+use utoipa::IntoParams;
+
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, ResultInfo},
 };
+
+/// Which page of a list is asked for, as the description of the API tells it.
+#[derive(IntoParams)]
+#[expect(dead_code, reason = "describes the query, which is read name by name")]
+pub(crate) struct PageQuery {
+    /// Which page, from 1. One past the end is empty.
+    #[param(minimum = 1, default = 1, required = false)]
+    page: u64,
+    /// How many items a page has.
+    #[param(minimum = 1, maximum = 100, default = 20, required = false)]
+    per_page: u64,
+}
 
 const DEFAULT_PER_PAGE: usize = 20;
 

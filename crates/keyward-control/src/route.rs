@@ -1,11 +1,13 @@
-//! The table of routes. A line without an access cannot be written, and nothing calls a handler but a line.
+//! The table of routes. A line without an access or a description cannot be written, and nothing calls a handler
+//! but a line.
 
 use http::Method;
 use keyward_auth::Permission;
 
 use crate::{
-    api::{accounts, gateways, provider_configs, tokens},
+    api::{accounts, gateways, in_use::UnderWayQuery, provider_configs, tokens},
     call::{Call, Outcome},
+    openapi::Description,
 };
 
 /// Who may use a route.
@@ -42,6 +44,8 @@ pub(crate) struct Route {
     /// What the metrics and the log call it.
     pub(crate) name: &'static str,
     pub(crate) handler: fn(Call) -> Outcome,
+    /// What it takes and gives.
+    pub(crate) describe: fn() -> Description,
 }
 
 impl Route {
@@ -50,8 +54,9 @@ impl Route {
         path: &'static str,
         access: Access,
         handler: fn(Call) -> Outcome,
+        describe: fn() -> Description,
     ) -> Self {
-        Self::new(Method::GET, name, path, access, handler)
+        Self::new(Method::GET, name, path, access, handler, describe)
     }
 
     const fn new(
@@ -60,6 +65,7 @@ impl Route {
         path: &'static str,
         access: Access,
         handler: fn(Call) -> Outcome,
+        describe: fn() -> Description,
     ) -> Self {
         Self {
             method,
@@ -67,6 +73,7 @@ impl Route {
             access,
             name,
             handler,
+            describe,
         }
     }
 }
@@ -92,6 +99,7 @@ pub(crate) static ROUTES: &[Route] = &[
         GATEWAYS,
         may(Permission::AiGatewayRead, Place::Account),
         |call| Box::pin(async move { gateways::list(&call) }),
+        || Description::page::<gateways::Body>("Lists gateways").query::<gateways::ListQuery>(),
     ),
     Route::new(
         Method::POST,
@@ -99,12 +107,14 @@ pub(crate) static ROUTES: &[Route] = &[
         GATEWAYS,
         may(Permission::AiGatewayWrite, Place::Account),
         |call| Box::pin(gateways::create(call)),
+        || Description::one::<gateways::Body>("Makes a gateway").takes::<gateways::NewGateway>(),
     ),
     Route::get(
         "gateway_show",
         GATEWAY,
         may(Permission::AiGatewayRead, Place::Gateway),
         |call| Box::pin(async move { gateways::show(&call) }),
+        || Description::one::<gateways::Body>("Shows a gateway"),
     ),
     Route::new(
         Method::DELETE,
@@ -112,18 +122,24 @@ pub(crate) static ROUTES: &[Route] = &[
         GATEWAY,
         may(Permission::AiGatewayWrite, Place::Gateway),
         |call| Box::pin(gateways::delete(call)),
+        || Description::one::<gateways::Body>("Deletes a gateway, with the provider keys in it"),
     ),
     Route::get(
         "gateway_url",
         GATEWAY_URL,
         may(Permission::AiGatewayRead, Place::Gateway),
         |call| Box::pin(async move { gateways::url(&call) }),
+        || Description::text("Tells where applications find a provider behind the gateway"),
     ),
     Route::get(
         "provider_key_list",
         KEYS,
         may(Permission::AiGatewayRead, Place::Gateway),
         |call| Box::pin(async move { provider_configs::list(&call) }),
+        || {
+            Description::page::<provider_configs::Body>("Lists the provider keys of a gateway")
+                .details("A gateway that does not exist has none.")
+        },
     ),
     Route::new(
         Method::POST,
@@ -131,6 +147,11 @@ pub(crate) static ROUTES: &[Route] = &[
         KEYS,
         may(Permission::SecretsStoreWrite, Place::InBody),
         |call| Box::pin(provider_configs::create(call)),
+        || {
+            Description::one::<provider_configs::Body>("Stores a provider key")
+                .takes::<provider_configs::NewKey>()
+                .may_conflict()
+        },
     ),
     Route::new(
         Method::PUT,
@@ -138,6 +159,11 @@ pub(crate) static ROUTES: &[Route] = &[
         KEY,
         may(Permission::SecretsStoreWrite, Place::ProviderKey),
         |call| Box::pin(provider_configs::rotate(call)),
+        || {
+            Description::one::<provider_configs::Body>("Replaces the value of a provider key")
+                .takes::<provider_configs::NewValue>()
+                .query::<UnderWayQuery>()
+        },
     ),
     Route::new(
         Method::PATCH,
@@ -145,6 +171,11 @@ pub(crate) static ROUTES: &[Route] = &[
         KEY,
         may(Permission::SecretsStoreWrite, Place::ProviderKey),
         |call| Box::pin(provider_configs::edit(call)),
+        || {
+            Description::one::<provider_configs::Body>("Changes a provider key, but not its value")
+                .takes::<provider_configs::Edit>()
+                .query::<UnderWayQuery>()
+        },
     ),
     Route::new(
         Method::DELETE,
@@ -152,12 +183,17 @@ pub(crate) static ROUTES: &[Route] = &[
         KEY,
         may(Permission::SecretsStoreWrite, Place::ProviderKey),
         |call| Box::pin(provider_configs::delete(call)),
+        || {
+            Description::one::<provider_configs::Body>("Deletes a provider key")
+                .query::<UnderWayQuery>()
+        },
     ),
     Route::get(
         "token_list",
         TOKENS,
         may(Permission::AccountApiTokensRead, Place::Token),
         |call| Box::pin(async move { tokens::list(&call) }),
+        || Description::page::<tokens::Body<'_>>("Lists tokens").query::<tokens::ListQuery>(),
     ),
     Route::new(
         Method::POST,
@@ -165,12 +201,18 @@ pub(crate) static ROUTES: &[Route] = &[
         TOKENS,
         may(Permission::AccountApiTokensWrite, Place::Token),
         |call| Box::pin(tokens::create(call)),
+        || {
+            Description::one::<tokens::Body<'_>>("Makes a token")
+                .details("Its text is in the answer, and never told again.")
+                .takes::<tokens::NewToken>()
+        },
     ),
     Route::get(
         "token_show",
         TOKEN,
         may(Permission::AccountApiTokensRead, Place::Token),
         |call| Box::pin(async move { tokens::show(&call) }),
+        || Description::one::<tokens::Body<'_>>("Shows a token"),
     ),
     Route::new(
         Method::DELETE,
@@ -178,41 +220,57 @@ pub(crate) static ROUTES: &[Route] = &[
         TOKEN,
         may(Permission::AccountApiTokensWrite, Place::Token),
         |call| Box::pin(tokens::delete(call)),
+        || Description::one::<tokens::Deleted>("Deletes a token").query::<UnderWayQuery>(),
     ),
     Route::get(
         "permission_group_list",
         GROUPS,
         may(Permission::AccountApiTokensRead, Place::Token),
         |call| Box::pin(async move { tokens::permission_groups(&call) }),
+        || {
+            Description::list::<tokens::PermissionGroup>(
+                "Lists the permissions that a token may have",
+            )
+            .query::<tokens::GroupQuery>()
+        },
     ),
     Route::get(
         "token_verify",
         "/client/v4/accounts/{account}/tokens/verify",
         Access::Verify,
         |call| Box::pin(async move { tokens::verify(&call) }),
+        || Description::one::<tokens::Verified>("Tells whether the token of the request is good"),
     ),
     Route::get(
         "user_token_verify",
         "/client/v4/user/tokens/verify",
         Access::Verify,
         |call| Box::pin(async move { tokens::verify(&call) }),
+        || Description::one::<tokens::Verified>("Tells whether the token of the request is good"),
     ),
     Route::get(
         "account_list",
         "/client/v4/accounts",
         Access::AnyToken,
         |call| Box::pin(async move { accounts::list(&call) }),
+        || Description::page::<accounts::Account>("Lists the account of the token"),
     ),
     Route::get(
         "account_show",
         "/client/v4/accounts/{account}",
         Access::AnyToken,
         |call| Box::pin(async move { accounts::show(&call) }),
+        || Description::one::<accounts::Account>("Shows the account of the token"),
     ),
     Route::get(
         "membership_list",
         "/client/v4/memberships",
         Access::AnyToken,
         |call| Box::pin(async move { accounts::memberships(&call) }),
+        || {
+            Description::page::<accounts::Membership>(
+                "Lists the account of the token, as a membership",
+            )
+        },
     ),
 ];

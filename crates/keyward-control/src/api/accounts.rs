@@ -1,6 +1,7 @@
 //! The account of the caller's token: what clients look up when they are given no account id.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     call::Call,
@@ -9,18 +10,23 @@ use crate::{
     page::Page,
 };
 
-#[derive(Serialize)]
-struct Account {
+/// An account.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Account {
     id: String,
     name: String,
+    /// Always `standard`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// RFC 3339.
     created_on: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Membership {
+/// That the holder of the token belongs to an account.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Membership {
     id: String,
+    /// Always `accepted`.
     status: &'static str,
     account: Account,
 }

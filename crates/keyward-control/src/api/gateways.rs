@@ -1,12 +1,15 @@
 //! Gateways: `/accounts/{account}/ai-gateway/gateways` (wire-spec §4.1).
 
+mod request;
 mod settings;
 
 use std::sync::Arc;
 
 use keyward_registry::{Alias, Gateway, GatewayId, GatewayRecord, Refusal};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+pub(crate) use self::request::{ListQuery, NewGateway};
 use self::settings::Settings;
 use crate::{
     call::Call,
@@ -17,15 +20,18 @@ use crate::{
 };
 
 /// A gateway as answers carry it.
-#[derive(Serialize)]
-struct Body {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Gateway)]
+pub(crate) struct Body {
     id: String,
     account_id: String,
     account_tag: String,
     is_default: bool,
     #[serde(flatten)]
     settings: Settings,
+    /// RFC 3339.
     created_at: Option<String>,
+    /// RFC 3339.
     modified_at: Option<String>,
 }
 

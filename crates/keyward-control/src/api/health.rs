@@ -1,23 +1,29 @@
-//! `/healthz`, `/readyz` and `/metrics`: plain answers for probes and scrapers, outside the envelope.
+//! `/healthz`, `/readyz`, `/metrics` and the description of the API: plain answers, outside the envelope.
 
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Config, Readiness};
 
-#[derive(Serialize)]
-struct Live<'a> {
+/// The process runs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Live<'a> {
     status: &'static str,
     version: &'a str,
 }
 
-#[derive(Serialize)]
-struct Ready {
+/// Whether requests can be served.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ready {
+    /// `ready` or `not_ready`.
     status: &'static str,
+    /// Why they cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -49,4 +55,9 @@ pub(crate) fn metrics(text: String) -> Response {
         text,
     )
         .into_response()
+}
+
+/// The description of the API.
+pub(crate) fn description(text: Bytes) -> Response {
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
 }

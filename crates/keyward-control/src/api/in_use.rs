@@ -2,6 +2,7 @@
 
 use keyward_registry::Use;
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     call::Call,
@@ -16,7 +17,7 @@ pub(crate) enum UnderWay {
 }
 
 /// What an answer says about them.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Requests {
     /// How many began before and go on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,6 +25,15 @@ pub(crate) struct Requests {
     /// How many were cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     requests_cut: Option<usize>,
+}
+
+/// What a revoking request may ask for.
+#[derive(IntoParams)]
+#[expect(dead_code, reason = "describes the query, which is read name by name")]
+pub(crate) struct UnderWayQuery {
+    /// Whether requests under way are cut. Otherwise they finish.
+    #[param(inline, required = false)]
+    now: bool,
 }
 
 impl UnderWay {

@@ -3,6 +3,8 @@
 //! Ours beside the reference: `PATCH`, and the fields `description`, `expires_on`, `enabled`, `status` and
 //! what goes with them, `created_at`, `last_used_at`, `version` and `destination`.
 
+mod request;
+
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{
     Alias, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, NewProviderKey, ProviderKey,
@@ -11,7 +13,9 @@ use keyward_registry::{
 use keyward_secret::SecretBytes;
 use keyward_vault::{RecordId, SecretId, VersionNumber};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+pub(crate) use self::request::{Edit, NewKey, NewValue};
 use super::in_use::{Requests, UnderWay};
 use crate::{
     call::Call,
@@ -35,8 +39,9 @@ const ANSWER_FIELDS: &[&str] = &[
 ];
 
 /// A provider key as answers carry it. Never the value.
-#[derive(Serialize)]
-struct Body {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderConfig)]
+pub(crate) struct Body {
     id: String,
     gateway_id: String,
     account_id: String,

@@ -2,13 +2,16 @@
 
 mod condition;
 mod policies;
+mod request;
 
 use std::time::SystemTime;
 
 use keyward_auth::{Entry, Grant, Kind, Permission, Status, TokenId};
 use keyward_registry::{NewTokenRequest, Use};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+pub(crate) use self::request::{GroupQuery, ListQuery, NewToken};
 use self::{condition::ConditionBody, policies::PolicyBody};
 use super::in_use::{Requests, UnderWay};
 use crate::{
@@ -23,8 +26,9 @@ use crate::{
 const MAX_NAME: usize = 120;
 
 /// A token as answers carry it. The text only when the token was just made.
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(crate) struct Body<'a> {
     id: String,
     name: &'a str,
     kind: &'static str,
@@ -64,16 +68,21 @@ impl<'a> Body<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Deleted {
+/// A token that was deleted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeletedToken)]
+pub(crate) struct Deleted {
     id: String,
     #[serde(flatten)]
     requests: Requests,
 }
 
-#[derive(Serialize)]
-struct Verified {
+/// Whether a token is good.
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerifiedToken)]
+pub(crate) struct Verified {
     id: String,
+    /// `active`, `disabled` or `expired`.
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<String>,
@@ -81,8 +90,9 @@ struct Verified {
     expires_on: Option<String>,
 }
 
-#[derive(Serialize)]
-struct PermissionGroup {
+/// A permission.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PermissionGroup {
     id: &'static str,
     name: &'static str,
     scopes: &'static [&'static str],

@@ -7,6 +7,8 @@ mod hostile;
 #[cfg(test)]
 mod in_use;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod provider_configs;

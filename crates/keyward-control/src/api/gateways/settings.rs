@@ -5,10 +5,12 @@
 
 use keyward_registry::{Backoff, GatewaySettings, RateLimitingTechnique};
 use serde::Serialize;
+use utoipa::{ToSchema, openapi::Schema};
 
 use crate::{
     envelope::Problem,
     object::{Field, Object},
+    openapi::{choice_or_null, null},
 };
 
 /// What a request that makes a gateway may carry. `stored_keys_only` is ours.
@@ -70,6 +72,8 @@ const NOT_YET: &[&str] = &[
 /// The largest whole number that every JSON reader keeps exactly (2^53 - 1).
 const MAX: u64 = 9_007_199_254_740_991;
 
+const POSTPAID: &str = "postpaid";
+
 const STOP_INSERTING: &str = "STOP_INSERTING";
 const DELETE_OLDEST: &str = "DELETE_OLDEST";
 
@@ -92,7 +96,7 @@ pub(super) fn read(body: &mut Object) -> Result<GatewaySettings, Problem> {
         }
     }
     if let Some(field) = body.find("workers_ai_billing_mode")
-        && !field.is_text("postpaid")
+        && !field.is_text(POSTPAID)
     {
         return Err(field.refuse("must be `postpaid`: Keyward bills nothing"));
     }
@@ -157,31 +161,57 @@ pub(super) fn not_enforced(field: &Field) -> Problem {
     field.refuse("is not enforced yet, and is refused so that nobody relies on it; leave it out or switch it off")
 }
 
+pub(super) fn strategy() -> Schema {
+    choice_or_null([STOP_INSERTING, DELETE_OLDEST])
+}
+
+pub(super) fn technique() -> Schema {
+    choice_or_null(TECHNIQUES.iter().map(|(name, _)| *name))
+}
+
+pub(super) fn backoff() -> Schema {
+    choice_or_null(BACKOFFS.iter().map(|(name, _)| *name))
+}
+
+pub(super) fn billing() -> Schema {
+    choice_or_null([POSTPAID])
+}
+
 /// The settings as answers carry them.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = GatewaySettings)]
 pub(super) struct Settings {
     authentication: bool,
     byok_only: bool,
     cache_invalidate_on_update: bool,
     cache_ttl: u64,
     collect_logs: bool,
+    #[schema(schema_with = null)]
     dlp: Option<()>,
+    #[schema(schema_with = null)]
     guardrails: Option<()>,
     log_classification: bool,
     log_management: Option<u64>,
+    #[schema(schema_with = strategy)]
     log_management_strategy: Option<String>,
     logpush: bool,
+    #[schema(schema_with = null)]
     logpush_public_key: Option<()>,
+    #[schema(schema_with = null)]
     otel: Option<()>,
     rate_limiting_interval: u64,
     rate_limiting_limit: u64,
+    #[schema(schema_with = technique)]
     rate_limiting_technique: Option<RateLimitingTechnique>,
+    #[schema(schema_with = backoff)]
     retry_backoff: Option<Backoff>,
     retry_delay: Option<u32>,
     retry_max_attempts: Option<u8>,
+    #[schema(schema_with = null)]
     spend_limits: Option<()>,
     store_id: Option<String>,
     stored_keys_only: bool,
+    #[schema(schema_with = null)]
     stripe: Option<()>,
     workers_ai_billing_mode: &'static str,
     zdr: bool,
@@ -213,7 +243,7 @@ impl Settings {
             store_id: settings.store_id.clone(),
             stored_keys_only: settings.stored_keys_only,
             stripe: None,
-            workers_ai_billing_mode: "postpaid",
+            workers_ai_billing_mode: POSTPAID,
             zdr: false,
         }
     }

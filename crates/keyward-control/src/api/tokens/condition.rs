@@ -2,6 +2,7 @@
 
 use keyward_auth::{Network, Networks};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     envelope::Problem,
@@ -9,12 +10,14 @@ use crate::{
 };
 
 /// The condition as answers carry it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Condition)]
 pub(super) struct ConditionBody {
     request_ip: RequestIp,
 }
 
-#[derive(Serialize)]
+/// Networks such as `192.0.2.0/24`.
+#[derive(Serialize, ToSchema)]
 struct RequestIp {
     #[serde(rename = "in", skip_serializing_if = "Vec::is_empty")]
     allow: Vec<String>,

@@ -10,6 +10,7 @@ use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId};
 use keyward_secret::AccountId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     call::Call,
@@ -18,21 +19,24 @@ use crate::{
 };
 
 /// A policy as answers carry it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Policy)]
 pub(super) struct PolicyBody {
     effect: &'static str,
     resources: BTreeMap<String, Narrowing>,
     permission_groups: Vec<Group>,
 }
 
-#[derive(Serialize)]
+/// A permission.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PolicyPermissionGroup)]
 struct Group {
     id: &'static str,
     name: &'static str,
 }
 
 /// What of a resource a token is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Narrowing {
     Nothing(Everything),
@@ -46,7 +50,8 @@ enum Narrowing {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Everything of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 enum Everything {
     #[serde(rename = "*")]
     Everything,

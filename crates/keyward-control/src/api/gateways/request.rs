@@ -1,0 +1,93 @@
+//! What requests about gateways carry, as the description of the API tells it. A test compares the fields with
+//! those that are read.
+
+#![expect(
+    dead_code,
+    reason = "these types describe; bodies are read field by field"
+)]
+
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::settings;
+use crate::openapi::Flag;
+
+/// Which gateways are listed.
+#[derive(IntoParams)]
+pub(crate) struct ListQuery {
+    /// Only those whose id contains this.
+    #[param(required = false)]
+    search: String,
+}
+
+/// A gateway to be made. Fields that only answers carry are skipped.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewGateway {
+    /// What the gateway is called, in URLs too. `default` is made by no request.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
+    id: String,
+    /// Whether requests must carry a gateway token. Default true.
+    authentication: Option<Flag>,
+    /// Kept and returned.
+    byok_only: Option<Flag>,
+    /// Kept and returned.
+    cache_invalidate_on_update: Flag,
+    /// Kept and returned, in seconds; null is 0.
+    #[schema(required = true, maximum = 9_007_199_254_740_991_u64)]
+    cache_ttl: Option<u64>,
+    /// Kept and returned.
+    collect_logs: Flag,
+    /// Refused when it is switched on.
+    dlp: Option<Value>,
+    /// Refused when it is switched on.
+    guardrails: Option<Value>,
+    /// Refused when it is switched on.
+    log_classification: Option<Value>,
+    /// Kept and returned: how many logs.
+    #[schema(minimum = 10_000, maximum = 10_000_000)]
+    log_management: Option<u64>,
+    /// Kept and returned.
+    #[schema(schema_with = settings::strategy)]
+    log_management_strategy: Option<String>,
+    /// Refused when it is switched on.
+    logpush: Option<Value>,
+    /// Refused when it is given.
+    logpush_public_key: Option<Value>,
+    /// Refused when it is given.
+    otel: Option<Value>,
+    /// Refused when it is given.
+    policies: Option<Value>,
+    /// Kept and returned, in seconds; null is 0.
+    #[schema(required = true, maximum = 9_007_199_254_740_991_u64)]
+    rate_limiting_interval: Option<u64>,
+    /// Refused above 0; null is 0.
+    #[schema(required = true)]
+    rate_limiting_limit: Option<Value>,
+    /// Kept and returned.
+    #[schema(schema_with = settings::technique)]
+    rate_limiting_technique: Option<String>,
+    /// Kept and returned.
+    #[schema(schema_with = settings::backoff)]
+    retry_backoff: Option<String>,
+    /// Kept and returned, in milliseconds.
+    #[schema(maximum = 60_000)]
+    retry_delay: Option<u32>,
+    /// Kept and returned.
+    #[schema(minimum = 1, maximum = 5)]
+    retry_max_attempts: Option<u8>,
+    /// Refused when it is switched on.
+    spend_limits: Option<Value>,
+    /// Kept and returned.
+    #[schema(max_length = 64)]
+    store_id: Option<String>,
+    /// Ours: whether requests that carry a provider key of the client's own are refused. Default false.
+    stored_keys_only: Option<Flag>,
+    /// Refused when it is given.
+    stripe: Option<Value>,
+    /// Keyward bills nothing.
+    #[schema(schema_with = settings::billing)]
+    workers_ai_billing_mode: Option<String>,
+    /// Refused when it is switched on.
+    zdr: Option<Value>,
+}

@@ -1,0 +1,67 @@
+//! What requests about provider keys carry, as the description of the API tells it. A test compares the fields
+//! with those that are read.
+
+#![expect(
+    dead_code,
+    reason = "these types describe; bodies are read field by field"
+)]
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::openapi::Flag;
+
+/// A provider key to be stored: its value in `secret`, or else a secret that is stored already. Fields that only
+/// answers carry are skipped.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewProviderConfig)]
+pub(crate) struct NewKey {
+    /// Default `default`.
+    #[schema(max_length = 256)]
+    alias: Option<String>,
+    /// Whether it is the provider's key where no alias is asked for. Default: whether the alias is `default`.
+    default_config: Option<Flag>,
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+    /// When it stops to work, RFC 3339.
+    #[schema(format = DateTime)]
+    expires_on: Option<String>,
+    /// A provider of the catalogue.
+    #[schema(max_length = 256)]
+    provider_slug: String,
+    /// Refused above 0.
+    rate_limit: Option<Value>,
+    /// Refused above 0.
+    rate_limit_period: Option<Value>,
+    /// The value: the provider's key.
+    #[schema(write_only)]
+    secret: Option<String>,
+    /// The secret that holds the value.
+    #[schema(max_length = 256)]
+    secret_id: Option<String>,
+}
+
+/// A new value for a provider key.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewProviderConfigValue)]
+pub(crate) struct NewValue {
+    /// The value: the provider's key.
+    #[schema(write_only)]
+    secret: String,
+}
+
+/// What of a provider key is changed: at least one of these.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProviderConfigEdit)]
+pub(crate) struct Edit {
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+    /// Whether it is used.
+    enabled: Option<Flag>,
+    /// When it stops to work, RFC 3339; null is never.
+    #[schema(format = DateTime)]
+    expires_on: Option<String>,
+}

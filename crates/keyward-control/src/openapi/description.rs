@@ -1,0 +1,218 @@
+//! What one route takes and gives. A line of the table of routes cannot be written without it.
+
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        path::{Parameter, ParameterIn},
+        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+    },
+};
+
+use crate::page::PageQuery;
+
+/// What one route takes and gives.
+pub(crate) struct Description {
+    summary: &'static str,
+    details: Option<&'static str>,
+    result: RefOr<Schema>,
+    is_page: bool,
+    body: Option<BodyDescription>,
+    query: Vec<Parameter>,
+    may_conflict: bool,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// What a request's body is.
+pub(crate) struct BodyDescription {
+    pub(super) schema: RefOr<Schema>,
+    pub(super) is_required: bool,
+}
+
+impl Description {
+    /// The result is one `T`.
+    pub(crate) fn one<T: ToSchema>(summary: &'static str) -> Self {
+        let mut schemas = Vec::new();
+        let result = reference::<T>(&mut schemas);
+        Self {
+            schemas,
+            ..Self::of(summary, result)
+        }
+    }
+
+    /// The result is all of a short list of `T`.
+    pub(crate) fn list<T: ToSchema>(summary: &'static str) -> Self {
+        let mut schemas = Vec::new();
+        let item = reference::<T>(&mut schemas);
+        Self {
+            schemas,
+            ..Self::of(summary, ArrayBuilder::new().items(item).into())
+        }
+    }
+
+    /// The result is one page of a list of `T`; `page` and `per_page` say which.
+    pub(crate) fn page<T: ToSchema>(summary: &'static str) -> Self {
+        let page = Self {
+            is_page: true,
+            ..Self::list::<T>(summary)
+        };
+        page.query::<PageQuery>()
+    }
+
+    /// The result is a text.
+    pub(crate) fn text(summary: &'static str) -> Self {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        Self::of(summary, Schema::from(text).into())
+    }
+
+    /// The result is null.
+    #[allow(dead_code, reason = "no route answers with nothing yet")]
+    pub(crate) fn nothing(summary: &'static str) -> Self {
+        Self::of(summary, null().into())
+    }
+
+    fn of(summary: &'static str, result: RefOr<Schema>) -> Self {
+        Self {
+            summary,
+            details: None,
+            result,
+            is_page: false,
+            body: None,
+            query: Vec::new(),
+            may_conflict: false,
+            schemas: Vec::new(),
+        }
+    }
+
+    /// What the summary leaves out.
+    pub(crate) fn details(self, details: &'static str) -> Self {
+        Self {
+            details: Some(details),
+            ..self
+        }
+    }
+
+    /// The request carries a `T`.
+    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
+        self.body = Some(BodyDescription {
+            schema: reference::<T>(&mut self.schemas),
+            is_required: true,
+        });
+        self
+    }
+
+    /// The request may carry a `T`.
+    #[allow(dead_code, reason = "no route has a body that may be left out yet")]
+    pub(crate) fn may_take<T: ToSchema>(mut self) -> Self {
+        self.body = Some(BodyDescription {
+            schema: reference::<T>(&mut self.schemas),
+            is_required: false,
+        });
+        self
+    }
+
+    /// The request carries a list of `T`.
+    #[allow(dead_code, reason = "no route takes a list yet")]
+    pub(crate) fn takes_list<T: ToSchema>(mut self) -> Self {
+        let item = reference::<T>(&mut self.schemas);
+        self.body = Some(BodyDescription {
+            schema: ArrayBuilder::new().items(item).min_items(Some(1)).into(),
+            is_required: true,
+        });
+        self
+    }
+
+    /// The query may hold `T`.
+    pub(crate) fn query<T: IntoParams>(mut self) -> Self {
+        self.query
+            .extend(T::into_params(|| Some(ParameterIn::Query)));
+        self
+    }
+
+    /// The request may be refused with 409: what it refers to is not as it assumes.
+    pub(crate) fn may_conflict(self) -> Self {
+        Self {
+            may_conflict: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    pub(crate) fn further(&self) -> Option<&'static str> {
+        self.details
+    }
+
+    pub(crate) fn result(&self) -> &RefOr<Schema> {
+        &self.result
+    }
+
+    pub(crate) fn is_page(&self) -> bool {
+        self.is_page
+    }
+
+    pub(crate) fn request_body(&self) -> Option<&BodyDescription> {
+        self.body.as_ref()
+    }
+
+    pub(crate) fn query_parameters(&self) -> &[Parameter] {
+        &self.query
+    }
+
+    pub(crate) fn conflicts(&self) -> bool {
+        self.may_conflict
+    }
+
+    pub(crate) fn schemas(&self) -> &[(String, RefOr<Schema>)] {
+        &self.schemas
+    }
+}
+
+/// Puts `T`, and what it is made of, among the components, and refers to it.
+pub(crate) fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
+    T::schemas(schemas);
+    schemas.push((T::name().into_owned(), T::schema()));
+    Ref::from_schema_name(T::name()).into()
+}
+
+/// A field that is always null: Keyward has no such setting yet, and clients look for it.
+pub(crate) fn null() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Null))
+        .into()
+}
+
+/// One of these texts.
+pub(crate) fn choice<'a>(choices: impl IntoIterator<Item = &'a str>) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(choices))
+        .into()
+}
+
+/// One of these texts, or null.
+pub(crate) fn choice_or_null<'a>(choices: impl IntoIterator<Item = &'a str>) -> Schema {
+    let choices = choices.into_iter().map(serde_json::Value::from);
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(choices.chain([serde_json::Value::Null])))
+        .into()
+}
+
+/// `true` or `false`, as requests may write it: also 1 and 0 (see `Field::boolean`).
+pub(crate) struct Flag;
+
+impl PartialSchema for Flag {
+    fn schema() -> RefOr<Schema> {
+        let values: [serde_json::Value; 4] = [true.into(), false.into(), 1.into(), 0.into()];
+        let flag = ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .description(Some("`true` or `false`; also 1 and 0."))
+            .enum_values(Some(values));
+        Schema::from(flag).into()
+    }
+}
+
+impl ToSchema for Flag {}
