@@ -100,7 +100,7 @@ pub struct AuditLine {
 }
 
 /// Attempts that were refused, alike in everything that is told here. Never holds a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RefusedAttempt {
     /// When the newest of them was made.
     pub at: SystemTime,

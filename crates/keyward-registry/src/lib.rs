@@ -60,6 +60,7 @@
 
 mod account;
 mod audit;
+mod audit_store;
 mod change;
 mod error;
 mod gateway;
@@ -68,6 +69,7 @@ mod in_use;
 mod key_value;
 pub mod naming;
 mod provider_key;
+mod refusals;
 mod registry;
 mod row_mac;
 mod snapshot;
@@ -77,6 +79,9 @@ pub mod testing;
 
 pub use account::AccountRecord;
 pub use audit::{Actor, AuditLine, AuditResult, RefusedAttempt};
+pub use audit_store::{
+    AuditEntry, AuditFinding, AuditQuery, AuditRow, AuditState, AuditStore, CheckpointState,
+};
 pub use change::{Batch, Change, Subject};
 pub use error::{ChangeError, Refusal};
 pub use gateway::{Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique};

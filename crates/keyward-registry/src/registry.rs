@@ -21,8 +21,9 @@ pub use self::{
     tokens::{NewTokenRequest, TokenMinted},
 };
 use crate::{
-    AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, InUse, RegistryStore, Row,
-    Snapshot, SnapshotReader, StoreError, Subject, Tampered, snapshot::Published,
+    AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, InUse, RefusedAttempt,
+    RegistryStore, Row, Snapshot, SnapshotReader, StoreError, Subject, Tampered,
+    refusals::Refusals, snapshot::Published,
 };
 
 /// The handle through which everything is changed and read.
@@ -43,6 +44,8 @@ pub struct Registry {
     writer: Mutex<()>,
     /// Set while the store may hold what is not published.
     behind: AtomicBool,
+    /// Refused attempts that the audit log does not tell of yet.
+    refusals: Refusals,
     /// Who serves requests over this registry.
     servers: std::sync::Mutex<Vec<Weak<dyn InUse>>>,
 }
@@ -75,6 +78,7 @@ impl Registry {
             tampered,
             writer: Mutex::new(()),
             behind: AtomicBool::new(false),
+            refusals: Refusals::default(),
             servers: std::sync::Mutex::default(),
         })
     }
@@ -146,6 +150,37 @@ impl Registry {
             let _turn = self.turn().await?;
         }
         Ok(())
+    }
+
+    /// Takes note of an attempt that was refused, for the audit log. Short, and without I/O: attempts that are
+    /// alike are merged, their number is bounded, and [`keep_refused`](Self::keep_refused) writes them.
+    pub fn note_refused(&self, attempt: RefusedAttempt) {
+        self.refusals.note(attempt);
+    }
+
+    /// Writes refused attempts to the audit log, as far as they are due and within the budget of lines: 1,000 at
+    /// once and one more a minute, for those without a good token and for those with one apart. Call it every
+    /// second; with `is_last` once more at the end, which waits for nothing to be due.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer. The attempts are tried again at the next call.
+    pub async fn keep_refused(&self, now: SystemTime, is_last: bool) -> Result<(), StoreError> {
+        let attempts = if is_last {
+            self.refusals.take_all(now)
+        } else {
+            self.refusals.take(now)
+        };
+        if attempts.is_empty() {
+            return Ok(());
+        }
+        let kept = self.store.append_refused(attempts.clone()).await;
+        if kept.is_err() {
+            attempts
+                .into_iter()
+                .for_each(|attempt| self.refusals.note(attempt));
+        }
+        kept
     }
 
     pub(crate) fn servers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn InUse>>> {

@@ -5,7 +5,9 @@ use std::{error::Error, fmt, pin::Pin, time::SystemTime};
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_vault::{SecretRecord, VaultStore, VersionRecord};
 
-use crate::{AccountRecord, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord, Subject};
+use crate::{
+    AccountRecord, AuditStore, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord, Subject,
+};
 
 /// A future that a storage trait returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -14,7 +16,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// A deciding row (gateway, provider key, secret, version, token) whose authentication code does not match
 /// counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
-pub trait RegistryStore: VaultStore {
+pub trait RegistryStore: VaultStore + AuditStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>>;
 

@@ -4,19 +4,32 @@
 //! keeps anyone without the keyring from computing a chain of his own. That the newest lines were cut off is
 //! not seen from the inside: signed checkpoints outside the database are for that.
 
+pub(crate) mod checkpoint;
+mod copy;
+mod entry;
 mod line;
 mod rows;
+mod sink;
+mod tables;
+mod walk;
 
 use std::{collections::HashMap, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
-use keyward_vault::{KeyId, Vault};
+use keyward_vault::{KeyId, Vault, VaultId};
 use sha2::Sha256;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+pub use self::{
+    checkpoint::{AuditPublicKey, ParseKeyError},
+    copy::{AuditEvidence, AuditReport, DatabaseCopy, check_audit_export},
+    sink::CheckpointFile,
+};
 pub(crate) use self::{
     line::{Line, Link},
     rows::{RowEntry, digest_of_entries},
+    tables::compare as compare_tables,
+    walk::Walk,
 };
 use crate::failure::Failure;
 
@@ -31,8 +44,8 @@ pub(crate) struct Chain(Arc<Vault>);
 #[derive(Debug)]
 pub(crate) enum Read {
     Link(Box<Link>),
-    /// It does not parse.
-    Unreadable,
+    /// It does not parse. Its number, as far as there is one.
+    Unreadable(i64),
 }
 
 impl Chain {
@@ -102,6 +115,19 @@ impl Chain {
         Ok(seq)
     }
 
+    pub(crate) fn vault(&self) -> VaultId {
+        self.0.id()
+    }
+
+    pub(crate) fn newest_key(&self) -> KeyId {
+        self.0.newest_key()
+    }
+
+    /// What signs checkpoints, derived from the keyring's key `key`; none where the ring has no such key.
+    pub(crate) fn signer(&self, key: KeyId) -> Result<Option<checkpoint::Signer>, Failure> {
+        checkpoint::Signer::derive(&self.0, key)
+    }
+
     /// Whether the code of a line is genuine.
     pub(crate) fn is_genuine(&self, link: &Link) -> bool {
         let checked = || {
@@ -168,7 +194,7 @@ pub(crate) fn join(rows: &[SqliteRow], entries: &[SqliteRow]) -> Vec<Read> {
     let lines = rows.iter().map(|row| {
         let seq = number(row);
         let entries = written.remove(&seq).unwrap_or_default();
-        Link::parse(row, entries).map_or(Read::Unreadable, |link| Read::Link(Box::new(link)))
+        Link::parse(row, entries).map_or(Read::Unreadable(seq), |link| Read::Link(Box::new(link)))
     });
     lines.collect()
 }

@@ -23,6 +23,19 @@ pub(crate) async fn inspector(path: &Path) -> Result<SqliteConnection, sqlx::Err
     plain(path).connect().await
 }
 
+/// What reads a copy, or the file of a server that runs. A copy without a log beside it is read as it is, so that
+/// nothing is made beside it.
+pub(crate) async fn copy(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = Path::new(&log).exists();
+    plain(path)
+        .read_only(true)
+        .immutable(!has_log)
+        .connect()
+        .await
+}
+
 /// The one connection that writes. Puts the file into WAL mode.
 pub(crate) async fn writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     let options = SqlitePoolOptions::new()

@@ -34,6 +34,10 @@ impl Failure {
         Self::Damaged(source.into())
     }
 
+    pub(crate) fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
     pub(crate) fn registry(self, attempted: &'static str) -> keyward_registry::StoreError {
         match self {
             Self::Conflict => keyward_registry::StoreError::conflict(attempted),

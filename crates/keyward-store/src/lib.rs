@@ -51,6 +51,10 @@ mod seal;
 mod sqlite;
 mod write;
 
+pub use audit::{
+    AuditEvidence, AuditPublicKey, AuditReport, CheckpointFile, DatabaseCopy, ParseKeyError,
+    check_audit_export,
+};
 pub use open::Database;
 pub use open_error::OpenError;
-pub use sqlite::{AuditVerdict, SqliteStore};
+pub use sqlite::{AuditVerdict, CheckpointSettings, SqliteStore};

@@ -152,6 +152,22 @@ async fn inspect(path: &Path) -> Result<(), OpenError> {
     verdict.map_err(refuse)?
 }
 
+/// Whether an opened copy is a whole database of this very schema.
+pub(crate) async fn check_schema(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<Result<(), OpenError>, sqlx::Error> {
+    if let Err(error) = verdict(connection, path).await? {
+        return Ok(Err(error));
+    }
+    let schema: i64 = scalar(connection, "PRAGMA user_version").await?;
+    Ok(match schema {
+        0 => Err(OpenError::damaged(path)),
+        schema if schema < SCHEMA => Err(OpenError::older(path, schema, SCHEMA)),
+        _ => Ok(()),
+    })
+}
+
 /// The outer error is the database's, the inner one is ours about it.
 async fn verdict(
     connection: &mut SqliteConnection,

@@ -32,6 +32,10 @@ enum Kind {
         "it has schema {found}, and this version of Keyward knows schemas up to {known}; use the newer version"
     )]
     Newer { found: i64, known: i64 },
+    #[error(
+        "it has schema {found}, and this version of Keyward reads copies of schema {known}; let a server of this version open the database once, and copy it again"
+    )]
+    Older { found: i64, known: i64 },
     #[error("the system or the database refused")]
     Failed,
 }
@@ -81,6 +85,10 @@ impl OpenError {
 
     pub(crate) fn newer(path: &Path, found: i64, known: i64) -> Self {
         Self::build(path, Kind::Newer { found, known }, None)
+    }
+
+    pub(crate) fn older(path: &Path, found: i64, known: i64) -> Self {
+        Self::build(path, Kind::Older { found, known }, None)
     }
 
     pub(crate) fn system(path: &Path, error: io::Error) -> Self {

@@ -1,8 +1,9 @@
 //! The unlocked store.
 
 pub(crate) mod accounts;
+mod audit;
 mod auth;
-mod authentic;
+pub(crate) mod authentic;
 pub(crate) mod gateways;
 pub(crate) mod provider_keys;
 mod registry;
@@ -16,10 +17,12 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 use keyward_registry::{RowAuthenticator, StoreError};
 use keyward_vault::Vault;
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
+use self::audit::AuditWatch;
+pub use self::audit::CheckpointSettings;
 use crate::{
-    audit::{self, Chain, Read},
+    audit::{Chain, Walk, read_after},
     checkpoint::{self, Checkpointer},
     connect,
     failure::Failure,
@@ -37,6 +40,7 @@ pub struct SqliteStore {
     door: Door,
     readers: SqlitePool,
     lock: Mutex<Option<Lock>>,
+    watch: AuditWatch,
 }
 
 /// What became of the audit log.
@@ -73,9 +77,11 @@ impl SqliteStore {
                 authenticator: RowAuthenticator::new(Arc::clone(&vault)),
                 chain: Chain::new(vault),
                 checkpointer,
+                newest_line: watch::Sender::new(0),
             },
             readers,
             lock: Mutex::new(Some(lock)),
+            watch: AuditWatch::default(),
         })
     }
 
@@ -101,38 +107,26 @@ impl SqliteStore {
     ///
     /// When the database does not answer.
     pub async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
-        self.check_audit()
+        self.verify_chain()
             .await
             .map_err(|failure| failure.registry("read the audit log"))
     }
 
-    async fn check_audit(&self) -> Result<AuditVerdict, Failure> {
+    async fn verify_chain(&self) -> Result<AuditVerdict, Failure> {
         let mut transaction = self.read().await?;
-        let mut previous = vec![0; 32];
-        let mut seq = 0_i64;
+        let mut walk = Walk::new([]);
         loop {
-            let lines = audit::read_after(&mut transaction, seq).await?;
-            if lines.is_empty() {
-                let lines = seq.cast_unsigned();
-                return Ok(AuditVerdict::Whole { lines });
-            }
+            let lines = read_after(&mut transaction, walk.seq()).await?;
+            let is_end = lines.is_empty();
             for line in lines {
-                seq = seq.saturating_add(1);
-                let genuine = match line {
-                    Read::Link(link) => {
-                        let is_next = link.seq == seq && link.previous == previous;
-                        let is_genuine = link.is_whole() && self.door.chain.is_genuine(&link);
-                        (is_next && is_genuine).then_some(link.hash)
-                    }
-                    Read::Unreadable => None,
-                };
-                match genuine {
-                    Some(hash) => previous = hash,
-                    None => {
-                        let seq = seq.cast_unsigned();
-                        return Ok(AuditVerdict::BrokenAt { seq });
-                    }
-                }
+                walk.take(line, Some(&self.door.chain));
+            }
+            if let Some(first) = walk.findings.0.first() {
+                return Ok(AuditVerdict::BrokenAt { seq: first.seq });
+            }
+            if is_end {
+                let lines = walk.seq().cast_unsigned();
+                return Ok(AuditVerdict::Whole { lines });
             }
         }
     }
@@ -154,6 +148,11 @@ impl SqliteStore {
         }
         self.door.pool.close().await;
         drop(lock.take());
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn writer(&self) -> &SqlitePool {
+        &self.door.pool
     }
 
     /// One picture of the database for several reads.

@@ -3,6 +3,7 @@
 use keyward_registry::{Change, RowAuthenticator, Subject};
 use keyward_vault::SealState;
 use sqlx::{SqlitePool, sqlite::SqliteConnection};
+use tokio::sync::watch;
 
 use crate::{
     audit::{Chain, Line, RowEntry},
@@ -19,6 +20,8 @@ pub(crate) struct Door {
     pub(crate) authenticator: RowAuthenticator,
     pub(crate) chain: Chain,
     pub(crate) checkpointer: Checkpointer,
+    /// The number of the newest line that is durable and was written by this process; 0 before the first.
+    pub(crate) newest_line: watch::Sender<i64>,
 }
 
 /// Asks for a checkpoint when the write is over, also where its caller gave up waiting.
@@ -49,11 +52,34 @@ impl Door {
             rows.push(RowEntry::of(change, revision, mac.as_deref()));
             feed(&mut transaction, &change.subject(), revision).await?;
         }
-        self.chain
+        let seq = self
+            .chain
             .append(&mut transaction, line, revision, &rows)
             .await?;
         transaction.commit().await?;
+        self.newest_line.send_replace(seq);
         Ok(revision.cast_unsigned())
+    }
+
+    /// Appends lines that tell of no change.
+    pub(crate) async fn append(&self, lines: &[Line]) -> Result<(), Failure> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let revision: i64 = sqlx::query_scalar("SELECT value FROM revision")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let mut newest = None;
+        for line in lines {
+            let seq = self
+                .chain
+                .append(&mut transaction, line, revision, &[])
+                .await?;
+            newest = Some(seq);
+        }
+        transaction.commit().await?;
+        if let Some(seq) = newest {
+            self.newest_line.send_replace(seq);
+        }
+        Ok(())
     }
 
     /// Keeps the seal. The feed does not tell of it: no row that is served depends on it.
@@ -68,10 +94,13 @@ impl Door {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let revision = next_revision(&mut transaction).await?;
         seal::save(&mut transaction, state, expected).await?;
-        self.chain
+        let seq = self
+            .chain
             .append(&mut transaction, line, revision, &[RowEntry::seal(state)])
             .await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.newest_line.send_replace(seq);
+        Ok(())
     }
 
     /// Returns the code of the row that was written; none where it has none, or was removed.

@@ -15,8 +15,9 @@ use keyward_forward::{SystemDial, TlsConfig};
 use keyward_gateway::{Config, Gateway};
 use keyward_providers::Catalogue;
 use keyward_registry::{
-    AccountRecord, Batch, BoxFuture, Feed, GatewaySettings, Loaded, ProviderKeyId, Registry,
-    RegistryStore, Row, StoreError, Subject, testing::MemoryStore,
+    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Feed,
+    GatewaySettings, Loaded, ProviderKeyId, RefusedAttempt, Registry, RegistryStore, Row,
+    StoreError, Subject, testing::MemoryStore,
 };
 use keyward_secret::AccountId;
 use keyward_testing::client::{Client, send_raw};
@@ -290,6 +291,27 @@ impl RegistryStore for Failing {
         tokens: &'a [(TokenId, std::time::SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         self.store.save_last_used(keys, tokens)
+    }
+}
+
+impl AuditStore for Failing {
+    fn append_refused(
+        &self,
+        attempts: Vec<RefusedAttempt>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.append_refused(attempts)
+    }
+
+    fn list_audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreError>> {
+        self.store.list_audit(query)
+    }
+
+    fn check_audit(&self) -> BoxFuture<'_, Result<AuditState, StoreError>> {
+        self.store.check_audit()
+    }
+
+    fn audit_state(&self) -> AuditState {
+        self.store.audit_state()
     }
 }
 

@@ -4,6 +4,8 @@
     reason = "the suite is test code: a store that fails must fail the test"
 )]
 
+mod audit;
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -41,6 +43,8 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     a_replaced_version_keeps_its_row_without_its_value(&*open().await).await;
     last_use_goes_forward_and_is_no_change(&*open().await).await;
     the_vaults_changes_reach_the_feed(&*open().await).await;
+    audit::refused_attempts_are_no_change(&*open().await).await;
+    audit::the_log_is_read_by_condition_and_page(&*open().await).await;
 }
 
 async fn empty_store(store: &dyn RegistryStore) {

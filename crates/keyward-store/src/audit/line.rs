@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::SystemTime};
 
-use keyward_registry::{Actor, AuditLine, AuditResult, Subject};
+use keyward_registry::{Actor, AuditLine, AuditResult, RefusedAttempt, Subject};
 use keyward_vault::VaultId;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
@@ -63,6 +63,21 @@ impl Line {
             subject_kind: "vault".to_owned(),
             subject_id: vault.to_string(),
             ..Self::about_server(at, actor, action)
+        }
+    }
+
+    pub(crate) fn refused(attempt: &RefusedAttempt) -> Self {
+        let RefusedAttempt {
+            at, actor, action, ..
+        } = attempt;
+        let line = match &attempt.subject {
+            Some(subject) => Self::about(*at, actor, action, subject),
+            None => Self::about_server(*at, actor, action),
+        };
+        Self {
+            result: attempt.result.as_str().to_owned(),
+            times: i64::try_from(attempt.times).unwrap_or(i64::MAX),
+            ..line
         }
     }
 

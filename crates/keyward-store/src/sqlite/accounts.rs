@@ -46,7 +46,7 @@ pub(crate) async fn list(connection: &mut SqliteConnection) -> Result<Vec<Accoun
     rows.iter().map(parse).collect()
 }
 
-fn parse(row: &SqliteRow) -> Result<AccountRecord, Failure> {
+pub(crate) fn parse(row: &SqliteRow) -> Result<AccountRecord, Failure> {
     let columns = Columns(row);
     let record = || {
         Some(AccountRecord {

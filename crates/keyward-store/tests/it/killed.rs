@@ -9,15 +9,19 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use keyward_registry::{Change, RegistryStore, Row, Subject};
 use keyward_secret::Origin;
-use keyward_store::{AuditVerdict, SqliteStore};
+use keyward_store::{
+    AuditEvidence, AuditPublicKey, AuditVerdict, CheckpointFile, CheckpointSettings, DatabaseCopy,
+    SqliteStore,
+};
 use keyward_vault::{KeyFile, SecretId, Vault};
+use tokio::sync::oneshot;
 
 use crate::support::{
     ACCOUNT, ORIGIN, commit, database, gateway, init, new_secret, put_token, record_id,
@@ -27,6 +31,7 @@ use crate::support::{
 /// Where the writing process finds the database; unset in an ordinary run.
 const DIRECTORY: &str = "KEYWARD_KILL_DIRECTORY";
 const SUBJECTS: u64 = 8;
+const CHECKPOINTS: &str = "checkpoints";
 
 /// What a subject was last acknowledged to hold: the mark of the write, or nothing.
 type Acknowledged = BTreeMap<String, Option<u64>>;
@@ -122,6 +127,20 @@ async fn the_process_that_writes() {
         std::fs::write(directory.join("key"), file.to_text().expose()).unwrap();
     }
     let (store, vault) = unseal(&database(directory), &key_file(directory)).await;
+    let store = Arc::new(store);
+    let settings = CheckpointSettings {
+        file: CheckpointFile::open(&directory.join(CHECKPOINTS)).unwrap(),
+        every: Duration::from_secs(1),
+        lines: 1,
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let watching = Arc::clone(&store);
+    let watch = tokio::spawn(async move {
+        let stopped = async {
+            let _dropped = stopped.await;
+        };
+        watching.watch_audit(Some(settings), stopped).await;
+    });
     let mut left = 20;
     while killed.is_some() || left > 0 {
         left -= 1_i64;
@@ -133,7 +152,25 @@ async fn the_process_that_writes() {
             out.flush().unwrap();
         }
     }
+    drop(stop);
+    watch.await.unwrap();
     store.close().await;
+}
+
+/// Every checkpoint is of a line that is durable, and the chain is as it was signed. Returns how many there are.
+async fn check_checkpoints(directory: &Path, key: AuditPublicKey) -> u64 {
+    let text = std::fs::read_to_string(directory.join(CHECKPOINTS)).unwrap();
+    if text.is_empty() {
+        return 0;
+    }
+    let mut copy = DatabaseCopy::open(&database(directory)).await.unwrap();
+    let evidence = AuditEvidence {
+        checkpoints: Some((&text, key)),
+        vault: None,
+    };
+    let report = copy.check_audit(&evidence).await.unwrap();
+    assert_eq!(report.findings, []);
+    report.checkpoints
 }
 
 fn start(directory: &Path) -> Child {
@@ -197,6 +234,7 @@ async fn nothing_acknowledged_is_lost_and_the_vault_opens() {
     std::fs::write(directory.path().join("key"), file.to_text().expose()).unwrap();
 
     let mut known = Acknowledged::new();
+    let mut checkpoints = 0;
     for round in 0..rounds {
         let time = Duration::from_micros(random() % 60_000);
         let acknowledged = write_and_kill(directory.path(), time, &mut known);
@@ -213,6 +251,9 @@ async fn nothing_acknowledged_is_lost_and_the_vault_opens() {
         let lines = loaded.revision;
         assert_eq!(verdict, AuditVerdict::Whole { lines }, "round {round}");
 
+        let key = store.audit_public_key().await.unwrap();
+        checkpoints = check_checkpoints(directory.path(), key).await;
+
         let mut changed = 0;
         for (name, mark) in &mut known {
             let stored = read(&store, &vault, name).await;
@@ -224,4 +265,5 @@ async fn nothing_acknowledged_is_lost_and_the_vault_opens() {
         assert!(changed <= under_way, "round {round}: {changed} were lost");
         store.close().await;
     }
+    assert!(checkpoints > 0, "nothing was ever signed");
 }

@@ -1,6 +1,10 @@
 //! The store from outside: every contract suite, and what happens to it in the world.
 
 #[cfg(test)]
+mod audit_copies;
+#[cfg(test)]
+mod audit_watch;
+#[cfg(test)]
 mod contracts;
 #[cfg(test)]
 mod erased;

@@ -63,6 +63,12 @@ pub(crate) fn database(directory: &Path) -> PathBuf {
     directory.join("keyward.db")
 }
 
+/// Closes the store of a fixture, and opens another one over the same file.
+pub(crate) async fn open_again(fixture: &Fixture) -> SqliteStore {
+    fixture.store.close().await;
+    open(&fixture.path(), &fixture.vault).await
+}
+
 pub(crate) async fn open(path: &Path, vault: &Arc<Vault>) -> SqliteStore {
     let database = Database::open(path).await.unwrap();
     database.unlock(Arc::clone(vault)).await.unwrap()

@@ -11,8 +11,9 @@ use std::{
 
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
-    AccountRecord, Batch, BoxFuture, Change, Feed, GatewayRecord, Loaded, ProviderKeyId,
-    ProviderKeyRecord, RegistryStore, Row, StoreError, Subject,
+    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Change, Feed,
+    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, Row,
+    StoreError, Subject,
 };
 use keyward_secret::AccountId;
 use keyward_vault::{
@@ -27,6 +28,7 @@ pub(crate) struct FakeStore {
     pub(crate) is_held: AtomicBool,
     pub(crate) released: Notify,
     vault: MemoryStore,
+    log: keyward_registry::testing::MemoryStore,
     rows: Mutex<Rows>,
 }
 
@@ -72,6 +74,11 @@ impl RegistryStore for FakeStore {
                 revision
             };
             self.vault.apply(vault).await.unwrap();
+            let line = Batch {
+                changes: Vec::new(),
+                audit: batch.audit,
+            };
+            self.log.commit(line).await.unwrap();
             if self.is_held.load(Ordering::Relaxed) {
                 self.released.notified().await;
             }
@@ -109,6 +116,27 @@ impl RegistryStore for FakeStore {
         _tokens: &'a [(TokenId, SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl AuditStore for FakeStore {
+    fn append_refused(
+        &self,
+        attempts: Vec<RefusedAttempt>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.log.append_refused(attempts)
+    }
+
+    fn list_audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreError>> {
+        self.log.list_audit(query)
+    }
+
+    fn check_audit(&self) -> BoxFuture<'_, Result<AuditState, StoreError>> {
+        self.log.check_audit()
+    }
+
+    fn audit_state(&self) -> AuditState {
+        self.log.audit_state()
     }
 }
 

@@ -1,0 +1,217 @@
+//! The audit log while a server runs: no change without its line, and checkpoints of what is whole.
+
+use std::{path::Path, time::Duration};
+
+use keyward_registry::{AuditState, AuditStore, Change, RegistryStore};
+use keyward_store::{AuditEvidence, CheckpointFile, CheckpointSettings, DatabaseCopy, SqliteStore};
+use sqlx::Connection;
+use tokio::sync::oneshot;
+
+use crate::support::{Fixture, commit, gateway, put_token, token};
+
+fn settings(path: &Path, lines: u64) -> CheckpointSettings {
+    CheckpointSettings {
+        file: CheckpointFile::open(path).unwrap(),
+        every: Duration::from_secs(3_600),
+        lines,
+    }
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+async fn put(store: &SqliteStore, number: u64, name: &str) {
+    commit(store, vec![put_token(token(number, name))])
+        .await
+        .unwrap();
+}
+
+async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// Watches while `during` runs, then stops as a server does.
+async fn watched(
+    store: &SqliteStore,
+    settings: CheckpointSettings,
+    during: impl Future<Output = ()>,
+) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let watch = store.watch_audit(Some(settings), async {
+        let _dropped = stopped.await;
+    });
+    let during = async {
+        during.await;
+        drop(stop);
+    };
+    tokio::join!(watch, during);
+}
+
+#[tokio::test]
+async fn a_write_whose_line_is_not_stored_does_not_happen() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    put(store, 1, "one").await;
+    let mut stranger = fixture.stranger().await;
+    for table in ["audit", "audit_rows"] {
+        let sql = format!(
+            "CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut stranger)
+            .await
+            .unwrap();
+        let changes = vec![
+            put_token(token(1, "renamed")),
+            Change::PutGateway(gateway("default")),
+        ];
+        commit(store, changes).await.unwrap_err();
+        let loaded = store.load().await.unwrap();
+        assert_eq!(loaded.revision, 1, "{table}");
+        assert_eq!(loaded.tokens, [token(1, "one")], "{table}");
+        assert_eq!(loaded.gateways, [], "{table}");
+        assert!(store.feed_after(1).await.unwrap().subjects.is_empty());
+        sqlx::query("DROP TRIGGER full")
+            .execute(&mut stranger)
+            .await
+            .unwrap();
+    }
+    // The other way round: a row that cannot be written leaves no line.
+    let sql = "CREATE TRIGGER full BEFORE UPDATE ON tokens BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    sqlx::query(sql).execute(&mut stranger).await.unwrap();
+    let renamed = vec![put_token(token(1, "renamed"))];
+    commit(store, renamed).await.unwrap_err();
+    let verdict = store.verify_audit().await.unwrap();
+    assert_eq!(verdict, keyward_store::AuditVerdict::Whole { lines: 1 });
+    stranger.close().await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_follows_after_so_many_lines_and_at_the_end() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let path = fixture.directory.path().join("checkpoints");
+    watched(store, settings(&path, 3), async {
+        for number in 1..=3 {
+            put(store, number, "one").await;
+        }
+        wait_until("line 3 is signed", async || {
+            lines(&path).last().is_some_and(|line| line.contains(" 3 "))
+        })
+        .await;
+        put(store, 4, "one").await;
+    })
+    .await;
+    let last = lines(&path).pop().unwrap();
+    assert_eq!(last.split(' ').nth(3), Some("4"));
+    let state = store.audit_state();
+    assert_eq!((state.verified_to, state.findings), (4, Vec::new()));
+    assert_eq!(state.checkpoints.unwrap().newest, Some(4));
+    assert_eq!(
+        state.public_key.unwrap(),
+        store.audit_public_key().await.unwrap().to_string()
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_told_and_written_later() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let directory = fixture.directory.path().join("sink");
+    std::fs::create_dir(&directory).unwrap();
+    let path = directory.join("checkpoints");
+    watched(store, settings(&path, 1), async {
+        std::fs::remove_dir_all(&directory).unwrap();
+        put(store, 1, "one").await;
+        let failing = |state: AuditState| state.checkpoints.is_some_and(|found| found.is_failing);
+        wait_until("it is told", async || failing(store.audit_state())).await;
+        std::fs::create_dir(&directory).unwrap();
+        put(store, 2, "two").await;
+        wait_until("it is written", async || !lines(&path).is_empty()).await;
+        wait_until("it is told", async || !failing(store.audit_state())).await;
+    })
+    .await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_not_whole_is_told_and_not_signed() {
+    let mut fixture = Fixture::new().await;
+    let path = fixture.directory.path().join("checkpoints");
+    for number in 1..=3 {
+        put(&fixture.store, number, "one").await;
+    }
+    let mut stranger = fixture.stranger().await;
+    sqlx::query("UPDATE audit SET actor = 'command other' WHERE seq = 2")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
+    stranger.close().await.unwrap();
+    fixture.reopen().await;
+    let store = &fixture.store;
+    watched(store, settings(&path, 1), put(store, 4, "one")).await;
+    assert_eq!(lines(&path), [""; 0]);
+    let findings = store.audit_state().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].seq, 2);
+    store.close().await;
+}
+
+/// A database that was put back to an earlier state, whole and genuine, is behind what was signed of it.
+#[tokio::test]
+async fn a_database_that_was_put_back_is_found_by_the_checkpoints() {
+    let mut fixture = Fixture::new().await;
+    let path = fixture.directory.path().join("checkpoints");
+    put(&fixture.store, 1, "one").await;
+    fixture.store.close().await;
+    let older = std::fs::read(fixture.path()).unwrap();
+    fixture.reopen().await;
+    let revoke = Change::Token(keyward_auth::Change::DeleteToken {
+        account: crate::support::ACCOUNT,
+        id: token(1, "one").id,
+    });
+    commit(&fixture.store, vec![revoke]).await.unwrap();
+    let watch = fixture
+        .store
+        .watch_audit(Some(settings(&path, 1)), async {});
+    watch.await;
+    assert_eq!(lines(&path).len(), 1);
+    fixture.store.close().await;
+
+    std::fs::write(fixture.path(), older).unwrap();
+    fixture.reopen().await;
+    let store = &fixture.store;
+    // The key that signs is derived, so that a database from before its first use has the same.
+    store.watch_audit(Some(settings(&path, 1)), async {}).await;
+    let findings = store.audit_state().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].what.contains("the log ends at line 1"),
+        "{findings:?}"
+    );
+    assert_eq!(lines(&path).len(), 1, "nothing more is signed");
+    store.close().await;
+}
+
+/// The file of a server that runs can be checked as it stands.
+#[tokio::test]
+async fn a_running_database_is_read_beside_its_server() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    for number in 1..=3 {
+        put(store, number, "one").await;
+        let mut copy = DatabaseCopy::open(&fixture.path()).await.unwrap();
+        let report = copy.check_audit(&AuditEvidence::default()).await.unwrap();
+        assert_eq!((report.lines, report.findings), (number, Vec::new()));
+    }
+    store.close().await;
+}
