@@ -6,3 +6,4 @@ pub(crate) mod health;
 pub(crate) mod in_use;
 pub(crate) mod provider_configs;
 pub(crate) mod tokens;
+pub(crate) mod user;

@@ -5,7 +5,7 @@ use http::Method;
 use keyward_auth::Permission;
 
 use crate::{
-    api::{accounts, gateways, in_use::UnderWayQuery, provider_configs, tokens},
+    api::{accounts, gateways, in_use::UnderWayQuery, provider_configs, tokens, user},
     call::{Call, Outcome},
     openapi::Description,
 };
@@ -247,6 +247,13 @@ pub(crate) static ROUTES: &[Route] = &[
         Access::Verify,
         |call| Box::pin(async move { tokens::verify(&call) }),
         || Description::one::<tokens::Verified>("Tells whether the token of the request is good"),
+    ),
+    Route::get(
+        "user_show",
+        "/client/v4/user",
+        Access::AnyToken,
+        |call| Box::pin(async move { user::show(&call) }),
+        || Description::one::<user::User>("Shows the token of the request, as a user"),
     ),
     Route::get(
         "account_list",

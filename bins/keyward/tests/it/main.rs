@@ -19,7 +19,11 @@ mod memory;
 #[cfg(test)]
 mod now;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod provider;
+#[cfg(test)]
+mod sdk;
 #[cfg(test)]
 mod seal_command;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod http;
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -62,7 +63,12 @@ impl Done {
 }
 
 /// Runs a command to its end, with `input` on its standard input.
-pub(crate) fn run_with(mut command: Command, input: &str) -> Done {
+pub(crate) fn run_with(command: Command, input: &str) -> Done {
+    run_within(DEADLINE, command, input)
+}
+
+/// As [`run_with`], for commands that take longer.
+pub(crate) fn run_within(deadline: Duration, mut command: Command, input: &str) -> Done {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -74,12 +80,12 @@ pub(crate) fn run_with(mut command: Command, input: &str) -> Done {
     let id = Pid::from_child(&child);
     let (sender, done) = channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
-    let done = match done.recv_timeout(DEADLINE) {
+    let done = match done.recv_timeout(deadline) {
         Ok(done) => done.unwrap(),
         Err(_still_runs) => {
             // A server that should have refused to start serves for ever.
             kill_process(id, Signal::KILL).unwrap();
-            panic!("the command did not end within {DEADLINE:?}: {command:?}");
+            panic!("the command did not end within {deadline:?}: {command:?}");
         }
     };
     outputs("command-stdout", &done.stdout);
@@ -89,6 +95,28 @@ pub(crate) fn run_with(mut command: Command, input: &str) -> Done {
         out: String::from_utf8(done.stdout).unwrap(),
         err: String::from_utf8(done.stderr).unwrap(),
     }
+}
+
+/// What `cargo xtask test` prepares, by the name of its variable.
+#[track_caller]
+pub(crate) fn prepared(variable: &str) -> PathBuf {
+    let value = std::env::var_os(variable).unwrap_or_else(|| {
+        panic!(
+            "{variable} is not set: run the tests by `cargo xtask test`, which installs the SDKs"
+        )
+    });
+    PathBuf::from(value)
+}
+
+/// A program that is none of ours, in a directory, with nothing of our own environment but the path.
+pub(crate) fn foreign(program: impl AsRef<OsStr>, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory).env_clear();
+    command.env("HOME", directory);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command
 }
 
 pub(crate) fn run(directory: &Path, args: &[&str]) -> Done {

@@ -1,0 +1,80 @@
+//! Cloudflare's official SDKs against the control plane: every method they have for what is served, with the answers
+//! parsed as the types they are declared to be.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::support::{Dev, foreign, prepared, run_within};
+
+const DEADLINE: Duration = Duration::from_secs(300);
+
+const PARTS: [&str; 4] = ["whoami", "gateways", "provider_configs", "tokens"];
+
+fn script(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/sdk")
+        .join(name)
+}
+
+fn run(dev: &Dev, mut command: Command) -> Value {
+    command
+        .args(PARTS)
+        .env(
+            "KEYWARD_BASE",
+            format!("{}/client/v4", dev.text("control_url")),
+        )
+        .env("KEYWARD_TOKEN", dev.text("api_token"))
+        .env("KEYWARD_ACCOUNT", dev.text("account_id"))
+        .env("KEYWARD_SECRET", "sk-given-by-a-provider-4711");
+    let done = run_within(DEADLINE, command, "").ok();
+    println!("{}", done.out);
+    done.json()
+}
+
+#[test]
+fn the_sdk_for_python_parses_every_answer() {
+    let dev = Dev::start();
+    let mut python = foreign(prepared("KEYWARD_TEST_PYTHON"), dev.path());
+    python.arg(script("cloudflare_python.py"));
+    let told = run(&dev, python);
+    let not_called = json!([
+        "AIGatewayResource.update",
+        "CustomProvidersResource.create",
+        "CustomProvidersResource.delete",
+        "CustomProvidersResource.get",
+        "CustomProvidersResource.list",
+        "QuotaResource.get",
+        "SecretsResource.bulk_delete",
+        "SecretsResource.create",
+        "SecretsResource.delete",
+        "SecretsResource.duplicate",
+        "SecretsResource.edit",
+        "SecretsResource.get",
+        "SecretsResource.list",
+        "StoresResource.create",
+        "StoresResource.delete",
+        "StoresResource.get",
+        "StoresResource.list",
+        "TokensResource.update",
+        "ValueResource.update",
+    ]);
+    assert_eq!(told["not_called"], not_called);
+    dev.stop();
+}
+
+#[test]
+fn the_sdk_for_typescript_gets_what_it_declares() {
+    let dev = Dev::start();
+    // Node looks for packages beside the script, so it is run from where they are.
+    let packages = prepared("KEYWARD_TEST_NODE_DIR");
+    let copy = packages.join(format!("cloudflare_node-{}.mjs", std::process::id()));
+    fs::copy(script("cloudflare_node.mjs"), &copy).unwrap();
+    let mut node = foreign("node", &packages);
+    node.arg(&copy);
+    let told = run(&dev, node);
+    fs::remove_file(&copy).unwrap();
+    let not_called = told["not_called"].as_array().unwrap();
+    assert_eq!(not_called.len(), 19, "{told}");
+    dev.stop();
+}

@@ -1,0 +1,252 @@
+// Every method that the official SDK has for what Keyward serves. JavaScript checks no types, so each answer is
+// compared with the fields that the SDK's declarations require. The arguments say which parts are tried.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+import Cloudflare from "cloudflare";
+
+const account_id = process.env.KEYWARD_ACCOUNT;
+const secret = process.env.KEYWARD_SECRET;
+const client = new Cloudflare({
+  apiToken: process.env.KEYWARD_TOKEN,
+  baseURL: process.env.KEYWARD_BASE,
+  maxRetries: 0,
+});
+
+const declarations = path.resolve("node_modules/cloudflare/resources");
+const sources = new Map();
+
+/** The fields of an interface of the SDK's declarations: name, whether it may be absent, type. */
+function fields(file, name) {
+  if (!sources.has(file)) sources.set(file, readFileSync(path.join(declarations, file), "utf8"));
+  const start = sources.get(file).search(new RegExp(`^export interface ${name}( extends \\S+)? \\{$`, "m"));
+  assert(start >= 0, `${file} declares no ${name}`);
+  const body = sources.get(file).slice(start);
+  const found = [];
+  // Fields stand four spaces in; what stands deeper belongs to their types.
+  for (const line of body.slice(0, body.search(/^\}/m)).split("\n").slice(1)) {
+    const field = /^ {4}(\w+)(\?)?: (.+);$/.exec(line);
+    if (field) found.push({ name: field[1], optional: Boolean(field[2]), type: field[3] });
+  }
+  assert(found.length > 0, `${name} has no fields`);
+  return found;
+}
+
+const primitives = { string: "string", number: "number", boolean: "boolean" };
+
+/** Whether a value is of a declared type, as far as the declaration is of primitives and lists. */
+function is(value, type) {
+  return type.split(" | ").some((one) => {
+    if (one === "null") return value === null;
+    if (one in primitives) return typeof value === primitives[one];
+    if (/^'.*'$/.test(one)) return value === one.slice(1, -1);
+    if (/^(Array<.*>)$/.test(one)) return Array.isArray(value);
+    return typeof value === "object" && value !== null;
+  });
+}
+
+let checked = 0;
+
+function typed(answer, file, name) {
+  for (const field of fields(file, name)) {
+    const value = answer[field.name];
+    const absent = value === undefined || (field.optional && value === null);
+    assert(absent ? field.optional : is(value, field.type), `${name}.${field.name}: ${JSON.stringify(value)}`);
+  }
+  checked += 1;
+  return answer;
+}
+
+async function all(pages) {
+  const items = [];
+  for await (const item of pages) items.push(item);
+  return items;
+}
+
+async function refused(status, promise) {
+  const error = await promise.then(
+    () => assert.fail("the call was not refused"),
+    (error) => error,
+  );
+  assert(error instanceof Cloudflare.APIError, String(error));
+  assert.equal(error.status, status, JSON.stringify(error.errors));
+  assert(error.errors.length > 0);
+}
+
+// Which methods were called, and which there are.
+const called = new Set();
+const known = new Set();
+function whole(label, resource) {
+  for (let at = Object.getPrototypeOf(resource); at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const name of Object.getOwnPropertyNames(at)) {
+      if (name === "constructor") continue;
+      known.add(`${label}.${name}`);
+      const method = at[name];
+      resource[name] = function (...parameters) {
+        called.add(`${label}.${name}`);
+        return method.apply(this, parameters);
+      };
+    }
+  }
+}
+whole("aiGateway", client.aiGateway);
+whole("aiGateway.customProviders", client.aiGateway.customProviders);
+whole("aiGateway.providerConfigs", client.aiGateway.providerConfigs);
+whole("aiGateway.urls", client.aiGateway.urls);
+whole("accounts.tokens", client.accounts.tokens);
+whole("accounts.tokens.value", client.accounts.tokens.value);
+whole("secretsStore.quota", client.secretsStore.quota);
+whole("secretsStore.stores", client.secretsStore.stores);
+whole("secretsStore.stores.secrets", client.secretsStore.stores.secrets);
+
+const settings = {
+  cache_invalidate_on_update: true,
+  cache_ttl: null,
+  collect_logs: true,
+  rate_limiting_interval: 0,
+  rate_limiting_limit: 0,
+};
+
+async function whoami() {
+  assert((await client.user.get()).id);
+  assert.equal((await client.user.tokens.verify()).status, "active");
+  assert.deepEqual((await all(client.accounts.list())).map((account) => account.id), [account_id]);
+  assert.equal((await client.accounts.get({ account_id })).id, account_id);
+  assert.equal((await all(client.memberships.list()))[0].account.id, account_id);
+}
+
+async function gateways() {
+  const api = client.aiGateway;
+  const file = "ai-gateway/ai-gateway.d.ts";
+  for (const number of [0, 1, 2]) {
+    const made = await api.create({ account_id, id: `node-${number}`, ...settings });
+    typed(made, file, "AIGatewayCreateResponse");
+  }
+  const listed = await all(api.list({ account_id, per_page: 2 }));
+  listed.forEach((gateway) => typed(gateway, file, "AIGatewayListResponse"));
+  assert.deepEqual(
+    listed.map((gateway) => gateway.id).filter((id) => id.startsWith("node-")),
+    ["node-0", "node-1", "node-2"],
+  );
+  typed(await api.get("node-0", { account_id }), file, "AIGatewayGetResponse");
+  typed(await api.delete("node-2", { account_id }), file, "AIGatewayDeleteResponse");
+  await refused(404, api.get("node-2", { account_id }));
+  await refused(400, api.create({ account_id, id: "node-0", ...settings }));
+  const url = await api.urls.get("openai", { account_id, gateway_id: "node-0" });
+  assert(url.endsWith(`/v1/${account_id}/node-0/openai`), url);
+}
+
+async function gateway_settings() {
+  const changed = await client.aiGateway.update("node-0", { account_id, ...settings, collect_logs: false });
+  const file = "ai-gateway/ai-gateway.d.ts";
+  assert.equal(typed(changed, file, "AIGatewayUpdateResponse").collect_logs, false);
+}
+
+async function provider_configs() {
+  const api = client.aiGateway.providerConfigs;
+  const file = "ai-gateway/provider-configs.d.ts";
+  const config = { account_id, alias: "default", default_config: true, provider_slug: "openai", secret };
+  const made = typed(await api.create("node-0", config), file, "ProviderConfigCreateResponse");
+  assert(!JSON.stringify(made).includes(secret));
+  const listed = await all(api.list("node-0", { account_id }));
+  assert.deepEqual(
+    listed.map((config) => typed(config, file, "ProviderConfigListResponse").id),
+    [made.id],
+  );
+  await refused(400, api.create("node-0", config));
+}
+
+async function custom_providers() {
+  const api = client.aiGateway.customProviders;
+  const file = "ai-gateway/custom-providers.d.ts";
+  const made = await api.create({
+    account_id,
+    name: "Node's own",
+    slug: "node-own",
+    base_url: "https://api.example.com/v2",
+    headers: JSON.stringify({ "x-own": secret }),
+  });
+  typed(made, file, "CustomProviderCreateResponse");
+  assert(!JSON.stringify(made).includes(secret));
+  typed(await api.get(made.id, { account_id }), file, "CustomProviderGetResponse");
+  const listed = await all(api.list({ account_id, search: "node" }));
+  listed.forEach((provider) => typed(provider, file, "CustomProviderListResponse"));
+  assert.equal(listed.length, 1);
+  const again = { account_id, name: "again", slug: "node-own", base_url: "https://api.example.com" };
+  await refused(409, api.create(again));
+  typed(await api.delete(made.id, { account_id }), file, "CustomProviderDeleteResponse");
+  await refused(404, api.get(made.id, { account_id }));
+}
+
+async function secrets() {
+  const stores = client.secretsStore.stores;
+  const store = "secrets-store/stores/stores.d.ts";
+  const made = typed(await stores.create({ account_id, name: "node-store" }), store, "StoreCreateResponse");
+  const listed = await all(stores.list({ account_id }));
+  listed.forEach((one) => typed(one, store, "StoreListResponse"));
+  typed(await stores.get(made.id, { account_id }), store, "StoreGetResponse");
+
+  const api = stores.secrets;
+  const file = "secrets-store/stores/secrets.d.ts";
+  const body = ["node_one", "node_two"].map((name) => ({ name, value: secret, scopes: ["workers"] }));
+  const [one, two] = await all(api.create(made.id, { account_id, body }));
+  [one, two].forEach((secret) => typed(secret, file, "SecretCreateResponse"));
+  assert(!JSON.stringify(one).includes(secret));
+  const secrets = await all(api.list(made.id, { account_id, scopes: [["workers"], ["dex"]] }));
+  secrets.forEach((secret) => typed(secret, file, "SecretListResponse"));
+  assert.equal(secrets.length, 2);
+  const at = { account_id, store_id: made.id };
+  typed(await api.get(one.id, at), file, "SecretGetResponse");
+  typed(await api.edit(one.id, { ...at, comment: "edited", value: secret }), file, "SecretEditResponse");
+  const copy = await api.duplicate(one.id, { ...at, name: "node_three", scopes: ["workers"] });
+  typed(copy, file, "SecretDuplicateResponse");
+  const quota = await client.secretsStore.quota.get({ account_id });
+  assert(typed(quota, "secrets-store/quota.d.ts", "QuotaGetResponse").secrets.usage >= 3);
+  await refused(400, api.bulkDelete(made.id, { account_id }));
+  await api.delete(one.id, at);
+  await refused(404, api.get(one.id, at));
+  await refused(409, stores.delete(made.id, { account_id }));
+  await stores.delete(made.id, { account_id, force: true });
+  await refused(404, stores.get(made.id, { account_id }));
+}
+
+async function tokens() {
+  const api = client.accounts.tokens;
+  const groups = await all(api.permissionGroups.list({ account_id }));
+  const read = groups.find((group) => group.name === "AI Gateway Read").id;
+  const policies = [
+    {
+      effect: "allow",
+      resources: { [`com.cloudflare.api.account.${account_id}`]: "*" },
+      permission_groups: [{ id: read }],
+    },
+  ];
+  const made = await api.create({ account_id, name: "node", policies });
+  assert(made.value.startsWith("kw_api_"));
+  assert((await all(api.list({ account_id }))).some((token) => token.id === made.id));
+  assert.equal((await api.get(made.id, { account_id })).name, "node");
+  assert.equal((await api.verify({ account_id })).status, "active");
+  assert.equal((await api.delete(made.id, { account_id })).id, made.id);
+}
+
+async function token_changes() {
+  const api = client.accounts.tokens;
+  const policies = [
+    {
+      effect: "allow",
+      resources: { [`com.cloudflare.api.account.${account_id}`]: "*" },
+      permission_groups: [{ name: "AI Gateway Read" }],
+    },
+  ];
+  const made = await api.create({ account_id, name: "changing", policies });
+  assert.equal((await api.update(made.id, { account_id, name: "renamed", policies })).name, "renamed");
+  assert.notEqual(await api.value.update(made.id, { account_id, body: {} }), made.value);
+}
+
+const parts = { whoami, gateways, gateway_settings, provider_configs, custom_providers, secrets, tokens, token_changes };
+for (const part of process.argv.slice(2)) await parts[part]();
+
+const not_called = [...known].filter((name) => !called.has(name)).sort();
+console.log(JSON.stringify({ called: called.size, checked, not_called }));

@@ -1,0 +1,270 @@
+"""Every method that the official SDK has for what Keyward serves, with its answers parsed strictly.
+
+The arguments say which parts are tried. Which methods there are is read from the SDK: the output tells those that were
+not called.
+"""
+
+import functools
+import json
+import os
+import sys
+
+import cloudflare
+from cloudflare import Cloudflare
+from cloudflare.resources import accounts, ai_gateway, memberships, user
+from cloudflare.resources import secrets_store
+from cloudflare.resources.accounts import tokens as account_tokens
+from cloudflare.resources.secrets_store import stores as secrets_stores
+from cloudflare.resources.user import tokens as user_tokens
+
+ACCOUNT = os.environ["KEYWARD_ACCOUNT"]
+SECRET = os.environ["KEYWARD_SECRET"]
+
+# Resources of which every method must be called.
+WHOLE = [
+    ai_gateway.AIGatewayResource,
+    ai_gateway.CustomProvidersResource,
+    ai_gateway.ProviderConfigsResource,
+    ai_gateway.URLsResource,
+    account_tokens.TokensResource,
+    account_tokens.ValueResource,
+    secrets_store.QuotaResource,
+    secrets_stores.StoresResource,
+    secrets_stores.SecretsResource,
+]
+
+called = set()
+
+
+def methods(resource):
+    """The calls of a resource; not its sub-resources, which are properties."""
+    return [
+        name
+        for name, value in vars(resource).items()
+        if callable(value) and not name.startswith("_") and not name.startswith("with_")
+    ]
+
+
+def note(resource, name):
+    original = getattr(resource, name)
+
+    @functools.wraps(original)
+    def noted(self, *args, **kwargs):
+        called.add(f"{resource.__name__}.{name}")
+        return original(self, *args, **kwargs)
+
+    setattr(resource, name, noted)
+
+
+for resource in WHOLE:
+    for name in methods(resource):
+        note(resource, name)
+
+
+def complete(value):
+    """A parsed answer: every field that the SDK's type requires is there, and is not null unless it may be."""
+    assert value is not None
+    assert isinstance(value, cloudflare.BaseModel), type(value)
+    type(value).model_validate(value.model_dump(by_alias=True))
+    return value
+
+
+def refused(status, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except cloudflare.APIStatusError as error:
+        assert error.status_code == status, (error.status_code, error.body)
+        assert error.errors and error.errors[0].code, error.body
+        return error.errors[0].message
+    raise AssertionError("the call was not refused")
+
+
+client = Cloudflare(
+    api_token=os.environ["KEYWARD_TOKEN"],
+    base_url=os.environ["KEYWARD_BASE"],
+    max_retries=0,
+    _strict_response_validation=True,
+)
+settings = {
+    "cache_invalidate_on_update": True,
+    "cache_ttl": None,
+    "collect_logs": True,
+    "rate_limiting_interval": 0,
+    "rate_limiting_limit": 0,
+}
+
+
+def gateways():
+    api = client.ai_gateway
+    for number in range(3):
+        made = complete(api.create(account_id=ACCOUNT, id=f"python-{number}", **settings))
+        assert made.id == f"python-{number}"
+    listed = [complete(gateway).id for gateway in api.list(account_id=ACCOUNT, per_page=2)]
+    assert listed == ["default", "python-0", "python-1", "python-2"], listed
+    found = [gateway.id for gateway in api.list(account_id=ACCOUNT, search="hon-1")]
+    assert found == ["python-1"], found
+    assert complete(api.get("python-0", account_id=ACCOUNT)).collect_logs is True
+    assert complete(api.delete("python-2", account_id=ACCOUNT)).id == "python-2"
+    refused(404, api.get, "python-2", account_id=ACCOUNT)
+    refused(400, api.create, account_id=ACCOUNT, id="python-0", **settings)
+    message = refused(
+        400, api.create, account_id=ACCOUNT, id="limited", **{**settings, "rate_limiting_limit": 5}
+    )
+    assert "rate_limiting_limit" in message
+    url = api.urls.get("openai", account_id=ACCOUNT, gateway_id="python-0")
+    assert url.endswith(f"/v1/{ACCOUNT}/python-0/openai"), url
+
+
+def gateway_settings():
+    api = client.ai_gateway
+    changed = complete(
+        api.update("python-0", account_id=ACCOUNT, **{**settings, "collect_logs": False, "cache_ttl": 60})
+    )
+    assert changed.collect_logs is False and changed.cache_ttl == 60
+    assert complete(api.get("python-0", account_id=ACCOUNT)).collect_logs is False
+
+
+def provider_configs():
+    api = client.ai_gateway.provider_configs
+    made = complete(
+        api.create(
+            "python-0",
+            account_id=ACCOUNT,
+            alias="default",
+            default_config=True,
+            provider_slug="openai",
+            secret=SECRET,
+        )
+    )
+    assert made.secret_preview.endswith(SECRET[-4:]) and SECRET not in made.to_json()
+    listed = [complete(config) for config in api.list("python-0", account_id=ACCOUNT)]
+    assert [config.id for config in listed] == [made.id]
+    refused(
+        400,
+        api.create,
+        "python-0",
+        account_id=ACCOUNT,
+        alias="default",
+        default_config=True,
+        provider_slug="openai",
+        secret=SECRET,
+    )
+
+
+def custom_providers():
+    api = client.ai_gateway.custom_providers
+    made = complete(
+        api.create(
+            account_id=ACCOUNT,
+            name="Python's own",
+            slug="python-own",
+            base_url="https://api.example.com/v2",
+            description="by the SDK",
+            enable=True,
+            headers='{"x-own":"' + SECRET + '"}',
+        )
+    )
+    assert SECRET not in made.to_json()
+    got = complete(api.get(made.id, account_id=ACCOUNT))
+    assert got.slug == "python-own" and got.enable is True
+    listed = [complete(provider).id for provider in api.list(account_id=ACCOUNT, search="python")]
+    assert listed == [made.id]
+    refused(
+        409, api.create, account_id=ACCOUNT, name="again", slug="python-own", base_url="https://api.example.com"
+    )
+    refused(400, api.create, account_id=ACCOUNT, name="plain", slug="plain", base_url="http://api.example.com")
+    assert complete(api.delete(made.id, account_id=ACCOUNT)).id == made.id
+    refused(404, api.get, made.id, account_id=ACCOUNT)
+
+
+def secrets():
+    stores = client.secrets_store.stores
+    made = complete(stores.create(account_id=ACCOUNT, name="python-store"))
+    assert made.id in [complete(store).id for store in stores.list(account_id=ACCOUNT)]
+    assert complete(stores.get(made.id, account_id=ACCOUNT)).name == "python-store"
+
+    api = stores.secrets
+    body = [
+        {"name": name, "value": SECRET, "scopes": ["workers"], "comment": "by the SDK"}
+        for name in ("python_one", "python_two")
+    ]
+    one, two = [complete(secret) for secret in api.create(made.id, account_id=ACCOUNT, body=body)]
+    assert SECRET not in one.to_json()
+    listed = [complete(secret).id for secret in api.list(made.id, account_id=ACCOUNT, scopes=["workers", "dex"])]
+    assert sorted(listed) == sorted([one.id, two.id])
+    found = [secret.id for secret in api.list(made.id, account_id=ACCOUNT, search="two")]
+    assert found == [two.id]
+    assert complete(api.get(one.id, account_id=ACCOUNT, store_id=made.id)).status in ("pending", "active")
+    edited = complete(
+        api.edit(one.id, account_id=ACCOUNT, store_id=made.id, comment="edited", scopes=["workers"], value=SECRET)
+    )
+    assert edited.comment == "edited"
+    copy = complete(
+        api.duplicate(one.id, account_id=ACCOUNT, store_id=made.id, name="python_three", scopes=["workers"])
+    )
+    assert copy.name == "python_three"
+    quota = complete(client.secrets_store.quota.get(account_id=ACCOUNT))
+    assert quota.secrets.usage >= 3
+    # Without ids nothing is deleted.
+    refused(400, api.bulk_delete, made.id, account_id=ACCOUNT)
+    api.delete(one.id, account_id=ACCOUNT, store_id=made.id)
+    refused(404, api.get, one.id, account_id=ACCOUNT, store_id=made.id)
+    api.bulk_delete(made.id, account_id=ACCOUNT, extra_body=[{"id": copy.id}])
+    assert [secret.id for secret in api.list(made.id, account_id=ACCOUNT)] == [two.id]
+    refused(409, stores.delete, made.id, account_id=ACCOUNT)
+    stores.delete(made.id, account_id=ACCOUNT, force=True)
+    refused(404, stores.get, made.id, account_id=ACCOUNT)
+
+
+def tokens():
+    api = client.accounts.tokens
+    groups = list(api.permission_groups.list(account_id=ACCOUNT))
+    read = next(group.id for group in groups if group.name == "AI Gateway Read")
+    policies = [
+        {
+            "effect": "allow",
+            "resources": {f"com.cloudflare.api.account.{ACCOUNT}": "*"},
+            "permission_groups": [{"id": read}],
+        }
+    ]
+    made = complete(api.create(account_id=ACCOUNT, name="python", policies=policies))
+    assert made.value.startswith("kw_api_")
+    assert made.id in [complete(token).id for token in api.list(account_id=ACCOUNT)]
+    assert complete(api.get(made.id, account_id=ACCOUNT)).name == "python"
+    assert complete(api.verify(account_id=ACCOUNT)).status == "active"
+    assert complete(api.delete(made.id, account_id=ACCOUNT)).id == made.id
+    refused(404, api.get, made.id, account_id=ACCOUNT)
+
+
+def token_changes():
+    api = client.accounts.tokens
+    policies = [
+        {
+            "effect": "allow",
+            "resources": {f"com.cloudflare.api.account.{ACCOUNT}": "*"},
+            "permission_groups": [{"name": "AI Gateway Read"}],
+        }
+    ]
+    made = complete(api.create(account_id=ACCOUNT, name="changing", policies=policies))
+    changed = complete(api.update(made.id, account_id=ACCOUNT, name="renamed", policies=policies))
+    assert changed.name == "renamed"
+    rolled = api.value.update(made.id, account_id=ACCOUNT, body={})
+    assert rolled.startswith("kw_api_") and rolled != made.value
+    assert complete(client.with_options(api_token=rolled).accounts.tokens.verify(account_id=ACCOUNT)).id == made.id
+
+
+def whoami():
+    assert complete(client.user.get()).id
+    assert complete(client.user.tokens.verify()).status == "active"
+    assert [complete(account).id for account in client.accounts.list()] == [ACCOUNT]
+    assert complete(client.accounts.get(account_id=ACCOUNT)).id == ACCOUNT
+    assert [complete(membership).account.id for membership in client.memberships.list()] == [ACCOUNT]
+    stranger = client.with_options(api_token="kw_api_unknown")
+    refused(401, stranger.user.tokens.verify)
+
+
+for part in sys.argv[1:]:
+    globals()[part]()
+
+known = {f"{resource.__name__}.{name}" for resource in WHOLE for name in methods(resource)}
+print(json.dumps({"called": len(called), "not_called": sorted(known - called)}))
