@@ -20,7 +20,7 @@ use std::{
 use keyward_examples::provider_key;
 use keyward_secret::{AccountId, Destination, Origin};
 use keyward_vault::{
-    Policy, RecordId, SecretId, SecretRecord, Vault, VaultStore, VersionNumber,
+    Policy, RecordId, SecretId, SecretRecord, SecretsStoreId, Vault, VaultStore, VersionNumber,
     testing::run_contract, version,
 };
 
@@ -55,6 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let secret = SecretRecord {
         id: id.secret,
         account,
+        store: SecretsStoreId::first_of(account),
         name: "our openai key".to_owned(),
         comment: String::new(),
         scopes: Vec::new(),

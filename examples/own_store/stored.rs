@@ -8,8 +8,8 @@ use std::{
 use data_encoding::HEXLOWER;
 use keyward_secret::AccountId;
 use keyward_vault::{
-    SealState, SealedRecord, SecretId, SecretRecord, Slot, VaultId, VersionNumber, VersionRecord,
-    VersionState,
+    SealState, SealedRecord, SecretId, SecretRecord, SecretsStoreId, Slot, VaultId, VersionNumber,
+    VersionRecord, VersionState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,7 @@ pub(crate) struct Seal {
 pub(crate) struct Secret {
     id: String,
     account: String,
+    store: String,
     name: String,
     comment: String,
     scopes: Vec<String>,
@@ -88,6 +89,7 @@ impl From<&SecretRecord> for Secret {
         Self {
             id: record.id.to_string(),
             account: record.account.to_string(),
+            store: record.store.to_string(),
             name: record.name.clone(),
             comment: record.comment.clone(),
             scopes: record.scopes.clone(),
@@ -103,6 +105,7 @@ impl Secret {
         Ok(SecretRecord {
             id: SecretId::parse(&self.id)?,
             account: AccountId::parse(&self.account)?,
+            store: SecretsStoreId::parse(&self.store)?,
             name: self.name.clone(),
             comment: self.comment.clone(),
             scopes: self.scopes.clone(),

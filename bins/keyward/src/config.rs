@@ -21,6 +21,7 @@ use std::{
 
 use keyward_gateway::Budget;
 use keyward_providers::{Catalogue, Override};
+use keyward_registry::SecretLimits;
 use serde::Deserialize;
 
 pub(crate) use self::{
@@ -42,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) upstream: UpstreamSection,
     pub(crate) control: ControlSection,
     pub(crate) store: StoreSection,
+    pub(crate) secrets_store: SecretsStoreSection,
     pub(crate) seal: SealSection,
     pub(crate) tls: TlsSection,
     pub(crate) log: LogSection,
@@ -103,6 +105,26 @@ pub(crate) struct ControlSection {
 pub(crate) struct StoreSection {
     /// The SQLite file. Default `keyward.db` in the data directory.
     pub(crate) path: Option<PathBuf>,
+}
+
+/// How much of secrets an account may have.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SecretsStoreSection {
+    /// Secrets stores of an account. Default 1, as Cloudflare has it.
+    max_stores: Option<u32>,
+    /// Secrets of an account, those of provider keys among them. Default: any number.
+    quota: Option<u64>,
+}
+
+impl SecretsStoreSection {
+    pub(crate) fn limits(&self) -> SecretLimits {
+        let default = SecretLimits::default();
+        SecretLimits {
+            stores: self.max_stores.unwrap_or(default.stores),
+            secrets: self.quota.or(default.secrets),
+        }
+    }
 }
 
 /// What TLS to providers trusts.

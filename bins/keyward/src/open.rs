@@ -7,12 +7,12 @@ use std::{
 };
 
 use keyward_providers::Catalogue;
-use keyward_registry::{Registry, RegistryStore};
+use keyward_registry::{Actor, Registry, RegistryStore, SecretLimits, StoreError};
 use keyward_secret::SecretBytes;
 use keyward_store::{Database, OpenError, SqliteStore};
 use keyward_vault::{CommandOutput, KeyFile, RecoveryKey, SealState, Unlock, UnsealError, Vault};
 
-use crate::{failure::Failure, private_file, secret_input};
+use crate::{clock, failure::Failure, private_file, secret_input};
 
 /// What opens a vault.
 pub(crate) enum Key {
@@ -159,6 +159,7 @@ pub(crate) async fn unlock(
     database: Database,
     vault: Vault,
     catalogue: Catalogue,
+    limits: SecretLimits,
 ) -> Result<Opened, Failure> {
     let vault = Arc::new(vault);
     let store = database
@@ -167,7 +168,7 @@ pub(crate) async fn unlock(
         .map_err(|error| refuse(&error))?;
     let store = Arc::new(store);
     let shared = Arc::clone(&store) as Arc<dyn RegistryStore>;
-    match Registry::open(shared, vault, Arc::new(catalogue)).await {
+    match open_registry(shared, vault, catalogue, limits).await {
         Ok(registry) => Ok(Opened {
             registry: Arc::new(registry),
             store,
@@ -179,4 +180,18 @@ pub(crate) async fn unlock(
                 .help("restore the database from a backup"))
         }
     }
+}
+
+/// Reads everything, and makes the first secrets store of accounts that are older than stores are.
+async fn open_registry(
+    store: Arc<dyn RegistryStore>,
+    vault: Arc<Vault>,
+    catalogue: Catalogue,
+    limits: SecretLimits,
+) -> Result<Registry, StoreError> {
+    let registry = Registry::open(store, vault, Arc::new(catalogue)).await?;
+    registry
+        .make_first_secrets_stores(Actor::Command("open"), clock::now())
+        .await?;
+    Ok(registry.with_secret_limits(limits))
 }

@@ -5,5 +5,6 @@ pub(crate) mod gateways;
 pub(crate) mod health;
 pub(crate) mod in_use;
 pub(crate) mod provider_configs;
+pub(crate) mod secrets;
+pub(crate) mod secrets_stores;
 pub(crate) mod tokens;
-pub(crate) mod user;

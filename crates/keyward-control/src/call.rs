@@ -13,7 +13,7 @@ use crate::{
     caller::Caller,
     envelope::{Problem, Reply},
     erased::Buffer,
-    object::{Object, Shape},
+    object::{Field, Object, Several, Shape, parse_ids},
     route::{Access, Place},
 };
 
@@ -148,6 +148,18 @@ impl Call {
         Object::parse(body.as_slice(), shape)
     }
 
+    /// The same of a body that may be a list of objects, at most `most`.
+    pub(crate) fn take_several(&mut self, shape: Shape, most: usize) -> Result<Several, Problem> {
+        let body = std::mem::take(&mut self.body);
+        Object::parse_several(body.as_slice(), shape, most)
+    }
+
+    /// The ids that a body lists, at most `most`.
+    pub(crate) fn take_ids(&mut self, most: usize) -> Result<Vec<Field>, Problem> {
+        let body = std::mem::take(&mut self.body);
+        parse_ids(body.as_slice(), most)
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.registry.snapshot()
     }
@@ -161,6 +173,11 @@ impl Call {
         self.parameters.find("gateway").unwrap_or_default()
     }
 
+    /// The secrets store of the path; empty on a route that has none, which is no store's id.
+    pub(crate) fn store(&self) -> &str {
+        self.parameters.find("store").unwrap_or_default()
+    }
+
     /// The last open part of the path, on routes that have one.
     pub(crate) fn id(&self) -> &str {
         self.parameters.find("id").unwrap_or_default()
@@ -171,6 +188,12 @@ impl Call {
         self.key
             .as_ref()
             .ok_or_else(|| Problem::key_not_found(self.id()))
+    }
+
+    /// Every value of a query parameter.
+    pub(crate) fn queries<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.query.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_str())
     }
 
     /// The value of a query parameter; of several, the last.

@@ -197,7 +197,7 @@ async fn run(route: &'static Route, shared: &Shared, request: Request) -> Result
         &parts.uri,
         now,
     )?;
-    if matches!(route.method, Method::POST | Method::PUT | Method::PATCH) {
+    if route.method != Method::GET {
         call.set_body(body::read(content).await?);
     }
     if route.method == Method::GET {

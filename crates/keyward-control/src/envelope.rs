@@ -14,7 +14,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use keyward_registry::{ChangeError, Refusal, StoreError};
+use keyward_registry::{ChangeError, Refusal, SecretRefusal, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,6 +26,10 @@ const NO_ROUTE: u32 = 7000;
 const INVALID: u32 = 7001;
 /// What the path names does not exist.
 const NOT_FOUND: u32 = 7002;
+/// Of secrets stores: a field is not acceptable, or what the request names does not exist (wire-spec §4.8).
+const STORE_INVALID: u32 = 1001;
+/// Of secrets stores: it exists already, or there are too many (wire-spec §4.8).
+const STORE_CONFLICT: u32 = 1003;
 /// The account does not exist, or is not the caller's.
 const NO_ACCOUNT: u32 = 7003;
 /// Not authenticated, or not allowed. Also the code of a token's verification.
@@ -266,15 +270,15 @@ impl Problem {
     }
 
     pub(crate) fn gateway_not_found(id: &str) -> Self {
-        Refusal::GatewayNotFound(shown(id)).into()
+        Refusal::GatewayNotFound(Self::shown(id)).into()
     }
 
     pub(crate) fn key_not_found(id: &str) -> Self {
-        Refusal::ProviderKeyNotFound(shown(id)).into()
+        Refusal::ProviderKeyNotFound(Self::shown(id)).into()
     }
 
     pub(crate) fn token_not_found(id: &str) -> Self {
-        Refusal::TokenNotFound(shown(id)).into()
+        Refusal::TokenNotFound(Self::shown(id)).into()
     }
 
     /// A field is not acceptable. `reason` never quotes what may be a secret.
@@ -286,6 +290,14 @@ impl Problem {
     /// The body as a whole is not acceptable.
     pub(crate) fn invalid_body(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, reason).at(&FieldPath::body())
+    }
+
+    /// The same fault with the code that it has where secrets and their stores are concerned.
+    pub(crate) fn of_secrets_store(mut self) -> Self {
+        if matches!(self.0.code, INVALID | NOT_FOUND) {
+            self.0.code = STORE_INVALID;
+        }
+        self
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -321,12 +333,14 @@ impl Problem {
     }
 }
 
-/// An id of a path, to be repeated in a message: not where a token stands in its place.
-fn shown(id: &str) -> String {
-    if id.len() > 64 || keyward_auth::is_ours(id.as_bytes()) {
-        return "?".to_owned();
+impl Problem {
+    /// An id of a path, to be repeated in a message: not where a token stands in its place.
+    pub(crate) fn shown(id: &str) -> String {
+        if id.len() > 64 || keyward_auth::is_ours(id.as_bytes()) {
+            return "?".to_owned();
+        }
+        id.to_owned()
     }
-    id.to_owned()
 }
 
 impl From<ChangeError> for Problem {
@@ -345,6 +359,36 @@ impl From<ChangeError> for Problem {
     }
 }
 
+impl Problem {
+    fn from_store(refusal: &SecretRefusal) -> Self {
+        let (bad, conflict) = (StatusCode::BAD_REQUEST, StatusCode::CONFLICT);
+        let (status, code, field) = match refusal {
+            SecretRefusal::StoreNotFound(_) | SecretRefusal::NotFound(_) => {
+                (StatusCode::NOT_FOUND, STORE_INVALID, None)
+            }
+            SecretRefusal::StoreExists(_) | SecretRefusal::NameTaken { index: None, .. } => {
+                (conflict, STORE_CONFLICT, Some((None, "name")))
+            }
+            SecretRefusal::NameTaken { index, .. } => {
+                (conflict, STORE_CONFLICT, Some((*index, "name")))
+            }
+            SecretRefusal::Ambiguous { index, .. } => (bad, STORE_INVALID, Some((*index, "name"))),
+            SecretRefusal::Value { index, .. } => (bad, STORE_INVALID, Some((*index, "value"))),
+            SecretRefusal::ValueMissing => (conflict, STORE_INVALID, None),
+            SecretRefusal::TooManyStores(_)
+            | SecretRefusal::StoreNotEmpty { .. }
+            | SecretRefusal::QuotaReached(_) => (conflict, STORE_CONFLICT, None),
+            other => return Self::internal("name a refusal", other),
+        };
+        let problem = Self::new(status, code, refusal.to_string());
+        match field {
+            Some((Some(index), field)) => problem.at(&FieldPath::body().index(index).name(field)),
+            Some((None, field)) => problem.at(&FieldPath::body().name(field)),
+            None => problem,
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.to_string();
@@ -359,6 +403,13 @@ impl From<Refusal> for Problem {
                 (StatusCode::BAD_REQUEST, INVALID, Some("provider_slug"))
             }
             Refusal::Value(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret")),
+            Refusal::SecretNameNotFound(_) | Refusal::SecretNameTaken(_) => {
+                (StatusCode::BAD_REQUEST, INVALID, Some("secret"))
+            }
+            Refusal::SecretNameNotUnique(_) | Refusal::SecretOutOfScope(_) => {
+                (StatusCode::BAD_REQUEST, INVALID, Some("secret_id"))
+            }
+            Refusal::Secret(refusal) => return Self::from_store(refusal),
             Refusal::SecretNotFound(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret_id")),
             Refusal::WrongDestination { .. } => (StatusCode::CONFLICT, INVALID, Some("secret_id")),
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),

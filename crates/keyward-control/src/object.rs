@@ -5,6 +5,7 @@
 //! not known are skipped without being copied.
 
 mod field;
+mod list;
 mod secret;
 
 use std::{collections::BTreeMap, fmt};
@@ -13,8 +14,11 @@ use keyward_secret::SecretBytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, error::Category};
 
-pub(crate) use self::field::Field;
 use self::secret::SecretField;
+pub(crate) use self::{
+    field::Field,
+    list::{Several, parse_ids},
+};
 use crate::envelope::{FieldPath, Problem};
 
 /// The fields that an object may have.
@@ -49,16 +53,17 @@ impl Object {
             json.end()?;
             Ok(read)
         });
-        // The library's own text may quote the body.
-        read.map_err(|error| match error.classify() {
-            Category::Data => Problem::invalid_body("the body must be a JSON object"),
-            Category::Io | Category::Syntax | Category::Eof => Problem::invalid_body(format!(
-                "the body is not valid JSON: line {}, column {}",
-                error.line(),
-                error.column()
-            )),
-        })?
-        .check(FieldPath::body(), shape)
+        read.map_err(|error| malformed(&error, "the body must be a JSON object"))?
+            .check(FieldPath::body(), shape)
+    }
+
+    /// Parses a body that is a list of objects, or one object by itself. At most `most` of them.
+    pub(crate) fn parse_several(
+        body: &[u8],
+        shape: Shape,
+        most: usize,
+    ) -> Result<Several, Problem> {
+        list::parse(body, shape, most)
     }
 
     /// Takes an object inside a body apart.
@@ -133,6 +138,18 @@ impl Object {
     fn secret_path(&self) -> FieldPath {
         self.secret_name
             .map_or_else(|| self.path.clone(), |name| self.path.name(name))
+    }
+}
+
+/// What is wrong with a body as a whole. The library's own text may quote it.
+fn malformed(error: &serde_json::Error, expected: &'static str) -> Problem {
+    match error.classify() {
+        Category::Data => Problem::invalid_body(expected),
+        Category::Io | Category::Syntax | Category::Eof => Problem::invalid_body(format!(
+            "invalid_json_body: the body is not valid JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        )),
     }
 }
 

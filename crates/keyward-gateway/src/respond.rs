@@ -106,7 +106,7 @@ pub(crate) enum Refusal {
         wanted: String,
     },
     #[error(
-        "The stored key for `{provider}`, alias `{alias}`, cannot be opened: its record is missing or damaged. Enter the key again with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
+        "The stored key for `{provider}`, alias `{alias}`, cannot be used: its secret is missing, damaged, or has lost the scope `ai_gateway`. Enter the key again with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
     )]
     KeyDamaged {
         gateway: String,

@@ -2,9 +2,12 @@
 
 use keyward_auth::TokenId;
 use keyward_secret::AccountId;
-use keyward_vault::SecretId;
+use keyward_vault::{SecretId, SecretsStoreId};
 
-use crate::{AccountRecord, AuditLine, GatewayId, GatewayRecord, ProviderKeyId, ProviderKeyRecord};
+use crate::{
+    AccountRecord, AuditLine, GatewayId, GatewayRecord, ProviderKeyId, ProviderKeyRecord,
+    SecretsStoreRecord,
+};
 
 /// One change of one row. Parts return them as values; the store carries them out.
 #[derive(Clone, Debug)]
@@ -33,6 +36,15 @@ pub enum Change {
         /// Its id.
         id: ProviderKeyId,
     },
+    /// Makes or replaces a secrets store.
+    PutSecretsStore(SecretsStoreRecord),
+    /// Removes a secrets store. Its secrets are removed by changes of their own.
+    DeleteSecretsStore {
+        /// Its account.
+        account: AccountId,
+        /// Its id.
+        id: SecretsStoreId,
+    },
     /// A change of the vault.
     Vault(keyward_vault::Change),
     /// A change of the tokens.
@@ -52,6 +64,8 @@ pub enum Subject {
     Gateway(AccountId, GatewayId),
     /// A provider key.
     ProviderKey(AccountId, ProviderKeyId),
+    /// A secrets store.
+    SecretsStore(AccountId, SecretsStoreId),
     /// A secret, or one of its versions.
     Secret(AccountId, SecretId),
     /// A gateway token or an API token.
@@ -66,6 +80,7 @@ impl Subject {
             Self::Account(_) => "account",
             Self::Gateway(..) => "gateway",
             Self::ProviderKey(..) => "provider_key",
+            Self::SecretsStore(..) => "secrets_store",
             Self::Secret(..) => "secret",
             Self::Token(..) => "token",
         }
@@ -78,6 +93,7 @@ impl Subject {
             Self::Account(account)
             | Self::Gateway(account, _)
             | Self::ProviderKey(account, _)
+            | Self::SecretsStore(account, _)
             | Self::Secret(account, _)
             | Self::Token(account, _) => *account,
         }
@@ -90,6 +106,7 @@ impl Subject {
             Self::Account(id) => id.to_string(),
             Self::Gateway(_, id) => id.to_string(),
             Self::ProviderKey(_, id) => id.to_string(),
+            Self::SecretsStore(_, id) => id.to_string(),
             Self::Secret(_, id) => id.to_string(),
             Self::Token(_, id) => id.to_string(),
         }
@@ -102,6 +119,7 @@ impl Subject {
             "account" => Self::Account(account),
             "gateway" => Self::Gateway(account, id.parse().ok()?),
             "provider_key" => Self::ProviderKey(account, id.parse().ok()?),
+            "secrets_store" => Self::SecretsStore(account, id.parse().ok()?),
             "secret" => Self::Secret(account, id.parse().ok()?),
             "token" => Self::Token(account, id.parse().ok()?),
             _ => return None,
@@ -128,6 +146,8 @@ impl Change {
             Self::DeleteGateway { account, id } => Subject::Gateway(*account, id.clone()),
             Self::PutProviderKey(key) => Subject::ProviderKey(key.account, key.id),
             Self::DeleteProviderKey { account, id } => Subject::ProviderKey(*account, *id),
+            Self::PutSecretsStore(store) => Subject::SecretsStore(store.account, store.id),
+            Self::DeleteSecretsStore { account, id } => Subject::SecretsStore(*account, *id),
             Self::Vault(change) => Self::vault_subject(change),
             Self::Token(keyward_auth::Change::PutToken(token)) => {
                 Subject::Token(token.grant.account, token.id)

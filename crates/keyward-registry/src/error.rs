@@ -2,7 +2,7 @@
 
 use keyward_secret::Destination;
 
-use crate::{KeyValueError, StoreError};
+use crate::{KeyValueError, SecretRefusal, StoreError};
 
 /// A change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,27 @@ pub enum Refusal {
     /// There is no such secret.
     #[error("secret `{0}` was not found")]
     SecretNotFound(String),
+    /// No secret has the name by which the contract finds the value.
+    #[error(
+        "a secret named `{0}` was not found; store it first, or send its value here as `secret`, or another's `secret_id`"
+    )]
+    SecretNameNotFound(String),
+    /// Several secrets have names that say the same.
+    #[error("several secrets are for this place: {}; send the `secret_id` of one", .0.join(", "))]
+    SecretNameNotUnique(Vec<String>),
+    /// The secret may not be used by gateways.
+    #[error(
+        "secret `{0}` has no scope `ai_gateway`, so no gateway may use it; add the scope to the secret first"
+    )]
+    SecretOutOfScope(String),
+    /// A secret has the name that the value of a new provider key would get.
+    #[error(
+        "a secret named `{0}` already exists; leave `secret` out to use that one, or delete it first"
+    )]
+    SecretNameTaken(String),
+    /// Nothing was changed in a secrets store.
+    #[error(transparent)]
+    Secret(SecretRefusal),
     /// The secret is sealed for other origins than the provider's.
     #[error(
         "the secret is sealed for {sealed_for}, and provider `{provider}` is at {wanted}; enter the value again to seal it for that provider"
@@ -108,6 +129,12 @@ impl From<Refusal> for ChangeError {
             refusal,
             source: None,
         }
+    }
+}
+
+impl From<SecretRefusal> for ChangeError {
+    fn from(refusal: SecretRefusal) -> Self {
+        Refusal::Secret(refusal).into()
     }
 }
 

@@ -83,6 +83,23 @@ impl KeyValue {
         })
     }
 
+    /// What is shown of a value of which nothing may be shown.
+    pub(crate) const HIDDEN: &'static str = "••••";
+
+    /// Checks what holds of every value, also of one that is no key.
+    pub(crate) fn check_length(value: &SecretBytes) -> Result<(), KeyValueError> {
+        match value.len() {
+            0 => Err(KeyValueError(Kind::Empty)),
+            length if length > MAX_LENGTH => Err(KeyValueError(Kind::TooLong { length })),
+            _ => Ok(()),
+        }
+    }
+
+    /// The value, taken out.
+    pub(crate) fn into_secret(self) -> SecretBytes {
+        self.value
+    }
+
     /// How many bytes were cut off at the ends.
     #[must_use]
     pub const fn trimmed(&self) -> usize {

@@ -68,10 +68,15 @@ mod id;
 mod in_use;
 mod key_value;
 pub mod naming;
+mod owner;
 mod provider_key;
 mod refusals;
 mod registry;
 mod row_mac;
+mod secret;
+mod secret_list;
+mod secret_refusal;
+mod secrets_store;
 mod snapshot;
 mod store;
 #[cfg(feature = "testing")]
@@ -89,7 +94,15 @@ pub use id::{Alias, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug};
 pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
-pub use registry::{KeyEdit, KeySource, NewProviderKey, NewTokenRequest, Registry, TokenMinted};
+pub use registry::{
+    Contents, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource, NewProviderKey, NewSecret,
+    NewTokenRequest, Registry, SecretCopy, SecretEdit, TokenMinted,
+};
 pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
-pub use snapshot::{Account, CurrentValue, Gateway, ProviderKey, Snapshot, SnapshotReader};
+pub use secret::{ParseNameError, SecretName, SecretScope, SecretsStoreName};
+pub use secret_refusal::SecretRefusal;
+pub use secrets_store::{SecretLimits, SecretsStoreRecord};
+pub use snapshot::{
+    Account, CurrentValue, Gateway, MissingValue, ProviderKey, Snapshot, SnapshotReader,
+};
 pub use store::{BoxFuture, Feed, KeyLastUsed, Loaded, RegistryStore, Row, StoreError, Tampered};

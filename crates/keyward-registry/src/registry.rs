@@ -2,6 +2,8 @@
 
 mod gateways;
 mod provider_keys;
+mod secrets;
+mod secrets_stores;
 mod tokens;
 
 use std::{
@@ -18,12 +20,14 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::{
     provider_keys::{KeyEdit, KeySource, NewProviderKey},
+    secrets::{DeletedSecret, NewSecret, SecretCopy, SecretEdit},
+    secrets_stores::{Contents, DeletedSecretsStore},
     tokens::{NewTokenRequest, TokenMinted},
 };
 use crate::{
     AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, InUse, RefusedAttempt,
-    RegistryStore, Row, Snapshot, SnapshotReader, StoreError, Subject, Tampered,
-    refusals::Refusals, snapshot::Published,
+    RegistryStore, Row, SecretLimits, SecretsStoreRecord, Snapshot, SnapshotReader, StoreError,
+    Subject, Tampered, refusals::Refusals, secret_list::SecretList, snapshot::Published,
 };
 
 /// The handle through which everything is changed and read.
@@ -39,6 +43,8 @@ pub struct Registry {
     vault: Arc<Vault>,
     catalogue: Arc<Catalogue>,
     published: Arc<Published>,
+    secrets: SecretList,
+    secret_limits: SecretLimits,
     tampered: Vec<Tampered>,
     /// Held over a whole write, so that what it decided on is still so when it is stored.
     writer: Mutex<()>,
@@ -70,17 +76,28 @@ impl Registry {
                 "a row was changed outside Keyward and is not honoured; restore it from a backup, or make it anew"
             );
         }
+        let secrets = SecretList::default();
+        let snapshot = Snapshot::build_with(loaded, &secrets);
         Ok(Self {
             store,
             vault,
             catalogue,
-            published: Arc::new(Published::new(Snapshot::build(loaded))),
+            published: Arc::new(Published::new(snapshot)),
+            secrets,
+            secret_limits: SecretLimits::default(),
             tampered,
             writer: Mutex::new(()),
             behind: AtomicBool::new(false),
             refusals: Refusals::default(),
             servers: std::sync::Mutex::default(),
         })
+    }
+
+    /// Sets how much of secrets an account may have. What exists already stays.
+    #[must_use]
+    pub const fn with_secret_limits(mut self, limits: SecretLimits) -> Self {
+        self.secret_limits = limits;
+        self
     }
 
     /// The newest snapshot.
@@ -119,7 +136,7 @@ impl Registry {
         &self.tampered
     }
 
-    /// Makes an account. Used when a vault is set up; no request makes one.
+    /// Makes an account with its first secrets store. Used when a vault is set up; no request makes one.
     ///
     /// # Errors
     ///
@@ -132,7 +149,8 @@ impl Registry {
         let _turn = self.turn().await?;
         let at = account.created_at;
         let subject = Subject::Account(account.id);
-        let changes = vec![Change::PutAccount(account)];
+        let first = SecretsStoreRecord::first_of(account.id, at);
+        let changes = vec![Change::PutAccount(account), Change::PutSecretsStore(first)];
         Ok(self
             .commit(changes, actor, "account.create", subject, at)
             .await?)
@@ -226,7 +244,7 @@ impl Registry {
         let mut subjects = feed.subjects;
         subjects.sort_by_key(|subject| match subject {
             Subject::Account(_) => 0,
-            Subject::Gateway(..) => 1,
+            Subject::Gateway(..) | Subject::SecretsStore(..) => 1,
             Subject::ProviderKey(..) => 2,
             Subject::Secret(..) => 3,
             Subject::Token(..) => 4,
@@ -250,13 +268,24 @@ impl Registry {
                 let secret = self.store.find_secret(key.account, key.secret).await;
                 let secret =
                     secret.map_err(|error| StoreError::unavailable("read a secret", error))?;
+                let secret = secret.map(|(secret, version)| (self.secrets.put(secret), version));
                 snapshot.put_provider_key(key, secret.as_ref());
             }
             (Subject::ProviderKey(account, id), _) => snapshot.remove_provider_key(*account, *id),
+            (_, Some(Row::SecretsStore(store))) => snapshot.put_secrets_store(store),
+            (Subject::SecretsStore(account, id), _) => {
+                snapshot.remove_secrets_store(*account, *id);
+            }
             (Subject::Secret(account, id), row) => {
                 let secret = match row {
-                    Some(Row::Secret(secret)) => Some(*secret),
-                    _ => None,
+                    Some(Row::Secret(found)) => {
+                        let (secret, version) = *found;
+                        Some((self.secrets.put(secret), version))
+                    }
+                    _ => {
+                        self.secrets.remove(*account, *id);
+                        None
+                    }
                 };
                 let keys: Vec<_> = snapshot
                     .keys_of_secret(*account, *id)

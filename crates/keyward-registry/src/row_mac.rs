@@ -12,10 +12,10 @@ use std::{
 
 use hmac::{Hmac, KeyInit, Mac};
 use keyward_auth::{Scope, TokenRecord};
-use keyward_vault::{KeyId, SecretRecord, Vault, VersionRecord};
+use keyward_vault::{KeyId, SecretRecord, SecretsStoreId, Vault, VersionRecord};
 use sha2::{Digest, Sha256};
 
-use crate::{AccountRecord, GatewayRecord, ProviderKeyRecord};
+use crate::{AccountRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord};
 
 const LABEL: &str = "keyward row authentication v1";
 
@@ -240,6 +240,22 @@ impl DecidingRow for SecretRecord {
         out.text(&self.comment);
         out.list(self.scopes.iter(), |out, scope| out.text(scope));
         out.option(self.current, |out, number| out.number(number.get().into()));
+        out.time(self.created_at);
+        out.time(self.modified_at);
+        // Rows of the first store are older than stores are: their codes say nothing of it.
+        if self.store != SecretsStoreId::first_of(self.account) {
+            out.bytes(self.store.as_bytes());
+        }
+    }
+}
+
+impl DecidingRow for SecretsStoreRecord {
+    const KIND: &'static str = "secrets_store";
+
+    fn write(&self, out: &mut Canonical) {
+        out.bytes(self.id.as_bytes());
+        out.bytes(self.account.as_bytes());
+        out.text(&self.name);
         out.time(self.created_at);
         out.time(self.modified_at);
     }

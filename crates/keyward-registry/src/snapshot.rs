@@ -16,10 +16,15 @@ use std::{
 use arc_swap::ArcSwap;
 use keyward_auth::{LastUsed, TokenIndex};
 use keyward_secret::AccountId;
-use keyward_vault::{SealedRecord, SecretId, SecretRecord, VersionNumber, VersionRecord};
+use keyward_vault::{
+    SealedRecord, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord,
+};
 use rustc_hash::FxHashMap;
 
-use crate::{AccountRecord, GatewayId, GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord};
+use crate::{
+    AccountRecord, GatewayId, GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, SecretScope,
+    SecretsStoreRecord, secret_list::SecretList,
+};
 
 /// Accounts, gateways, provider keys and tokens as they stand at one revision.
 #[derive(Clone, Debug, Default)]
@@ -29,11 +34,16 @@ pub struct Snapshot {
     pub(crate) tokens: TokenIndex,
 }
 
+/// A secret, and the row of its current version.
+pub(crate) type Joined = (Arc<SecretRecord>, Option<VersionRecord>);
+
 /// One account and its gateways.
 #[derive(Clone, Debug)]
 pub struct Account {
     pub(crate) record: AccountRecord,
     pub(crate) gateways: FxHashMap<Box<str>, Arc<Gateway>>,
+    /// The oldest first.
+    pub(crate) secrets_stores: Vec<Arc<SecretsStoreRecord>>,
 }
 
 /// One gateway and its provider keys.
@@ -49,14 +59,24 @@ pub struct Gateway {
 pub struct ProviderKey {
     /// The record.
     pub record: ProviderKeyRecord,
-    /// The name of its secret.
-    pub secret_name: String,
-    /// What its secret's comment says: the description people see.
-    pub description: String,
-    /// The current value, sealed; absent where the row is missing or fails its authentication.
+    /// Its secret; absent where it was deleted or its row fails its authentication.
+    pub secret: Option<Arc<SecretRecord>>,
+    /// The current value, sealed; absent where [`missing`](Self::missing) says why.
     pub current: Option<CurrentValue>,
     /// When it was last used; one counter through every change of the key.
     pub last_used: LastUsed,
+}
+
+/// Why a provider key has no value that could be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each wants other words")]
+pub enum MissingValue {
+    /// Its secret was deleted, or the secret's row fails its authentication.
+    Secret,
+    /// The secret has no scope `ai_gateway`.
+    Scope,
+    /// The version's row is missing or fails its authentication.
+    Version,
 }
 
 /// The current version of a secret.
@@ -133,6 +153,11 @@ impl Snapshot {
     /// Builds the picture of what a store holds.
     #[must_use]
     pub fn build(loaded: Loaded) -> Self {
+        Self::build_with(loaded, &SecretList::default())
+    }
+
+    /// As [`build`](Self::build); the secrets go into `list`, and are shared with it.
+    pub(crate) fn build_with(loaded: Loaded, list: &SecretList) -> Self {
         let mut snapshot = Self {
             revision: loaded.revision,
             ..Self::default()
@@ -143,12 +168,16 @@ impl Snapshot {
         for gateway in loaded.gateways {
             snapshot.put_gateway(gateway);
         }
-        let mut secrets: HashMap<SecretId, _> = HashMap::new();
+        for store in loaded.secrets_stores {
+            snapshot.put_secrets_store(store);
+        }
+        let mut secrets: HashMap<(AccountId, SecretId), _> = HashMap::new();
         for (secret, version) in loaded.secrets {
-            secrets.insert(secret.id, (secret, version));
+            let id = (secret.account, secret.id);
+            secrets.insert(id, (list.put(secret), version));
         }
         for key in loaded.provider_keys {
-            let secret = secrets.get(&key.secret);
+            let secret = secrets.get(&(key.account, key.secret));
             snapshot.put_provider_key(key, secret);
         }
         let times: HashMap<ProviderKeyId, _> = loaded.keys_last_used.into_iter().collect();
@@ -172,6 +201,7 @@ impl Snapshot {
                 let account = Account {
                     record: record.clone(),
                     gateways: FxHashMap::default(),
+                    secrets_stores: Vec::new(),
                 };
                 self.accounts.insert(record.id, Arc::new(account));
             }
@@ -202,11 +232,24 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn put_provider_key(
-        &mut self,
-        record: ProviderKeyRecord,
-        secret: Option<&(SecretRecord, Option<VersionRecord>)>,
-    ) {
+    pub(crate) fn put_secrets_store(&mut self, record: SecretsStoreRecord) {
+        self.remove_secrets_store(record.account, record.id);
+        if let Some(account) = self.accounts.get_mut(&record.account) {
+            let stores = &mut Arc::make_mut(account).secrets_stores;
+            let age = |store: &SecretsStoreRecord| (store.created_at, store.id);
+            let place = stores.partition_point(|other| age(other) < age(&record));
+            stores.insert(place, Arc::new(record));
+        }
+    }
+
+    pub(crate) fn remove_secrets_store(&mut self, account: AccountId, id: SecretsStoreId) {
+        if let Some(account) = self.accounts.get_mut(&account) {
+            let stores = &mut Arc::make_mut(account).secrets_stores;
+            stores.retain(|store| store.id != id);
+        }
+    }
+
+    pub(crate) fn put_provider_key(&mut self, record: ProviderKeyRecord, secret: Option<&Joined>) {
         let last_used = self
             .provider_key(record.account, record.id)
             .map(|key| key.last_used.clone())
@@ -242,6 +285,12 @@ impl Account {
     #[must_use]
     pub const fn record(&self) -> &AccountRecord {
         &self.record
+    }
+
+    /// Its secrets stores, the oldest first.
+    #[must_use]
+    pub fn secrets_stores(&self) -> &[Arc<SecretsStoreRecord>] {
+        &self.secrets_stores
     }
 
     /// Its gateways, in no order.
@@ -281,30 +330,46 @@ impl Gateway {
 }
 
 impl ProviderKey {
-    fn join(
-        record: ProviderKeyRecord,
-        secret: Option<&(SecretRecord, Option<VersionRecord>)>,
-        last_used: LastUsed,
-    ) -> Self {
+    fn join(record: ProviderKeyRecord, secret: Option<&Joined>, last_used: LastUsed) -> Self {
         let current = secret.and_then(|(secret, version)| {
             let version = version.as_ref()?;
             let is_current = secret.current == Some(version.number);
+            if !is_current || !SecretScope::AiGateway.is_of(secret) {
+                return None;
+            }
             Some(CurrentValue {
                 version: version.number,
-                sealed: version.sealed.clone().filter(|_sealed| is_current)?,
+                sealed: version.sealed.clone()?,
                 preview: version.preview.clone(),
                 since: version.changed_at,
             })
         });
-        let (secret_name, description) = secret
-            .map(|(secret, _)| (secret.name.clone(), secret.comment.clone()))
-            .unwrap_or_default();
         Self {
             record,
-            secret_name,
-            description,
+            secret: secret.map(|(secret, _)| Arc::clone(secret)),
             current,
             last_used,
+        }
+    }
+
+    /// What its secret's comment says: the description people see.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        self.secret
+            .as_ref()
+            .map_or("", |secret| secret.comment.as_str())
+    }
+
+    /// Why there is no value that could be used; `None` where there is one.
+    #[must_use]
+    pub fn missing(&self) -> Option<MissingValue> {
+        match (&self.current, &self.secret) {
+            (Some(_), _) => None,
+            (None, None) => Some(MissingValue::Secret),
+            (None, Some(secret)) if !SecretScope::AiGateway.is_of(secret) => {
+                Some(MissingValue::Scope)
+            }
+            (None, Some(_)) => Some(MissingValue::Version),
         }
     }
 

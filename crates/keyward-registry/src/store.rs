@@ -6,7 +6,8 @@ use keyward_auth::{TokenId, TokenRecord};
 use keyward_vault::{SecretRecord, VaultStore, VersionRecord};
 
 use crate::{
-    AccountRecord, AuditStore, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord, Subject,
+    AccountRecord, AuditStore, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord,
+    SecretsStoreRecord, Subject,
 };
 
 /// A future that a storage trait returns.
@@ -14,8 +15,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where everything is kept. Object-safe; its contract suite stands behind the feature `testing`.
 ///
-/// A deciding row (gateway, provider key, secret, version, token) whose authentication code does not match
-/// counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
+/// A deciding row (gateway, provider key, secrets store, secret, version, token) whose authentication code does
+/// not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
 pub trait RegistryStore: VaultStore + AuditStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>>;
@@ -54,6 +55,8 @@ pub struct Loaded {
     pub gateways: Vec<GatewayRecord>,
     /// Provider keys.
     pub provider_keys: Vec<ProviderKeyRecord>,
+    /// Secrets stores.
+    pub secrets_stores: Vec<SecretsStoreRecord>,
     /// Secrets with their current version.
     pub secrets: Vec<(SecretRecord, Option<VersionRecord>)>,
     /// Tokens.
@@ -97,6 +100,8 @@ pub enum Row {
     Gateway(GatewayRecord),
     /// A provider key.
     ProviderKey(ProviderKeyRecord),
+    /// A secrets store.
+    SecretsStore(SecretsStoreRecord),
     /// A secret with its current version.
     Secret(Box<(SecretRecord, Option<VersionRecord>)>),
     /// A token.

@@ -8,6 +8,7 @@ pub(crate) mod gateways;
 pub(crate) mod provider_keys;
 mod registry;
 pub(crate) mod secrets;
+pub(crate) mod secrets_stores;
 pub(crate) mod tokens;
 mod vault;
 pub(crate) mod versions;

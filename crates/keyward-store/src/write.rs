@@ -10,7 +10,7 @@ use crate::{
     checkpoint::Checkpointer,
     failure::Failure,
     seal,
-    sqlite::{accounts, gateways, provider_keys, secrets, tokens, versions},
+    sqlite::{accounts, gateways, provider_keys, secrets, secrets_stores, tokens, versions},
 };
 
 /// What a write needs. Whoever writes rows goes through here.
@@ -132,6 +132,13 @@ impl Door {
                 provider_keys::delete(connection, *account, *id).await?;
                 None
             }
+            Change::PutSecretsStore(record) => {
+                Some(secrets_stores::put(connection, keys, record, revision).await?)
+            }
+            Change::DeleteSecretsStore { account, id } => {
+                secrets_stores::delete(connection, *account, *id).await?;
+                None
+            }
             Change::Vault(Vault::PutSecret(record)) => {
                 Some(secrets::put(connection, keys, record, revision).await?)
             }
@@ -165,6 +172,8 @@ fn destroys_a_value(change: &Change) -> bool {
         | Change::DeleteGateway { .. }
         | Change::PutProviderKey(_)
         | Change::DeleteProviderKey { .. }
+        | Change::PutSecretsStore(_)
+        | Change::DeleteSecretsStore { .. }
         | Change::Token(_) => false,
     }
 }

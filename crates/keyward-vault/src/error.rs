@@ -96,6 +96,39 @@ impl OpenError {
     }
 }
 
+/// A value could not be sealed once more.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot copy the value")]
+pub struct ResealError(#[source] ResealErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+enum ResealErrorKind {
+    #[error(transparent)]
+    Open(OpenError),
+    #[error(transparent)]
+    Seal(SealError),
+}
+
+impl ResealError {
+    /// Whether the record that holds the value does not open.
+    #[must_use]
+    pub const fn is_damaged(&self) -> bool {
+        matches!(self.0, ResealErrorKind::Open(_))
+    }
+}
+
+impl From<OpenError> for ResealError {
+    fn from(error: OpenError) -> Self {
+        Self(ResealErrorKind::Open(error))
+    }
+}
+
+impl From<SealError> for ResealError {
+    fn from(error: SealError) -> Self {
+        Self(ResealErrorKind::Seal(error))
+    }
+}
+
 /// The vault could not be unsealed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot unseal the vault")]

@@ -2,6 +2,9 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
+use keyward_secret::AccountId;
+use sha2::{Digest, Sha256};
+
 use crate::RandomError;
 
 /// A vault: 128 random bits, in every record that it sealed.
@@ -11,6 +14,10 @@ pub struct VaultId([u8; 16]);
 /// A secret: 128 random bits, kept through all of its versions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretId([u8; 16]);
+
+/// A secrets store: the collection that a secret stands in. 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretsStoreId([u8; 16]);
 
 /// The text is not 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +89,24 @@ macro_rules! id128 {
 
 id128!(VaultId);
 id128!(SecretId);
+id128!(SecretsStoreId);
+
+impl SecretsStoreId {
+    /// The store that every account begins with: the same id for the same account, always. Secrets that were
+    /// kept before there were stores stand in it.
+    #[must_use]
+    pub fn first_of(account: AccountId) -> Self {
+        let digest = Sha256::new()
+            .chain_update(b"keyward first secrets store v1")
+            .chain_update(account.as_bytes())
+            .finalize();
+        let mut bytes = [0; 16];
+        for (byte, digested) in bytes.iter_mut().zip(digest) {
+            *byte = digested;
+        }
+        Self(bytes)
+    }
+}
 
 /// The number of a key in the keyring, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,7 +160,20 @@ number!(VersionNumber);
 
 #[cfg(test)]
 mod tests {
-    use super::{SecretId, VersionNumber};
+    use keyward_secret::AccountId;
+
+    use super::{SecretId, SecretsStoreId, VersionNumber};
+
+    /// Never to be changed: secrets that name no store stand in this one.
+    #[test]
+    fn the_first_store_of_an_account_has_the_same_id_for_ever() {
+        let first = SecretsStoreId::first_of(AccountId::from_bytes([1; 16]));
+        assert_eq!(first.to_string(), "03c60462a19aa84a7a904b1928905484");
+        assert_ne!(
+            first,
+            SecretsStoreId::first_of(AccountId::from_bytes([2; 16]))
+        );
+    }
 
     #[test]
     fn ids_round_trip_and_are_strict() {

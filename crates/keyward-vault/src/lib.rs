@@ -69,8 +69,8 @@ mod unsealed;
 mod vault;
 pub mod version;
 
-pub use error::{OpenError, RandomError, SealError, UnsealError};
-pub use id::{KeyId, ParseIdError, SecretId, VaultId, VersionNumber};
+pub use error::{OpenError, RandomError, ResealError, SealError, UnsealError};
+pub use id::{KeyId, ParseIdError, SecretId, SecretsStoreId, VaultId, VersionNumber};
 pub use keyring::Subkey;
 pub use policy::Policy;
 pub use record::{Change, SecretRecord, VersionRecord, VersionState};

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use keyward_secret::AccountId;
 
-use crate::{SealedRecord, SecretId, VersionNumber};
+use crate::{SealedRecord, SecretId, SecretsStoreId, VersionNumber};
 
 /// A secret: a name, and which of its versions is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct SecretRecord {
     pub id: SecretId,
     /// The tenant.
     pub account: AccountId,
+    /// The collection it stands in.
+    pub store: SecretsStoreId,
     /// Its name, unique in nothing here: what names mean is the owner's affair.
     pub name: String,
     /// A note for people.

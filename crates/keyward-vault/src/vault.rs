@@ -5,8 +5,8 @@ use std::fmt;
 use keyward_secret::{Origin, SecretBytes};
 
 use crate::{
-    KeyId, OpenError, Opened, Policy, RandomError, RecordId, RootKey, SealError, SealedRecord,
-    Slot, Subkey, Unlock, UnsealError, Unsealed, VaultId,
+    KeyId, OpenError, Opened, Policy, RandomError, RecordId, ResealError, RootKey, SealError,
+    SealedRecord, SecretId, Slot, Subkey, Unlock, UnsealError, Unsealed, VaultId, VersionNumber,
     keyring::{Keyring, random_nonce},
     seal,
 };
@@ -123,6 +123,31 @@ impl Vault {
         Ok(policy)
     }
 
+    /// Seals the value of a genuine record once more, as the first version of the secret `copy` of the same
+    /// account, for the destination that it is sealed for already: a copy goes nowhere that the value may not go.
+    /// The value stays in here. `context` takes the place of the owner's context.
+    ///
+    /// # Errors
+    ///
+    /// [`ResealError::is_damaged`] where the record is not the genuine record of `expected`; otherwise when the
+    /// context does not fit, or the system gives no randomness.
+    pub fn reseal(
+        &self,
+        record: &SealedRecord,
+        expected: &RecordId,
+        copy: SecretId,
+        context: Box<[u8]>,
+    ) -> Result<SealedRecord, ResealError> {
+        let (value, policy) = seal::open(self.id, &self.keyring, record, expected)?;
+        let id = RecordId {
+            account: expected.account,
+            secret: copy,
+            version: VersionNumber::FIRST,
+        };
+        let policy = Policy { context, ..policy };
+        Ok(self.seal(&id, &policy, &value)?)
+    }
+
     /// The number of the key that seals now.
     #[must_use]
     pub const fn newest_key(&self) -> KeyId {
@@ -142,5 +167,55 @@ impl fmt::Debug for Vault {
         f.debug_struct("Vault")
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_secret::{AccountId, Destination, Origin, SecretBytes};
+
+    use super::Vault;
+    use crate::{Policy, RecordId, SecretId, VersionNumber};
+
+    #[test]
+    fn a_copy_goes_where_the_value_goes_and_nowhere_else() {
+        let (vault, _root) = Vault::create().unwrap();
+        let (stranger, _root) = Vault::create().unwrap();
+        let id = RecordId {
+            account: AccountId::from_bytes([1; 16]),
+            secret: SecretId::from_bytes([2; 16]),
+            version: VersionNumber::new(7).unwrap(),
+        };
+        let origin = Origin::parse("https://api.openai.com").unwrap();
+        let elsewhere = Origin::parse("https://evil.example").unwrap();
+        let copy = SecretId::from_bytes([3; 16]);
+        let copied = RecordId {
+            secret: copy,
+            version: VersionNumber::FIRST,
+            ..id
+        };
+        for destination in [None, Some(Destination::exact(origin.clone()).unwrap())] {
+            let policy = Policy {
+                destination: destination.clone(),
+                context: Box::from([1]),
+            };
+            let value = SecretBytes::copy_from(b"sk-copied");
+            let record = vault.seal(&id, &policy, &value).unwrap();
+            let resealed = vault.reseal(&record, &id, copy, Box::from([9])).unwrap();
+            let expected = Policy {
+                context: Box::from([9]),
+                ..policy
+            };
+            assert_eq!(vault.policy(&resealed, &copied).unwrap(), expected);
+            assert!(vault.policy(&resealed, &id).is_err());
+            let opened = vault.open(&resealed, &copied, &origin).ok();
+            let value = opened.map(|opened| opened.value.expose().to_vec());
+            assert_eq!(value, destination.map(|_| b"sk-copied".to_vec()));
+            assert!(vault.open(&resealed, &copied, &elsewhere).is_err());
+            let wrong = vault.reseal(&record, &copied, copy, Box::default());
+            assert!(wrong.unwrap_err().is_damaged());
+            let foreign = stranger.reseal(&record, &id, copy, Box::default());
+            assert!(foreign.unwrap_err().is_damaged());
+        }
     }
 }

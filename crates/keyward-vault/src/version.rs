@@ -103,8 +103,8 @@ mod tests {
 
     use super::{create, next_number, replace};
     use crate::{
-        Change, Policy, RecordId, SealedRecord, SecretId, SecretRecord, Vault, VersionNumber,
-        VersionState,
+        Change, Policy, RecordId, SealedRecord, SecretId, SecretRecord, SecretsStoreId, Vault,
+        VersionNumber, VersionState,
     };
 
     const START: SystemTime = SystemTime::UNIX_EPOCH;
@@ -113,6 +113,7 @@ mod tests {
         SecretRecord {
             id: SecretId::from_bytes([1; 16]),
             account: AccountId::from_bytes([2; 16]),
+            store: SecretsStoreId::from_bytes([3; 16]),
             name: "default_openai_default".to_owned(),
             comment: String::new(),
             scopes: vec!["ai_gateway".to_owned()],

@@ -113,7 +113,7 @@ async fn open_vault(
     let key_file = config.seal.key_file.clone();
     let key_file = key_file.unwrap_or_else(|| data_dir.join(KEY_FILE));
     match unseal_or_create(&database, &key_file).await {
-        Ok(vault) => open::unlock(database, vault, catalogue).await,
+        Ok(vault) => open::unlock(database, vault, catalogue, config.secrets_store.limits()).await,
         Err(failure) => {
             // Closed and not only dropped, so that no file of its own is left beside it.
             database.close().await;

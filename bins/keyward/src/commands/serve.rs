@@ -55,7 +55,13 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
             return Err(failure);
         }
     };
-    let opened = open::unlock(opened_database, vault, catalogue).await?;
+    let opened = open::unlock(
+        opened_database,
+        vault,
+        catalogue,
+        config.secrets_store.limits(),
+    )
+    .await?;
 
     let urls = (listeners.gateway_url(), listeners.control_url());
     let hosts = config.control.allowed_hosts.clone();

@@ -66,7 +66,13 @@ pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Fa
         let (vault, state) = first::create_vault(&key, recovery)?;
         let saved = opened_database.save_seal(state, None).await;
         saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
-        let opened = open::unlock(opened_database, vault, catalogue).await?;
+        let opened = open::unlock(
+            opened_database,
+            vault,
+            catalogue,
+            config.secrets_store.limits(),
+        )
+        .await?;
         let made = first_records(&opened).await;
         opened.store.close().await;
         Ok((made?, key))

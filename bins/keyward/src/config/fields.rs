@@ -75,6 +75,8 @@ pub(super) static FIELDS: &[Field] = &[
     field("control", "proxy_protocol_from", Kind::Texts),
     field("control", "trusted_proxies", Kind::Texts),
     field("store", "path", Kind::Path),
+    field("secrets_store", "max_stores", Kind::Number),
+    field("secrets_store", "quota", Kind::Number),
     field("seal", "key_file", Kind::Path),
     field("seal", "danger_key_beside_data", Kind::Flag),
     field("seal", "command", Kind::Command),

@@ -51,14 +51,24 @@ impl UnderWay {
 
     /// Lets the requests that use what was just revoked finish, or cuts them.
     pub(crate) fn settle(self, call: &Call, revoked: Use) -> Requests {
+        self.settle_all(call, [revoked])
+    }
+
+    /// The same for several things.
+    pub(crate) fn settle_all(
+        self,
+        call: &Call,
+        revoked: impl IntoIterator<Item = Use>,
+    ) -> Requests {
+        let revoked = revoked.into_iter();
         match self {
             Self::Finishes => Requests {
-                requests_open: Some(call.registry.requests_open(revoked)),
+                requests_open: Some(revoked.map(|of| call.registry.requests_open(of)).sum()),
                 requests_cut: None,
             },
             Self::IsCut => Requests {
                 requests_open: None,
-                requests_cut: Some(call.registry.cut_requests(revoked)),
+                requests_cut: Some(revoked.map(|of| call.registry.cut_requests(of)).sum()),
             },
         }
     }

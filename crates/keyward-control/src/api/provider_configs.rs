@@ -7,8 +7,8 @@ mod request;
 
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{
-    Alias, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, NewProviderKey, ProviderKey,
-    ProviderSlug, Refusal, Use,
+    Alias, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, MissingValue, NewProviderKey,
+    ProviderKey, ProviderSlug, Refusal, Use,
 };
 use keyward_secret::SecretBytes;
 use keyward_vault::{RecordId, SecretId, VersionNumber};
@@ -85,7 +85,7 @@ impl Body {
             secret_preview: key.current.as_ref().map(|current| current.preview.clone()),
             rate_limit: record.rate_limit,
             rate_limit_period: record.rate_limit_period,
-            description: key.description.clone(),
+            description: key.description().to_owned(),
             status: status.as_str(),
             status_reason: reason,
             status_since: since.and_then(moment::format),
@@ -107,8 +107,16 @@ type Standing = (KeyStatus, Option<String>, Option<std::time::SystemTime>);
 /// What the record says, and what follows from the clock and from a value that is not there.
 fn status(call: &Call, key: &ProviderKey) -> Standing {
     let record = &key.record;
-    if key.current.is_none() {
-        let reason = "the stored value is missing or was changed outside Keyward; enter it again";
+    if let Some(missing) = key.missing() {
+        let reason = match missing {
+            MissingValue::Secret => "its secret was deleted; enter the value again",
+            MissingValue::Scope => {
+                "its secret has no scope `ai_gateway`; give it back with a PATCH of the secret"
+            }
+            MissingValue::Version => {
+                "the stored value is missing or was changed outside Keyward; enter it again"
+            }
+        };
         return (KeyStatus::Invalid, Some(reason.to_owned()), None);
     }
     match record.expires_at {
@@ -171,11 +179,41 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
         alias: new.alias.as_str(),
     };
     call.require(Permission::SecretsStoreWrite, place)?;
+    if let KeySource::Secret(id) = new.source {
+        check_reach(&call, id)?;
+    }
     let key = call
         .registry
         .create_provider_key(new, call.actor(), call.now)
         .await?;
     Reply::new(&Body::new(&call, &key))
+}
+
+/// A secret is the account's: a token for a part of the account may bind one only where a key within its scopes uses
+/// it already. Otherwise it would spend, through its own gateway, a key that was stored for another.
+fn check_reach(call: &Call, secret: SecretId) -> Result<(), Problem> {
+    let snapshot = call.snapshot();
+    let mut uses = snapshot.keys_of_secret(call.account, secret);
+    if uses.any(|key| require_key(call, key).is_ok()) {
+        return Ok(());
+    }
+    call.require(Permission::SecretsStoreWrite, ManagePlace::Account)
+}
+
+/// A value that several keys share is replaced for all of them, so all of them must be within the caller's scopes.
+fn check_shared(call: &Call, key: &ProviderKey) -> Result<(), Problem> {
+    let snapshot = call.snapshot();
+    let mut uses = snapshot.keys_of_secret(call.account, key.record.secret);
+    uses.try_for_each(|key| require_key(call, key))
+}
+
+fn require_key(call: &Call, key: &ProviderKey) -> Result<(), Problem> {
+    let place = ManagePlace::ProviderKey {
+        gateway: key.record.gateway.as_str(),
+        provider: key.record.provider.as_str(),
+        alias: key.record.alias.as_str(),
+    };
+    call.require(Permission::SecretsStoreWrite, place)
 }
 
 fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
@@ -240,13 +278,8 @@ fn read_source(body: &mut Object) -> Result<KeySource, Problem> {
                 "`secret` and `secret_id` exclude each other; send one of them",
             ))
         }
-        (None, None) => {
-            let path = body.path("secret");
-            Err(Problem::invalid(
-                &path,
-                "is required, or else `secret_id` of a secret that is stored already",
-            ))
-        }
+        // The official way: the secret was stored first, under the name by which it is found.
+        (None, None) => Ok(KeySource::Named),
     }
 }
 
@@ -286,6 +319,7 @@ pub(crate) async fn rotate(mut call: Call) -> Result<Reply, Problem> {
     })?;
     let value = read_value(&body.require_secret()?)?;
     let id = call.key()?.record.id;
+    check_shared(&call, call.key()?)?;
     let key = call
         .registry
         .rotate_provider_key(call.account, id, &value, call.actor(), call.now)

@@ -15,6 +15,7 @@ use crate::{
 /// What an open part of a path is: its description, and the form that it must have to name anything.
 const PARTS: &[(&str, &str, &str)] = &[
     ("account", "The account's id.", "^[0-9a-f]{32}$"),
+    ("store", "The secrets store's id.", "^[0-9a-f]{32}$"),
     ("gateway", "The gateway's id.", "^[a-z0-9][a-z0-9-]{0,63}$"),
 ];
 

@@ -14,6 +14,9 @@ const NAMES: &[&str] = &[
     "provider_slug",
     "secret",
     "secret_id",
+    "scopes",
+    "value",
+    "comment",
     "name",
     "policies",
     "effect",
@@ -90,7 +93,8 @@ proptest! {
             let key = harness.key("default").await;
             for route in Control::routes().filter(|route| route.method != Method::GET && route.method != Method::DELETE) {
                 let path = route.path.replace("{account}", &OURS.to_string());
-                let path = path.replace("{gateway}", "default").replace("{id}", &key);
+                let path = path.replace("{gateway}", "default").replace("{id}", &key)
+                    .replace("{store}", &keyward_vault::SecretsStoreId::first_of(OURS).to_string());
                 for body in &bodies {
                     let body = Body::from(body.clone());
                     let answer = harness.send(request(&harness.admin, route.method.clone(), &path, body)).await;

@@ -13,7 +13,11 @@ mod permissions;
 #[cfg(test)]
 mod provider_configs;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod stores;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use axum::body::Body;
 use http::{Method, Request};
 use keyward_control::Control;
+use keyward_vault::SecretsStoreId;
 use serde_json::{Value, json};
 
 use crate::support::{Harness, OURS, tokens};
@@ -120,6 +121,7 @@ async fn the_described_fields_are_those_that_are_read() {
             .path
             .replace("{account}", &OURS.to_string())
             .replace("{gateway}", "default")
+            .replace("{store}", &SecretsStoreId::first_of(OURS).to_string())
             .replace("{id}", id);
         let is_list = schema["type"] == "array";
         let item = if is_list { &schema["items"] } else { schema };
@@ -129,7 +131,8 @@ async fn the_described_fields_are_those_that_are_read() {
         let answer = harness
             .call(route.method.clone(), &path, Some(unknown))
             .await;
-        let message = answer.refused(400, 7001);
+        let is_secret = route.path.contains("/secrets_store/");
+        let message = answer.refused(400, if is_secret { 1001 } else { 7001 });
         let known = message
             .split_once("known are ")
             .unwrap_or_else(|| panic!("{path}: {message}"))

@@ -1,9 +1,10 @@
 //! Every route, asked by tokens that lack one thing each.
 
 use http::Method;
-use keyward_auth::{Grant, Network, Networks, Permission, Permissions, Role};
+use keyward_auth::{Grant, Network, Networks, Permission, Permissions, Role, TokenId};
 use keyward_control::{Control, RouteDescription};
 use keyward_secret::AccountId;
+use keyward_vault::SecretsStoreId;
 use serde_json::{Value, json};
 
 use crate::support::{Harness, OURS, THEIRS, new_gateway, secret};
@@ -12,13 +13,35 @@ use crate::support::{Harness, OURS, THEIRS, new_gateway, secret};
 fn fill(route: &RouteDescription, account: AccountId, key: &str, token: &str) -> String {
     let id = if route.path.contains("provider_configs") {
         key
+    } else if route.path.contains("/secrets_store/") {
+        SECRET
     } else if route.path.contains("/url/") {
         "openai"
     } else {
         token
     };
     let path = route.path.replace("{account}", &account.to_string());
+    // Every account begins with a store; that of OURS holds a secret.
+    let store = SecretsStoreId::first_of(account).to_string();
+    let path = path.replace("{store}", &store);
+    // Nothing stands in the way of deleting it.
+    let force = route.method == Method::DELETE && route.path.ends_with("{store}");
+    let path = path + if force { "?force=true" } else { "" };
     path.replace("{gateway}", "default").replace("{id}", id)
+}
+
+/// Stands for the secret that [`prepared`] stored.
+const SECRET: &str = "{secret}";
+
+/// A control plane in which OURS has what the routes name, and how to name it.
+async fn prepared() -> (Harness, String, TokenId, String) {
+    let harness = Harness::new().await;
+    let key = harness.key("default").await;
+    let (target, _) = harness
+        .token(Grant::new(OURS, Role::Reporter.permissions()))
+        .await;
+    let secret = harness.secret("for_the_walk", &["workers"]).await;
+    (harness, key, target, secret)
 }
 
 fn body(route: &RouteDescription) -> Option<Value> {
@@ -35,6 +58,15 @@ fn body(route: &RouteDescription) -> Option<Value> {
                 "permission_groups": [{"name": "AI Gateway Run"}],
             }],
         })),
+        (&Method::POST, Some("stores")) => Some(json!({"name": "new"})),
+        (&Method::POST, Some("secrets")) => {
+            Some(json!([{"name": "new", "value": secret(), "scopes": ["workers"]}]))
+        }
+        (&Method::POST, Some("duplicate")) => Some(json!({"name": "new", "scopes": ["workers"]})),
+        (&Method::DELETE, Some("secrets")) => Some(json!([SECRET])),
+        (&Method::PATCH, _) if route.path.contains("/secrets_store/") => {
+            Some(json!({"comment": "new"}))
+        }
         (&Method::PUT, _) => Some(json!({"secret": secret()})),
         (&Method::PATCH, _) => Some(json!({"enabled": false})),
         _ => None,
@@ -56,6 +88,7 @@ fn all_but(without: Permission) -> Permissions {
 fn the_table_of_routes_is_the_contract() {
     let gateways = "/client/v4/accounts/{account}/ai-gateway/gateways";
     let tokens = "/client/v4/accounts/{account}/tokens";
+    let stores = "/client/v4/accounts/{account}/secrets_store/stores";
     let expected = [
         format!("GET {gateways}: AI Gateway Read"),
         format!("POST {gateways}: AI Gateway Write"),
@@ -67,6 +100,18 @@ fn the_table_of_routes_is_the_contract() {
         format!("PUT {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("DELETE {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
+        format!("GET {stores}: Secrets Store Read"),
+        format!("POST {stores}: Secrets Store Write"),
+        format!("GET {stores}/{{store}}: Secrets Store Read"),
+        format!("DELETE {stores}/{{store}}: Secrets Store Write"),
+        format!("GET {stores}/{{store}}/secrets: Secrets Store Read"),
+        format!("POST {stores}/{{store}}/secrets: Secrets Store Write"),
+        format!("DELETE {stores}/{{store}}/secrets: Secrets Store Write"),
+        format!("GET {stores}/{{store}}/secrets/{{id}}: Secrets Store Read"),
+        format!("PATCH {stores}/{{store}}/secrets/{{id}}: Secrets Store Write"),
+        format!("DELETE {stores}/{{store}}/secrets/{{id}}: Secrets Store Write"),
+        format!("POST {stores}/{{store}}/secrets/{{id}}/duplicate: Secrets Store Write"),
+        "GET /client/v4/accounts/{account}/secrets_store/quota: Secrets Store Read".to_owned(),
         format!("GET {tokens}: Account API Tokens Read"),
         format!("POST {tokens}: Account API Tokens Write"),
         format!("GET {tokens}/{{id}}: Account API Tokens Read"),
@@ -74,7 +119,6 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {tokens}/permission_groups: Account API Tokens Read"),
         format!("GET {tokens}/verify: any"),
         "GET /client/v4/user/tokens/verify: any".to_owned(),
-        "GET /client/v4/user: any".to_owned(),
         "GET /client/v4/accounts: any".to_owned(),
         "GET /client/v4/accounts/{account}: any".to_owned(),
         "GET /client/v4/memberships: any".to_owned(),
@@ -96,12 +140,12 @@ async fn every_route_refuses_a_token_that_lacks_exactly_its_permission() {
         let Some(permission) = route.permission else {
             continue;
         };
-        let harness = Harness::new().await;
-        let key = harness.key("default").await;
-        let (target, _) = harness
-            .token(Grant::new(OURS, Role::Reporter.permissions()))
-            .await;
-        let path = fill(&route, OURS, &key, target.as_str());
+        let (harness, key, target, secret) = prepared().await;
+        let named = |text: String| text.replace(SECRET, &secret);
+        let path = named(fill(&route, OURS, &key, target.as_str()));
+        let body = |route: &RouteDescription| {
+            body(route).map(|body| named(body.to_string()).parse::<Value>().unwrap())
+        };
         let (_, lacking) = harness.token(Grant::new(OURS, all_but(permission))).await;
         let answer = harness
             .call_as(&lacking, route.method.clone(), &path, body(&route))
@@ -157,11 +201,10 @@ async fn no_route_answers_without_a_good_token() {
 
 #[tokio::test]
 async fn a_token_of_one_account_sees_nothing_of_another() {
-    let harness = Harness::new().await;
-    let key = harness.key("default").await;
-    let (target, _) = harness
-        .token(Grant::new(OURS, Role::Reporter.permissions()))
-        .await;
+    let (harness, key, target, secret) = prepared().await;
+    let fill = |route: &RouteDescription, account, key: &str, token: &str| {
+        fill(route, account, key, token).replace(SECRET, &secret)
+    };
     let stranger = harness
         .token(Grant::new(THEIRS, Role::Admin.permissions()))
         .await
@@ -186,6 +229,12 @@ async fn a_token_of_one_account_sees_nothing_of_another() {
         );
         // In its own account the stranger finds neither the key nor the token.
         let own = fill(&route, THEIRS, &key, target.as_str());
+        if own.contains(&secret) {
+            let answer = harness
+                .call_as(&stranger, route.method.clone(), &own, body(&route))
+                .await;
+            answer.refused(404, 1001);
+        }
         if own.contains(&key) || own.ends_with(target.as_str()) {
             let answer = harness
                 .call_as(&stranger, route.method.clone(), &own, body(&route))

@@ -15,10 +15,10 @@ use keyward_auth::{Grant, Kind, Permission, Permissions, Role, TokenId};
 use keyward_control::{Config, Control, Peer};
 use keyward_providers::Catalogue;
 use keyward_registry::{
-    AccountRecord, Actor, GatewayId, GatewaySettings, NewTokenRequest, Registry,
+    AccountRecord, Actor, GatewayId, GatewaySettings, NewTokenRequest, Registry, SecretLimits,
 };
 use keyward_secret::AccountId;
-use keyward_vault::Vault;
+use keyward_vault::{SecretsStoreId, Vault};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -54,6 +54,14 @@ impl Harness {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        let limits = SecretLimits {
+            stores: 3,
+            secrets: None,
+        };
+        Self::with_limits(config, limits).await
+    }
+
+    pub(crate) async fn with_limits(config: Config, limits: SecretLimits) -> Self {
         let store = Arc::new(FakeStore::default());
         let (vault, _root) = Vault::create().unwrap();
         let catalogue = Catalogue::built_in().unwrap();
@@ -62,7 +70,7 @@ impl Harness {
             Arc::new(vault),
             Arc::new(catalogue),
         );
-        let registry = Arc::new(registry.await.unwrap());
+        let registry = Arc::new(registry.await.unwrap().with_secret_limits(limits));
         for (id, name) in [(OURS, "ours"), (THEIRS, "theirs")] {
             let account = AccountRecord {
                 id,
@@ -197,6 +205,13 @@ impl Harness {
         self.post(&gateways(OURS), new_gateway(id)).await.result();
     }
 
+    /// Stores a secret in the first store, and returns its id.
+    pub(crate) async fn secret(&self, name: &str, scopes: &[&str]) -> String {
+        let body = json!([{"name": name, "value": secret(), "scopes": scopes}]);
+        let answer = self.post(&secrets(OURS), body).await;
+        answer.result()[0]["id"].as_str().unwrap().to_owned()
+    }
+
     /// Stores a key for OpenAI in the gateway `default`, and returns its id.
     pub(crate) async fn key(&self, alias: &str) -> String {
         let body = json!({"alias": alias, "default_config": false, "provider_slug": "openai", "secret": secret()});
@@ -271,6 +286,16 @@ pub(crate) fn gateways(account: AccountId) -> String {
 
 pub(crate) fn keys(account: AccountId, gateway: &str) -> String {
     format!("{}/{gateway}/provider_configs", gateways(account))
+}
+
+pub(crate) fn stores(account: AccountId) -> String {
+    format!("/client/v4/accounts/{account}/secrets_store/stores")
+}
+
+/// The secrets of the store that the account begins with.
+pub(crate) fn secrets(account: AccountId) -> String {
+    let store = SecretsStoreId::first_of(account);
+    format!("{}/{store}/secrets", stores(account))
 }
 
 pub(crate) fn tokens(account: AccountId) -> String {

@@ -6,7 +6,7 @@ use keyward_secret::AccountId;
 
 use crate::{
     Actor, Change, ChangeError, Gateway, GatewayId, GatewayRecord, GatewaySettings, Refusal,
-    Registry, Subject,
+    Registry, Snapshot, Subject,
 };
 
 impl Registry {
@@ -43,7 +43,8 @@ impl Registry {
         Ok(record)
     }
 
-    /// Removes a gateway with its provider keys, and the secrets that nothing else uses. Takes effect before
+    /// Removes a gateway with its provider keys, and the secrets that came with them and that nothing else
+    /// uses. Takes effect before
     /// the call returns.
     ///
     /// # Errors
@@ -62,7 +63,7 @@ impl Registry {
             .gateway(account, id)
             .ok_or_else(|| Refusal::GatewayNotFound(id.to_owned()))?;
         let record = gateway.record.clone();
-        let mut changes = Self::delete_keys_of(&snapshot, gateway);
+        let mut changes = self.delete_keys_of(&snapshot, gateway).await?;
         changes.push(Change::DeleteGateway {
             account,
             id: record.id.clone(),
@@ -73,7 +74,11 @@ impl Registry {
         Ok(record)
     }
 
-    fn delete_keys_of(snapshot: &crate::Snapshot, gateway: &Gateway) -> Vec<Change> {
+    async fn delete_keys_of(
+        &self,
+        snapshot: &Snapshot,
+        gateway: &Gateway,
+    ) -> Result<Vec<Change>, ChangeError> {
         let account = gateway.record.account;
         let mut changes = Vec::new();
         for key in &gateway.keys {
@@ -84,13 +89,13 @@ impl Registry {
             let used_elsewhere = snapshot
                 .keys_of_secret(account, key.record.secret)
                 .any(|other| other.record.gateway != gateway.record.id);
-            if !used_elsewhere {
+            if !used_elsewhere && self.goes_with_its_keys(key).await? {
                 changes.push(Change::Vault(keyward_vault::Change::DeleteSecret {
                     account,
                     secret: key.record.secret,
                 }));
             }
         }
-        changes
+        Ok(changes)
     }
 }

@@ -4,12 +4,14 @@ use std::{sync::Arc, time::SystemTime};
 
 use keyward_secret::{AccountId, Destination};
 use keyward_vault::{
-    Policy, RecordId, SealedRecord, SecretId, SecretRecord, VersionNumber, VersionRecord, version,
+    Policy, RecordId, SecretId, SecretRecord, VersionNumber, VersionRecord, version,
 };
 
+use super::secrets_stores::named_store;
 use crate::{
     Actor, Alias, Change, ChangeError, GatewayId, KeyStatus, KeyValue, ProviderKey, ProviderKeyId,
-    ProviderKeyRecord, ProviderSlug, Refusal, Registry, Snapshot, Subject, naming,
+    ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretScope, Snapshot, Subject, naming,
+    owner::Owner,
 };
 
 /// What is needed to store a provider key.
@@ -43,6 +45,8 @@ pub enum KeySource {
     Value(KeyValue),
     /// A secret that is sealed already: used only where it may go.
     Secret(SecretId),
+    /// The secret whose name says this gateway, provider and alias (wire-spec §3.5).
+    Named,
 }
 
 impl std::fmt::Debug for KeySource {
@@ -50,6 +54,7 @@ impl std::fmt::Debug for KeySource {
         match self {
             Self::Value(_) => f.write_str("Value(..)"),
             Self::Secret(id) => write!(f, "Secret({id})"),
+            Self::Named => f.write_str("Named"),
         }
     }
 }
@@ -91,9 +96,14 @@ impl Registry {
                 self.check_binding(&new, *secret, &destination).await?;
                 *secret
             }
+            KeySource::Named => {
+                let secret = self.find_named(&snapshot, &new)?;
+                self.check_binding(&new, secret, &destination).await?;
+                secret
+            }
             KeySource::Value(value) => {
                 let secret = SecretId::random().map_err(ChangeError::failed)?;
-                changes.extend(self.seal_new(&new, secret, value, destination, now)?);
+                changes.extend(self.seal_new(&snapshot, &new, secret, value, destination, now)?);
                 secret
             }
         };
@@ -125,10 +135,11 @@ impl Registry {
         let _turn = self.turn().await?;
         let key = self.stored_key(account, id)?;
         let destination = self.destination_of(&key.record.provider)?;
-        let (secret, current) = self
-            .find_secret(account, key.record.secret)
-            .await?
-            .ok_or_else(|| Refusal::SecretNotFound(key.record.secret.to_string()))?;
+        let Some((secret, current)) = self.find_secret(account, key.record.secret).await? else {
+            return self
+                .renew_orphan(&key, value, destination, actor, now)
+                .await;
+        };
         self.check_other_uses(&key, &destination)?;
         let number = match &current {
             Some(current) => current.number.next(),
@@ -137,28 +148,63 @@ impl Registry {
                 .and_then(VersionNumber::next)
                 .or(Some(VersionNumber::FIRST)),
         };
-        let number =
-            number.ok_or_else(|| ChangeError::failed("the version numbers are used up"))?;
-        let sealed = self.seal(account, secret.id, number, value, destination)?;
+        let record_id = RecordId {
+            account,
+            secret: secret.id,
+            version: number
+                .ok_or_else(|| ChangeError::failed("the version numbers are used up"))?,
+        };
+        let known = current.as_ref().and_then(|current| self.policy_of(current));
+        let policy = Policy {
+            destination: Some(destination),
+            context: known.map_or_else(|| Owner::ProviderKeys.context(), |known| known.context),
+        };
+        let sealed = self.vault.seal(&record_id, &policy, value.secret());
+        let sealed = sealed.map_err(ChangeError::failed)?;
         let versions = version::replace(&secret, current.as_ref(), sealed, value.preview(), now)
             .map_err(ChangeError::failed)?;
         let mut changes: Vec<_> = versions.into_iter().map(Change::Vault).collect();
-        // A new value has no history: what was held against the old one does not count against it, for any
-        // of the keys that share it.
+        // For every key that shares the value.
         let snapshot = self.snapshot();
-        changes.extend(snapshot.keys_of_secret(account, secret.id).map(|key| {
-            Change::PutProviderKey(ProviderKeyRecord {
-                status: KeyStatus::Active,
-                status_reason: None,
-                status_since: None,
-                modified_at: now,
-                ..key.record.clone()
-            })
-        }));
+        let keys = snapshot.keys_of_secret(account, secret.id);
+        changes.extend(keys.map(|key| Change::PutProviderKey(key.record.renewed(now))));
         let subject = Subject::ProviderKey(account, id);
         self.commit(changes, actor, "provider_key.rotate", subject, now)
             .await?;
         self.stored_key(account, id)
+    }
+
+    /// A key whose secret was deleted gets one of its own.
+    async fn renew_orphan(
+        &self,
+        key: &ProviderKey,
+        value: &KeyValue,
+        destination: Destination,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<Arc<ProviderKey>, ChangeError> {
+        let record = &key.record;
+        let new = NewProviderKey {
+            account: record.account,
+            gateway: record.gateway.clone(),
+            provider: record.provider.clone(),
+            alias: record.alias.clone(),
+            source: KeySource::Named,
+            description: String::new(),
+            default_config: record.default_config,
+            expires_at: record.expires_at,
+        };
+        let secret = SecretId::random().map_err(ChangeError::failed)?;
+        let snapshot = self.snapshot();
+        let mut changes = self.seal_new(&snapshot, &new, secret, value, destination, now)?;
+        changes.push(Change::PutProviderKey(ProviderKeyRecord {
+            secret,
+            ..record.renewed(now)
+        }));
+        let subject = Subject::ProviderKey(record.account, record.id);
+        self.commit(changes, actor, "provider_key.rotate", subject, now)
+            .await?;
+        self.stored_key(record.account, record.id)
     }
 
     /// Switches a provider key, or changes its description or date. Takes effect before the call returns.
@@ -207,8 +253,8 @@ impl Registry {
         self.stored_key(account, id)
     }
 
-    /// Deletes a provider key, and its secret unless another key uses it. Takes effect before the call
-    /// returns; returns what was deleted.
+    /// Deletes a provider key, and its secret unless another key uses it or it was stored in a secrets store by
+    /// itself. Takes effect before the call returns; returns what was deleted.
     ///
     /// # Errors
     ///
@@ -225,7 +271,7 @@ impl Registry {
         let mut changes = vec![Change::DeleteProviderKey { account, id }];
         let snapshot = self.snapshot();
         let mut uses = snapshot.keys_of_secret(account, key.record.secret);
-        if uses.all(|other| other.record.id == id) {
+        if uses.all(|other| other.record.id == id) && self.goes_with_its_keys(&key).await? {
             changes.push(Change::Vault(keyward_vault::Change::DeleteSecret {
                 account,
                 secret: key.record.secret,
@@ -235,6 +281,16 @@ impl Registry {
         self.commit(changes, actor, "provider_key.delete", subject, now)
             .await?;
         Ok(key)
+    }
+
+    /// Whether the secret of a key came with a provider key, and goes with the last of them.
+    pub(super) async fn goes_with_its_keys(&self, key: &ProviderKey) -> Result<bool, ChangeError> {
+        let found = self
+            .find_secret(key.record.account, key.record.secret)
+            .await?;
+        let current = found.and_then(|(_, current)| current);
+        let policy = current.and_then(|current| self.policy_of(&current));
+        Ok(policy.is_some_and(|policy| Owner::of(&policy) == Owner::ProviderKeys))
     }
 
     /// The gateway and the provider exist, the place is free; the slug becomes the catalogue's own.
@@ -265,7 +321,7 @@ impl Registry {
         Ok((new, destination))
     }
 
-    fn destination_of(&self, slug: &ProviderSlug) -> Result<Destination, ChangeError> {
+    pub(super) fn destination_of(&self, slug: &ProviderSlug) -> Result<Destination, ChangeError> {
         let provider = self
             .catalogue
             .find(slug.as_str())
@@ -293,17 +349,37 @@ impl Registry {
             .await?
             .ok_or_else(not_found)?;
         let current = current.ok_or_else(not_found)?;
-        let sealed = current.sealed.as_ref().ok_or_else(not_found)?;
-        let id = RecordId {
-            account: record.account,
-            secret,
-            version: current.number,
-        };
-        let policy = self
-            .vault
-            .policy(sealed, &id)
-            .map_err(ChangeError::failed)?;
+        let policy = self.policy_of(&current).ok_or_else(not_found)?;
+        if !SecretScope::AiGateway.is_of(&record) {
+            return Err(Refusal::SecretOutOfScope(record.name).into());
+        }
         self.check_covers(&new.provider, policy.destination.as_ref(), wanted)
+    }
+
+    /// The one secret that is for this place, by its name.
+    fn find_named(
+        &self,
+        snapshot: &Snapshot,
+        new: &NewProviderKey,
+    ) -> Result<SecretId, ChangeError> {
+        let gateway = snapshot.gateway(new.account, new.gateway.as_str());
+        let store = gateway
+            .and_then(|gateway| named_store(snapshot, new.account, &gateway.record().settings));
+        let place = (new.account, store);
+        let found = self.secrets_for(snapshot, place, &new.gateway, &new.provider, &new.alias);
+        match found.as_slice() {
+            [secret] => Ok(secret.id),
+            [] => {
+                let name = naming::name(&new.gateway, &new.provider, &new.alias);
+                Err(Refusal::SecretNameNotFound(name).into())
+            }
+            several => {
+                let told = |secret: &Arc<SecretRecord>| format!("`{}` {}", secret.name, secret.id);
+                let mut told: Vec<_> = several.iter().map(told).collect();
+                told.sort_unstable();
+                Err(Refusal::SecretNameNotUnique(told).into())
+            }
+        }
     }
 
     fn check_covers(
@@ -339,58 +415,54 @@ impl Registry {
         Ok(())
     }
 
+    /// A new secret for a provider key that comes with its value.
     fn seal_new(
         &self,
+        snapshot: &Snapshot,
         new: &NewProviderKey,
         secret: SecretId,
         value: &KeyValue,
         destination: Destination,
         now: SystemTime,
     ) -> Result<Vec<Change>, ChangeError> {
-        let sealed = self.seal(
-            new.account,
+        let gateway = snapshot
+            .gateway(new.account, new.gateway.as_str())
+            .ok_or_else(|| Refusal::GatewayNotFound(new.gateway.to_string()))?;
+        let settings = &gateway.record().settings;
+        let (store, made) = Self::store_for(snapshot, new.account, settings, now);
+        let name = naming::name(&new.gateway, &new.provider, &new.alias);
+        self.check_quota(new.account, 1)?;
+        if self.is_name_taken(new.account, store, &name) {
+            return Err(Refusal::SecretNameTaken(name).into());
+        }
+        let id = RecordId {
+            account: new.account,
             secret,
-            VersionNumber::FIRST,
-            value,
-            destination,
-        )?;
+            version: VersionNumber::FIRST,
+        };
+        let policy = Policy {
+            destination: Some(destination),
+            context: Owner::ProviderKeys.context(),
+        };
+        let sealed = self.vault.seal(&id, &policy, value.secret());
+        let sealed = sealed.map_err(ChangeError::failed)?;
         let record = SecretRecord {
             id: secret,
             account: new.account,
-            name: naming::name(&new.gateway, &new.provider, &new.alias),
+            store,
+            name,
             comment: new.description.clone(),
-            scopes: vec!["ai_gateway".to_owned()],
+            scopes: vec![SecretScope::AiGateway.as_str().to_owned()],
             current: None,
             created_at: now,
             modified_at: now,
         };
-        let changes = version::create(record, sealed, value.preview(), now);
-        Ok(changes.into_iter().map(Change::Vault).collect())
+        let created = version::create(record, sealed, value.preview(), now);
+        let created = created.into_iter().map(Change::Vault);
+        Ok(made.into_iter().chain(created).collect())
     }
 
-    fn seal(
-        &self,
-        account: AccountId,
-        secret: SecretId,
-        version: VersionNumber,
-        value: &KeyValue,
-        destination: Destination,
-    ) -> Result<SealedRecord, ChangeError> {
-        let id = RecordId {
-            account,
-            secret,
-            version,
-        };
-        let policy = Policy {
-            destination: Some(destination),
-            context: Box::default(),
-        };
-        self.vault
-            .seal(&id, &policy, value.secret())
-            .map_err(ChangeError::failed)
-    }
-
-    async fn find_secret(
+    pub(super) async fn find_secret(
         &self,
         account: AccountId,
         secret: SecretId,

@@ -14,13 +14,14 @@ use std::{
 use keyward_auth::{Grant, Kind, Permission, Permissions, TokenDigest, TokenId, TokenRecord};
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{
-    Policy, RecordId, SecretId, SecretRecord, Vault, VersionNumber, VersionRecord, version,
+    Policy, RecordId, SecretId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord,
+    version,
 };
 
 use crate::{
     AccountRecord, Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord,
     GatewaySettings, KeyStatus, Loaded, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
-    RateLimitingTechnique, RegistryStore, Row, StoreError, Subject,
+    RateLimitingTechnique, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
 };
 
 const ONE: AccountId = AccountId::from_bytes([0xa1; 16]);
@@ -52,6 +53,7 @@ async fn empty_store(store: &dyn RegistryStore) {
     assert_eq!(loaded.revision, 0);
     assert!(loaded.accounts.is_empty() && loaded.gateways.is_empty());
     assert!(loaded.provider_keys.is_empty() && loaded.secrets.is_empty());
+    assert!(loaded.secrets_stores.is_empty());
     assert!(loaded.tokens.is_empty() && loaded.tampered.is_empty());
     assert!(
         store
@@ -75,6 +77,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
     assert_eq!(loaded.accounts, [account()]);
     assert_eq!(loaded.gateways, [gateway()]);
     assert_eq!(loaded.provider_keys, [full_key()]);
+    assert_eq!(loaded.secrets_stores, [secrets_store()]);
     assert_eq!(loaded.secrets, [(value.0.clone(), Some(value.1.clone()))]);
     assert_eq!(loaded.tokens, [token()]);
     assert!(loaded.tampered.is_empty());
@@ -84,6 +87,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
             Row::Account(row) => assert_eq!(row, account()),
             Row::Gateway(row) => assert_eq!(row, gateway()),
             Row::ProviderKey(row) => assert_eq!(row, full_key()),
+            Row::SecretsStore(row) => assert_eq!(row, secrets_store()),
             Row::Secret(row) => assert_eq!(*row, (value.0.clone(), Some(value.1.clone()))),
             Row::Token(row) => assert_eq!(row, token()),
         }
@@ -91,6 +95,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
     let elsewhere = [
         Subject::Gateway(TWO, gateway().id),
         Subject::ProviderKey(TWO, full_key().id),
+        Subject::SecretsStore(TWO, secrets_store().id),
         Subject::Secret(TWO, SECRET),
         Subject::Token(TWO, token().id),
     ];
@@ -109,11 +114,17 @@ async fn a_put_replaces(store: &dyn RegistryStore) {
     changed_key.created_at = full_key().created_at;
     let mut changed_secret = value.0.clone();
     changed_secret.comment = String::new();
+    // A secret of the store that every account begins with names it in no column and under no code.
+    changed_secret.store = SecretsStoreId::first_of(ONE);
+    let mut changed_store = secrets_store();
+    changed_store.name = "renamed".to_owned();
+    changed_store.modified_at = time(501);
     put(
         store,
         vec![
             Change::PutGateway(changed_gateway.clone()),
             Change::PutProviderKey(changed_key.clone()),
+            Change::PutSecretsStore(changed_store.clone()),
             Change::Vault(keyward_vault::Change::PutSecret(changed_secret.clone())),
         ],
     )
@@ -121,6 +132,7 @@ async fn a_put_replaces(store: &dyn RegistryStore) {
     let loaded = load(store).await;
     assert_eq!(loaded.gateways, [changed_gateway]);
     assert_eq!(loaded.provider_keys, [changed_key]);
+    assert_eq!(loaded.secrets_stores, [changed_store]);
     assert_eq!(loaded.secrets, [(changed_secret, Some(value.1))]);
 }
 
@@ -135,8 +147,8 @@ async fn the_feed_tells_each_subject_once(store: &dyn RegistryStore) {
     let mut seen = feed.subjects.clone();
     seen.sort_by_key(|subject| (subject.kind(), subject.id()));
     seen.dedup();
-    // Account, gateway, provider key, secret (its version has no subject of its own) and token.
-    assert_eq!((seen.len(), feed.subjects.len()), (5, 5));
+    // Account, gateway, provider key, secrets store, secret (its version has no subject of its own) and token.
+    assert_eq!((seen.len(), feed.subjects.len()), (6, 6));
 
     let feed = store.feed_after(1).await.expect("a feed");
     assert_eq!(feed.subjects.len(), 2);
@@ -161,6 +173,10 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
         secret: SecretId::from_bytes([0xee; 16]),
         ..value().1
     };
+    let same_name = SecretsStoreRecord {
+        id: SecretsStoreId::from_bytes([0x58; 16]),
+        ..secrets_store()
+    };
     let same_digest = TokenRecord {
         id: token_id("000000000002"),
         ..token()
@@ -169,6 +185,7 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
         Change::PutGateway(other_gateway),
         Change::PutProviderKey(same_place),
         Change::PutProviderKey(foreign_id),
+        Change::PutSecretsStore(same_name),
         Change::Vault(keyward_vault::Change::PutVersion(orphan)),
         Change::Token(keyward_auth::Change::PutToken(same_digest)),
     ];
@@ -192,16 +209,17 @@ async fn deletion_needs_the_account(store: &dyn RegistryStore) {
         let counts = [
             loaded.gateways.len(),
             loaded.provider_keys.len(),
+            loaded.secrets_stores.len(),
             loaded.secrets.len(),
             loaded.tokens.len(),
         ];
-        assert_eq!(counts, [left; 4]);
+        assert_eq!(counts, [left; 5]);
     }
     for change in deletions(ONE) {
         assert!(read(store, &change.subject()).await.is_none());
     }
     let feed = store.feed_after(2).await.expect("a feed");
-    assert_eq!(feed.subjects.len(), 4);
+    assert_eq!(feed.subjects.len(), 5);
 }
 
 async fn a_deleted_secret_takes_its_versions_along(store: &dyn RegistryStore) {
@@ -305,6 +323,16 @@ fn gateway() -> GatewayRecord {
     }
 }
 
+fn secrets_store() -> SecretsStoreRecord {
+    SecretsStoreRecord {
+        id: SecretsStoreId::from_bytes([0x57; 16]),
+        account: ONE,
+        name: "naïve 'quoted' store".to_owned(),
+        created_at: time(13),
+        modified_at: time(14),
+    }
+}
+
 fn key(number: u8, provider: &str) -> ProviderKeyRecord {
     ProviderKeyRecord {
         id: ProviderKeyId::from_bytes([number; 16]),
@@ -377,6 +405,7 @@ fn value() -> (SecretRecord, VersionRecord) {
     let secret = SecretRecord {
         id: SECRET,
         account: ONE,
+        store: secrets_store().id,
         name: "default_openai_default".to_owned(),
         comment: "for \"tests\"".to_owned(),
         scopes: vec!["ai_gateway".to_owned(), "workers".to_owned()],
@@ -407,6 +436,7 @@ fn everything((secret, version): &(SecretRecord, VersionRecord)) -> Vec<Change> 
         Change::PutAccount(account()),
         Change::PutGateway(gateway()),
         Change::PutProviderKey(full_key()),
+        Change::PutSecretsStore(secrets_store()),
         put_secret(secret.clone()),
         Change::Vault(keyward_vault::Change::PutVersion(version.clone())),
         Change::Token(keyward_auth::Change::PutToken(token())),
@@ -423,6 +453,10 @@ fn deletions(account: AccountId) -> Vec<Change> {
             account,
             secret: SECRET,
         }),
+        Change::DeleteSecretsStore {
+            account,
+            id: secrets_store().id,
+        },
         Change::DeleteGateway {
             account,
             id: gateway().id,

@@ -10,13 +10,14 @@ use std::{
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_secret::AccountId;
 use keyward_vault::{
-    SealState, SecretId, SecretRecord, VaultStore, VersionNumber, VersionRecord, VersionState,
+    SealState, SecretId, SecretRecord, SecretsStoreId, VaultStore, VersionNumber, VersionRecord,
+    VersionState,
 };
 
 use crate::{
     AccountRecord, Actor, AuditEntry, AuditLine, AuditQuery, AuditResult, AuditState, AuditStore,
     Batch, BoxFuture, Change, Feed, GatewayId, GatewayRecord, Loaded, ProviderKeyId,
-    ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, StoreError, Subject,
+    ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
 };
 
 /// Keeps everything in memory. Its futures are ready at once.
@@ -30,6 +31,7 @@ struct State {
     accounts: BTreeMap<AccountId, AccountRecord>,
     gateways: BTreeMap<(AccountId, GatewayId), GatewayRecord>,
     keys: BTreeMap<ProviderKeyId, Used<ProviderKeyRecord>>,
+    secrets_stores: BTreeMap<(AccountId, SecretsStoreId), SecretsStoreRecord>,
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
     tokens: BTreeMap<TokenId, Used<TokenRecord>>,
@@ -227,6 +229,10 @@ impl State {
                 self.keys
                     .retain(|known, (key, _)| *known != id || key.account != account);
             }
+            Change::PutSecretsStore(record) => self.put_secrets_store(record)?,
+            Change::DeleteSecretsStore { account, id } => {
+                drop(self.secrets_stores.remove(&(account, id)));
+            }
             Change::Vault(change) => self.carry_out_vault(change)?,
             Change::Token(keyward_auth::Change::PutToken(record)) => self.put_token(record)?,
             Change::Token(keyward_auth::Change::DeleteToken { account, id }) => {
@@ -295,6 +301,18 @@ impl State {
         Ok(())
     }
 
+    fn put_secrets_store(&mut self, record: SecretsStoreRecord) -> Result<(), Conflict> {
+        let taken = self.secrets_stores.values().any(|known| {
+            known.id != record.id && (known.account, &known.name) == (record.account, &record.name)
+        });
+        if taken {
+            return Err(Conflict);
+        }
+        self.secrets_stores
+            .insert((record.account, record.id), record);
+        Ok(())
+    }
+
     fn put_token(&mut self, record: TokenRecord) -> Result<(), Conflict> {
         let taken = self
             .tokens
@@ -333,6 +351,10 @@ impl State {
                 key.filter(|key| key.account == *account)
                     .map(Row::ProviderKey)
             }
+            Subject::SecretsStore(account, id) => {
+                let store = self.secrets_stores.get(&(*account, *id));
+                store.cloned().map(Row::SecretsStore)
+            }
             Subject::Secret(account, id) => self
                 .current(*account, *id)
                 .map(|secret| Row::Secret(Box::new(secret))),
@@ -352,6 +374,7 @@ impl State {
             accounts: self.accounts.values().cloned().collect(),
             gateways: self.gateways.values().cloned().collect(),
             provider_keys: self.keys.values().map(|(key, _)| key.clone()).collect(),
+            secrets_stores: self.secrets_stores.values().cloned().collect(),
             secrets: secrets
                 .filter_map(|(account, id)| self.current(*account, *id))
                 .collect(),

@@ -44,6 +44,11 @@ impl RowEntry {
                 row.account.to_string(),
                 of(row, revision),
             ),
+            Change::PutSecretsStore(row) => put(
+                row.id.to_string(),
+                row.account.to_string(),
+                of(row, revision),
+            ),
             Change::Vault(Vault::PutSecret(row)) => put(
                 row.id.to_string(),
                 row.account.to_string(),
@@ -62,6 +67,7 @@ impl RowEntry {
             // Versions go with their secret.
             Change::DeleteGateway { .. }
             | Change::DeleteProviderKey { .. }
+            | Change::DeleteSecretsStore { .. }
             | Change::Vault(Vault::DeleteSecret { .. })
             | Change::Token(Token::DeleteToken { .. }) => {
                 let subject = change.subject();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use keyward_auth::TokenRecord;
-use keyward_registry::{GatewayRecord, ProviderKeyRecord, row_digest};
+use keyward_registry::{GatewayRecord, ProviderKeyRecord, SecretsStoreRecord, row_digest};
 use keyward_vault::{SecretRecord, VersionRecord};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -62,6 +62,7 @@ static TABLES: &[Table] = &[
     table!("accounts", see_account),
     table!("gateways", see::<GatewayRecord>),
     table!("provider_keys", see::<ProviderKeyRecord>),
+    table!("secrets_stores", see::<SecretsStoreRecord>),
     table!("secrets", see::<SecretRecord>),
     table!("secret_versions", see::<VersionRecord>),
     table!("tokens", see::<TokenRecord>),

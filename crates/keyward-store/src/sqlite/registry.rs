@@ -10,7 +10,8 @@ use keyward_registry::{
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
-    SqliteStore, accounts, gateways, provider_keys, secrets, tokens, vault::Current, versions,
+    SqliteStore, accounts, gateways, provider_keys, secrets, secrets_stores, tokens,
+    vault::Current, versions,
 };
 use crate::{audit::Line, column::Columns, failure::Failure};
 
@@ -79,6 +80,8 @@ impl SqliteStore {
                 .extend(used.map(|used| (key.id, used)));
             loaded.provider_keys.push(key);
         }
+        let secrets_stores = secrets_stores::list(&mut transaction, keys).await?;
+        loaded.secrets_stores = genuine(secrets_stores, &mut loaded.tampered);
         loaded.secrets = self
             .load_secrets(&mut transaction, &mut loaded.tampered)
             .await?;
@@ -143,6 +146,11 @@ impl SqliteStore {
                 provider_keys::find(connection, keys, *account, *id)
                     .await?
                     .map(Row::ProviderKey)
+            }
+            Subject::SecretsStore(account, id) => {
+                secrets_stores::find(connection, keys, *account, *id)
+                    .await?
+                    .map(Row::SecretsStore)
             }
             Subject::Secret(account, id) => self
                 .current(connection, *account, *id)

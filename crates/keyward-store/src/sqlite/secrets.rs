@@ -2,7 +2,7 @@
 
 use keyward_registry::{RowAuthenticator, RowMac, Tampered};
 use keyward_secret::AccountId;
-use keyward_vault::{SecretId, SecretRecord, VersionNumber};
+use keyward_vault::{SecretId, SecretRecord, SecretsStoreId, VersionNumber};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::authentic::{StoredRow, authentic, honoured, seal_row};
@@ -19,9 +19,15 @@ impl StoredRow for SecretRecord {
             None => None,
             Some(number) => Some(VersionNumber::new(number)?),
         };
+        let account = columns.parse("account")?;
+        let store = match columns.get::<Option<&str>>("store")? {
+            None => SecretsStoreId::first_of(account),
+            Some(id) => id.parse().ok()?,
+        };
         Some(Self {
             id: columns.parse("id")?,
-            account: columns.parse("account")?,
+            account,
+            store,
             name: columns.text("name")?,
             comment: columns.text("comment")?,
             scopes: columns.list("scopes")?,
@@ -47,14 +53,17 @@ pub(crate) async fn put(
     revision: i64,
 ) -> Result<Vec<u8>, Failure> {
     let mac = seal_row(record, keys, revision)?;
+    let is_first = record.store == SecretsStoreId::first_of(record.account);
+    let store = (!is_first).then(|| record.store.to_string());
     sqlx::query(
         "INSERT INTO secrets (account, id, name, comment, scopes, current, created_at, modified_at,
-             revision, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             revision, mac, store)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (account, id) DO UPDATE
          SET name = excluded.name, comment = excluded.comment, scopes = excluded.scopes,
              current = excluded.current, created_at = excluded.created_at,
-             modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac",
+             modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac,
+             store = excluded.store",
     )
     .bind(record.account.to_string())
     .bind(record.id.to_string())
@@ -66,6 +75,7 @@ pub(crate) async fn put(
     .bind(millis(record.modified_at))
     .bind(revision)
     .bind(mac.as_slice())
+    .bind(store)
     .execute(connection)
     .await?;
     Ok(mac)

@@ -13,6 +13,8 @@ mod killed;
 #[cfg(test)]
 mod older_lines;
 #[cfg(test)]
+mod older_secrets;
+#[cfg(test)]
 mod opened;
 #[cfg(test)]
 mod support;

@@ -14,8 +14,8 @@ use keyward_registry::{
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_store::{Database, SqliteStore};
 use keyward_vault::{
-    KeyFile, PassphraseParams, Policy, RecordId, SealedRecord, SecretId, SecretRecord, Slot,
-    Unlock, Vault, VersionNumber, version,
+    KeyFile, PassphraseParams, Policy, RecordId, SealedRecord, SecretId, SecretRecord,
+    SecretsStoreId, Slot, Unlock, Vault, VersionNumber, version,
 };
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
@@ -192,6 +192,7 @@ pub(crate) fn new_secret(vault: &Vault, id: SecretId, value: &str) -> Vec<Change
     let record = SecretRecord {
         id,
         account: ACCOUNT,
+        store: SecretsStoreId::first_of(ACCOUNT),
         name: "default_openai_default".to_owned(),
         comment: String::new(),
         scopes: vec!["ai_gateway".to_owned()],

@@ -127,6 +127,17 @@ fn a_value_that_was_copied_to_another_secret() {
 }
 
 #[test]
+fn a_secret_that_was_given_the_scope_of_gateways() {
+    check(
+        r#"UPDATE secrets SET scopes = '["ai_gateway","workers"]'
+           WHERE id = '02020202020202020202020202020202'"#,
+        "secret",
+        "02020202020202020202020202020202",
+        [2, 1, 1, 1, 1],
+    );
+}
+
+#[test]
 fn a_provider_key_that_was_moved_to_another_gateway() {
     check(
         "UPDATE provider_keys SET gateway = 'other'",

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use keyward_secret::{AccountId, Destination, SecretBytes};
 
 use crate::{
-    Policy, RecordId, SealState, SealedRecord, SecretId, SecretRecord, Slot, Vault, VaultId,
-    VersionNumber, VersionRecord, VersionState,
+    Policy, RecordId, SealState, SealedRecord, SecretId, SecretRecord, SecretsStoreId, Slot, Vault,
+    VaultId, VersionNumber, VersionRecord, VersionState,
 };
 
 pub(super) fn id(number: u8) -> SecretId {
@@ -51,6 +51,7 @@ pub(super) fn secret(number: u8, account: AccountId) -> SecretRecord {
     SecretRecord {
         id: id(number),
         account,
+        store: SecretsStoreId::first_of(account),
         name: format!("secret {number}"),
         comment: String::new(),
         scopes: Vec::new(),
@@ -63,6 +64,7 @@ pub(super) fn secret(number: u8, account: AccountId) -> SecretRecord {
 /// A secret with no field at its default, and text that a careless query would trip over.
 pub(super) fn full_secret(number: u8, account: AccountId) -> SecretRecord {
     SecretRecord {
+        store: SecretsStoreId::from_bytes([0x57; 16]),
         name: "naïve \u{1f511} 'quoted' \"name\"; --".to_owned(),
         comment: "one,two\nthree % _ \\".to_owned(),
         scopes: vec![

@@ -12,8 +12,8 @@ use std::{
 
 use keyward_secret::{Destination, Origin, SecretBytes};
 use keyward_vault::{
-    Change, KeyFile, PassphraseParams, Policy, RecordId, SecretId, SecretRecord, Slot, Unlock,
-    Vault, VaultStore, VersionNumber, VersionState,
+    Change, KeyFile, PassphraseParams, Policy, RecordId, SecretId, SecretRecord, SecretsStoreId,
+    Slot, Unlock, Vault, VaultStore, VersionNumber, VersionState,
     testing::{ACCOUNTS, MemoryStore, run_contract},
     version,
 };
@@ -55,6 +55,7 @@ fn a_secret_lives_from_entry_to_deletion_in_a_vault_that_is_unsealed_again() {
     let secret = SecretRecord {
         id: SecretId::random().unwrap(),
         account,
+        store: SecretsStoreId::first_of(account),
         name: "default_openai_default".to_owned(),
         comment: String::new(),
         scopes: vec!["ai_gateway".to_owned()],

@@ -13,11 +13,12 @@ use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Change, Feed,
     GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, Row,
-    StoreError, Subject,
+    SecretsStoreRecord, StoreError, Subject,
 };
 use keyward_secret::AccountId;
 use keyward_vault::{
-    SealState, SecretId, SecretRecord, VaultStore, VersionRecord, testing::MemoryStore,
+    SealState, SecretId, SecretRecord, SecretsStoreId, VaultStore, VersionRecord,
+    testing::MemoryStore,
 };
 use tokio::sync::Notify;
 
@@ -39,6 +40,7 @@ struct Rows {
     accounts: BTreeMap<AccountId, AccountRecord>,
     gateways: BTreeMap<(AccountId, String), GatewayRecord>,
     keys: BTreeMap<ProviderKeyId, ProviderKeyRecord>,
+    stores: BTreeMap<(AccountId, SecretsStoreId), SecretsStoreRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
 }
 
@@ -155,6 +157,10 @@ impl Rows {
             }
             Change::PutProviderKey(key) => drop(self.keys.insert(key.id, key)),
             Change::DeleteProviderKey { id, .. } => drop(self.keys.remove(&id)),
+            Change::PutSecretsStore(store) => {
+                drop(self.stores.insert((store.account, store.id), store))
+            }
+            Change::DeleteSecretsStore { account, id } => drop(self.stores.remove(&(account, id))),
             Change::Vault(change) => vault.push(change),
             Change::Token(keyward_auth::Change::PutToken(token)) => {
                 drop(self.tokens.insert(token.id, token))
@@ -175,6 +181,11 @@ impl Rows {
                 .map(Row::Gateway),
             Subject::ProviderKey(_, id) => self.keys.get(id).cloned().map(Row::ProviderKey),
             Subject::Token(_, id) => self.tokens.get(id).cloned().map(Row::Token),
+            Subject::SecretsStore(account, id) => self
+                .stores
+                .get(&(*account, *id))
+                .cloned()
+                .map(Row::SecretsStore),
             Subject::Secret(..) => None,
         }
     }

@@ -1,0 +1,115 @@
+//! A page of a store's secrets: which of them, and in what order.
+
+use std::sync::Arc;
+
+use keyward_registry::SecretScope;
+use keyward_vault::SecretRecord;
+
+use super::Body;
+use crate::{
+    api::secrets_stores,
+    call::Call,
+    envelope::{FieldPath, Problem, Reply},
+    page::Page,
+};
+
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Rising,
+    Falling,
+}
+
+impl Direction {
+    /// Reads `?direction=`.
+    pub(crate) fn of(call: &Call) -> Result<Self, Problem> {
+        match call.query("direction") {
+            None | Some("asc") => Ok(Self::Rising),
+            Some("desc") => Ok(Self::Falling),
+            Some(_) => {
+                let path = FieldPath::query().name("direction");
+                Err(Problem::invalid(&path, "is `asc` or `desc`"))
+            }
+        }
+    }
+}
+
+/// What a list is ordered by.
+#[derive(Clone, Copy)]
+enum Order {
+    Name,
+    Comment,
+    Created,
+    Modified,
+    /// Every secret that is listed has the same.
+    Status,
+}
+
+impl Order {
+    fn of(call: &Call) -> Result<Self, Problem> {
+        Ok(match call.query("order") {
+            None | Some("name") => Self::Name,
+            Some("comment") => Self::Comment,
+            Some("created") => Self::Created,
+            Some("modified") => Self::Modified,
+            Some("status") => Self::Status,
+            Some(_) => {
+                let path = FieldPath::query().name("order");
+                let reason = "is `name`, `comment`, `created`, `modified` or `status`";
+                return Err(Problem::invalid(&path, reason));
+            }
+        })
+    }
+
+    /// Sorts; what is equal by this order is sorted by id, so that pages neither miss nor repeat any.
+    fn sort(self, secrets: &mut [Arc<SecretRecord>]) {
+        match self {
+            Self::Name => secrets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id))),
+            Self::Comment => secrets.sort_by(|a, b| (&a.comment, a.id).cmp(&(&b.comment, b.id))),
+            Self::Created => secrets.sort_by_key(|secret| (secret.created_at, secret.id)),
+            Self::Modified => secrets.sort_by_key(|secret| (secret.modified_at, secret.id)),
+            Self::Status => secrets.sort_by_key(|secret| secret.id),
+        }
+    }
+}
+
+pub(crate) async fn list(call: Call) -> Result<Reply, Problem> {
+    page(&call).await.map_err(Problem::of_secrets_store)
+}
+
+async fn page(call: &Call) -> Result<Reply, Problem> {
+    let page = Page::of(call)?;
+    let (order, direction) = (Order::of(call)?, Direction::of(call)?);
+    let scopes = scopes(call)?;
+    let search = call.query("search").unwrap_or_default().to_lowercase();
+    let store = secrets_stores::find(call)?.id;
+    let is_found = |secret: &SecretRecord| {
+        secret.store == store
+            && scopes.iter().all(|scope| scope.is_of(secret))
+            && [&secret.name, &secret.comment]
+                .iter()
+                .any(|text| text.to_lowercase().contains(&search))
+    };
+    let mut secrets = call.registry.secrets(call.account);
+    secrets.retain(|secret| is_found(secret));
+    order.sort(&mut secrets);
+    direction.apply(&mut secrets);
+    let (secrets, info) = page.cut(secrets);
+    let mut bodies = Vec::with_capacity(secrets.len());
+    for secret in &secrets {
+        bodies.push(Body::new(call, secret).await?);
+    }
+    Reply::page(&bodies, info)
+}
+
+/// The scopes that each secret of the list must have: repeated, or separated by commas.
+fn scopes(call: &Call) -> Result<Vec<SecretScope>, Problem> {
+    let texts = call.queries("scopes").flat_map(|text| text.split(','));
+    let scope = |text: &str| {
+        text.trim().parse().map_err(|error| {
+            let path = FieldPath::query().name("scopes");
+            Problem::invalid(&path, format_args!("{error}"))
+        })
+    };
+    texts.map(scope).collect()
+}
