@@ -126,6 +126,27 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "schemathesis",
+        description: "300 generated requests to every operation of the REST API and more in chains, against its description",
+        run: |workspace| {
+            let sdks = sdk::prepare(workspace)?;
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward",
+                "--test",
+                "it",
+                "openapi",
+                "--",
+                "--nocapture",
+            ]);
+            tests.env("KEYWARD_TEST_PYTHON", sdks.python);
+            Ok(process::run(
+                tests.env("KEYWARD_SCHEMATHESIS_CASES", "300"),
+            )?)
+        },
+    },
+    Demonstration {
         name: "fuzz",
         description: "every fuzz target for 10 minutes; needs nightly and cargo-fuzz",
         run: fuzz::run,

@@ -8,3 +8,4 @@ pub(crate) mod provider_configs;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 pub(crate) mod tokens;
+pub(crate) mod user;

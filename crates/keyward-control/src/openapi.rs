@@ -13,7 +13,9 @@ use utoipa::openapi::{
     server::Server,
 };
 
-pub(crate) use self::description::{Description, Flag, choice, choice_or_null, null, reference};
+pub(crate) use self::description::{
+    Description, Flag, Off, choice, choice_or_null, null, reference,
+};
 use crate::{
     envelope::schema,
     route::{Access, ROUTES, Route},

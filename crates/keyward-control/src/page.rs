@@ -12,7 +12,12 @@ use crate::{
 #[expect(dead_code, reason = "describes the query, which is read name by name")]
 pub(crate) struct PageQuery {
     /// Which page, from 1. One past the end is empty.
-    #[param(minimum = 1, default = 1, required = false)]
+    #[param(
+        minimum = 1,
+        maximum = 9_007_199_254_740_991_u64,
+        default = 1,
+        required = false
+    )]
     page: u64,
     /// How many items a page has.
     #[param(minimum = 1, maximum = 100, default = 20, required = false)]
@@ -20,6 +25,9 @@ pub(crate) struct PageQuery {
 }
 
 const DEFAULT_PER_PAGE: usize = 20;
+
+/// The largest whole number that every JSON reader keeps exactly (2^53 - 1): answers repeat the number of the page.
+const MAX_PAGE: usize = 9_007_199_254_740_991;
 
 /// Which page of a list is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +39,7 @@ pub(crate) struct Page {
 impl Page {
     /// Reads `page` (from 1) and `per_page` (1 to 100, default 20) of the query (wire-spec §4.1).
     pub(crate) fn of(call: &Call) -> Result<Self, Problem> {
-        let number = read(call, "page", 1, usize::MAX)?;
+        let number = read(call, "page", 1, MAX_PAGE)?;
         let size = read(call, "per_page", DEFAULT_PER_PAGE, 100)?;
         Ok(Self { number, size })
     }
@@ -59,13 +67,8 @@ fn read(call: &Call, name: &'static str, default: usize, max: usize) -> Result<u
     };
     let refuse = || {
         let path = FieldPath::query().name(name);
-        match max {
-            usize::MAX => Problem::invalid(&path, "must be a whole number from 1 on"),
-            max => Problem::invalid(
-                &path,
-                format_args!("must be a whole number from 1 to {max}"),
-            ),
-        }
+        let reason = format_args!("must be a whole number from 1 to {max}");
+        Problem::invalid(&path, reason)
     };
     let number = text.parse().ok();
     number

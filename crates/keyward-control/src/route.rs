@@ -7,7 +7,7 @@ use keyward_auth::Permission;
 use crate::{
     api::{
         accounts, gateways, in_use::UnderWayQuery, provider_configs, secrets, secrets_stores,
-        tokens,
+        tokens, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -394,6 +394,13 @@ pub(crate) static ROUTES: &[Route] = &[
         Access::Verify,
         |call| Box::pin(async move { tokens::verify(&call) }),
         || Description::one::<tokens::Verified>("Tells whether the token of the request is good"),
+    ),
+    Route::get(
+        "user_show",
+        "/client/v4/user",
+        Access::AnyToken,
+        |call| Box::pin(async move { user::show(&call) }),
+        || Description::one::<user::User>("Shows the token of the request, as a user"),
     ),
     Route::get(
         "account_list",

@@ -61,7 +61,7 @@ impl<'a> Body<'a> {
             last_used_on: last_used.and_then(moment::format),
             not_before: grant.not_before.and_then(moment::format),
             expires_on: grant.expires_at.and_then(moment::format),
-            policies: vec![PolicyBody::new(grant)],
+            policies: vec![PolicyBody::new(record.id, grant)],
             condition: ConditionBody::new(&grant.networks),
             value: None,
         }

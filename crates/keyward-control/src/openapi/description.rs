@@ -5,7 +5,7 @@ use utoipa::{
     openapi::{
         Ref, RefOr, Schema,
         path::{Parameter, ParameterIn},
-        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+        schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
     },
 };
 
@@ -215,3 +215,39 @@ impl PartialSchema for Flag {
 }
 
 impl ToSchema for Flag {}
+
+/// The value of a setting that is not enforced yet: only switched off (see `Field::is_off`).
+pub(crate) struct Off;
+
+impl PartialSchema for Off {
+    fn schema() -> RefOr<Schema> {
+        let nothing: [serde_json::Value; 5] = [
+            serde_json::Value::Null,
+            false.into(),
+            0.into(),
+            "".into(),
+            serde_json::Value::Array(Vec::new()),
+        ];
+        let nothing = ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .enum_values(Some(nothing));
+        let all_off =
+            ObjectBuilder::new().additional_properties(Some(Ref::from_schema_name(Self::name())));
+        let disabled = ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .enum_values(Some([false]));
+        let disabled = ObjectBuilder::new()
+            .property("enabled", disabled)
+            .required("enabled");
+        let off = AnyOfBuilder::new()
+            .item(nothing)
+            .item(all_off)
+            .item(disabled)
+            .description(Some(
+                "Switched off: nothing, or an object that says `enabled: false` or holds nothing that is on.",
+            ));
+        Schema::from(off).into()
+    }
+}
+
+impl ToSchema for Off {}

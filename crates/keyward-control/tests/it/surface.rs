@@ -31,6 +31,18 @@ async fn accounts_and_memberships_tell_the_tokens_own_account() {
 }
 
 #[tokio::test]
+async fn the_user_is_the_token_itself() {
+    let harness = Harness::new().await;
+    let user = harness.get("/client/v4/user").await;
+    let verified = harness.get("/client/v4/user/tokens/verify").await;
+    assert_eq!(user.result()["id"], verified.result()["id"]);
+    assert_eq!(user.result()["first_name"], "test");
+    // Wrangler tells that somebody with this address is logged in.
+    let email = user.result()["email"].as_str().unwrap();
+    assert!(email.ends_with("@api-token.invalid"), "{email}");
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods_are_told_in_the_envelope() {
     let harness = Harness::new().await;
     for path in [

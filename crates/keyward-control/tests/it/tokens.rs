@@ -40,6 +40,7 @@ async fn a_gateway_token_is_made_shown_once_and_revoked() {
         assert_eq!(made.get(field), Some(&expected), "{field}");
     }
     let expected = json!([{
+        "id": made["id"],
         "effect": "allow",
         "resources": {account_key(): "*"},
         "permission_groups": [{"id": Permission::AiGatewayRun.group_id(), "name": "AI Gateway Run"}],

@@ -6,11 +6,10 @@
     reason = "these types describe; bodies are read field by field"
 )]
 
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::settings;
-use crate::openapi::Flag;
+use crate::openapi::{Flag, Off};
 
 /// Which gateways are listed.
 #[derive(IntoParams)]
@@ -23,6 +22,14 @@ pub(crate) struct ListQuery {
 /// A gateway to be made. Fields that only answers carry are skipped.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "id": "production",
+    "cache_invalidate_on_update": false,
+    "cache_ttl": null,
+    "collect_logs": true,
+    "rate_limiting_interval": null,
+    "rate_limiting_limit": null,
+}))]
 pub(crate) struct NewGateway {
     /// What the gateway is called, in URLs too. `default` is made by no request.
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -39,11 +46,11 @@ pub(crate) struct NewGateway {
     /// Kept and returned.
     collect_logs: Flag,
     /// Refused when it is switched on.
-    dlp: Option<Value>,
+    dlp: Option<Off>,
     /// Refused when it is switched on.
-    guardrails: Option<Value>,
+    guardrails: Option<Off>,
     /// Refused when it is switched on.
-    log_classification: Option<Value>,
+    log_classification: Option<Off>,
     /// Kept and returned: how many logs.
     #[schema(minimum = 10_000, maximum = 10_000_000)]
     log_management: Option<u64>,
@@ -51,19 +58,18 @@ pub(crate) struct NewGateway {
     #[schema(schema_with = settings::strategy)]
     log_management_strategy: Option<String>,
     /// Refused when it is switched on.
-    logpush: Option<Value>,
+    logpush: Option<Off>,
     /// Refused when it is given.
-    logpush_public_key: Option<Value>,
+    logpush_public_key: Option<Off>,
     /// Refused when it is given.
-    otel: Option<Value>,
+    otel: Option<Off>,
     /// Refused when it is given.
-    policies: Option<Value>,
+    policies: Option<Off>,
     /// Kept and returned, in seconds; null is 0.
     #[schema(required = true, maximum = 9_007_199_254_740_991_u64)]
     rate_limiting_interval: Option<u64>,
     /// Refused above 0; null is 0.
-    #[schema(required = true)]
-    rate_limiting_limit: Option<Value>,
+    rate_limiting_limit: Off,
     /// Kept and returned.
     #[schema(schema_with = settings::technique)]
     rate_limiting_technique: Option<String>,
@@ -77,17 +83,17 @@ pub(crate) struct NewGateway {
     #[schema(minimum = 1, maximum = 5)]
     retry_max_attempts: Option<u8>,
     /// Refused when it is switched on.
-    spend_limits: Option<Value>,
+    spend_limits: Option<Off>,
     /// Kept and returned.
     #[schema(max_length = 64)]
     store_id: Option<String>,
     /// Ours: whether requests that carry a provider key of the client's own are refused. Default false.
     stored_keys_only: Option<Flag>,
     /// Refused when it is given.
-    stripe: Option<Value>,
+    stripe: Option<Off>,
     /// Keyward bills nothing.
     #[schema(schema_with = settings::billing)]
     workers_ai_billing_mode: Option<String>,
     /// Refused when it is switched on.
-    zdr: Option<Value>,
+    zdr: Option<Off>,
 }

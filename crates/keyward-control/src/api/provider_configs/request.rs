@@ -6,16 +6,20 @@
     reason = "these types describe; bodies are read field by field"
 )]
 
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::openapi::Flag;
+use crate::openapi::{Flag, Off};
 
 /// A provider key to be stored: its value in `secret`, or else a secret that is stored already. Fields that only
 /// answers carry are skipped.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewProviderConfig)]
+#[schema(as = NewProviderConfig, example = json!({
+    "alias": "default",
+    "default_config": true,
+    "provider_slug": "openai",
+    "secret": "the-key-that-the-provider-gave",
+}))]
 pub(crate) struct NewKey {
     /// Default `default`.
     #[schema(max_length = 256)]
@@ -31,9 +35,9 @@ pub(crate) struct NewKey {
     #[schema(max_length = 256)]
     provider_slug: String,
     /// Refused above 0.
-    rate_limit: Option<Value>,
+    rate_limit: Option<Off>,
     /// Refused above 0.
-    rate_limit_period: Option<Value>,
+    rate_limit_period: Option<Off>,
     /// The value: the provider's key.
     #[schema(write_only)]
     secret: Option<String>,
@@ -45,7 +49,7 @@ pub(crate) struct NewKey {
 /// A new value for a provider key.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewProviderConfigValue)]
+#[schema(as = NewProviderConfigValue, example = json!({"secret": "the-key-that-the-provider-gave"}))]
 pub(crate) struct NewValue {
     /// The value: the provider's key.
     #[schema(write_only)]
@@ -55,7 +59,7 @@ pub(crate) struct NewValue {
 /// What of a provider key is changed: at least one of these.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ProviderConfigEdit)]
+#[schema(as = ProviderConfigEdit, example = json!({"description": "of the team", "enabled": true}))]
 pub(crate) struct Edit {
     #[schema(max_length = 1024)]
     description: Option<String>,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use keyward_auth::{Classes, Grant, Permission, Permissions, Scope};
+use keyward_auth::{Classes, Grant, Permission, Permissions, Scope, TokenId};
 use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId};
 use keyward_secret::AccountId;
@@ -22,6 +22,8 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[schema(as = Policy)]
 pub(super) struct PolicyBody {
+    /// The token's: it has one policy. SDKs demand an id.
+    id: String,
     effect: &'static str,
     resources: BTreeMap<String, Narrowing>,
     permission_groups: Vec<Group>,
@@ -58,7 +60,7 @@ enum Everything {
 }
 
 impl PolicyBody {
-    pub(super) fn new(grant: &Grant) -> Self {
+    pub(super) fn new(id: TokenId, grant: &Grant) -> Self {
         let narrowing = Narrowing::new(grant);
         let account = account_key(grant.account);
         let resources = match &grant.gateways {
@@ -78,6 +80,7 @@ impl PolicyBody {
             name: permission.name(),
         });
         Self {
+            id: id.to_string(),
             effect: "allow",
             resources,
             permission_groups: groups.collect(),
