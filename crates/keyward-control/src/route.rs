@@ -395,6 +395,13 @@ pub(crate) static ROUTES: &[Route] = &[
         |call| Box::pin(async move { tokens::verify(&call) }),
         || Description::one::<tokens::Verified>("Tells whether the token of the request is good"),
     ),
+    // Ours, beside the reference: what `keyward status` tells of the token it was given.
+    Route::get(
+        "token_own",
+        "/client/v4/keyward/token",
+        Access::AnyToken,
+        |call| Box::pin(async move { tokens::own(&call) }),
+    ),
     Route::get(
         "user_show",
         "/client/v4/user",

@@ -221,6 +221,12 @@ pub(crate) fn verify(call: &Call) -> Result<Reply, Problem> {
     Reply::verified(&verified, message)
 }
 
+/// The caller's own token: what it may do and until when is no secret to whoever holds it.
+pub(crate) fn own(call: &Call) -> Result<Reply, Problem> {
+    let entry = call.caller.entry();
+    Reply::new(&Body::new(&entry.record, entry.last_used.get(), call.now))
+}
+
 pub(crate) fn permission_groups(call: &Call) -> Result<Reply, Problem> {
     let wanted = call.query("name");
     let groups: Vec<_> = Permission::ALL

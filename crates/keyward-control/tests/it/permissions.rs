@@ -120,6 +120,7 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {tokens}/verify: any"),
         "GET /client/v4/user/tokens/verify: any".to_owned(),
         "GET /client/v4/user: any".to_owned(),
+        "GET /client/v4/keyward/token: any".to_owned(),
         "GET /client/v4/accounts: any".to_owned(),
         "GET /client/v4/accounts/{account}: any".to_owned(),
         "GET /client/v4/memberships: any".to_owned(),

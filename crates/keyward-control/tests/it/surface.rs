@@ -8,7 +8,7 @@ use keyward_auth::{Grant, Network, Networks, Permission, Role};
 use keyward_control::{Config, Readiness};
 use serde_json::json;
 
-use crate::support::{CANARY, Harness, OURS, gateways, keys, new_gateway, request, secret};
+use crate::support::{CANARY, Harness, OURS, gateways, keys, new_gateway, now, request, secret};
 
 #[tokio::test]
 async fn accounts_and_memberships_tell_the_tokens_own_account() {
@@ -40,6 +40,22 @@ async fn the_user_is_the_token_itself() {
     // Wrangler tells that somebody with this address is logged in.
     let email = user.result()["email"].as_str().unwrap();
     assert!(email.ends_with("@api-token.invalid"), "{email}");
+}
+
+#[tokio::test]
+async fn a_token_sees_itself_and_needs_no_permission_for_it() {
+    let harness = Harness::new().await;
+    let mut grant = Grant::new(OURS, [Permission::AiGatewayRead].into_iter().collect());
+    grant.expires_at = Some(now() + std::time::Duration::from_secs(60));
+    let (id, text) = harness.token(grant).await;
+    let path = "/client/v4/keyward/token";
+    let own = harness.call_as(&text, Method::GET, path, None).await;
+    assert_eq!(own.status, 200, "{}", own.text);
+    assert_eq!(own.result()["id"], id.as_str());
+    assert!(own.result()["expires_on"].is_string());
+    let groups = &own.result()["policies"][0]["permission_groups"];
+    assert_eq!(groups[0]["name"], "AI Gateway Read");
+    assert!(own.result().get("value").is_none());
 }
 
 #[tokio::test]
