@@ -1,6 +1,8 @@
 //! The command line: what may be typed. No meaning is given to it here.
 
+pub(crate) mod config;
 pub(crate) mod keys;
+pub(crate) mod profile;
 pub(crate) mod slots;
 pub(crate) mod tokens;
 pub(crate) mod vault;
@@ -12,7 +14,11 @@ use clap_complete::Shell;
 use keyward_registry::GatewayId;
 use keyward_secret::AccountId;
 
-use self::{keys::KeysCommand, tokens::TokensCommand, vault::VaultCommand};
+use self::{
+    config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand, tokens::TokensCommand,
+    vault::VaultCommand,
+};
+use crate::profile::Name;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -22,6 +28,8 @@ Exit codes:
   3  the vault is sealed, or the control plane cannot be reached
   4  not authorised
   5  a check found something
+
+Topics of `keyward help`: environment, exit-codes, output, security
 
 Examples:
   keyward dev
@@ -53,15 +61,68 @@ pub(crate) enum Command {
     /// Make a vault, and see what opens it
     #[command(subcommand)]
     Vault(VaultCommand),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Keep control planes by name
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Say which server, who you are there, and what needs attention first
+    #[command(after_help = "\
+Ends with 3 where the server does not answer or serve, with 4 where it does not accept the token.
+
+Examples:
+  keyward status
+  keyward status --profile work --json")]
+    Status {
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Check this machine, and say what mends what is wrong
+    Doctor(Box<DoctorArgs>),
     /// Print what a shell needs to complete commands
     #[command(after_help = "\
 Examples:
-  keyward completions bash > /etc/bash_completion.d/keyward
-  keyward completions fish > ~/.config/fish/completions/keyward.fish")]
+  keyward completions bash
+  keyward completions fish")]
     Completions {
         /// The shell
         shell: Shell,
     },
+    /// Read about environment, exit-codes, output or security, or about a command
+    #[command(after_help = "\
+Topics: environment, exit-codes, output, security.
+
+Examples:
+  keyward help environment
+  keyward help keys add")]
+    Help(HelpArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Makes 12 checks: configuration, folders, clock, roots, certificates, store, seal, ports, disk, limits, token, providers.
+It changes nothing, and connects to providers with --online only. Ends with 5 where a check failed.
+
+Examples:
+  keyward doctor
+  keyward doctor --config keyward.toml --json")]
+pub(crate) struct DoctorArgs {
+    /// The configuration file of the server
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Ask the resolver for providers and connect to them
+    #[arg(long)]
+    pub(crate) online: bool,
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HelpArgs {
+    /// A topic, or the words of a command
+    #[arg(value_name = "TOPIC")]
+    pub(crate) of: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -105,8 +166,8 @@ KEYWARD_PASSPHRASE_FILE names a file that holds it, KEYWARD_PASSPHRASE_FD a file
 a terminal it is asked for. A recovery key does not start a server: it lets another slot be added.
 
 Examples:
-  keyward serve --config /etc/keyward/keyward.toml
-  KEYWARD_PASSPHRASE_FILE=/run/secrets/keyward keyward serve --config keyward.toml --workers 4")]
+  keyward serve --config keyward.toml
+  KEYWARD_PASSPHRASE_FILE=passphrase keyward serve --config keyward.toml --workers 4")]
 pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -120,7 +181,16 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Control plane")]
 pub(crate) struct Connect {
-    /// Where the control plane is [default: what dev.json says, else http://127.0.0.1:8788]
+    /// The profile that says where the control plane is [default: the one that `keyward profile use` named]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "KEYWARD_PROFILE",
+        hide_env_values = true,
+        value_parser = Name::parse
+    )]
+    pub(crate) profile: Option<Name>,
+    /// Where the control plane is [default: what the profile or dev.json says, else http://127.0.0.1:8788]
     #[arg(
         long,
         value_name = "URL",
@@ -146,15 +216,14 @@ pub(crate) struct Connect {
     )]
     pub(crate) account: Option<AccountId>,
     /// The data directory of `keyward dev`, whose dev.json has the token unless KEYWARD_API_TOKEN_FILE names a
-    /// file that holds one
+    /// file that holds one [default: ./.keyward]
     #[arg(
         long,
         value_name = "DIR",
         env = "KEYWARD_DATA_DIR",
-        hide_env_values = true,
-        default_value = "./.keyward"
+        hide_env_values = true
     )]
-    pub(crate) data_dir: PathBuf,
+    pub(crate) data_dir: Option<PathBuf>,
     /// Send the token and keys without TLS beyond this machine
     #[arg(long)]
     pub(crate) danger_plain_http: bool,
@@ -177,6 +246,9 @@ pub(crate) struct Confirm {
     /// Do it without asking
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Say what it would hit, and change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,13 +3,20 @@
 mod exchange;
 mod settings;
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::Method;
 use keyward_registry::GatewayId;
+use keyward_secret::AccountId;
 use serde_json::Value;
 
-use self::{exchange::Exchange, settings::Settings};
-use crate::{args::Connect, failure::Failure};
+pub(crate) use self::settings::TokenFrom;
+use self::{
+    exchange::{Exchange, Url},
+    settings::Settings,
+};
+use crate::{args::Connect, failure::Failure, first::GATEWAY, profile};
 
 /// Items in a page; the most that the control plane gives.
 const PER_PAGE: usize = 100;
@@ -20,26 +27,153 @@ pub(crate) struct Client {
     exchange: Exchange,
     /// `/client/v4/accounts/{account}`.
     base: String,
+    identity: Identity,
+}
+
+/// Which control plane, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) url: String,
+    pub(crate) token_from: TokenFrom,
+    pub(crate) profile: Option<profile::Name>,
+    /// The gateway that is meant where none is named.
+    pub(crate) gateway: Option<GatewayId>,
+}
+
+/// The control plane, before anything was asked that needs a token.
+#[derive(Debug)]
+pub(crate) struct Found {
+    exchange: Exchange,
+    identity: Identity,
+    account: Option<AccountId>,
+}
+
+impl Found {
+    /// Finds the control plane and the token. Asks nothing.
+    pub(crate) fn find(args: &Connect) -> Result<Self, Failure> {
+        let settings = Settings::find(args)?;
+        let identity = Identity {
+            url: settings.url.to_string(),
+            token_from: settings.token_from,
+            profile: settings.profile,
+            gateway: settings.gateway,
+        };
+        Ok(Self {
+            exchange: Exchange::new(settings.url, Some(&settings.token), settings.authorities)?,
+            identity,
+            account: settings.account,
+        })
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What `/healthz` and `/readyz` say to anyone: the version, and why it does not serve.
+    pub(crate) async fn health(&self) -> Result<Health, Failure> {
+        let alive = self.exchange.probe("/healthz").await?;
+        let alive = alive.ok_or_else(|| self.exchange.stranger().because("it has no /healthz"))?;
+        let ready = self.exchange.probe("/readyz").await?.unwrap_or_default();
+        Ok(Health {
+            version: text(&alive, "version"),
+            not_ready: match text(&ready, "status").as_str() {
+                "ready" => None,
+                _ => Some(text(&ready, "reason")),
+            },
+        })
+    }
+
+    /// Shows the token, and finds the account.
+    pub(crate) async fn connect(self) -> Result<Client, Failure> {
+        let account = match self.account {
+            Some(account) => account.to_string(),
+            None => own_account(&self.exchange).await?,
+        };
+        Ok(Client {
+            exchange: self.exchange,
+            base: format!("/client/v4/accounts/{account}"),
+            identity: self.identity,
+        })
+    }
+}
+
+/// What a control plane says to anyone.
+#[derive(Clone, Debug)]
+pub(crate) struct Health {
+    pub(crate) version: String,
+    /// Why it does not serve, if it does not.
+    pub(crate) not_ready: Option<String>,
+}
+
+/// The version of the control plane that answers at a URL, asked without a token; `None` where something else answers.
+pub(crate) async fn health_of(
+    url: &str,
+    authorities: Option<&Path>,
+) -> Result<Option<String>, Failure> {
+    let exchange = anyone(url, authorities)?;
+    let alive = exchange.probe("/healthz").await?;
+    let version = alive.as_ref().and_then(|alive| alive.get("version"));
+    Ok(version.and_then(Value::as_str).map(str::to_owned))
+}
+
+/// Whether a data plane of Keyward's answers at a URL: its errors have a form of their own.
+pub(crate) async fn is_data_plane(url: &str, authorities: Option<&Path>) -> bool {
+    let Ok(exchange) = anyone(url, authorities) else {
+        return false;
+    };
+    let answer = exchange.refusal("/v1").await.ok().flatten();
+    answer.is_some_and(|answer| answer.pointer("/error/0/code").is_some())
+}
+
+fn anyone(url: &str, authorities: Option<&Path>) -> Result<Exchange, Failure> {
+    let authorities = authorities.map(settings::read_authorities).transpose()?;
+    Exchange::new(Url::parse(url, true)?, None, authorities)
+}
+
+/// A control plane's URL as profiles keep it: https, or http to this machine.
+pub(crate) fn check_url(text: &str) -> Result<String, Failure> {
+    Url::parse(text, false).map(|url| url.to_string())
 }
 
 impl Client {
     /// Finds the control plane, the token and the account.
     pub(crate) async fn connect(args: &Connect) -> Result<Self, Failure> {
-        let settings = Settings::find(args)?;
-        let exchange = Exchange::new(settings.url, &settings.token, settings.authorities)?;
-        let account = match settings.account {
-            Some(account) => account.to_string(),
-            None => own_account(&exchange).await?,
-        };
-        Ok(Self {
-            exchange,
-            base: format!("/client/v4/accounts/{account}"),
-        })
+        Found::find(args)?.connect().await
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The token that is used.
+    pub(crate) async fn own_token(&self) -> Result<Value, Failure> {
+        let mut answer = self
+            .exchange
+            .send(Method::GET, "/client/v4/keyward/token", None)
+            .await?;
+        Ok(answer
+            .get_mut("result")
+            .map(Value::take)
+            .unwrap_or_default())
+    }
+
+    /// The gateway that was named, else the profile's, else `default`.
+    pub(crate) fn gateway(&self, named: Option<&GatewayId>) -> Result<GatewayId, Failure> {
+        match named.or(self.identity.gateway.as_ref()) {
+            Some(gateway) => Ok(gateway.clone()),
+            None => GatewayId::parse(GATEWAY)
+                .map_err(|error| Failure::new("cannot name the gateway").caused_by(&error)),
+        }
+    }
+
+    /// The account's id.
+    pub(crate) fn account(&self) -> &str {
+        self.base.rsplit('/').next().unwrap_or_default()
     }
 
     /// The account as the resources of tokens name it.
     pub(crate) fn account_resource(&self) -> String {
-        let account = self.base.rsplit('/').next().unwrap_or_default();
+        let account = self.account();
         format!("com.cloudflare.api.account.{account}")
     }
 
@@ -112,7 +246,7 @@ async fn own_account(exchange: &Exchange) -> Result<String, Failure> {
         .await?;
     let id = answer.pointer("/result/0/id").and_then(Value::as_str);
     // It becomes a part of paths, so it must be what it should be.
-    let id = id.filter(|id| keyward_secret::AccountId::parse(id).is_ok());
+    let id = id.filter(|id| AccountId::parse(id).is_ok());
     id.map(str::to_owned).ok_or_else(|| {
         Failure::new("the control plane names no account for this token")
             .help("name one with --account or KEYWARD_ACCOUNT_ID")

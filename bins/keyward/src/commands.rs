@@ -1,11 +1,16 @@
 //! One command per file. Each parses nothing and decides nothing: it asks the parts and shows what they say.
 
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod dev;
+pub(crate) mod doctor;
 pub(crate) mod gateways;
+pub(crate) mod help;
 pub(crate) mod in_use;
 pub(crate) mod keys;
+pub(crate) mod profile;
 pub(crate) mod serve;
 pub(crate) mod slots;
+pub(crate) mod status;
 pub(crate) mod tokens;
 pub(crate) mod vault;

@@ -2,13 +2,19 @@
 //!
 //! Nothing here opens what the configuration names; a missing file is told by whoever needs it.
 
+mod defaults;
+mod effective;
 mod fields;
+mod findings;
+mod host;
 mod listener;
 mod memory;
 mod nearest;
 mod place;
+mod schema;
 mod seal;
 mod upstream;
+mod variables;
 
 use std::{
     collections::BTreeMap,
@@ -25,10 +31,13 @@ use keyward_registry::SecretLimits;
 use serde::Deserialize;
 
 pub(crate) use self::{
+    effective::{Origin, effective},
     listener::Network,
+    schema::schema,
     seal::{Argv, SealSection},
+    variables::{COMMANDS, strays, tell_strays},
 };
-use self::{memory::Bytes, upstream::UpstreamSection};
+use self::{host::HostName, memory::Bytes, upstream::UpstreamSection};
 use crate::failure::Failure;
 
 /// Everything that may be configured. A field that is not there has the default of whoever uses it.
@@ -87,7 +96,7 @@ pub(crate) struct GatewaySection {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ControlSection {
     pub(crate) listen: Option<SocketAddr>,
-    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) allowed_hosts: Vec<HostName>,
     /// The certificate and key, PEM, of a listener with TLS.
     pub(crate) tls_cert_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
@@ -97,6 +106,14 @@ pub(crate) struct ControlSection {
     pub(crate) proxy_protocol_from: Vec<Network>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<Network>,
+}
+
+impl ControlSection {
+    /// Host names by which it may be addressed.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let hosts = self.allowed_hosts.iter();
+        hosts.map(|host| host.as_str().to_owned()).collect()
+    }
 }
 
 /// The database.
@@ -183,9 +200,14 @@ impl Config {
         let variable = |name: &str| env::var_os(name);
         let text = text.as_deref().unwrap_or_default();
         let file = file.unwrap_or(Path::new(""));
-        let mut config = Self::parse(text, file, variable)?;
-        config.file = (file != Path::new("")).then(|| file.to_owned());
-        Ok(config)
+        let config = Self::parse(text, file, variable)?;
+        Ok(config.in_file((file != Path::new("")).then_some(file)))
+    }
+
+    /// The same, with the name of its file for messages.
+    pub(crate) fn in_file(mut self, file: Option<&Path>) -> Self {
+        self.file = file.map(Path::to_owned);
+        self
     }
 
     /// Parses the text of `file`, with the environment above it.
@@ -203,7 +225,9 @@ impl Config {
         fields::resolve_paths(&mut table, base);
         fields::add_environment(&mut table, &variable)?;
         table.try_into().map_err(|error: toml::de::Error| {
-            Failure::new("cannot use the configuration").because(error.message())
+            Failure::new("cannot use the configuration")
+                .because(error.message())
+                .help("`keyward config show --effective` says where each value comes from")
         })
     }
 
@@ -224,7 +248,11 @@ impl Config {
     /// The providers with the operator's changes.
     pub(crate) fn catalogue(&self) -> Result<Catalogue, Failure> {
         Catalogue::with_overrides(&self.providers).map_err(|error| {
-            let failure = Failure::new(error.to_string()).because_of_sources(&error);
+            let failure = Failure::new(error.to_string())
+                .because_of_sources(&error)
+                .help(
+                    "correct the provider's fields; `keyward config schema` says what each takes",
+                );
             match &self.file {
                 Some(file) => failure.at(format!(
                     "{}: [providers.{}]",
@@ -298,13 +326,15 @@ pub(crate) const DEFAULT_DATA_DIR: &str = "./.keyward";
 /// The database in a data directory.
 const DATABASE: &str = "keyward.db";
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+/// The text of a configuration file.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| {
         Failure::new(format!(
             "cannot read the configuration file {}",
             path.display()
         ))
         .caused_by(&error)
+        .help("name a file that exists and may be read")
     })
 }
 

@@ -2,6 +2,10 @@
 
 use std::{error::Error, fmt, process::ExitCode};
 
+use serde_json::{Value, json};
+
+use crate::output::remark;
+
 /// A command failed. Never holds a secret.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Inner>);
@@ -22,6 +26,21 @@ enum Exit {
     Usage = 2,
     Unreachable = 3,
     NotAuthorised = 4,
+    Found = 5,
+}
+
+impl Exit {
+    /// What to do where nothing better is known.
+    const fn help(self) -> &'static str {
+        match self {
+            Self::Failed | Self::Found => {
+                "`keyward doctor` checks this machine, `keyward status` the server"
+            }
+            Self::Usage => "`keyward --help` shows what may be typed",
+            Self::Unreachable => "`keyward doctor` says what is wrong",
+            Self::NotAuthorised => "`keyward status` says which token is used, and what it may do",
+        }
+    }
 }
 
 impl Failure {
@@ -45,6 +64,11 @@ impl Failure {
         Self::with_exit(Exit::NotAuthorised, what)
     }
 
+    /// A check found something: exit code 5.
+    pub(crate) fn found(what: impl Into<String>) -> Self {
+        Self::with_exit(Exit::Found, what)
+    }
+
     fn with_exit(exit: Exit, what: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             exit,
@@ -53,6 +77,24 @@ impl Failure {
             place: None,
             help: None,
         }))
+    }
+
+    /// Says what failed in other words, where `words` has some.
+    pub(crate) fn reword(mut self, words: impl FnOnce(&str) -> Option<String>) -> Self {
+        if let Some(what) = words(&self.0.what) {
+            self.0.what = what;
+        }
+        self
+    }
+
+    /// Whether the token is missing, or not for this.
+    pub(crate) fn is_not_authorised(&self) -> bool {
+        self.0.exit == Exit::NotAuthorised
+    }
+
+    /// Whether the vault is sealed, or the control plane cannot be reached.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.0.exit == Exit::Unreachable
     }
 
     /// Adds an error and everything that caused it.
@@ -95,28 +137,74 @@ impl Failure {
 
     /// The code that the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self.0.exit {
+        ExitCode::from(self.code())
+    }
+
+    const fn code(&self) -> u8 {
+        match self.0.exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Unreachable => 3,
             Exit::NotAuthorised => 4,
+            Exit::Found => 5,
+        }
+    }
+
+    /// What failed, in one line.
+    pub(crate) fn what(&self) -> String {
+        OneLine(&self.0.what).to_string()
+    }
+
+    /// What caused it, from the nearest cause to the last.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let causes = self.0.causes.iter();
+        causes.map(|cause| OneLine(cause).to_string()).collect()
+    }
+
+    /// Where, if that is known.
+    pub(crate) fn place(&self) -> Option<String> {
+        let place = self.0.place.as_deref();
+        place.map(|place| OneLine(place).to_string())
+    }
+
+    /// What to do.
+    pub(crate) fn remedy(&self) -> String {
+        let help = self.0.help.as_deref();
+        OneLine(help.unwrap_or(self.0.exit.help())).to_string()
+    }
+
+    /// The same for programs.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "error": {
+                "what": self.what(),
+                "cause": self.causes(),
+                "at": self.place(),
+                "help": self.remedy(),
+            },
+            "exit_code": self.code(),
         })
+    }
+
+    /// Tells it on standard error, in words or as one line of JSON.
+    pub(crate) fn tell(&self, json: bool) {
+        match json {
+            true => remark(self.to_json()),
+            false => remark(self),
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", OneLine(&self.0.what))?;
-        for cause in &self.0.causes {
-            write!(f, "\n  cause: {}", OneLine(cause))?;
+        write!(f, "error: {}", self.what())?;
+        for cause in self.causes() {
+            write!(f, "\n  cause: {cause}")?;
         }
-        if let Some(place) = &self.0.place {
-            write!(f, "\n  at: {}", OneLine(place))?;
+        if let Some(place) = self.place() {
+            write!(f, "\n  at: {place}")?;
         }
-        if let Some(help) = &self.0.help {
-            write!(f, "\n  help: {}", OneLine(help))?;
-        }
-        Ok(())
+        write!(f, "\n  help: {}", self.remedy())
     }
 }
 
@@ -152,6 +240,26 @@ mod tests {
             failure.to_string(),
             "error: cannot read the number\n  cause: invalid digit found in string\n  at: file:1:2\n  help: write a number"
         );
+    }
+
+    #[test]
+    fn a_failure_always_says_what_to_do() {
+        for (failure, code) in [
+            (Failure::new("a"), 1),
+            (Failure::usage("a"), 2),
+            (Failure::unreachable("a"), 3),
+            (Failure::not_authorised("a"), 4),
+            (Failure::found("a"), 5),
+        ] {
+            let told = failure.to_string();
+            assert!(told.contains("\n  help: `keyward "), "{told}");
+            let json = failure.because("b").to_json();
+            assert_eq!(json["exit_code"], code);
+            assert_eq!(json["error"]["what"], "a");
+            assert_eq!(json["error"]["cause"][0], "b");
+            assert!(json["error"]["at"].is_null());
+            assert!(json["error"]["help"].is_string());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! interface. Who embeds uses the crates below.
 
 mod args;
+mod attention;
 mod client;
 mod clock;
 mod commands;
@@ -19,21 +20,25 @@ mod open;
 mod output;
 mod pasted;
 mod private_file;
+mod profile;
 mod seal_command;
 mod secret_input;
 mod secret_out;
 mod server;
+mod topics;
+mod typed;
 mod unlock;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use clap::Parser;
-
 use crate::{
-    args::{Args, Command, vault::VaultCommand},
-    commands::{completions, dev, gateways, keys, serve, slots, tokens, vault},
+    args::{Command, vault::VaultCommand},
+    commands::{
+        completions, config as configs, dev, doctor, gateways, help, keys, profile as profiles,
+        serve, slots, status, tokens, vault,
+    },
     failure::Failure,
-    output::remark,
+    typed::Typed,
 };
 
 /// Threads for what is not the data plane, which brings its own: accepting, the control plane, the store.
@@ -42,17 +47,26 @@ const THREADS: usize = 2;
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Before anything repeats it: an argument that is not understood is shown.
-    if let Err(failure) = pasted::refuse(std::env::args_os()) {
-        remark(&failure);
-        return failure.exit_code();
-    }
-    let args = Args::parse();
-    match run(args.command) {
-        Ok(()) => ExitCode::SUCCESS,
+    let json = typed::wants_json(std::env::args_os());
+    match obey() {
+        Ok(code) => code,
         Err(failure) => {
-            remark(&failure);
+            failure.tell(json);
             failure.exit_code()
+        }
+    }
+}
+
+fn obey() -> Result<ExitCode, Failure> {
+    // Before anything repeats it: an argument that is not understood is shown.
+    pasted::refuse(std::env::args_os())?;
+    match typed::read(std::env::args_os())? {
+        Typed::Args(args) => run(args.command).map(|()| ExitCode::SUCCESS),
+        Typed::Help(help) => {
+            // Where standard output is closed, nobody wants it.
+            let _nobody_reads = help.print();
+            let code = u8::try_from(help.exit_code()).unwrap_or(2);
+            Ok(ExitCode::from(code))
         }
     }
 }
@@ -100,6 +114,11 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Vault(VaultCommand::Status { place, json }) => {
                 Box::pin(vault::status(place, json)).await
             }
+            Command::Help(args) => help::run(&args),
+            Command::Doctor(args) => Box::pin(doctor::run(*args)).await,
+            Command::Status { connect } => Box::pin(status::run(&connect)).await,
+            Command::Config(command) => configs::run(command),
+            Command::Profile(command) => profiles::run(command),
             Command::Completions { shell } => {
                 completions::run(shell);
                 Ok(())

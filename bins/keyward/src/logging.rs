@@ -17,14 +17,23 @@ pub(crate) const QUIET: &str = "warn";
 /// As [`QUIET`], and a line for each thing that was started.
 pub(crate) const WITH_START: &str = "warn,keyward::start=info";
 
-/// Sends the log of this process to standard error. `default` is the filter where none is configured.
-pub(crate) fn init(section: &LogSection, default: &str) -> Result<(), Failure> {
-    let directives = section.filter.as_deref().unwrap_or(default);
-    let filter = EnvFilter::try_new(directives).map_err(|error| {
+/// Whether the filter is one.
+pub(crate) fn check(section: &LogSection) -> Result<(), Failure> {
+    section.filter.as_deref().map(parse).transpose().map(drop)
+}
+
+fn parse(directives: &str) -> Result<EnvFilter, Failure> {
+    EnvFilter::try_new(directives).map_err(|error| {
         Failure::new(format!("`{directives}` is no filter for the log"))
             .caused_by(&error)
             .help("`[log] filter` and KEYWARD_LOG take directives such as `warn,keyward_gateway=debug`")
-    })?;
+    })
+}
+
+/// Sends the log of this process to standard error. `default` is the filter where none is configured.
+pub(crate) fn init(section: &LogSection, default: &str) -> Result<(), Failure> {
+    let directives = section.filter.as_deref().unwrap_or(default);
+    let filter = parse(directives)?;
     let lines = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -2,7 +2,7 @@
 //! Never from an argument or the environment, which others can read.
 
 use std::{
-    env,
+    env, fmt,
     fs::File,
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
@@ -53,6 +53,17 @@ impl Named {
     }
 }
 
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.path.display())
+    }
+}
+
+/// Reads a file, without line breaks at its end.
+pub(crate) fn read_line(path: &Path) -> Result<SecretBytes, Failure> {
+    read_file(path).map(|text| without_line_break(&text))
+}
+
 /// Reads a value to store: from `file`, else from standard input, asking for it where that is a terminal.
 pub(crate) fn read_value(prompt: &str, file: Option<&Path>) -> Result<SecretBytes, Failure> {
     if let Some(path) = file {
@@ -66,16 +77,22 @@ pub(crate) fn read_value(prompt: &str, file: Option<&Path>) -> Result<SecretByte
 
 /// Asks on the terminal, without showing what is typed.
 pub(crate) fn ask(prompt: &str) -> Result<SecretBytes, Failure> {
-    let typed = rpassword::prompt_password(format!("{prompt} (not shown): "))
-        .map_err(|error| Failure::new("cannot read from the terminal").caused_by(&error))?;
+    let typed = rpassword::prompt_password(format!("{prompt} (not shown): ")).map_err(|error| {
+        Failure::new("cannot read from the terminal")
+            .caused_by(&error)
+            .help("name a file with the secret instead")
+    })?;
     Ok(SecretBytes::new(typed.into_bytes()))
 }
 
 /// Reads a whole file.
 pub(crate) fn read_file(path: &Path) -> Result<SecretBytes, Failure> {
     let name = path.display().to_string();
-    let mut file = File::open(path)
-        .map_err(|error| Failure::new(format!("cannot open {name}")).caused_by(&error))?;
+    let mut file = File::open(path).map_err(|error| {
+        Failure::new(format!("cannot open {name}"))
+            .caused_by(&error)
+            .help("name a file that exists and may be read")
+    })?;
     read_to_end(&mut file, &name)
 }
 

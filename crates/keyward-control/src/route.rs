@@ -401,6 +401,7 @@ pub(crate) static ROUTES: &[Route] = &[
         "/client/v4/keyward/token",
         Access::AnyToken,
         |call| Box::pin(async move { tokens::own(&call) }),
+        || Description::one::<tokens::Body<'_>>("Shows the token that asks"),
     ),
     Route::get(
         "user_show",

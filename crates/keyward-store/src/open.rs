@@ -71,6 +71,12 @@ impl Database {
         })
     }
 
+    /// The newest schema that this version knows; what it writes to the file's header as `user_version`.
+    #[must_use]
+    pub const fn newest_schema() -> i64 {
+        SCHEMA
+    }
+
     /// The seal, if a vault was ever made here.
     ///
     /// # Errors

@@ -13,9 +13,15 @@ pub(crate) struct KeyName {
     /// The provider, such as `openai`
     #[arg(value_parser = ProviderSlug::parse)]
     pub(crate) provider: ProviderSlug,
-    /// The gateway that uses the key
-    #[arg(long, default_value = "default", value_parser = GatewayId::parse)]
-    pub(crate) gateway: GatewayId,
+    /// The gateway that uses the key [default: the profile's, else `default`]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "KEYWARD_GATEWAY_ID",
+        hide_env_values = true,
+        value_parser = GatewayId::parse
+    )]
+    pub(crate) gateway: Option<GatewayId>,
     /// Which of several keys for the provider
     #[arg(long, default_value = "default", value_parser = Alias::parse)]
     pub(crate) alias: Alias,
@@ -37,7 +43,7 @@ The key is asked for on a terminal, else read from standard input or --from-file
 
 Examples:
   keyward keys add openai
-  keyward keys add anthropic --alias team-a --from-file /run/secrets/anthropic")]
+  keyward keys add anthropic --alias team-a --from-file anthropic-key")]
     Add {
         #[command(flatten)]
         name: KeyName,

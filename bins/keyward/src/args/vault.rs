@@ -16,8 +16,8 @@ KEYWARD_PASSPHRASE_FD, or the terminal. With neither, the command of `[seal] com
 vault. On a terminal a recovery key is offered, which opens the vault when the rest is lost.
 
 Examples:
-  keyward vault init --config /etc/keyward/keyward.toml --token-out admin-token
-  keyward vault init --data-dir /srv/keyward --passphrase")]
+  keyward vault init --config keyward.toml --token-out admin-token
+  keyward vault init --data-dir data --passphrase --token-out token")]
     Init(InitArgs),
     /// Add, remove and try the ways to open the vault
     #[command(subcommand)]
@@ -25,7 +25,7 @@ Examples:
     /// Show what opens the vault, without opening it; the server must be stopped
     #[command(after_help = "\
 Examples:
-  keyward vault status --data-dir /srv/keyward
+  keyward vault status --data-dir data
   keyward vault status --config keyward.toml --json")]
     Status {
         #[command(flatten)]

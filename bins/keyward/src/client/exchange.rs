@@ -1,6 +1,6 @@
 //! One request to the control plane and its answer, over TCP in clear or with TLS.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -36,7 +36,8 @@ pub(super) struct Url {
 pub(super) struct Exchange {
     url: Url,
     dial: SystemDial,
-    authorization: HeaderValue,
+    /// `None` asks what anybody may ask.
+    authorization: Option<HeaderValue>,
 }
 
 impl Url {
@@ -77,32 +78,35 @@ impl Url {
     pub(super) fn is_loopback(&self) -> bool {
         self.origin.is_loopback()
     }
+
+    /// Whether another URL, in whatever spelling, is the same control plane.
+    pub(super) fn is_same_place(&self, other: &str) -> bool {
+        // What has been allowed to be sent here may be sent here: only the place is compared.
+        Self::parse(other, true).is_ok_and(|other| other.origin == self.origin)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Exchange {
     /// Trusts the system's certificate authorities and those of the PEM text `authorities`.
     pub(super) fn new(
         url: Url,
-        token: &SecretBytes,
+        token: Option<&SecretBytes>,
         authorities: Option<Vec<u8>>,
     ) -> Result<Self, Failure> {
-        const SCHEME: &[u8] = b"Bearer ";
-        let token = token.expose().trim_ascii();
-        let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
-        text.extend_from_slice(SCHEME);
-        text.extend_from_slice(token);
-        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
-        let mut authorization = value.map_err(|_unfit| {
-            Failure::not_authorised("the API token holds characters that no token has")
-        })?;
-        authorization.set_sensitive(true);
+        let authorization = token.map(bearer).transpose()?;
         let tls = TlsConfig {
             extra_ca_pem: authorities.into_iter().collect(),
         };
         let dial = SystemDial::build(tls).map_err(|error| {
             Failure::new("cannot speak TLS with the control plane")
                 .because_of_sources(&error)
-                .help("--ca-file or KEYWARD_CONTROL_CA_FILE names a PEM file with certificates")
+                .help("--ca-file, KEYWARD_CONTROL_CA_FILE or the profile names a PEM file with certificates")
         })?;
         Ok(Self {
             url,
@@ -119,15 +123,33 @@ impl Exchange {
         body: Option<Bytes>,
     ) -> Result<Value, Failure> {
         let request = self.request(method, path, body)?;
-        let exchange = tokio::time::timeout(TIMEOUT, self.exchange(request));
-        let (status, answer) = match exchange.await {
-            Ok(exchanged) => exchanged?,
+        let (status, answer) = self.ask(request).await?;
+        self.read(status, &answer)
+    }
+
+    /// Asks `/healthz` or `/readyz`, which answer anyone, outside the envelope. `None` is no answer of Keyward's.
+    pub(super) async fn probe(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let request = self.request(Method::GET, path, None)?;
+        let (_, answer) = self.ask(request).await?;
+        let answer: Option<Value> = serde_json::from_slice(&answer).ok();
+        Ok(answer.filter(|answer| answer.get("status").is_some_and(Value::is_string)))
+    }
+
+    /// What is answered to a path that is none. `None` is no JSON.
+    pub(super) async fn refusal(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let request = self.request(Method::GET, path, None)?;
+        let (_, answer) = self.ask(request).await?;
+        Ok(serde_json::from_slice(&answer).ok())
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
+        match tokio::time::timeout(TIMEOUT, self.exchange(request)).await {
+            Ok(exchanged) => exchanged,
             Err(_elapsed) => {
                 let failure = self.unreachable();
-                return Err(failure.because(format!("no answer within {} s", TIMEOUT.as_secs())));
+                Err(failure.because(format!("no answer within {} s", TIMEOUT.as_secs())))
             }
-        };
-        self.read(status, &answer)
+        }
     }
 
     fn request(
@@ -140,8 +162,10 @@ impl Exchange {
             .method(method)
             .uri(path)
             .header(HOST, self.url.origin.authority())
-            .header(USER_AGENT, AGENT)
-            .header(AUTHORIZATION, self.authorization.clone());
+            .header(USER_AGENT, AGENT);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -174,11 +198,9 @@ impl Exchange {
 
     fn read(&self, status: StatusCode, answer: &[u8]) -> Result<Value, Failure> {
         let Ok(answer) = serde_json::from_slice::<Value>(answer) else {
-            return Err(Failure::new(format!(
-                "what answers at {} is no control plane of Keyward's",
-                self.url.text
-            ))
-            .because(format!("its answer, with status {status}, is not JSON")));
+            return Err(self
+                .stranger()
+                .because(format!("its answer, with status {status}, is not JSON")));
         };
         if status.is_success() && answer.get("success").and_then(Value::as_bool) == Some(true) {
             return Ok(answer);
@@ -191,10 +213,26 @@ impl Exchange {
                     .help("name a file with a valid one in KEYWARD_API_TOKEN_FILE")
             }
             StatusCode::FORBIDDEN => {
-                Failure::not_authorised("the API token may not do this").because(told)
+                Failure::not_authorised("the API token may not do this")
+                    .because(told)
+                    .help("`keyward status` says what it may do; name a file with another one in KEYWARD_API_TOKEN_FILE")
             }
-            _ => Failure::new(told),
+            status if status.is_server_error() => {
+                Failure::unreachable("the control plane cannot answer").because(told).help(
+                    "try again; the log of the server says more, and `keyward status` whether it serves",
+                )
+            }
+            _ => Failure::new(told).help("`keyward status` shows what there is; docs/errors.md lists the codes"),
         })
+    }
+
+    /// Something else answers there.
+    pub(super) fn stranger(&self) -> Failure {
+        Failure::new(format!(
+            "what answers at {} is no control plane of Keyward's",
+            self.url
+        ))
+        .help("name the control plane's URL with --control-url, not the data plane's")
     }
 
     fn unreachable(&self) -> Failure {
@@ -204,6 +242,21 @@ impl Exchange {
         ))
         .help("start it with `keyward dev` or `keyward serve`, or name another with --control-url")
     }
+}
+
+fn bearer(token: &SecretBytes) -> Result<HeaderValue, Failure> {
+    const SCHEME: &[u8] = b"Bearer ";
+    let token = token.expose().trim_ascii();
+    let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len() + token.len()));
+    text.extend_from_slice(SCHEME);
+    text.extend_from_slice(token);
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
+    let mut value = value.map_err(|_unfit| {
+        Failure::not_authorised("the API token holds characters that no token has")
+            .help("the file must hold the token and nothing else")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The first error of an envelope, such as `gateway x was not found [7002]`.

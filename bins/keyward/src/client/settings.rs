@@ -1,11 +1,26 @@
-//! Where the control plane is, and what token to show it.
+//! Where the control plane is, who one is there, and where each of it was learnt.
+//!
+//! What an option says comes first, then the environment, then a profile, then `dev.json`. A token goes to the
+//! control plane that it was named for: a profile's to the profile's, the one of `dev` to this machine.
 
-use std::path::Path;
+use std::{
+    env, fmt, io,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
+use keyward_registry::GatewayId;
 use keyward_secret::{AccountId, SecretBytes};
 
 use super::exchange::Url;
-use crate::{args::Connect, dev_file::DevFile, failure::Failure, secret_input::Named};
+use crate::{
+    args::Connect,
+    config::DEFAULT_DATA_DIR,
+    dev_file::DevFile,
+    failure::Failure,
+    profile::{Name, Profile, Profiles},
+    secret_input::{self, Named},
+};
 
 /// Where `serve` and `dev` listen if nothing else is said.
 const DEFAULT_URL: &str = "http://127.0.0.1:8788";
@@ -14,75 +29,198 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8788";
 pub(super) struct Settings {
     pub(super) url: Url,
     pub(super) token: SecretBytes,
+    pub(super) token_from: TokenFrom,
     pub(super) account: Option<AccountId>,
+    /// The gateway that is meant where none is named.
+    pub(super) gateway: Option<GatewayId>,
+    /// The profile that is used.
+    pub(super) profile: Option<Name>,
     /// Certificate authorities to trust besides the system's, PEM.
     pub(super) authorities: Option<Vec<u8>>,
 }
 
+/// Where a token was taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenFrom {
+    /// A file or a file descriptor, and the variable that names it.
+    Environment(Named),
+    /// The file that a profile names.
+    Profile(Name, PathBuf),
+    /// `dev.json` in this directory.
+    Dev(PathBuf),
+    /// Somebody typed it.
+    Typed,
+}
+
+impl fmt::Display for TokenFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(named) => write!(f, "{named}"),
+            Self::Profile(name, file) => write!(f, "profile {name}: {}", file.display()),
+            Self::Dev(directory) => write!(f, "{}", directory.join("dev.json").display()),
+            Self::Typed => f.write_str("typed"),
+        }
+    }
+}
+
 impl Settings {
-    /// What was said explicitly comes first, then what `dev` left in its data directory.
+    /// What the options, the environment, the profiles and `dev.json` say, in this order.
     pub(super) fn find(args: &Connect) -> Result<Self, Failure> {
+        refuse_plain_token(env::var_os("KEYWARD_API_TOKEN").is_some_and(|text| !text.is_empty()))?;
         let named = Named::find("KEYWARD_API_TOKEN")?;
-        // A token that was named is for what was named, or for the default; not for what `dev` left here.
-        let is_explicit = named.is_some() && args.control_url.is_some();
-        let dev = match is_explicit {
+        // What was named needs nothing else, and does not fail for what is wrong elsewhere.
+        let is_named = named.is_some() && args.control_url.is_some() && args.profile.is_none();
+        let chosen = if is_named { None } else { choose(args)? };
+        let data_dir = args
+            .data_dir
+            .as_deref()
+            .unwrap_or(Path::new(DEFAULT_DATA_DIR));
+        let dev = match is_named || chosen.is_some() {
             true => None,
-            false => DevFile::read(&args.data_dir)?,
+            false => DevFile::read(data_dir)?,
         };
-        let url = match (&args.control_url, &dev) {
-            (Some(url), _) => url.as_str(),
-            (None, Some(dev)) => dev.control_url.as_str(),
-            (None, None) if named.is_some() => DEFAULT_URL,
-            (None, None) => return Err(nowhere(args)),
+        let url = match (&args.control_url, &chosen, &dev) {
+            (Some(url), _, _) => url.as_str(),
+            (None, Some((_, profile)), _) => profile.control_url.as_str(),
+            (None, None, Some(dev)) => dev.control_url.as_str(),
+            (None, None, None) if named.is_some() => DEFAULT_URL,
+            (None, None, None) => return Err(nowhere(data_dir)),
         };
         let url = Url::parse(url, args.danger_plain_http)?;
-        let account = dev
+        // What a profile says is said of its control plane, and of no other.
+        let profile = chosen
+            .as_ref()
+            .filter(|(_, profile)| url.is_same_place(&profile.control_url));
+        let dev_account = dev
             .as_ref()
             .filter(|_| named.is_none())
             .and_then(|dev| AccountId::parse(&dev.account_id).ok());
-        let token = match (named, &dev) {
-            (Some(named), _) => named.read()?,
-            (None, Some(dev)) => dev_token(dev, &url)?,
-            (None, None) => return Err(no_token()),
+        let account = args
+            .account
+            .or_else(|| profile.and_then(|(_, profile)| profile.account));
+        let (token, token_from) = match (named, profile, &dev) {
+            (Some(named), _, _) => (named.read()?, TokenFrom::Environment(named)),
+            (
+                None,
+                Some((
+                    name,
+                    Profile {
+                        token_file: Some(file),
+                        ..
+                    },
+                )),
+                _,
+            ) => (
+                profile_token(name, file)?,
+                TokenFrom::Profile(name.clone(), file.clone()),
+            ),
+            (None, None, Some(dev)) if url.is_loopback() => {
+                let token = SecretBytes::copy_from(dev.api_token.as_bytes());
+                (token, TokenFrom::Dev(data_dir.to_owned()))
+            }
+            _ => (
+                ask(&url, why_none(chosen.as_ref(), &url, dev.is_some()))?,
+                TokenFrom::Typed,
+            ),
         };
+        let authorities = args.ca_file.as_deref();
+        let authorities =
+            authorities.or_else(|| profile.and_then(|(_, profile)| profile.ca_file.as_deref()));
         Ok(Self {
-            url,
             token,
-            account: args.account.or(account),
-            authorities: args.ca_file.as_deref().map(read_authorities).transpose()?,
+            token_from,
+            account: account.or(dev_account),
+            gateway: profile.and_then(|(_, profile)| profile.gateway.clone()),
+            profile: profile.map(|(name, _)| name.clone()),
+            authorities: authorities.map(read_authorities).transpose()?,
+            url,
         })
     }
 }
 
+/// The profile that is named, else the one in use; a data directory that is named stands above the latter.
+fn choose(args: &Connect) -> Result<Option<(Name, Profile)>, Failure> {
+    let profiles = match (&args.profile, &args.data_dir) {
+        (None, Some(_)) => return Ok(None),
+        _ => Profiles::read()?,
+    };
+    let name = args.profile.as_ref().or(profiles.current.as_ref());
+    let found = name.map(|name| Ok((name.clone(), profiles.find(name)?.clone())));
+    found.transpose()
+}
+
 /// One that cannot be read is no reason to go without it.
-fn read_authorities(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_authorities(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| {
         Failure::new(format!("cannot read {}", file.display()))
             .caused_by(&error)
-            .help("--ca-file or KEYWARD_CONTROL_CA_FILE names it")
+            .help("--ca-file, KEYWARD_CONTROL_CA_FILE or the profile names it; correct the path, or leave it out")
     })
 }
 
-/// The token of `dev` is for this machine, and goes nowhere else.
-fn dev_token(dev: &DevFile, url: &Url) -> Result<SecretBytes, Failure> {
-    if url.is_loopback() {
-        Ok(SecretBytes::copy_from(dev.api_token.as_bytes()))
-    } else {
-        Err(no_token()
-            .because("the token in dev.json is for this machine, and is not sent to another"))
+fn profile_token(name: &Name, file: &Path) -> Result<SecretBytes, Failure> {
+    secret_input::read_line(file).map_err(|failure| {
+        failure.help(format!(
+            "profile {name} names this file: `keyward profile set {name} --token-file FILE` names another"
+        ))
+    })
+}
+
+/// Whoever can see the process can see its variables.
+fn refuse_plain_token(is_set: bool) -> Result<(), Failure> {
+    match is_set {
+        false => Ok(()),
+        true => Err(Failure::usage("KEYWARD_API_TOKEN is set, and a token is never taken from a variable")
+            .because("other programs and their logs can see what a variable holds")
+            .help("unset it, write the token to a file of mode 0600, and name that in KEYWARD_API_TOKEN_FILE")),
     }
 }
 
-fn nowhere(args: &Connect) -> Failure {
-    Failure::unreachable("no control plane is known")
-        .because(format!(
-            "there is no dev.json in {}, and no --control-url",
-            args.data_dir.display()
-        ))
-        .help("start one with `keyward dev`, or set KEYWARD_CONTROL_URL and KEYWARD_API_TOKEN_FILE")
+/// Asks where somebody can be asked.
+fn ask(url: &Url, why: Option<String>) -> Result<SecretBytes, Failure> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        return secret_input::ask(&format!("API token for {url}"));
+    }
+    let failure = Failure::not_authorised("no API token is known")
+        .help("name a file that holds one in KEYWARD_API_TOKEN_FILE, or in a profile: `keyward profile set NAME --token-file FILE`");
+    Err(match why {
+        Some(why) => failure.because(why),
+        None => failure,
+    })
 }
 
-fn no_token() -> Failure {
-    Failure::not_authorised("no API token is known")
-        .help("name a file that holds one in KEYWARD_API_TOKEN_FILE")
+/// Why what there is was not used.
+fn why_none(chosen: Option<&(Name, Profile)>, url: &Url, is_dev: bool) -> Option<String> {
+    match chosen {
+        Some((name, profile)) if url.is_same_place(&profile.control_url) => {
+            Some(format!("profile {name} names no token file"))
+        }
+        Some((name, profile)) => Some(format!(
+            "the token of profile {name} is for {}, and is not sent to {url}",
+            profile.control_url
+        )),
+        None if is_dev => {
+            Some("the token in dev.json is for this machine, and is not sent to another".to_owned())
+        }
+        None => None,
+    }
+}
+
+fn nowhere(data_dir: &Path) -> Failure {
+    Failure::unreachable("no control plane is known")
+        .because(format!(
+            "there is no dev.json in {}, no --control-url, and no profile in use",
+            data_dir.display()
+        ))
+        .help("start one with `keyward dev`, or name one with `keyward profile set NAME --control-url URL --token-file FILE`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refuse_plain_token;
+
+    #[test]
+    fn a_token_in_a_variable_is_refused() {
+        assert!(refuse_plain_token(true).is_err() && refuse_plain_token(false).is_ok());
+    }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     args::DevArgs,
     clock,
-    config::Config,
+    config::{self, Config},
     dev_file::DevFile,
     failure::Failure,
     first::{self, First, GATEWAY},
@@ -34,6 +34,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
     let config = Config::load(args.config.as_deref())?;
     logging::init(&config.log, logging::QUIET)?;
     hardening.tell();
+    config::tell_strays();
     let data_dir = config.data_dir(args.data_dir.as_deref());
     let gateway = address(args.listen, config.gateway.listen, 8787, Plane::Data)?;
     let control = address(
@@ -55,7 +56,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
         Ok(prepared) => prepared,
         Err(failure) => return Err(close(opened, failure).await),
     };
-    let hosts = config.control.allowed_hosts.clone();
+    let hosts = config.control.hosts();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
         Ok(server) => server,
         Err((failure, opened)) => return Err(close(opened, failure).await),
@@ -204,7 +205,7 @@ fn ready(file: &DevFile) -> serde_json::Value {
 }
 
 fn welcome(file: &DevFile, data_dir: &Path, has_echo_key: bool) -> Result<(), Failure> {
-    let other = match data_dir == Path::new(crate::config::DEFAULT_DATA_DIR) {
+    let other = match data_dir == Path::new(config::DEFAULT_DATA_DIR) {
         true => String::new(),
         false => format!(" --data-dir {}", quoted(&data_dir.to_string_lossy())),
     };

@@ -48,19 +48,37 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
             connect,
         } => {
             let client = Client::connect(&connect).await?;
-            let keys = client.list(&keys_path(&id)).await?.len();
-            let keys = match keys {
+            let keys = client.list(&keys_path(&id)).await?;
+            let hit = match keys.len() {
                 0 => "no provider keys".to_owned(),
                 1 => "its provider key".to_owned(),
                 count => format!("its {count} provider keys"),
             };
-            confirm(&asked, &format!("gateway {id} and {keys}"), id.as_str())?;
+            let output = Output::new(connect.json);
+            let what = format!("gateway {id} and {hit}{}", told(&keys));
+            if !confirm(&asked, output, &what, id.as_str())? {
+                return Ok(());
+            }
             let deleted = client
                 .send(Method::DELETE, &gateway_path(&id), None)
                 .await?;
-            Output::new(connect.json)
-                .done(format_args!("deleted gateway {id} and {keys}"), &deleted)
+            output.done(format_args!("deleted gateway {id} and {hit}"), &deleted)
         }
+    }
+}
+
+/// Which keys go with a gateway, and when one of them was last used.
+fn told(keys: &[Value]) -> String {
+    let names: Vec<_> = keys
+        .iter()
+        .map(|key| format!("{}/{}", text(key, "provider_slug"), text(key, "alias")))
+        .collect();
+    let used = keys.iter().map(|key| text(key, "last_used_at")).max();
+    match used {
+        None => String::new(),
+        Some(used) if used.is_empty() => format!(" ({}; never used)", names.join(", ")),
+        // All moments are UTC and of one form, so the greatest text is the latest.
+        Some(used) => format!(" ({}; last used {used})", names.join(", ")),
     }
 }
 

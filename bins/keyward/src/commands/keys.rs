@@ -46,6 +46,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
         } => list(gateway, provider, &connect).await,
         KeysCommand::Show { name, connect } => {
             let client = Client::connect(&connect).await?;
+            let name = Target::new(&client, &name)?;
             let key = find(&client, &name).await?;
             Output::new(connect.json).fields(&fields(&key), &key)
         }
@@ -73,7 +74,8 @@ async fn add(
     connect: &Connect,
 ) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
-    let value = value::read(name, from)?;
+    let name = &Target::new(&client, name)?;
+    let value = value::read(&name.provider, from)?;
     let body = value::body(fields, &value)?;
     let path = keys_path(&name.gateway);
     let stored = client.send(Method::POST, &path, Some(body)).await?;
@@ -111,8 +113,9 @@ async fn rotate(
     connect: &Connect,
 ) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
+    let name = &Target::new(&client, name)?;
     let path = path_of(name, &find(&client, name).await?);
-    let value = value::read(name, from)?;
+    let value = value::read(&name.provider, from)?;
     let body = value::body(&json!({}), &value)?;
     let rotated = client.send(Method::PUT, &now.on(&path), Some(body)).await?;
     let sentence = format!(
@@ -127,6 +130,7 @@ async fn rotate(
 
 async fn disable(name: &KeyName, now: Now, connect: &Connect) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
+    let name = &Target::new(&client, name)?;
     let path = path_of(name, &find(&client, name).await?);
     let body = client::json(&json!({ "enabled": false }));
     let disabled = client.send(Method::PATCH, &now.on(&path), body).await?;
@@ -136,6 +140,7 @@ async fn disable(name: &KeyName, now: Now, connect: &Connect) -> Result<(), Fail
 
 async fn enable(name: &KeyName, connect: &Connect) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
+    let name = &Target::new(&client, name)?;
     let path = path_of(name, &find(&client, name).await?);
     let body = client::json(&json!({ "enabled": true }));
     let enabled = client.send(Method::PATCH, &path, body).await?;
@@ -149,16 +154,22 @@ async fn delete(
     connect: &Connect,
 ) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
+    let name = &Target::new(&client, name)?;
     let key = find(&client, name).await?;
     let used = match text(&key, "last_used_at") {
         used if used.is_empty() => "never used".to_owned(),
         used => format!("last used {used}"),
     };
-    confirm(
+    let output = Output::new(connect.json);
+    let what = format!("{} ({used})", Told(name));
+    if !confirm(
         asked,
-        &format!("{} ({used})", Told(name)),
+        output,
+        &what,
         &format!("{}/{}", name.provider, name.alias),
-    )?;
+    )? {
+        return Ok(());
+    }
     let deleted = client
         .send(Method::DELETE, &now.on(&path_of(name, &key)), None)
         .await?;
@@ -174,8 +185,10 @@ async fn delete(
         format!("\nrevoke it at the provider as well: {page}")
     });
     let requests = in_use::told(&deleted);
-    let sentence = format_args!("deleted {}{requests}{also}", Told(name));
-    Output::new(connect.json).done(sentence, &deleted)
+    output.done(
+        format_args!("deleted {}{requests}{also}", Told(name)),
+        &deleted,
+    )
 }
 
 /// The gateway that was named, or all of them.
@@ -189,7 +202,7 @@ async fn gateways(client: &Client, named: Option<GatewayId>) -> Result<Vec<Gatew
 }
 
 /// The key of this gateway, provider and alias.
-async fn find(client: &Client, name: &KeyName) -> Result<Value, Failure> {
+async fn find(client: &Client, name: &Target) -> Result<Value, Failure> {
     let slug = canonical(name.provider.as_str());
     let keys = client.list(&keys_path(&name.gateway)).await?;
     let found = keys.into_iter().find(|key| {
@@ -208,15 +221,32 @@ fn canonical(slug: &str) -> String {
     provider.map_or_else(|| slug.to_owned(), |provider| provider.slug().to_owned())
 }
 
-fn path_of(name: &KeyName, key: &Value) -> String {
+fn path_of(name: &Target, key: &Value) -> String {
     format!("{}/{}", keys_path(&name.gateway), text(key, "id"))
 }
 
-struct Told<'a>(&'a KeyName);
+/// The provider key that is meant, whatever was left out.
+struct Target {
+    provider: ProviderSlug,
+    gateway: GatewayId,
+    alias: Alias,
+}
+
+impl Target {
+    fn new(client: &Client, name: &KeyName) -> Result<Self, Failure> {
+        Ok(Self {
+            provider: name.provider.clone(),
+            gateway: client.gateway(name.gateway.as_ref())?,
+            alias: name.alias.clone(),
+        })
+    }
+}
+
+struct Told<'a>(&'a Target);
 
 impl std::fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let KeyName {
+        let Target {
             provider,
             gateway,
             alias,

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     args::ServeArgs,
-    config::Config,
+    config::{self, Config},
     failure::Failure,
     harden::Hardening,
     logging::{self, START},
@@ -21,19 +21,14 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     let config = Config::load(Some(&args.config))?;
     logging::init(&config.log, logging::WITH_START)?;
     hardening.tell();
+    config::tell_strays();
     let data_dir = config.data_dir(None);
     let database = config.database(&data_dir);
     config.seal.check()?;
     check_key_file(&config, &data_dir)?;
     let limits = Limits::read(&config, args.workers)?;
-    let gateway = address(&config, config.gateway.listen, 8787, Plane::Data, &limits)?;
-    let control = address(
-        &config,
-        config.control.listen,
-        8788,
-        Plane::Control,
-        &limits,
-    )?;
+    let gateway = address(&config, Plane::Data, &limits)?;
+    let control = address(&config, Plane::Control, &limits)?;
     let catalogue = config.catalogue()?;
     let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
@@ -64,7 +59,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     .await?;
 
     let urls = (listeners.gateway_url(), listeners.control_url());
-    let hosts = config.control.allowed_hosts.clone();
+    let hosts = config.control.hosts();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
         Ok(server) => server,
         Err((failure, opened)) => {
@@ -79,30 +74,17 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     .await
 }
 
-/// An address that only this machine reaches, unless there is TLS, or the configuration says that any will do.
-fn address(
-    config: &Config,
-    configured: Option<SocketAddr>,
-    port: u16,
-    plane: Plane,
-    limits: &Limits,
-) -> Result<SocketAddr, Failure> {
-    let address = configured.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)));
-    if address.ip().to_canonical().is_loopback() || limits.has_tls(plane) {
-        return Ok(address);
-    }
-    if config.danger_plain_http_listen {
+/// Where a plane listens; said where it is unsafe and allowed.
+fn address(config: &Config, plane: Plane, limits: &Limits) -> Result<SocketAddr, Failure> {
+    let has_tls = limits.has_tls(plane);
+    let address = config.address(plane, has_tls)?;
+    if !has_tls && !address.ip().to_canonical().is_loopback() {
         tracing::warn!(
             %address,
             "the {plane} listens without TLS where others can reach it; `danger_plain_http_listen = true` allows it"
         );
-        return Ok(address);
     }
-    Err(Failure::new(format!(
-        "the {plane} would listen on {address} without TLS"
-    ))
-    .because("tokens and prompts could be read on the way")
-    .help("set `tls_cert_file` and `tls_key_file`, listen on 127.0.0.1 behind a proxy that does TLS, or set `danger_plain_http_listen = true`"))
+    Ok(address)
 }
 
 /// Whoever copies the data directory must not get the key to it along.

@@ -251,11 +251,14 @@ async fn remove(args: RemoveArgs, hardening: &Hardening) -> Result<(), Failure> 
         let kind = slot.map_or("", |slot| slot.kind().as_str());
         let name = format!("slot {}", args.slot);
         let what = format!("{name} ({kind}) of the vault at {}", sealed.path.display());
-        confirm(&args.confirm, &what, &name)?;
-        Ok((unsealed.into_vault(), state, kind))
+        if !confirm(&args.confirm, Output::new(args.json), &what, &name)? {
+            return Ok(None);
+        }
+        Ok(Some((unsealed.into_vault(), state, kind)))
     };
     let (vault, state, kind) = match removed.await {
-        Ok(removed) => removed,
+        Ok(Some(removed)) => removed,
+        Ok(None) => return sealed.close(Ok(())).await,
         Err(failure) => return sealed.close(Err(failure)).await,
     };
     let left: Vec<_> = state.slots.iter().map(value).collect();

@@ -5,6 +5,7 @@ use std::{io::Write, time::SystemTime};
 use http::Method;
 use jiff::Timestamp;
 use keyward_auth::{Permission, Role};
+use keyward_registry::GatewayId;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -61,6 +62,7 @@ async fn create(args: &CreateToken) -> Result<(), Failure> {
     });
     let file = file.transpose()?;
     let made = client.send(Method::POST, TOKENS, client::json(&body)).await;
+    let made = made.map_err(|failure| failure.reword(|what| in_options(what, args)));
     let mut made = match (made, &args.out) {
         (Ok(made), _) => made,
         (Err(failure), Some(path)) => {
@@ -94,6 +96,76 @@ async fn create(args: &CreateToken) -> Result<(), Failure> {
     output.done(
         format_args!("made token {id}; its text is in {}", path.display()),
         &made,
+    )
+}
+
+/// What the control plane says of a field of the body, said of the option that it came from. The path of a field
+/// ends with `: `.
+fn in_options(what: &str, args: &CreateToken) -> Option<String> {
+    let (path, reason) = what.split_once(": ")?;
+    let item = |list: &str, option: &str, values: Vec<String>| {
+        let (_, at) = path.split_once(&format!(".{list}["))?;
+        let at: usize = at.split(']').next()?.parse().ok()?;
+        Some(format!("{option} {}", values.get(at)?))
+    };
+    let texts = |values: &[GatewayId]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let gateway = || {
+        let (_, id) = path.split_once(".ai-gateway.")?;
+        let id = texts(&args.gateway)
+            .into_iter()
+            .find(|known| id.starts_with(known.as_str()))?;
+        Some(format!("--gateway {id}"))
+    };
+    let option = item(
+        "providers",
+        "--provider",
+        args.provider.iter().map(ToString::to_string).collect(),
+    )
+    .or_else(|| {
+        item(
+            "aliases",
+            "--alias",
+            args.alias.iter().map(ToString::to_string).collect(),
+        )
+    })
+    .or_else(|| {
+        item(
+            "classes",
+            "--class",
+            args.class
+                .iter()
+                .map(|class| class.name().to_owned())
+                .collect(),
+        )
+    })
+    .or_else(|| {
+        item(
+            "permission_groups",
+            "--permission",
+            args.permission
+                .iter()
+                .map(|one| one.name().to_owned())
+                .collect(),
+        )
+    })
+    .or_else(gateway)
+    .or_else(|| {
+        let option = match path {
+            "name" => "NAME",
+            "expires_on" if args.expires_in.is_some() => "--expires-in",
+            "expires_on" => "--expires-on",
+            path if path.starts_with("condition") => "--from",
+            path if path.starts_with("policies") => "what the token is for",
+            _ => return None,
+        };
+        Some(option.to_owned())
+    })?;
+    // What begins with a verb speaks of the option itself.
+    Some(
+        match reason.starts_with("is ") || reason.starts_with("lies ") {
+            true => format!("{option} {reason}"),
+            false => format!("{option}: {reason}"),
+        },
     )
 }
 
@@ -178,11 +250,16 @@ async fn revoke(id: &str, now: Now, asked: &Confirm, connect: &Connect) -> Resul
         used => format!("last used {used}"),
     };
     let what = format!("{} token {id} `{name}`, {used}", text(&token, "kind"));
-    confirm(asked, &what, id)?;
+    let output = Output::new(connect.json);
+    if !confirm(asked, output, &what, id)? {
+        return Ok(());
+    }
     let deleted = client.send(Method::DELETE, &now.on(&path), None).await?;
     let requests = in_use::told(&deleted);
-    let sentence = format_args!("revoked token {id} `{name}`{requests}");
-    Output::new(connect.json).done(sentence, &deleted)
+    output.done(
+        format_args!("revoked token {id} `{name}`{requests}"),
+        &deleted,
+    )
 }
 
 fn row(token: &Value) -> Vec<String> {
@@ -202,7 +279,7 @@ fn row(token: &Value) -> Vec<String> {
 }
 
 /// What a token is for, in words.
-fn allows(token: &Value) -> String {
+pub(crate) fn allows(token: &Value) -> String {
     let policies = token.get("policies").and_then(Value::as_array);
     let mut words = Vec::new();
     for policy in policies.into_iter().flatten() {

@@ -12,95 +12,156 @@ pub(super) struct Field {
     /// The table it stands in; empty for the top.
     pub(super) section: &'static str,
     pub(super) name: &'static str,
-    kind: Kind,
+    pub(super) kind: Kind,
+    /// What it is, for the schema.
+    pub(super) meaning: &'static str,
 }
 
-/// How a variable's text becomes a value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An IP address and a port.
+    Address,
+    /// A number of bytes, or a text with a unit.
+    Bytes,
     Path,
-    Number,
+    /// A whole number within these bounds.
+    Number(u64, u64),
     Flag,
-    /// Separated by commas.
-    Texts,
+    /// Host names; separated by commas in a variable, as the next.
+    Hosts,
+    Networks,
     /// Separated by colons, as in `PATH`.
     Paths,
     /// A program and its arguments: in the file only, because whoever sets a variable must not choose what is run.
     Command,
 }
 
-const fn field(section: &'static str, name: &'static str, kind: Kind) -> Field {
+/// As TOML's integers go.
+const MOST: u64 = i64::MAX as u64;
+/// Counts from 1, or from 0.
+const COUNT: Kind = Kind::Number(1, MOST);
+const COUNT_FROM_0: Kind = Kind::Number(0, MOST);
+const SECONDS: Kind = Kind::Number(1, super::Seconds::MOST);
+
+const fn field(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    meaning: &'static str,
+) -> Field {
     Field {
         section,
         name,
         kind,
+        meaning,
     }
 }
 
 /// Every field but those of `[providers.NAME]`.
+#[rustfmt::skip]
 pub(super) static FIELDS: &[Field] = &[
-    field("", "data_dir", Kind::Path),
-    field("", "danger_plain_http_listen", Kind::Flag),
-    field("gateway", "listen", Kind::Text),
-    field("gateway", "workers", Kind::Number),
-    field("gateway", "max_connections", Kind::Number),
-    field("gateway", "max_connections_per_address", Kind::Number),
-    field("gateway", "memory_budget", Kind::Text),
-    field("gateway", "header_timeout_secs", Kind::Number),
-    field("gateway", "write_timeout_secs", Kind::Number),
-    field("gateway", "connect_timeout_secs", Kind::Number),
-    field("gateway", "response_header_timeout_secs", Kind::Number),
-    field("gateway", "body_idle_timeout_secs", Kind::Number),
-    field("gateway", "drain_timeout_secs", Kind::Number),
-    field("gateway", "tls_cert_file", Kind::Path),
-    field("gateway", "tls_key_file", Kind::Path),
-    field("gateway", "tls_client_ca_file", Kind::Path),
-    field("gateway", "proxy_protocol_from", Kind::Texts),
-    field("gateway", "trusted_proxies", Kind::Texts),
-    field("upstream", "http2", Kind::Flag),
-    field("upstream", "max_connections", Kind::Number),
-    field("upstream", "max_waiting", Kind::Number),
-    field("upstream", "queue_timeout_secs", Kind::Number),
-    field("upstream", "max_connection_age_secs", Kind::Number),
-    field("upstream", "idle_timeout_secs", Kind::Number),
-    field("upstream", "request_min_rate", Kind::Number),
-    field("upstream", "websocket_idle_timeout_secs", Kind::Number),
-    field("upstream", "websocket_lifetime_secs", Kind::Number),
-    field("control", "listen", Kind::Text),
-    field("control", "allowed_hosts", Kind::Texts),
-    field("control", "tls_cert_file", Kind::Path),
-    field("control", "tls_key_file", Kind::Path),
-    field("control", "tls_client_ca_file", Kind::Path),
-    field("control", "proxy_protocol_from", Kind::Texts),
-    field("control", "trusted_proxies", Kind::Texts),
-    field("store", "path", Kind::Path),
-    field("secrets_store", "max_stores", Kind::Number),
-    field("secrets_store", "quota", Kind::Number),
-    field("seal", "key_file", Kind::Path),
-    field("seal", "danger_key_beside_data", Kind::Flag),
-    field("seal", "command", Kind::Command),
-    field("seal", "command_timeout_secs", Kind::Number),
-    field("tls", "extra_ca_files", Kind::Paths),
-    field("log", "format", Kind::Text),
-    field("log", "filter", Kind::Text),
+    field("", "data_dir", Kind::Path, "Where everything is kept"),
+    field("", "danger_plain_http_listen", Kind::Flag, "Lets `serve` listen without TLS beyond loopback: tokens and prompts can be read on the way"),
+    field("gateway", "listen", Kind::Address, "Where applications connect; port 0 takes a free one"),
+    field("gateway", "workers", COUNT, "Threads that serve requests"),
+    field("gateway", "max_connections", COUNT, "Client connections at once; further ones wait"),
+    field("gateway", "max_connections_per_address", COUNT, "Client connections at once from one address; further ones are closed"),
+    field("gateway", "memory_budget", Kind::Bytes, "What the data plane may take of memory at most"),
+    field("gateway", "header_timeout_secs", SECONDS, "How long a client may take to send a whole head"),
+    field("gateway", "write_timeout_secs", SECONDS, "How long a client may take nothing of an answer"),
+    field("gateway", "connect_timeout_secs", SECONDS, "Resolving a provider's name, connecting and the TLS handshake, together"),
+    field("gateway", "response_header_timeout_secs", SECONDS, "From handing over a request until the head of the provider's answer"),
+    field("gateway", "body_idle_timeout_secs", SECONDS, "How long either side may pause within a body"),
+    field("gateway", "drain_timeout_secs", COUNT_FROM_0, "How long a stop waits for requests in flight"),
+    field("gateway", "tls_cert_file", Kind::Path, "The certificate of a listener with TLS, PEM"),
+    field("gateway", "tls_key_file", Kind::Path, "The private key of a listener with TLS, PEM"),
+    field("gateway", "tls_client_ca_file", Kind::Path, "Certificate authorities of which a client must show a certificate, PEM"),
+    field("gateway", "proxy_protocol_from", Kind::Networks, "Proxies that begin each connection with a header of the PROXY protocol, version 2"),
+    field("gateway", "trusted_proxies", Kind::Networks, "Proxies whose X-Forwarded-For is believed"),
+    field("upstream", "http2", Kind::Flag, "Offers HTTP/2 to providers over TLS"),
+    field("upstream", "max_connections", COUNT, "Connections to one origin at once"),
+    field("upstream", "max_waiting", COUNT_FROM_0, "Requests that may wait for a connection to one origin"),
+    field("upstream", "queue_timeout_secs", SECONDS, "How long a request may wait for a connection"),
+    field("upstream", "max_connection_age_secs", SECONDS, "How old a connection may become"),
+    field("upstream", "idle_timeout_secs", SECONDS, "How long an unused connection is kept"),
+    field("upstream", "request_min_rate", Kind::Number(0, u32::MAX as u64), "The least bytes per second of a request's body; 0 allows any"),
+    field("upstream", "websocket_idle_timeout_secs", SECONDS, "How long neither side of a WebSocket may send anything"),
+    field("upstream", "websocket_lifetime_secs", SECONDS, "How long a WebSocket may last"),
+    field("control", "listen", Kind::Address, "Where the control plane listens; port 0 takes a free one"),
+    field("control", "allowed_hosts", Kind::Hosts, "Host names by which it may be addressed besides loopback, with or without a port"),
+    field("control", "tls_cert_file", Kind::Path, "The certificate of a listener with TLS, PEM"),
+    field("control", "tls_key_file", Kind::Path, "The private key of a listener with TLS, PEM"),
+    field("control", "tls_client_ca_file", Kind::Path, "Certificate authorities of which a client must show a certificate, PEM"),
+    field("control", "proxy_protocol_from", Kind::Networks, "Proxies that begin each connection with a header of the PROXY protocol, version 2"),
+    field("control", "trusted_proxies", Kind::Networks, "Proxies whose X-Forwarded-For is believed"),
+    field("store", "path", Kind::Path, "The SQLite database"),
+    field("secrets_store", "max_stores", Kind::Number(0, u32::MAX as u64), "How many stores an account may have"),
+    field("secrets_store", "quota", COUNT_FROM_0, "How many secrets an account may have"),
+    field("seal", "key_file", Kind::Path, "The key file that opens the vault"),
+    field("seal", "danger_key_beside_data", Kind::Flag, "Lets the key file lie in the data directory: one copy of it takes both"),
+    field("seal", "command", Kind::Command, "A program by its absolute path, and its arguments, whose output opens the vault"),
+    field("seal", "command_timeout_secs", Kind::Number(1, 60), "How long the command may take"),
+    field("tls", "extra_ca_files", Kind::Paths, "PEM files with certificate authorities that are trusted for providers"),
+    field("log", "format", Kind::Choice(&["text", "json"]), "The form of a line of the log"),
+    field("log", "filter", Kind::Text, "What is logged, such as `warn,keyward_gateway=debug`"),
 ];
 
 /// The fields of each `[providers.NAME]`.
+#[rustfmt::skip]
 pub(super) static PROVIDER_FIELDS: &[Field] = &[
-    field("providers", "base_url", Kind::Text),
-    field("providers", "account_id", Kind::Text),
-    field("providers", "danger_plain_http", Kind::Flag),
+    field("providers", "base_url", Kind::Text, "Takes the place of the provider's origins and base path"),
+    field("providers", "account_id", Kind::Text, "The account at the provider, where its URLs name one"),
+    field("providers", "danger_plain_http", Kind::Flag, "Allows a `base_url` of plain http beyond loopback: the provider key can be read on the way"),
 ];
 
 impl Field {
-    fn variable(&self) -> String {
+    /// The variable that sets it; of a field of `[providers.NAME]`, see [`provider_variable`].
+    pub(super) fn variable(&self) -> String {
         match self.section {
             "" => variable(&[self.name]),
             section => variable(&[section, self.name]),
         }
     }
+
+    /// The variable that is in force, of those that set it.
+    pub(super) fn variable_in_force(
+        &self,
+        variables: &impl Fn(&str) -> Option<OsString>,
+    ) -> Option<String> {
+        let is_set = |name: &String| variables(name).is_some_and(|text| !text.is_empty());
+        let short = (self.section == "log" && self.name == "filter").then(|| FILTER.to_owned());
+        short.into_iter().chain([self.variable()]).find(is_set)
+    }
 }
+
+/// The variable of a field of `[providers.NAME]`.
+pub(super) fn provider_variable(slug: &str, field: &Field) -> String {
+    variable(&["providers", slug, field.name])
+}
+
+/// Every variable that stands for a field.
+pub(super) fn variables() -> impl Iterator<Item = String> {
+    let catalogue = Catalogue::built_in().ok();
+    let slugs = catalogue.iter().flat_map(Catalogue::iter);
+    let of_providers: Vec<_> = slugs
+        .flat_map(|provider| {
+            let fields = PROVIDER_FIELDS.iter();
+            fields.map(|field| provider_variable(provider.slug(), field))
+        })
+        .collect();
+    let own = FIELDS
+        .iter()
+        .filter(|field| field.kind != Kind::Command)
+        .map(Field::variable);
+    own.chain([FILTER.to_owned()]).chain(of_providers)
+}
+
+/// The short name of `[log] filter`'s variable.
+const FILTER: &str = "KEYWARD_LOG";
 
 fn variable(parts: &[&str]) -> String {
     let name = parts.join("_").to_ascii_uppercase().replace('-', "_");
@@ -147,14 +208,14 @@ pub(super) fn add_environment(
         };
         add(table, path, field, &field.variable(), variables)?;
     }
-    let short = field("log", "filter", Kind::Text);
-    add(table, &["log"], &short, "KEYWARD_LOG", variables)?;
+    let short = field("log", "filter", Kind::Text, "");
+    add(table, &["log"], &short, FILTER, variables)?;
     let Ok(catalogue) = Catalogue::built_in() else {
         return Ok(());
     };
     for provider in catalogue.iter() {
         for field in PROVIDER_FIELDS {
-            let name = variable(&["providers", provider.slug(), field.name]);
+            let name = provider_variable(provider.slug(), field);
             let path = ["providers", provider.slug()];
             add(table, &path, field, &name, variables)?;
         }
@@ -172,8 +233,11 @@ fn add(
     let Some(text) = variables(name).filter(|text| !text.is_empty()) else {
         return Ok(());
     };
-    let refuse =
-        |reason: &str| Failure::new(format!("cannot use the variable {name}")).because(reason);
+    let refuse = |reason: &str| {
+        Failure::new(format!("cannot use the variable {name}"))
+            .because(reason)
+            .help("correct it, or unset it; `keyward config schema` says what the field takes")
+    };
     let text = text
         .into_string()
         .map_err(|_bytes| refuse("it is not UTF-8"))?;
@@ -205,8 +269,10 @@ fn insert(table: &mut Table, path: &[&str], name: &str, value: Value) {
 impl Kind {
     fn read(self, text: &str) -> Result<Value, &'static str> {
         Ok(match self {
-            Self::Text | Self::Path => Value::String(text.to_owned()),
-            Self::Number => {
+            Self::Text | Self::Choice(_) | Self::Address | Self::Bytes | Self::Path => {
+                Value::String(text.to_owned())
+            }
+            Self::Number(..) => {
                 Value::Integer(text.parse().map_err(|_error| "it is not a whole number")?)
             }
             Self::Flag => match text {
@@ -214,7 +280,7 @@ impl Kind {
                 "false" | "0" => Value::Boolean(false),
                 _ => return Err("it is neither `true` nor `false`"),
             },
-            Self::Texts => text
+            Self::Hosts | Self::Networks => text
                 .split(',')
                 .map(|item| Value::String(item.trim().to_owned()))
                 .collect::<Vec<_>>()
@@ -230,15 +296,16 @@ impl Kind {
 
 #[cfg(test)]
 pub(super) fn sample(field: &Field) -> Value {
-    match (field.kind, field.name) {
-        (Kind::Text, "listen") => "127.0.0.1:0".into(),
-        (Kind::Text, "format") => "json".into(),
-        (Kind::Text, "memory_budget") => "64 MiB".into(),
-        (Kind::Texts, "proxy_protocol_from" | "trusted_proxies") => vec!["10.0.0.0/8"].into(),
-        (Kind::Text | Kind::Path, _) => "x".into(),
-        (Kind::Number, _) => 1.into(),
-        (Kind::Flag, _) => true.into(),
-        (Kind::Command, _) => vec!["/x"].into(),
-        (Kind::Texts | Kind::Paths, _) => vec!["x"].into(),
+    match field.kind {
+        Kind::Address => "127.0.0.1:0".into(),
+        Kind::Choice(words) => words[0].into(),
+        Kind::Bytes => "64 MiB".into(),
+        Kind::Networks => vec!["10.0.0.0/8"].into(),
+        Kind::Hosts => vec!["keys.example.com"].into(),
+        Kind::Text | Kind::Path => "x".into(),
+        Kind::Number(..) => 1.into(),
+        Kind::Flag => true.into(),
+        Kind::Command => vec!["/x"].into(),
+        Kind::Paths => vec!["x"].into(),
     }
 }

@@ -55,6 +55,11 @@ impl Config {
         Ok(())
     }
 
+    /// Whether a plane has TLS, and whether its files of TLS are named together. Opens none.
+    pub(crate) fn check_files(&self, plane: Plane) -> Result<bool, Failure> {
+        self.listener(plane).pair().map(|pair| pair.is_some())
+    }
+
     fn listener(&self, plane: Plane) -> Listener<'_> {
         match plane {
             Plane::Data => Listener {
@@ -79,6 +84,13 @@ impl Config {
 
 impl Listener<'_> {
     fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let pair = self.pair()?;
+        pair.map(|(certificate, key)| self.load(certificate, key))
+            .transpose()
+    }
+
+    /// The certificate and its key.
+    fn pair(&self) -> Result<Option<(&Path, &Path)>, Failure> {
         let refuse = |given: &str, missing: &str| {
             Err(Failure::new(format!(
                 "`[{0}] {given}` is set, and `[{0}] {missing}` is not",
@@ -87,7 +99,7 @@ impl Listener<'_> {
             .help("TLS needs both `tls_cert_file` and `tls_key_file`"))
         };
         match (self.certificate, self.key) {
-            (Some(certificate), Some(key)) => self.load(certificate, key).map(Some),
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
             (Some(_), None) => refuse("tls_cert_file", "tls_key_file"),
             (None, Some(_)) => refuse("tls_key_file", "tls_cert_file"),
             // Without TLS nobody would be asked for a certificate.

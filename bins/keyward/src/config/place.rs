@@ -20,10 +20,7 @@ pub(super) fn refuse(text: &str, file: &Path, error: &Error) -> Failure {
         Some(span) => failure.at(place(text, file, span.start)),
         None => failure.at(file.display().to_string()),
     };
-    match help {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
+    failure.help(help.unwrap_or("`keyward config schema` says what each field takes"))
 }
 
 /// What to write instead of what is wrong, where the parser's words do not say so.

@@ -70,6 +70,14 @@ fn a_wrong_value_is_told_with_its_line() {
     check_refused("[gateway]\nworkers = 0", &["dir/keyward.toml:2:11"]);
     check_refused("[log]\nformat = \"yaml\"", &["yaml", ":2:10"]);
     check_refused("[gateway\n", &["dir/keyward.toml:1:9"]);
+    check_refused(
+        "[control]\nallowed_hosts = [\"https://a.example\"]",
+        &[
+            "`https://a.example` is no host name",
+            "leave out the scheme",
+            ":2:17",
+        ],
+    );
 }
 
 #[test]
@@ -96,7 +104,7 @@ fn paths_are_relative_to_the_file_and_variables_stand_above_it() {
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.filter.as_deref(), Some("debug"));
     assert_eq!(config.gateway(None).workers.get(), 3);
-    assert_eq!(config.control.allowed_hosts, ["a.example", "b.example"]);
+    assert_eq!(config.control.hosts(), ["a.example", "b.example"]);
     let openai = config.providers.get("openai").unwrap();
     assert_eq!(openai.base_url.as_deref(), Some("https://x.example"));
 }

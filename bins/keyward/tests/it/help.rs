@@ -1,8 +1,13 @@
 //! What `--help` says.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
-use crate::support::run;
+use tempfile::TempDir;
+
+use crate::{
+    support::{Server, keyward, run, run_with, until},
+    transcripts,
+};
 
 const COMMANDS: &[&[&str]] = &[
     &["dev"],
@@ -26,8 +31,22 @@ const COMMANDS: &[&[&str]] = &[
     &["vault", "slots", "remove"],
     &["vault", "slots", "test"],
     &["vault", "status"],
+    &["config", "check"],
+    &["config", "show"],
+    &["config", "schema"],
+    &["profile", "list"],
+    &["profile", "show"],
+    &["profile", "set"],
+    &["profile", "use"],
+    &["profile", "remove"],
+    &["status"],
+    &["doctor"],
     &["completions"],
+    &["help"],
 ];
+
+/// Servers do not end by themselves, so no transcript can show them.
+const SERVERS: &[&[&str]] = &[&["dev"], &["serve"]];
 
 fn help(command: &[&str]) -> String {
     let args = [command, &["--help"]].concat();
@@ -46,13 +65,100 @@ fn every_command_shows_two_examples_of_itself() {
         let (_, examples) = help
             .split_once("\nExamples:\n")
             .unwrap_or_else(|| panic!("{help}"));
-        let examples: Vec<_> = examples.lines().collect();
+        let examples: Vec<_> = examples.lines().map(str::trim).collect();
         assert_eq!(examples.len(), 2, "{help}");
         let name = format!("keyward {}", command.join(" "));
         for example in examples {
             assert!(example.contains(&name), "{example}");
         }
     }
+}
+
+/// Every example that `--help` shows has been run, and what it printed was looked at.
+#[test]
+fn every_example_stands_in_a_transcript() {
+    let transcripts: String = fs::read_dir(transcripts::folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let run: Vec<_> = transcripts
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ "))
+        .collect();
+    for command in COMMANDS.iter().filter(|command| !SERVERS.contains(command)) {
+        let help = help(command);
+        let (_, examples) = help.split_once("\nExamples:\n").unwrap();
+        for example in examples.lines().map(str::trim) {
+            assert!(run.contains(&example), "no transcript runs `{example}`");
+        }
+    }
+}
+
+/// The examples of servers, as they are typed, on free ports: each comes up.
+#[test]
+fn the_examples_of_servers_start() {
+    let directory = TempDir::new().unwrap();
+    let passphrase = directory.path().join("passphrase");
+    fs::write(&passphrase, "correct horse battery staple").unwrap();
+    fs::write(
+        directory.path().join("keyward.toml"),
+        "data_dir = \"data\"\n",
+    )
+    .unwrap();
+    let mut init = keyward(
+        directory.path(),
+        &[
+            "vault",
+            "init",
+            "--config",
+            "keyward.toml",
+            "--passphrase",
+            "--token-out",
+            "token",
+        ],
+    );
+    init.env("KEYWARD_PASSPHRASE_FILE", &passphrase);
+    run_with(init, "").ok();
+    for server in SERVERS {
+        let help = help(server);
+        let (_, examples) = help.split_once("\nExamples:\n").unwrap();
+        for (at, example) in examples.lines().map(str::trim).enumerate() {
+            let words: Vec<_> = example
+                .split(' ')
+                .skip_while(|word| word.contains('='))
+                .skip(1)
+                .collect();
+            let mut command = keyward(directory.path(), &words);
+            command
+                .env("KEYWARD_GATEWAY_LISTEN", "127.0.0.1:0")
+                .env("KEYWARD_CONTROL_LISTEN", "127.0.0.1:0")
+                .env("KEYWARD_PASSPHRASE_FILE", &passphrase);
+            let log = directory.path().join(format!("{}-{at}", server[0]));
+            let server = Server::spawn(command, log);
+            until("the server is up", || {
+                server.has_printed() || server.logged().contains("roots trusted")
+            });
+            server.stop();
+        }
+    }
+}
+
+#[test]
+fn topics_are_told_and_end_with_two_examples() {
+    for topic in ["environment", "exit-codes", "output", "security"] {
+        let text = run(Path::new("."), &["help", topic]).ok().out;
+        let (_, examples) = text.split_once("\nExamples:\n").unwrap();
+        assert_eq!(examples.lines().count(), 2, "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 120),
+            "{text}"
+        );
+    }
+    let command = run(Path::new("."), &["help", "keys", "add"]).ok().out;
+    assert!(command.contains("Usage: keyward keys add"), "{command}");
+    run(Path::new("."), &["help", "nothing"]).failed(2, &["no help about `nothing`", "exit-codes"]);
 }
 
 #[test]
@@ -63,6 +169,8 @@ fn commands_that_are_not_listed_here_do_not_exist() {
         &["gateways"],
         &["vault"],
         &["vault", "slots"],
+        &["config"],
+        &["profile"],
     ] {
         let help = help(group);
         let (_, rest) = help.split_once("Commands:\n").unwrap();

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod hardening;
 #[cfg(test)]
 mod help;
@@ -21,6 +23,8 @@ mod now;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod profile;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod sdk;
@@ -31,10 +35,14 @@ mod serve;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod transcripts;
 #[cfg(test)]
 mod vault;

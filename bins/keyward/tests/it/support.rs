@@ -56,6 +56,19 @@ impl Done {
         }
     }
 
+    /// The command failed with this code, and its error, as JSON on standard error, says this.
+    #[track_caller]
+    pub(crate) fn failed_json(&self, code: i32, says: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let error: Value =
+            serde_json::from_str(&self.err).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        assert_eq!(error["exit_code"], code);
+        assert!(
+            error["error"].to_string().contains(says),
+            "no `{says}` in {error}"
+        );
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -157,6 +170,11 @@ impl Server {
             Ok(line) => line,
             Err(error) => panic!("{error}: {}", self.logged()),
         }
+    }
+
+    /// Whether a line can be read without waiting; it is read then.
+    pub(crate) fn has_printed(&self) -> bool {
+        self.lines.try_recv().is_ok()
     }
 
     /// Lines up to the one that begins so.

@@ -90,7 +90,7 @@ fn the_text_can_go_to_a_new_private_file_alone() {
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     // A refused request leaves no file behind.
     let refused = ["tokens", "create", "", "--out", "refused"];
-    dev.run(&refused).failed(1, &["name"]);
+    dev.run(&refused).failed(1, &["NAME is empty"]);
     assert!(!dev.path().join("refused").exists());
     dev.stop();
 }

@@ -30,7 +30,7 @@ fn init_makes_a_vault_and_writes_the_token_to_a_new_private_file() {
         status["slots"],
         serde_json::json!([{ "id": 1, "kind": "key file" }])
     );
-    assert_eq!(status["schema"], 1);
+    assert!(status["schema"].as_u64().is_some_and(|schema| schema >= 1));
     assert_eq!(status["sealed"], true);
 
     let args = [INIT, &["--token-out", "second"]].concat();

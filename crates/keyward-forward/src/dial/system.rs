@@ -43,6 +43,8 @@ pub struct SystemDial {
     http1: TlsConnector,
     /// For [`Offer::Http2OrHttp1`].
     either: TlsConnector,
+    /// How many certificate authorities are trusted.
+    roots: usize,
     guard: Option<Arc<Guard>>,
     resolve: Arc<dyn Resolve>,
 }
@@ -67,6 +69,7 @@ impl SystemDial {
         for pem in config.extra_ca_pem {
             add_pem(&mut roots, &pem)?;
         }
+        let count = roots.len();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -80,6 +83,7 @@ impl SystemDial {
         Ok(Self {
             http1: TlsConnector::from(Arc::new(tls)),
             either: TlsConnector::from(Arc::new(either)),
+            roots: count,
             guard: None,
             resolve: Arc::new(SystemResolve),
         })
@@ -92,6 +96,12 @@ impl SystemDial {
     pub fn with_guard(mut self, guard: Guard) -> Self {
         self.guard = Some(Arc::new(guard));
         self
+    }
+
+    /// How many certificate authorities are trusted: the system's or the bundled ones, and the extra ones.
+    #[must_use]
+    pub const fn roots(&self) -> usize {
+        self.roots
     }
 
     /// Asks `resolve` for the addresses of names, instead of the operating system.
@@ -272,6 +282,7 @@ mod tests {
             };
             assert!(SystemDial::build(config).is_err(), "{pem:?}");
         }
-        assert!(SystemDial::build(TlsConfig::default()).is_ok());
+        let dial = SystemDial::build(TlsConfig::default()).unwrap();
+        assert!(dial.roots() > 0);
     }
 }

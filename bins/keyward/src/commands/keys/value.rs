@@ -1,22 +1,21 @@
 //! A provider key's value, from where it is typed to the body that carries it.
 
 use bytes::Bytes;
-use keyward_registry::KeyValue;
+use keyward_registry::{KeyValue, ProviderSlug};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::{
-    args::keys::{KeyName, ValueFrom},
-    failure::Failure,
-    output::remark,
-    secret_input,
-};
+use crate::{args::keys::ValueFrom, failure::Failure, output::remark, secret_input};
 
 /// Reads the value, and says what was cut off. What cannot be a key is refused before it is sent.
-pub(super) fn read(name: &KeyName, from: &ValueFrom) -> Result<KeyValue, Failure> {
-    let prompt = format!("Key for {}", name.provider);
+pub(super) fn read(provider: &ProviderSlug, from: &ValueFrom) -> Result<KeyValue, Failure> {
+    let prompt = format!("Key for {provider}");
     let pasted = secret_input::read_value(&prompt, from.from_file.as_deref())?;
-    let value = KeyValue::parse(&pasted).map_err(|error| Failure::new(error.to_string()))?;
+    let value = KeyValue::parse(&pasted).map_err(|error| {
+        Failure::new(error.to_string()).help(
+            "copy the key again from the provider's page, whole and without anything around it",
+        )
+    })?;
     // One line break is how texts end; more than that is worth a remark.
     if pasted.len() - value.secret().len() > 1 {
         remark(format_args!(
