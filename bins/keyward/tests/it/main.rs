@@ -46,3 +46,5 @@ mod tokens;
 mod transcripts;
 #[cfg(test)]
 mod vault;
+#[cfg(test)]
+mod wrangler;

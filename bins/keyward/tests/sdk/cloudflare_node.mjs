@@ -183,6 +183,10 @@ async function custom_providers() {
 async function secrets() {
   const stores = client.secretsStore.stores;
   const store = "secrets-store/stores/stores.d.ts";
+  // An account has one store at most, unless configured otherwise.
+  for (const one of await all(stores.list({ account_id }))) {
+    await stores.delete(typed(one, store, "StoreListResponse").id, { account_id, force: true });
+  }
   const made = typed(await stores.create({ account_id, name: "node-store" }), store, "StoreCreateResponse");
   const listed = await all(stores.list({ account_id }));
   listed.forEach((one) => typed(one, store, "StoreListResponse"));
@@ -190,7 +194,7 @@ async function secrets() {
 
   const api = stores.secrets;
   const file = "secrets-store/stores/secrets.d.ts";
-  const body = ["node_one", "node_two"].map((name) => ({ name, value: secret, scopes: ["workers"] }));
+  const body = ["node_one", "node_two"].map((name) => ({ name, value: secret, scopes: ["workers", "dex"] }));
   const [one, two] = await all(api.create(made.id, { account_id, body }));
   [one, two].forEach((secret) => typed(secret, file, "SecretCreateResponse"));
   assert(!JSON.stringify(one).includes(secret));

@@ -179,13 +179,17 @@ def custom_providers():
 
 def secrets():
     stores = client.secrets_store.stores
+    # An account has one store at most, unless configured otherwise.
+    refused(409, stores.create, account_id=ACCOUNT, name="python-store")
+    for store in stores.list(account_id=ACCOUNT):
+        stores.delete(complete(store).id, account_id=ACCOUNT, force=True)
     made = complete(stores.create(account_id=ACCOUNT, name="python-store"))
     assert made.id in [complete(store).id for store in stores.list(account_id=ACCOUNT)]
     assert complete(stores.get(made.id, account_id=ACCOUNT)).name == "python-store"
 
     api = stores.secrets
     body = [
-        {"name": name, "value": SECRET, "scopes": ["workers"], "comment": "by the SDK"}
+        {"name": name, "value": SECRET, "scopes": ["workers", "dex"], "comment": "by the SDK"}
         for name in ("python_one", "python_two")
     ]
     one, two = [complete(secret) for secret in api.create(made.id, account_id=ACCOUNT, body=body)]
