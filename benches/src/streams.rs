@@ -7,7 +7,10 @@
 pub mod client;
 pub mod upstream;
 
-use std::fmt;
+use std::{fmt, future::Future};
+
+use hyper::rt::Executor;
+use tokio::task::spawn_local;
 
 /// What an answer is to be. Written and parsed as the query of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,6 +64,19 @@ pub fn event(number: u32) -> String {
     format!(
         "data: {{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" word {number}\"}},\"finish_reason\":null}}]}}\n\n"
     )
+}
+
+/// How many exchanges share a connection over HTTP/2: as many as servers commonly take.
+const PER_HTTP2_CONNECTION: u32 = 100;
+
+/// Where the tasks of HTTP/2 connections run.
+#[derive(Clone, Copy, Debug)]
+struct ThisThread;
+
+impl<F: Future + 'static> Executor<F> for ThisThread {
+    fn execute(&self, future: F) {
+        spawn_local(async move { drop(future.await) });
+    }
 }
 
 /// Large bodies repeat this; its length is a prime, so that a piece that is lost or doubled shows.

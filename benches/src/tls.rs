@@ -16,19 +16,21 @@ impl TlsError {
     }
 }
 
-/// Makes a self-signed certificate for 127.0.0.1: what a server needs, and the PEM text that clients must trust.
+/// Makes a self-signed certificate for 127.0.0.1: what a server needs that agrees on one of `protocols` by ALPN, or on
+/// none where that is empty; and the PEM text that clients must trust.
 ///
 /// # Errors
 ///
 /// When no key can be made.
-pub fn server() -> Result<(Arc<ServerConfig>, String), TlsError> {
+pub fn server(protocols: &[&[u8]]) -> Result<(Arc<ServerConfig>, String), TlsError> {
     let made =
         rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).map_err(TlsError::new)?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(TlsError::new)?;
-    let config = ServerConfig::builder()
+    let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .map_err(TlsError::new)?;
+    config.alpn_protocols = protocols.iter().map(|&protocol| protocol.into()).collect();
     Ok((Arc::new(config), made.cert.pem()))
 }
 

@@ -3,11 +3,12 @@
 //! **Memory**: a proxy with one worker is started and warmed up (100 streams, opened and closed). Then streams are
 //! opened that bring one event and are silent. What the proxy has in memory more than before (`VmRSS`), divided by
 //! their number, is the figure: heap, stacks and code that was not needed before. The kernel's socket buffers are not
-//! in it, nor is the upstream or the client. Each stream has a connection of its own on either side.
+//! in it, nor is the upstream or the client. Over HTTP/1.1 each stream has a connection of its own, in clear; over HTTP/2
+//! a hundred share one, in clear from the client, over TLS to the upstream.
 //!
 //! **Delivery**: streams that begin together bring numbered events, and each must arrive whole and in order.
 
-use std::{io, process::Command};
+use std::{io, path::Path, process::Command};
 
 use clap::Args;
 
@@ -32,9 +33,6 @@ pub(crate) struct Options {
     /// How many events each of them delivers.
     #[arg(long, default_value_t = 50)]
     events: u32,
-    /// Speak TLS to the upstream.
-    #[arg(long)]
-    tls: bool,
 }
 
 impl clap::CommandFactory for Options {
@@ -65,42 +63,37 @@ pub(crate) enum StreamsError {
     Directory(#[source] io::Error),
 }
 
+/// Which HTTP one side speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Http {
+    One,
+    Two,
+}
+
 /// Builds, starts, measures and prints.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), StreamsError> {
     build(workspace)?;
     let directory = tempfile::tempdir().map_err(StreamsError::Directory)?;
-    let mut upstream = Command::new(workspace.release_binary("bench-upstream"));
-    upstream.arg("--streams");
-    let ca_file = options.tls.then(|| directory.path().join("upstream.pem"));
-    let upstream = Upstream::start(upstream, ca_file)?;
     let streams = Streams { workspace };
-    println!(
-        "{} idle streams, {} to the upstream:",
-        options.idle,
-        if options.tls { "TLS" } else { "plain HTTP" }
-    );
+    let plain = streams.upstream(Http::One, directory.path())?;
+    let http2 = streams.upstream(Http::Two, directory.path())?;
+    println!("{} idle streams:", options.idle);
     let minimal = Command::new(workspace.release_binary("minimal-proxy"));
-    let minimal = Subject::minimal("minimal proxy", minimal, &upstream)?;
-    streams.weigh(&minimal, options.idle)?;
+    let minimal = Subject::minimal("minimal proxy", minimal, &plain)?;
+    streams.weigh(&minimal, Http::One, options.idle, "HTTP/1.1 on both sides")?;
     drop(minimal);
     let program = workspace.release_binary("keyward");
-    let keyward = start_keyward(
-        Command::new(&program),
-        &program,
-        &upstream,
-        directory.path(),
-        "",
-    )?;
-    streams.weigh(&keyward, options.idle)?;
-    let ask = format!("events={}&gate={}", options.events, options.delivering);
-    let report =
-        process::output(&mut streams.command(&keyward, options.delivering, &ask, "complete"))?;
-    println!(
-        "{} streams of {} numbered events, open together, each checked whole and in order: {}",
-        options.delivering,
-        options.events,
-        report.trim()
-    );
+    for (client, upstream, sides) in [
+        (Http::One, &plain, "HTTP/1.1 on both sides"),
+        (Http::One, &http2, "HTTP/1.1, upstream HTTP/2"),
+        (Http::Two, &http2, "HTTP/2 on both sides"),
+    ] {
+        let directory = tempfile::tempdir().map_err(StreamsError::Directory)?;
+        let dev = Command::new(&program);
+        let keyward = start_keyward(dev, &program, upstream, directory.path(), "")?;
+        streams.weigh(&keyward, client, options.idle, sides)?;
+        streams.deliver(&keyward, client, options)?;
+    }
     Ok(())
 }
 
@@ -124,23 +117,40 @@ pub(crate) struct Streams<'a> {
 }
 
 impl Streams<'_> {
+    /// Starts an upstream that speaks HTTP/1.1 in clear, or HTTP/2 over TLS with a certificate written to `directory`.
+    fn upstream(&self, http: Http, directory: &Path) -> Result<Upstream, SubjectError> {
+        let mut command = Command::new(self.workspace.release_binary("bench-upstream"));
+        command.arg("--streams");
+        let ca_file = (http == Http::Two).then(|| directory.join("upstream.pem"));
+        if ca_file.is_some() {
+            command.arg("--http2");
+        }
+        Upstream::start(command, ca_file)
+    }
+
     /// Measures and prints what one of `count` idle streams through `subject` costs.
-    fn weigh(&self, subject: &Subject, count: u32) -> Result<(), StreamsError> {
+    fn weigh(
+        &self,
+        subject: &Subject,
+        client: Http,
+        count: u32,
+        sides: &str,
+    ) -> Result<(), StreamsError> {
         let settled = || {
             Resident::settled(subject.pid()).map_err(|source| StreamsError::Memory {
                 subject: subject.name(),
                 source,
             })
         };
-        drop(self.hold(subject, WARM_UP_STREAMS)?);
+        drop(self.hold(subject, client, WARM_UP_STREAMS)?);
         let before = settled()?;
-        let open = self.hold(subject, count)?;
+        let open = self.hold(subject, client, count)?;
         let after = settled()?;
         drop(open);
         let closed = settled()?;
         let each = as_f64(after.now.saturating_sub(before.now)) / f64::from(count);
         println!(
-            "  {:<14} {each:>6.1} KiB each; resident {} KiB before, {} KiB with them, {} KiB after they closed",
+            "  {:<14} {sides:<26} {each:>6.1} KiB each; resident {} KiB before, {} KiB with them, {} KiB after they closed",
             subject.name(),
             before.now,
             after.now,
@@ -150,8 +160,28 @@ impl Streams<'_> {
     }
 
     /// Opens `count` idle streams through `subject`; they close when the process is dropped.
-    fn hold(&self, subject: &Subject, count: u32) -> Result<Running, ProcessError> {
-        Running::start(&mut self.command(subject, count, "hold", "open"))
+    fn hold(&self, subject: &Subject, client: Http, count: u32) -> Result<Running, ProcessError> {
+        let mut command = self.command(subject, count, "hold", "open");
+        Running::start(client.asked_of(&mut command))
+    }
+
+    /// Lets streams through `subject` deliver, checks each and prints what came of them.
+    fn deliver(
+        &self,
+        subject: &Subject,
+        client: Http,
+        options: &Options,
+    ) -> Result<(), ProcessError> {
+        let ask = format!("events={}&gate={}", options.events, options.delivering);
+        let mut command = self.command(subject, options.delivering, &ask, "complete");
+        let report = process::output(client.asked_of(&mut command))?;
+        println!(
+            "    {} streams of {} numbered events, open together, each checked whole and in order: {}",
+            options.delivering,
+            options.events,
+            report.trim()
+        );
+        Ok(())
     }
 
     /// The client, asking `subject`.
@@ -174,6 +204,16 @@ impl Streams<'_> {
         command.arg("--streams").arg(streams.to_string());
         command.args(["--ask", ask, "--until", until]);
         command
+    }
+}
+
+impl Http {
+    /// Makes the client that `command` starts speak it.
+    fn asked_of(self, command: &mut Command) -> &mut Command {
+        match self {
+            Self::One => command,
+            Self::Two => command.arg("--http2"),
+        }
     }
 }
 

@@ -38,11 +38,14 @@ struct Arguments {
     #[arg(long, default_value = "hold", value_parser = |text: &str| Ask::parse(text).ok_or("not an ask"))]
     ask: Ask,
     /// How many bytes each request's body has.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, conflicts_with = "http2")]
     upload: u64,
     /// What to do with the exchanges.
     #[arg(long, value_enum, default_value_t = Until::Open)]
     until: Until,
+    /// Speak HTTP/2 in clear, with many exchanges on each connection.
+    #[arg(long)]
+    http2: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,11 +70,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         || ready::announce(&serde_json::json!({ "event": "open", "streams": many.streams }));
     runtime.block_on(async {
         match arguments.until {
+            Until::Open if arguments.http2 => {
+                let _held = many.open_http2().await?;
+                opened()?;
+                std::future::pending().await
+            }
             Until::Open => {
                 let _held = many.open().await?;
                 opened()?;
                 std::future::pending().await
             }
+            Until::Slow if arguments.http2 => Err("slow readers speak HTTP/1.1 only".into()),
             Until::Slow => {
                 let mut held = many.open().await?;
                 opened()?;
@@ -80,7 +89,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             }
             Until::Complete => {
                 let started = Instant::now();
-                let errors = many.complete().await;
+                let errors = match arguments.http2 {
+                    true => many.complete_http2().await?,
+                    false => many.complete().await,
+                };
                 ready::announce(&serde_json::json!({
                     "complete": many.streams - errors.len(),
                     "failed": errors.len(),

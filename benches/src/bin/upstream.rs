@@ -18,6 +18,9 @@ struct Arguments {
     /// Answer what the query asks for, as the measurements of many streams want it.
     #[arg(long)]
     streams: bool,
+    /// Speak HTTP/2 with who offers it by ALPN.
+    #[arg(long, requires_all = ["streams", "tls_ca_out"])]
+    http2: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tls = match &arguments.tls_ca_out {
         None => None,
         Some(path) => {
-            let (config, pem) = tls::server()?;
+            let protocols: &[&[u8]] = if arguments.http2 { &[b"h2"] } else { &[] };
+            let (config, pem) = tls::server(protocols)?;
             std::fs::write(path, pem)?;
             Some(config)
         }

@@ -1,15 +1,19 @@
 //! Opens many exchanges at once and checks that each arrives whole.
 
+mod http2;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     rc::Rc,
+    sync::Arc,
 };
 
 use memchr::memmem;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
+    sync::Semaphore,
     task::JoinSet,
     time::Duration,
 };
@@ -22,7 +26,7 @@ use crate::{
 
 /// Connections that come from one loopback address, before the next one is used: a proxy limits them.
 const PER_ADDRESS: usize = 400;
-/// Connections that are being opened at a time: a listener's queue is short.
+/// Exchanges that are being begun at a time: a listener's queue is short, and so is a proxy's for its upstream.
 const OPENING: usize = 64;
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -36,6 +40,9 @@ pub enum StreamError {
     /// The answer could not be read.
     #[error("cannot read the answer")]
     Read(#[from] ReadError),
+    /// The exchange failed over HTTP/2.
+    #[error("the exchange failed")]
+    Http2(#[from] hyper::Error),
     /// The answer has another status than 200.
     #[error("the target answered {0:?}")]
     Status(String),
@@ -120,22 +127,25 @@ impl Many {
     /// Runs on a [`tokio::runtime::LocalRuntime`].
     pub async fn complete(&self) -> Vec<StreamError> {
         let head = self.head();
+        let opening = Arc::new(Semaphore::new(OPENING));
         let mut running = JoinSet::new();
         for index in 0..self.streams {
             let (head, address) = (Rc::clone(&head), self.target.address);
             let (upload, ask) = (self.upload_bytes, self.ask);
+            // Nobody closes the semaphore.
+            let turn = Arc::clone(&opening).acquire_owned().await;
             running.spawn_local(async move {
                 let mut stream = connect(address, index).await?;
                 stream.write_all(&head).await?;
                 upload_pattern(&mut stream, upload).await?;
+                stream.readable().await?;
+                drop(turn);
                 match ask {
                     Ask::Events { count, .. } => read_events(&mut stream, count).await,
                     Ask::Bytes(length) => read_bytes(&mut stream, length).await,
                     Ask::Hold => read_beginning(&mut stream, ask).await,
                 }
             });
-            // Lets those before it connect: a listener's queue is short.
-            tokio::task::yield_now().await;
         }
         let ended = running.join_all().await;
         ended.into_iter().filter_map(Result::err).collect()
@@ -231,8 +241,12 @@ async fn read_events(stream: &mut TcpStream, count: u32) -> Result<(), StreamErr
     let answer = reader.next(stream).await?;
     let answer = answer.ok_or(StreamError::Different(0))?;
     check_status(answer.head)?;
+    compare(&decode_chunks(answer.raw_body), count)
+}
+
+/// Whether `got` are this many events, whole and in order.
+fn compare(got: &[u8], count: u32) -> Result<(), StreamError> {
     let wanted: String = (0..count).map(event).collect();
-    let got = decode_chunks(answer.raw_body);
     if got == wanted.as_bytes() {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! Answers what [`Ask`] says, without holding any body.
 
+mod http2;
+
 use std::{cell::Cell, io, rc::Rc, sync::Arc};
 
 use memchr::memmem;
@@ -20,7 +22,8 @@ use crate::{
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Answers every connection to `listener`, over TLS when `tls` is given, until the listener fails.
+/// Answers every connection to `listener`, over TLS when `tls` is given, until the listener fails. Speaks HTTP/2 where
+/// that is agreed on.
 ///
 /// Runs on a [`tokio::runtime::LocalRuntime`].
 ///
@@ -38,8 +41,12 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>) -> io:
             // A connection that fails has told its client so; the next one is answered all the same.
             match acceptor {
                 Some(acceptor) => {
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        drop(connection(stream, &gate).await);
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    match stream.get_ref().1.alpn_protocol() {
+                        Some(b"h2") => drop(http2::connection(stream, gate).await),
+                        _ => drop(connection(stream, &gate).await),
                     }
                 }
                 None => drop(connection(stream, &gate).await),
@@ -57,20 +64,28 @@ struct Gate {
 }
 
 impl Gate {
-    /// Waits until `wanted` answers have begun.
-    async fn pass(&self, wanted: u32) {
+    /// Waits until `wanted` answers have begun. The answer is open for as long as what this returns is held.
+    async fn pass(self: &Rc<Self>, wanted: u32) -> Open {
         self.begun.set(self.begun.get() + 1);
         self.open.set(self.open.get() + 1);
+        let open = Open(Rc::clone(self));
         self.more.notify_waiters();
         while self.begun.get() < wanted {
             self.more.notified().await;
         }
+        open
     }
+}
 
-    fn leave(&self) {
-        self.open.set(self.open.get().saturating_sub(1));
-        if self.open.get() == 0 {
-            self.begun.set(0);
+/// A gated answer that has begun.
+struct Open(Rc<Gate>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let gate = &self.0;
+        gate.open.set(gate.open.get().saturating_sub(1));
+        if gate.open.get() == 0 {
+            gate.begun.set(0);
         }
     }
 }
@@ -82,7 +97,7 @@ struct Head {
     body_bytes: u64,
 }
 
-async fn connection<S>(mut stream: S, gate: &Gate) -> io::Result<()>
+async fn connection<S>(mut stream: S, gate: &Rc<Gate>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -102,10 +117,8 @@ where
                 gate: wanted,
             }) => {
                 begin_events(&mut stream).await?;
-                gate.pass(wanted).await;
-                let sent = send_events(&mut stream, count).await;
-                gate.leave();
-                sent?;
+                let _open = gate.pass(wanted).await;
+                send_events(&mut stream, count).await?;
             }
             Some(Ask::Bytes(length)) => send_bytes(&mut stream, length).await?,
         }
@@ -151,12 +164,16 @@ fn parse(bytes: &[u8]) -> io::Result<Head> {
     let query = request.path.and_then(|path| Some(path.split_once('?')?.1));
     Ok(Head {
         ask: query.and_then(Ask::parse),
-        is_authorized: value("authorization")
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .is_some_and(|key| key == job::PROVIDER_KEY),
+        is_authorized: value("authorization").is_some_and(is_authorized),
         body_bytes: value("content-length")
             .map_or(Ok(0), |value| value.parse().map_err(io::Error::other))?,
     })
+}
+
+fn is_authorized(value: &str) -> bool {
+    value
+        .strip_prefix("Bearer ")
+        .is_some_and(|key| key == job::PROVIDER_KEY)
 }
 
 async fn skip<S>(stream: &mut S, bytes: u64) -> io::Result<()>
