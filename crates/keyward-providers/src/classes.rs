@@ -14,6 +14,11 @@ use crate::{
 pub(crate) struct Classes(Box<[(Pattern, Class)]>);
 
 impl Classes {
+    /// Of an origin nothing is known of: every endpoint is [`Class::Other`].
+    pub(crate) fn none() -> Self {
+        Self(Box::default())
+    }
+
     /// Reads the lists of patterns by class name.
     ///
     /// # Errors

@@ -69,6 +69,7 @@
 mod catalogue;
 mod class;
 mod classes;
+mod custom;
 mod definition;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -82,6 +83,7 @@ mod target;
 
 pub use catalogue::{Catalogue, all_credential_headers};
 pub use class::{Class, ParseClassError};
+pub use custom::{BaseUrl, CredentialPlacement, ParseBaseUrlError, ParsePlacementError};
 pub use error::{BindError, CatalogueError, RouteError};
 pub use overrides::Override;
 pub use provider::{Provider, Route, Support, Upstream};

@@ -5,8 +5,8 @@ use keyward_secret::AccountId;
 use keyward_vault::{SecretId, SecretsStoreId};
 
 use crate::{
-    AccountRecord, AuditLine, GatewayId, GatewayRecord, ProviderKeyId, ProviderKeyRecord,
-    SecretsStoreRecord,
+    AccountRecord, AuditLine, CustomProviderId, CustomProviderRecord, GatewayId, GatewayRecord,
+    ProviderKeyId, ProviderKeyRecord, SecretsStoreRecord,
 };
 
 /// One change of one row. Parts return them as values; the store carries them out.
@@ -45,6 +45,15 @@ pub enum Change {
         /// Its id.
         id: SecretsStoreId,
     },
+    /// Makes or replaces a custom provider.
+    PutCustomProvider(Box<CustomProviderRecord>),
+    /// Removes a custom provider.
+    DeleteCustomProvider {
+        /// Its account.
+        account: AccountId,
+        /// Its id.
+        id: CustomProviderId,
+    },
     /// A change of the vault.
     Vault(keyward_vault::Change),
     /// A change of the tokens.
@@ -66,6 +75,8 @@ pub enum Subject {
     ProviderKey(AccountId, ProviderKeyId),
     /// A secrets store.
     SecretsStore(AccountId, SecretsStoreId),
+    /// A custom provider.
+    CustomProvider(AccountId, CustomProviderId),
     /// A secret, or one of its versions.
     Secret(AccountId, SecretId),
     /// A gateway token or an API token.
@@ -80,6 +91,7 @@ impl Subject {
             Self::Account(_) => "account",
             Self::Gateway(..) => "gateway",
             Self::ProviderKey(..) => "provider_key",
+            Self::CustomProvider(..) => "custom_provider",
             Self::SecretsStore(..) => "secrets_store",
             Self::Secret(..) => "secret",
             Self::Token(..) => "token",
@@ -93,6 +105,7 @@ impl Subject {
             Self::Account(account)
             | Self::Gateway(account, _)
             | Self::ProviderKey(account, _)
+            | Self::CustomProvider(account, _)
             | Self::SecretsStore(account, _)
             | Self::Secret(account, _)
             | Self::Token(account, _) => *account,
@@ -106,6 +119,7 @@ impl Subject {
             Self::Account(id) => id.to_string(),
             Self::Gateway(_, id) => id.to_string(),
             Self::ProviderKey(_, id) => id.to_string(),
+            Self::CustomProvider(_, id) => id.to_string(),
             Self::SecretsStore(_, id) => id.to_string(),
             Self::Secret(_, id) => id.to_string(),
             Self::Token(_, id) => id.to_string(),
@@ -119,6 +133,7 @@ impl Subject {
             "account" => Self::Account(account),
             "gateway" => Self::Gateway(account, id.parse().ok()?),
             "provider_key" => Self::ProviderKey(account, id.parse().ok()?),
+            "custom_provider" => Self::CustomProvider(account, id.parse().ok()?),
             "secrets_store" => Self::SecretsStore(account, id.parse().ok()?),
             "secret" => Self::Secret(account, id.parse().ok()?),
             "token" => Self::Token(account, id.parse().ok()?),
@@ -148,6 +163,10 @@ impl Change {
             Self::DeleteProviderKey { account, id } => Subject::ProviderKey(*account, *id),
             Self::PutSecretsStore(store) => Subject::SecretsStore(store.account, store.id),
             Self::DeleteSecretsStore { account, id } => Subject::SecretsStore(*account, *id),
+            Self::PutCustomProvider(provider) => {
+                Subject::CustomProvider(provider.account, provider.id)
+            }
+            Self::DeleteCustomProvider { account, id } => Subject::CustomProvider(*account, *id),
             Self::Vault(change) => Self::vault_subject(change),
             Self::Token(keyward_auth::Change::PutToken(token)) => {
                 Subject::Token(token.grant.account, token.id)

@@ -2,7 +2,7 @@
 
 use keyward_secret::Destination;
 
-use crate::{KeyValueError, SecretRefusal, StoreError};
+use crate::{HeadersError, KeyValueError, SecretRefusal, StoreError};
 
 /// A change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,32 @@ pub enum Refusal {
         /// The alias.
         alias: String,
     },
-    /// The catalogue has no such provider.
+    /// There is no such custom provider.
+    #[error("Custom Provider not found")]
+    CustomProviderNotFound,
+    /// The account has a custom provider of this slug.
+    #[error("A custom provider with this slug already exists")]
+    CustomProviderExists,
+    /// A slug means a provider that is built in.
+    #[error("the slug `{0}` means a provider that is built in; choose another")]
+    SlugBuiltIn(String),
+    /// The headers of a custom provider cannot be used.
+    #[error("{0}")]
+    Headers(HeadersError),
+    /// Headers that are to be kept are sealed for another origin than the provider has.
+    #[error(
+        "the stored headers are sealed for {sealed_for}, and the provider is at {wanted}; enter every value again to seal it for that origin"
+    )]
+    HeadersElsewhere {
+        /// Where they may go.
+        sealed_for: String,
+        /// Where the provider is.
+        wanted: String,
+    },
+    /// The stored headers do not open.
+    #[error("the stored headers are damaged; enter every value again")]
+    HeadersDamaged,
+    /// Neither the catalogue nor the account has such a provider.
     #[error("there is no provider `{0}`")]
     ProviderUnknown(String),
     /// The provider cannot be used.

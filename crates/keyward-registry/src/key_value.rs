@@ -116,13 +116,21 @@ impl KeyValue {
     /// stay hidden; else dots alone.
     #[must_use]
     pub fn preview(&self) -> String {
-        let text = self.value.expose();
-        let tail = match text.len().checked_sub(4) {
-            Some(start) if start >= 12 => text.get(start..).unwrap_or_default(),
-            _ => &[],
-        };
-        format!("••••{}", String::from_utf8_lossy(tail))
+        mask(&self.value)
     }
+}
+
+/// What stands for what is not shown. No provider key and no header's value begins so: it is not ASCII.
+pub(crate) const MASK: &str = "••••";
+
+/// What may be shown of a value: its last four characters, where at least twelve others stay hidden.
+pub(crate) fn mask(value: &SecretBytes) -> String {
+    let text = value.expose();
+    let tail = match text.len().checked_sub(4) {
+        Some(start) if start >= 12 => text.get(start..).unwrap_or_default(),
+        _ => &[],
+    };
+    format!("{MASK}{}", String::from_utf8_lossy(tail))
 }
 
 #[cfg(test)]

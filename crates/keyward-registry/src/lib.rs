@@ -62,6 +62,7 @@ mod account;
 mod audit;
 mod audit_store;
 mod change;
+mod custom_provider;
 mod error;
 mod gateway;
 mod id;
@@ -88,15 +89,22 @@ pub use audit_store::{
     AuditEntry, AuditFinding, AuditQuery, AuditRow, AuditState, AuditStore, CheckpointState,
 };
 pub use change::{Batch, Change, Subject};
+pub use custom_provider::{
+    CustomProvider, CustomProviderDetails, CustomProviderRecord, HeaderInput, HeadersError, Link,
+    Logo, OpenHeadersError, ParseTextError, SealedHeaders,
+};
 pub use error::{ChangeError, Refusal};
 pub use gateway::{Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique};
-pub use id::{Alias, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug};
+pub use id::{
+    Alias, CustomProviderId, CustomSlug, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug,
+};
 pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
 pub use registry::{
-    Contents, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource, NewProviderKey, NewSecret,
-    NewTokenRequest, Registry, SecretCopy, SecretEdit, TokenMinted,
+    Contents, CustomProviderEdit, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource,
+    NewCustomProvider, NewProviderKey, NewSecret, NewTokenRequest, Registry, SecretCopy,
+    SecretEdit, TokenMinted,
 };
 pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
 pub use secret::{ParseNameError, SecretName, SecretScope, SecretsStoreName};

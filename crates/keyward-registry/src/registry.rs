@@ -1,5 +1,6 @@
 //! The handle through which everything is changed.
 
+mod custom_providers;
 mod gateways;
 mod provider_keys;
 mod secrets;
@@ -19,6 +20,7 @@ use keyward_vault::Vault;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::{
+    custom_providers::{CustomProviderEdit, NewCustomProvider},
     provider_keys::{KeyEdit, KeySource, NewProviderKey},
     secrets::{DeletedSecret, NewSecret, SecretCopy, SecretEdit},
     secrets_stores::{Contents, DeletedSecretsStore},
@@ -244,7 +246,7 @@ impl Registry {
         let mut subjects = feed.subjects;
         subjects.sort_by_key(|subject| match subject {
             Subject::Account(_) => 0,
-            Subject::Gateway(..) | Subject::SecretsStore(..) => 1,
+            Subject::Gateway(..) | Subject::SecretsStore(..) | Subject::CustomProvider(..) => 1,
             Subject::ProviderKey(..) => 2,
             Subject::Secret(..) => 3,
             Subject::Token(..) => 4,
@@ -272,6 +274,10 @@ impl Registry {
                 snapshot.put_provider_key(key, secret.as_ref());
             }
             (Subject::ProviderKey(account, id), _) => snapshot.remove_provider_key(*account, *id),
+            (_, Some(Row::CustomProvider(provider))) => snapshot.put_custom_provider(*provider),
+            (Subject::CustomProvider(account, id), _) => {
+                snapshot.remove_custom_provider(*account, *id);
+            }
             (_, Some(Row::SecretsStore(store))) => snapshot.put_secrets_store(store),
             (Subject::SecretsStore(account, id), _) => {
                 snapshot.remove_secrets_store(*account, *id);

@@ -15,7 +15,9 @@ use keyward_auth::{Scope, TokenRecord};
 use keyward_vault::{KeyId, SecretRecord, SecretsStoreId, Vault, VersionRecord};
 use sha2::{Digest, Sha256};
 
-use crate::{AccountRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord};
+use crate::{
+    AccountRecord, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord,
+};
 
 const LABEL: &str = "keyward row authentication v1";
 
@@ -225,6 +227,32 @@ impl DecidingRow for ProviderKeyRecord {
         out.text(self.status.as_str());
         out.option(self.status_reason.as_deref(), Canonical::text);
         out.option(self.status_since, Canonical::time);
+        out.time(self.created_at);
+        out.time(self.modified_at);
+    }
+}
+
+impl DecidingRow for CustomProviderRecord {
+    const KIND: &'static str = "custom_provider";
+
+    fn write(&self, out: &mut Canonical) {
+        out.bytes(self.id.as_bytes());
+        out.bytes(self.account.as_bytes());
+        out.text(self.slug.as_str());
+        out.text(&self.base_url.to_string());
+        out.text(self.placement.as_str());
+        out.number(u64::from(self.enabled));
+        // The details as the store keeps them. Field order is that of the type.
+        out.text(&serde_json::to_string(&self.details).unwrap_or_default());
+        out.option(self.headers.as_ref(), |out, headers| {
+            out.number(headers.number.get().into());
+            out.bytes(&Sha256::digest(headers.sealed.as_bytes()));
+            out.list(headers.masks.iter(), |out, (name, mask)| {
+                out.text(name);
+                out.text(mask);
+            });
+        });
+        out.number(self.headers_sealed.into());
         out.time(self.created_at);
         out.time(self.modified_at);
     }

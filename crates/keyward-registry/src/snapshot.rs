@@ -22,8 +22,9 @@ use keyward_vault::{
 use rustc_hash::FxHashMap;
 
 use crate::{
-    AccountRecord, GatewayId, GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, SecretScope,
-    SecretsStoreRecord, secret_list::SecretList,
+    AccountRecord, CustomProvider, CustomProviderId, CustomProviderRecord, GatewayId,
+    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, SecretScope, SecretsStoreRecord,
+    secret_list::SecretList,
 };
 
 /// Accounts, gateways, provider keys and tokens as they stand at one revision.
@@ -42,6 +43,8 @@ pub(crate) type Joined = (Arc<SecretRecord>, Option<VersionRecord>);
 pub struct Account {
     pub(crate) record: AccountRecord,
     pub(crate) gateways: FxHashMap<Box<str>, Arc<Gateway>>,
+    /// By slug, without `custom-`.
+    pub(crate) custom_providers: FxHashMap<Box<str>, Arc<CustomProvider>>,
     /// The oldest first.
     pub(crate) secrets_stores: Vec<Arc<SecretsStoreRecord>>,
 }
@@ -124,6 +127,24 @@ impl Snapshot {
         self.accounts.get(&account)?.gateways.get(id)
     }
 
+    /// A custom provider by its slug, without `custom-`. Allocates nothing.
+    #[must_use]
+    pub fn custom_provider(&self, account: AccountId, slug: &str) -> Option<&Arc<CustomProvider>> {
+        self.accounts.get(&account)?.custom_providers.get(slug)
+    }
+
+    /// A custom provider by its public id.
+    #[must_use]
+    pub fn custom_provider_by_id(
+        &self,
+        account: AccountId,
+        id: CustomProviderId,
+    ) -> Option<&Arc<CustomProvider>> {
+        self.account(account)?
+            .custom_providers()
+            .find(|provider| provider.record.id == id)
+    }
+
     /// Every token.
     #[must_use]
     pub const fn tokens(&self) -> &TokenIndex {
@@ -168,6 +189,9 @@ impl Snapshot {
         for gateway in loaded.gateways {
             snapshot.put_gateway(gateway);
         }
+        for provider in loaded.custom_providers {
+            snapshot.put_custom_provider(provider);
+        }
         for store in loaded.secrets_stores {
             snapshot.put_secrets_store(store);
         }
@@ -201,6 +225,7 @@ impl Snapshot {
                 let account = Account {
                     record: record.clone(),
                     gateways: FxHashMap::default(),
+                    custom_providers: FxHashMap::default(),
                     secrets_stores: Vec::new(),
                 };
                 self.accounts.insert(record.id, Arc::new(account));
@@ -246,6 +271,21 @@ impl Snapshot {
         if let Some(account) = self.accounts.get_mut(&account) {
             let stores = &mut Arc::make_mut(account).secrets_stores;
             stores.retain(|store| store.id != id);
+        }
+    }
+
+    pub(crate) fn put_custom_provider(&mut self, record: CustomProviderRecord) {
+        if let Some(account) = self.accounts.get_mut(&record.account) {
+            let providers = &mut Arc::make_mut(account).custom_providers;
+            let slug = record.slug.as_str().into();
+            providers.insert(slug, Arc::new(CustomProvider::new(record)));
+        }
+    }
+
+    pub(crate) fn remove_custom_provider(&mut self, account: AccountId, id: CustomProviderId) {
+        if let Some(account) = self.accounts.get_mut(&account) {
+            let providers = &mut Arc::make_mut(account).custom_providers;
+            providers.retain(|_slug, provider| provider.record.id != id);
         }
     }
 
@@ -296,6 +336,11 @@ impl Account {
     /// Its gateways, in no order.
     pub fn gateways(&self) -> impl Iterator<Item = &Arc<Gateway>> {
         self.gateways.values()
+    }
+
+    /// Its custom providers, in no order.
+    pub fn custom_providers(&self) -> impl Iterator<Item = &Arc<CustomProvider>> {
+        self.custom_providers.values()
     }
 
     /// Every provider key of every gateway.

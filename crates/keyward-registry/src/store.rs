@@ -6,8 +6,8 @@ use keyward_auth::{TokenId, TokenRecord};
 use keyward_vault::{SecretRecord, VaultStore, VersionRecord};
 
 use crate::{
-    AccountRecord, AuditStore, Batch, GatewayRecord, ProviderKeyId, ProviderKeyRecord,
-    SecretsStoreRecord, Subject,
+    AccountRecord, AuditStore, Batch, CustomProviderRecord, GatewayRecord, ProviderKeyId,
+    ProviderKeyRecord, SecretsStoreRecord, Subject,
 };
 
 /// A future that a storage trait returns.
@@ -15,8 +15,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where everything is kept. Object-safe; its contract suite stands behind the feature `testing`.
 ///
-/// A deciding row (gateway, provider key, secrets store, secret, version, token) whose authentication code does
-/// not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
+/// A deciding row (gateway, provider key, secrets store, custom provider, secret, version, token) whose
+/// authentication code does not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
 pub trait RegistryStore: VaultStore + AuditStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>>;
@@ -26,7 +26,7 @@ pub trait RegistryStore: VaultStore + AuditStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::is_conflict`] where a unique key is taken (gateway id; gateway, provider and alias;
+    /// [`StoreError::is_conflict`] where a unique key is taken (gateway id; slug of a custom provider; gateway, provider and alias;
     /// version number; token digest); then nothing was written.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
 
@@ -57,6 +57,8 @@ pub struct Loaded {
     pub provider_keys: Vec<ProviderKeyRecord>,
     /// Secrets stores.
     pub secrets_stores: Vec<SecretsStoreRecord>,
+    /// Custom providers.
+    pub custom_providers: Vec<CustomProviderRecord>,
     /// Secrets with their current version.
     pub secrets: Vec<(SecretRecord, Option<VersionRecord>)>,
     /// Tokens.
@@ -102,6 +104,8 @@ pub enum Row {
     ProviderKey(ProviderKeyRecord),
     /// A secrets store.
     SecretsStore(SecretsStoreRecord),
+    /// A custom provider.
+    CustomProvider(Box<CustomProviderRecord>),
     /// A secret with its current version.
     Secret(Box<(SecretRecord, Option<VersionRecord>)>),
     /// A token.

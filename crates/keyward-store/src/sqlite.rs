@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod audit;
 mod auth;
 pub(crate) mod authentic;
+pub(crate) mod custom_providers;
 pub(crate) mod gateways;
 pub(crate) mod provider_keys;
 mod registry;

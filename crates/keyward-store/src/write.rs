@@ -10,7 +10,10 @@ use crate::{
     checkpoint::Checkpointer,
     failure::Failure,
     seal,
-    sqlite::{accounts, gateways, provider_keys, secrets, secrets_stores, tokens, versions},
+    sqlite::{
+        accounts, custom_providers, gateways, provider_keys, secrets, secrets_stores, tokens,
+        versions,
+    },
 };
 
 /// What a write needs. Whoever writes rows goes through here.
@@ -139,6 +142,13 @@ impl Door {
                 secrets_stores::delete(connection, *account, *id).await?;
                 None
             }
+            Change::PutCustomProvider(record) => {
+                Some(custom_providers::put(connection, keys, record, revision).await?)
+            }
+            Change::DeleteCustomProvider { account, id } => {
+                custom_providers::delete(connection, *account, *id).await?;
+                None
+            }
             Change::Vault(Vault::PutSecret(record)) => {
                 Some(secrets::put(connection, keys, record, revision).await?)
             }
@@ -164,7 +174,10 @@ impl Door {
 
 fn destroys_a_value(change: &Change) -> bool {
     match change {
-        Change::Vault(keyward_vault::Change::DeleteSecret { .. }) => true,
+        // Sealed headers that were there before may be gone.
+        Change::Vault(keyward_vault::Change::DeleteSecret { .. })
+        | Change::PutCustomProvider(_)
+        | Change::DeleteCustomProvider { .. } => true,
         Change::Vault(keyward_vault::Change::PutVersion(version)) => version.sealed.is_none(),
         Change::Vault(keyward_vault::Change::PutSecret(_))
         | Change::PutAccount(_)

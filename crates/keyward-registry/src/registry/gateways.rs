@@ -1,11 +1,11 @@
 //! Making, changing and removing gateways.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use keyward_secret::AccountId;
 
 use crate::{
-    Actor, Change, ChangeError, Gateway, GatewayId, GatewayRecord, GatewaySettings, Refusal,
+    Actor, Change, ChangeError, GatewayId, GatewayRecord, GatewaySettings, ProviderKey, Refusal,
     Registry, Snapshot, Subject,
 };
 
@@ -63,7 +63,7 @@ impl Registry {
             .gateway(account, id)
             .ok_or_else(|| Refusal::GatewayNotFound(id.to_owned()))?;
         let record = gateway.record.clone();
-        let mut changes = self.delete_keys_of(&snapshot, gateway).await?;
+        let mut changes = self.delete_keys(&snapshot, &gateway.keys).await?;
         changes.push(Change::DeleteGateway {
             account,
             id: record.id.clone(),
@@ -74,25 +74,27 @@ impl Registry {
         Ok(record)
     }
 
-    async fn delete_keys_of(
+    /// Removes these keys, and the secrets that came with them and that no other key uses.
+    pub(super) async fn delete_keys(
         &self,
         snapshot: &Snapshot,
-        gateway: &Gateway,
+        keys: &[Arc<ProviderKey>],
     ) -> Result<Vec<Change>, ChangeError> {
-        let account = gateway.record.account;
+        let goes = |key: &ProviderKey| keys.iter().any(|gone| gone.record.id == key.record.id);
         let mut changes = Vec::new();
-        for key in &gateway.keys {
+        for key in keys {
+            let (account, secret) = (key.record.account, key.record.secret);
             changes.push(Change::DeleteProviderKey {
                 account,
                 id: key.record.id,
             });
             let used_elsewhere = snapshot
-                .keys_of_secret(account, key.record.secret)
-                .any(|other| other.record.gateway != gateway.record.id);
+                .keys_of_secret(account, secret)
+                .any(|other| !goes(other));
             if !used_elsewhere && self.goes_with_its_keys(key).await? {
                 changes.push(Change::Vault(keyward_vault::Change::DeleteSecret {
                     account,
-                    secret: key.record.secret,
+                    secret,
                 }));
             }
         }

@@ -134,7 +134,7 @@ impl Registry {
     ) -> Result<Arc<ProviderKey>, ChangeError> {
         let _turn = self.turn().await?;
         let key = self.stored_key(account, id)?;
-        let destination = self.destination_of(&key.record.provider)?;
+        let destination = self.destination_of(account, &key.record.provider)?;
         let Some((secret, current)) = self.find_secret(account, key.record.secret).await? else {
             return self
                 .renew_orphan(&key, value, destination, actor, now)
@@ -293,7 +293,7 @@ impl Registry {
         Ok(policy.is_some_and(|policy| Owner::of(&policy) == Owner::ProviderKeys))
     }
 
-    /// The gateway and the provider exist, the place is free; the slug becomes the catalogue's own.
+    /// The gateway and the provider exist, the place is free; the slug becomes the provider's own.
     fn check_new(
         &self,
         snapshot: &Snapshot,
@@ -302,8 +302,8 @@ impl Registry {
         let gateway = snapshot
             .gateway(new.account, new.gateway.as_str())
             .ok_or_else(|| Refusal::GatewayNotFound(new.gateway.to_string()))?;
-        let destination = self.destination_of(&new.provider)?;
-        if let Some(provider) = self.catalogue.find(new.provider.as_str()) {
+        let destination = self.destination_of(new.account, &new.provider)?;
+        if let Some(provider) = self.find_provider(new.account, new.provider.as_str()) {
             new.provider = ProviderSlug::parse(provider.slug()).map_err(ChangeError::failed)?;
         }
         let taken = gateway
@@ -321,10 +321,13 @@ impl Registry {
         Ok((new, destination))
     }
 
-    pub(super) fn destination_of(&self, slug: &ProviderSlug) -> Result<Destination, ChangeError> {
+    pub(super) fn destination_of(
+        &self,
+        account: AccountId,
+        slug: &ProviderSlug,
+    ) -> Result<Destination, ChangeError> {
         let provider = self
-            .catalogue
-            .find(slug.as_str())
+            .find_provider(account, slug.as_str())
             .ok_or_else(|| Refusal::ProviderUnknown(slug.to_string()))?;
         match provider.support() {
             keyward_providers::Support::Ready => Ok(provider.destination().clone()),
@@ -409,7 +412,7 @@ impl Registry {
     ) -> Result<(), ChangeError> {
         let snapshot = self.snapshot();
         for other in snapshot.keys_of_secret(key.record.account, key.record.secret) {
-            let wanted = self.destination_of(&other.record.provider)?;
+            let wanted = self.destination_of(other.record.account, &other.record.provider)?;
             self.check_covers(&other.record.provider, Some(destination), &wanted)?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use keyward_vault::{
 
 use super::secrets_stores::{delete, find_store, keys_of};
 use crate::{
-    Actor, Alias, Change, ChangeError, GatewayId, KeyStatus, KeyValue, ProviderKey,
+    Actor, Alias, Change, ChangeError, CustomSlug, GatewayId, KeyStatus, KeyValue, ProviderKey,
     ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretName, SecretRefusal, SecretScope,
     Snapshot, Subject, naming, owner::Owner,
 };
@@ -384,8 +384,14 @@ impl Registry {
             |gateway| snapshot.gateway(account, gateway.as_str()).is_some(),
             |slug| {
                 let built_in = self.catalogue.find(slug.as_str());
-                let slug = built_in.and_then(|known| ProviderSlug::parse(known.slug()).ok());
-                slug.into_iter().collect()
+                let bare = slug.as_str();
+                let bare = bare.strip_prefix(CustomSlug::PREFIX).unwrap_or(bare);
+                let custom = snapshot.custom_provider(account, bare);
+                let custom = custom.map(|custom| &custom.provider);
+                let slugs = built_in.into_iter().chain(custom);
+                slugs
+                    .filter_map(|known| ProviderSlug::parse(known.slug()).ok())
+                    .collect()
             },
         )
     }
@@ -417,7 +423,7 @@ impl Registry {
         let Some((reading, provider)) = places.into_iter().next() else {
             return Ok(None);
         };
-        match self.destination_of(&provider) {
+        match self.destination_of(account, &provider) {
             Ok(destination) => Ok(Some(Place {
                 gateway: reading.gateway,
                 provider,

@@ -7,11 +7,12 @@
 mod audit;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
 use keyward_auth::{Grant, Kind, Permission, Permissions, TokenDigest, TokenId, TokenRecord};
+use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{
     Policy, RecordId, SecretId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord,
@@ -19,9 +20,10 @@ use keyward_vault::{
 };
 
 use crate::{
-    AccountRecord, Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord,
-    GatewaySettings, KeyStatus, Loaded, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
-    RateLimitingTechnique, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
+    AccountRecord, Actor, Alias, AuditLine, Batch, Change, CustomProviderDetails, CustomProviderId,
+    CustomProviderRecord, CustomSlug, GatewayId, GatewayRecord, GatewaySettings, KeyStatus, Link,
+    Loaded, Logo, ProviderKeyId, ProviderKeyRecord, ProviderSlug, RateLimitingTechnique,
+    RegistryStore, Row, SealedHeaders, SecretsStoreRecord, StoreError, Subject,
 };
 
 const ONE: AccountId = AccountId::from_bytes([0xa1; 16]);
@@ -53,7 +55,7 @@ async fn empty_store(store: &dyn RegistryStore) {
     assert_eq!(loaded.revision, 0);
     assert!(loaded.accounts.is_empty() && loaded.gateways.is_empty());
     assert!(loaded.provider_keys.is_empty() && loaded.secrets.is_empty());
-    assert!(loaded.secrets_stores.is_empty());
+    assert!(loaded.secrets_stores.is_empty() && loaded.custom_providers.is_empty());
     assert!(loaded.tokens.is_empty() && loaded.tampered.is_empty());
     assert!(
         store
@@ -78,6 +80,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
     assert_eq!(loaded.gateways, [gateway()]);
     assert_eq!(loaded.provider_keys, [full_key()]);
     assert_eq!(loaded.secrets_stores, [secrets_store()]);
+    assert_eq!(loaded.custom_providers, [custom_provider()]);
     assert_eq!(loaded.secrets, [(value.0.clone(), Some(value.1.clone()))]);
     assert_eq!(loaded.tokens, [token()]);
     assert!(loaded.tampered.is_empty());
@@ -88,6 +91,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
             Row::Gateway(row) => assert_eq!(row, gateway()),
             Row::ProviderKey(row) => assert_eq!(row, full_key()),
             Row::SecretsStore(row) => assert_eq!(row, secrets_store()),
+            Row::CustomProvider(row) => assert_eq!(*row, custom_provider()),
             Row::Secret(row) => assert_eq!(*row, (value.0.clone(), Some(value.1.clone()))),
             Row::Token(row) => assert_eq!(row, token()),
         }
@@ -96,6 +100,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
         Subject::Gateway(TWO, gateway().id),
         Subject::ProviderKey(TWO, full_key().id),
         Subject::SecretsStore(TWO, secrets_store().id),
+        Subject::CustomProvider(TWO, custom_provider().id),
         Subject::Secret(TWO, SECRET),
         Subject::Token(TWO, token().id),
     ];
@@ -112,6 +117,12 @@ async fn a_put_replaces(store: &dyn RegistryStore) {
     changed_gateway.modified_at = time(500);
     let mut changed_key = key(1, "openai");
     changed_key.created_at = full_key().created_at;
+    let changed_provider = CustomProviderRecord {
+        enabled: false,
+        details: CustomProviderDetails::default(),
+        headers: None,
+        ..custom_provider()
+    };
     let mut changed_secret = value.0.clone();
     changed_secret.comment = String::new();
     // A secret of the store that every account begins with names it in no column and under no code.
@@ -124,6 +135,7 @@ async fn a_put_replaces(store: &dyn RegistryStore) {
         vec![
             Change::PutGateway(changed_gateway.clone()),
             Change::PutProviderKey(changed_key.clone()),
+            Change::PutCustomProvider(Box::new(changed_provider.clone())),
             Change::PutSecretsStore(changed_store.clone()),
             Change::Vault(keyward_vault::Change::PutSecret(changed_secret.clone())),
         ],
@@ -132,6 +144,7 @@ async fn a_put_replaces(store: &dyn RegistryStore) {
     let loaded = load(store).await;
     assert_eq!(loaded.gateways, [changed_gateway]);
     assert_eq!(loaded.provider_keys, [changed_key]);
+    assert_eq!(loaded.custom_providers, [changed_provider]);
     assert_eq!(loaded.secrets_stores, [changed_store]);
     assert_eq!(loaded.secrets, [(changed_secret, Some(value.1))]);
 }
@@ -148,7 +161,7 @@ async fn the_feed_tells_each_subject_once(store: &dyn RegistryStore) {
     seen.sort_by_key(|subject| (subject.kind(), subject.id()));
     seen.dedup();
     // Account, gateway, provider key, secrets store, secret (its version has no subject of its own) and token.
-    assert_eq!((seen.len(), feed.subjects.len()), (6, 6));
+    assert_eq!((seen.len(), feed.subjects.len()), (7, 7));
 
     let feed = store.feed_after(1).await.expect("a feed");
     assert_eq!(feed.subjects.len(), 2);
@@ -169,6 +182,14 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
         account: TWO,
         ..key(1, "openai")
     };
+    let same_slug = CustomProviderRecord {
+        id: CustomProviderId::from_bytes([0xcf; 16]),
+        ..custom_provider()
+    };
+    let foreign_provider = CustomProviderRecord {
+        account: TWO,
+        ..custom_provider()
+    };
     let orphan = VersionRecord {
         secret: SecretId::from_bytes([0xee; 16]),
         ..value().1
@@ -185,6 +206,8 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
         Change::PutGateway(other_gateway),
         Change::PutProviderKey(same_place),
         Change::PutProviderKey(foreign_id),
+        Change::PutCustomProvider(Box::new(same_slug)),
+        Change::PutCustomProvider(Box::new(foreign_provider)),
         Change::PutSecretsStore(same_name),
         Change::Vault(keyward_vault::Change::PutVersion(orphan)),
         Change::Token(keyward_auth::Change::PutToken(same_digest)),
@@ -210,16 +233,17 @@ async fn deletion_needs_the_account(store: &dyn RegistryStore) {
             loaded.gateways.len(),
             loaded.provider_keys.len(),
             loaded.secrets_stores.len(),
+            loaded.custom_providers.len(),
             loaded.secrets.len(),
             loaded.tokens.len(),
         ];
-        assert_eq!(counts, [left; 5]);
+        assert_eq!(counts, [left; 6]);
     }
     for change in deletions(ONE) {
         assert!(read(store, &change.subject()).await.is_none());
     }
     let feed = store.feed_after(2).await.expect("a feed");
-    assert_eq!(feed.subjects.len(), 5);
+    assert_eq!(feed.subjects.len(), 6);
 }
 
 async fn a_deleted_secret_takes_its_versions_along(store: &dyn RegistryStore) {
@@ -369,6 +393,39 @@ fn full_key() -> ProviderKeyRecord {
     }
 }
 
+/// A record with no field at its default.
+fn custom_provider() -> CustomProviderRecord {
+    // Sealed once: no two sealed records of the same value are equal.
+    static SEALED: OnceLock<keyward_vault::SealedRecord> = OnceLock::new();
+    let number = VersionNumber::new(7).expect("a number");
+    CustomProviderRecord {
+        id: CustomProviderId::from_bytes([0xce; 16]),
+        account: ONE,
+        slug: CustomSlug::parse("my-llm").expect("a slug"),
+        base_url: BaseUrl::parse("https://llm.example.com:8443/openai/v1").expect("a URL"),
+        placement: CredentialPlacement::XApiKey,
+        enabled: true,
+        details: CustomProviderDetails {
+            name: "naïve 'quoted' \"name\"; --".to_owned(),
+            description: Some("a note\nof two lines".to_owned()),
+            link: Some(Link::parse("https://llm.example.com/docs").expect("a link")),
+            logo: Some(Logo::parse("PHN2Zy8+").expect("a logo")),
+            curl_example: Some("curl".to_owned()),
+            js_example: Some("fetch()".to_owned()),
+            position: Some(i64::MIN),
+            beta: true,
+        },
+        headers: Some(SealedHeaders {
+            number,
+            sealed: SEALED.get_or_init(|| seal(number)).clone(),
+            masks: vec![("x-org".to_owned(), "••••abcd".to_owned())],
+        }),
+        headers_sealed: u32::MAX,
+        created_at: time(13),
+        modified_at: time(14),
+    }
+}
+
 fn token() -> TokenRecord {
     TokenRecord {
         id: token_id("000000000001"),
@@ -436,6 +493,7 @@ fn everything((secret, version): &(SecretRecord, VersionRecord)) -> Vec<Change> 
         Change::PutAccount(account()),
         Change::PutGateway(gateway()),
         Change::PutProviderKey(full_key()),
+        Change::PutCustomProvider(Box::new(custom_provider())),
         Change::PutSecretsStore(secrets_store()),
         put_secret(secret.clone()),
         Change::Vault(keyward_vault::Change::PutVersion(version.clone())),
@@ -456,6 +514,10 @@ fn deletions(account: AccountId) -> Vec<Change> {
         Change::DeleteSecretsStore {
             account,
             id: secrets_store().id,
+        },
+        Change::DeleteCustomProvider {
+            account,
+            id: custom_provider().id,
         },
         Change::DeleteGateway {
             account,

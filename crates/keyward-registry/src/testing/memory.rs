@@ -16,8 +16,9 @@ use keyward_vault::{
 
 use crate::{
     AccountRecord, Actor, AuditEntry, AuditLine, AuditQuery, AuditResult, AuditState, AuditStore,
-    Batch, BoxFuture, Change, Feed, GatewayId, GatewayRecord, Loaded, ProviderKeyId,
-    ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
+    Batch, BoxFuture, Change, CustomProviderId, CustomProviderRecord, Feed, GatewayId,
+    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, Row,
+    SecretsStoreRecord, StoreError, Subject,
 };
 
 /// Keeps everything in memory. Its futures are ready at once.
@@ -32,6 +33,7 @@ struct State {
     gateways: BTreeMap<(AccountId, GatewayId), GatewayRecord>,
     keys: BTreeMap<ProviderKeyId, Used<ProviderKeyRecord>>,
     secrets_stores: BTreeMap<(AccountId, SecretsStoreId), SecretsStoreRecord>,
+    custom_providers: BTreeMap<CustomProviderId, CustomProviderRecord>,
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
     tokens: BTreeMap<TokenId, Used<TokenRecord>>,
@@ -233,6 +235,11 @@ impl State {
             Change::DeleteSecretsStore { account, id } => {
                 drop(self.secrets_stores.remove(&(account, id)));
             }
+            Change::PutCustomProvider(record) => self.put_custom_provider(*record)?,
+            Change::DeleteCustomProvider { account, id } => {
+                self.custom_providers
+                    .retain(|known, provider| *known != id || provider.account != account);
+            }
             Change::Vault(change) => self.carry_out_vault(change)?,
             Change::Token(keyward_auth::Change::PutToken(record)) => self.put_token(record)?,
             Change::Token(keyward_auth::Change::DeleteToken { account, id }) => {
@@ -313,6 +320,18 @@ impl State {
         Ok(())
     }
 
+    fn put_custom_provider(&mut self, record: CustomProviderRecord) -> Result<(), Conflict> {
+        let taken = self.custom_providers.values().any(|known| {
+            known.id != record.id && known.account == record.account && known.slug == record.slug
+        });
+        let known = self.custom_providers.get(&record.id);
+        if taken || known.is_some_and(|known| known.account != record.account) {
+            return Err(Conflict);
+        }
+        self.custom_providers.insert(record.id, record);
+        Ok(())
+    }
+
     fn put_token(&mut self, record: TokenRecord) -> Result<(), Conflict> {
         let taken = self
             .tokens
@@ -355,6 +374,12 @@ impl State {
                 let store = self.secrets_stores.get(&(*account, *id));
                 store.cloned().map(Row::SecretsStore)
             }
+            Subject::CustomProvider(account, id) => {
+                let provider = self.custom_providers.get(id).cloned();
+                provider
+                    .filter(|provider| provider.account == *account)
+                    .map(|provider| Row::CustomProvider(Box::new(provider)))
+            }
             Subject::Secret(account, id) => self
                 .current(*account, *id)
                 .map(|secret| Row::Secret(Box::new(secret))),
@@ -375,6 +400,7 @@ impl State {
             gateways: self.gateways.values().cloned().collect(),
             provider_keys: self.keys.values().map(|(key, _)| key.clone()).collect(),
             secrets_stores: self.secrets_stores.values().cloned().collect(),
+            custom_providers: self.custom_providers.values().cloned().collect(),
             secrets: secrets
                 .filter_map(|(account, id)| self.current(*account, *id))
                 .collect(),

@@ -49,6 +49,11 @@ impl RowEntry {
                 row.account.to_string(),
                 of(row, revision),
             ),
+            Change::PutCustomProvider(row) => put(
+                row.id.to_string(),
+                row.account.to_string(),
+                of(row.as_ref(), revision),
+            ),
             Change::Vault(Vault::PutSecret(row)) => put(
                 row.id.to_string(),
                 row.account.to_string(),
@@ -68,6 +73,7 @@ impl RowEntry {
             Change::DeleteGateway { .. }
             | Change::DeleteProviderKey { .. }
             | Change::DeleteSecretsStore { .. }
+            | Change::DeleteCustomProvider { .. }
             | Change::Vault(Vault::DeleteSecret { .. })
             | Change::Token(Token::DeleteToken { .. }) => {
                 let subject = change.subject();

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use keyward_auth::TokenRecord;
-use keyward_registry::{GatewayRecord, ProviderKeyRecord, SecretsStoreRecord, row_digest};
+use keyward_registry::{
+    CustomProviderRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord, row_digest,
+};
 use keyward_vault::{SecretRecord, VersionRecord};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -63,6 +65,7 @@ static TABLES: &[Table] = &[
     table!("gateways", see::<GatewayRecord>),
     table!("provider_keys", see::<ProviderKeyRecord>),
     table!("secrets_stores", see::<SecretsStoreRecord>),
+    table!("custom_providers", see::<CustomProviderRecord>),
     table!("secrets", see::<SecretRecord>),
     table!("secret_versions", see::<VersionRecord>),
     table!("tokens", see::<TokenRecord>),

@@ -10,8 +10,8 @@ use keyward_registry::{
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
-    SqliteStore, accounts, gateways, provider_keys, secrets, secrets_stores, tokens,
-    vault::Current, versions,
+    SqliteStore, accounts, custom_providers, gateways, provider_keys, secrets, secrets_stores,
+    tokens, vault::Current, versions,
 };
 use crate::{audit::Line, column::Columns, failure::Failure};
 
@@ -82,6 +82,8 @@ impl SqliteStore {
         }
         let secrets_stores = secrets_stores::list(&mut transaction, keys).await?;
         loaded.secrets_stores = genuine(secrets_stores, &mut loaded.tampered);
+        let custom_providers = custom_providers::list(&mut transaction, keys).await?;
+        loaded.custom_providers = genuine(custom_providers, &mut loaded.tampered);
         loaded.secrets = self
             .load_secrets(&mut transaction, &mut loaded.tampered)
             .await?;
@@ -151,6 +153,10 @@ impl SqliteStore {
                 secrets_stores::find(connection, keys, *account, *id)
                     .await?
                     .map(Row::SecretsStore)
+            }
+            Subject::CustomProvider(account, id) => {
+                let found = custom_providers::find(connection, keys, *account, *id).await?;
+                found.map(|provider| Row::CustomProvider(Box::new(provider)))
             }
             Subject::Secret(account, id) => self
                 .current(connection, *account, *id)

@@ -11,9 +11,9 @@ use std::{
 
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
-    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Change, Feed,
-    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, Row,
-    SecretsStoreRecord, StoreError, Subject,
+    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Change,
+    CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
+    ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
 };
 use keyward_secret::AccountId;
 use keyward_vault::{
@@ -40,6 +40,7 @@ struct Rows {
     accounts: BTreeMap<AccountId, AccountRecord>,
     gateways: BTreeMap<(AccountId, String), GatewayRecord>,
     keys: BTreeMap<ProviderKeyId, ProviderKeyRecord>,
+    custom_providers: BTreeMap<CustomProviderId, CustomProviderRecord>,
     stores: BTreeMap<(AccountId, SecretsStoreId), SecretsStoreRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
 }
@@ -157,6 +158,10 @@ impl Rows {
             }
             Change::PutProviderKey(key) => drop(self.keys.insert(key.id, key)),
             Change::DeleteProviderKey { id, .. } => drop(self.keys.remove(&id)),
+            Change::PutCustomProvider(provider) => {
+                drop(self.custom_providers.insert(provider.id, *provider));
+            }
+            Change::DeleteCustomProvider { id, .. } => drop(self.custom_providers.remove(&id)),
             Change::PutSecretsStore(store) => {
                 drop(self.stores.insert((store.account, store.id), store))
             }
@@ -180,6 +185,10 @@ impl Rows {
                 .cloned()
                 .map(Row::Gateway),
             Subject::ProviderKey(_, id) => self.keys.get(id).cloned().map(Row::ProviderKey),
+            Subject::CustomProvider(_, id) => {
+                let provider = self.custom_providers.get(id).cloned();
+                provider.map(|provider| Row::CustomProvider(Box::new(provider)))
+            }
             Subject::Token(_, id) => self.tokens.get(id).cloned().map(Row::Token),
             Subject::SecretsStore(account, id) => self
                 .stores
