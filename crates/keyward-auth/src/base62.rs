@@ -12,8 +12,11 @@ pub(crate) const SECRET_BYTES: usize = 36;
 /// Digits of the secret part: the least number with 62^n ≥ 2^288.
 pub(crate) const SECRET_DIGITS: usize = 49;
 
-/// 62^5, the largest power whose product with 32 bits leaves room for a carry in 64.
-const FIVE_DIGITS: u64 = 916_132_832;
+/// 62^10, the largest power below 2^64.
+const TEN_DIGITS: u64 = 839_299_365_868_340_224;
+
+/// Limbs of 64 bits for the secret part: half of the first stays empty.
+const LIMBS: usize = SECRET_BYTES.div_ceil(8);
 
 /// The digit for `value`, which is below 62.
 pub(crate) const fn digit(value: u8) -> u8 {
@@ -55,20 +58,25 @@ pub(crate) fn encode(bytes: &[u8; SECRET_BYTES]) -> Zeroizing<[u8; SECRET_DIGITS
 
 /// Reads 49 digits back. Nothing where one is no digit or the number is 2^288 or more.
 pub(crate) fn decode(digits: &[u8; SECRET_DIGITS]) -> Option<Zeroizing<[u8; SECRET_BYTES]>> {
-    // Nine limbs of 32 bits, the most significant first; five digits at a time, which makes it ten passes
-    // and not 49: this runs for every request.
-    let mut limbs = Zeroizing::new([0_u64; SECRET_BYTES / 4]);
-    let (first, rest) = digits.split_first_chunk::<4>()?;
-    let (fives, _none_left) = rest.as_chunks::<5>();
+    // The most significant limb first; ten digits at a time, which makes it five passes and not 49: this runs for
+    // every request.
+    let mut limbs = Zeroizing::new([0_u64; LIMBS]);
+    let (first, rest) = digits.split_first_chunk::<9>()?;
+    let (tens, _none_left) = rest.as_chunks::<10>();
     multiply_add(&mut limbs, group(first)?)?;
-    for five in fives {
-        multiply_add(&mut limbs, group(five)?)?;
+    for ten in tens {
+        multiply_add(&mut limbs, group(ten)?)?;
     }
+    let [top, low @ ..] = &*limbs;
+    let [0, 0, 0, 0, top @ ..] = top.to_be_bytes() else {
+        return None;
+    };
     let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
-    let (quads, _none_left) = bytes.as_chunks_mut::<4>();
-    for (quad, limb) in quads.iter_mut().zip(limbs.iter()) {
-        let [_, _, _, _, low @ ..] = limb.to_be_bytes();
-        *quad = low;
+    let (front, rest) = bytes.split_first_chunk_mut::<4>()?;
+    *front = top;
+    let (octets, _none_left) = rest.as_chunks_mut::<8>();
+    for (octet, limb) in octets.iter_mut().zip(low) {
+        *octet = limb.to_be_bytes();
     }
     Some(bytes)
 }
@@ -79,12 +87,10 @@ fn group(digits: &[u8]) -> Option<u64> {
         .try_fold(0, |sum, digit| Some(sum * 62 + u64::from(value(*digit)?)))
 }
 
-/// `limbs` × 62^5 + `carry`, or nothing where it does not fit.
-fn multiply_add(limbs: &mut [u64; SECRET_BYTES / 4], mut carry: u64) -> Option<()> {
+/// `limbs` × 62^10 + `carry`, or nothing where it does not fit.
+fn multiply_add(limbs: &mut [u64; LIMBS], mut carry: u64) -> Option<()> {
     for limb in limbs.iter_mut().rev() {
-        let sum = *limb * FIVE_DIGITS + carry;
-        *limb = sum & 0xffff_ffff;
-        carry = sum >> 32;
+        (*limb, carry) = limb.carrying_mul(TEN_DIGITS, carry);
     }
     (carry == 0).then_some(())
 }

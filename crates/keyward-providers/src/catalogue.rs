@@ -173,11 +173,22 @@ pub fn all_credential_headers() -> &'static [HeaderName] {
     &CREDENTIAL_HEADERS
 }
 
+/// Whether `name` is one of [`all_credential_headers`]. Costs less than a search of that list.
+#[must_use]
+#[inline]
+pub fn is_credential_header(name: &HeaderName) -> bool {
+    // Hardly another header has such a length and such a first letter.
+    let text = name.as_str().as_bytes();
+    matches!(text.len(), 7 | 9 | 10 | 12..=14 | 20 | 23)
+        && matches!(text.first(), Some(b'a' | b'x'))
+        && CREDENTIAL_HEADERS.contains(name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Catalogue, FILES, all_credential_headers};
+    use super::{Catalogue, FILES, all_credential_headers, is_credential_header};
 
     #[test]
     fn every_file_of_the_directory_is_embedded() {
@@ -206,6 +217,14 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(union, listed);
+    }
+
+    #[test]
+    fn every_listed_credential_header_is_told_from_others() {
+        assert!(all_credential_headers().iter().all(is_credential_header));
+        for other in ["accept", "x-api-kez", "content-length", "authorizatiom"] {
+            assert!(!is_credential_header(&other.parse().unwrap()), "{other}");
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ mod pattern;
 mod provider;
 mod target;
 
-pub use catalogue::{Catalogue, all_credential_headers};
+pub use catalogue::{Catalogue, all_credential_headers, is_credential_header};
 pub use class::{Class, ParseClassError};
 pub use custom::{BaseUrl, CredentialPlacement, ParseBaseUrlError, ParsePlacementError};
 pub use error::{BindError, CatalogueError, RouteError};

@@ -99,19 +99,20 @@ impl Pattern {
 
     /// Whether a request for `path` by `method` is meant. Allocates nothing.
     pub(crate) fn matches(&self, method: &Method, path: Canonical<'_>) -> bool {
-        if self.method.as_ref().is_some_and(|own| own != method) {
-            return false;
-        }
         let head = if path.inserted {
             self.unversioned.as_deref()
         } else {
             Some(self.head.as_ref())
         };
-        let Some(after) =
-            head.and_then(|head| path.rest.strip_prefix(head).map(|rest| (head, rest)))
+        let Some(after) = head
+            .filter(|head| ends_where(head, path.rest))
+            .and_then(|head| path.rest.strip_prefix(head).map(|rest| (head, rest)))
         else {
             return false;
         };
+        if self.method.as_ref().is_some_and(|own| own != method) {
+            return false;
+        }
         let rest = match after {
             (_, "") => None,
             ("", rest) => Some(rest),
@@ -147,6 +148,16 @@ impl Pattern {
         }
         rest.is_none()
     }
+}
+
+/// Whether `path` is as long as `head` and has its last byte in the same place: turns most patterns away for less
+/// than comparing them costs.
+fn ends_where(head: &str, path: &str) -> bool {
+    let Some(last) = head.len().checked_sub(1) else {
+        return true;
+    };
+    let path = path.as_bytes().get(last);
+    path.is_some() && path == head.as_bytes().get(last)
 }
 
 /// A literal holds only bytes that [`is_decidable`] refuses to see percent-encoded.
