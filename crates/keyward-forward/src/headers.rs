@@ -65,7 +65,9 @@ pub fn prepare_request(
             origin: origin.to_string(),
         });
     }
-    remove_nominated(headers, |name| is_kept_by_request(name, rules));
+    if has(headers, &CONNECTION) {
+        remove_nominated(headers, |name| is_kept_by_request(name, rules));
+    }
     remove_all(headers, |name| goes_from_request(name, rules));
     headers.insert(HOST, endpoint.host().clone());
     if let AcceptEncoding::Identity = rules.accept_encoding {
@@ -95,7 +97,9 @@ pub fn prepare_response(
     target: &Target,
     rules: &Rules<'_>,
 ) -> Result<(), RedirectOutside> {
-    remove_nominated(headers, is_kept_by_response);
+    if has(headers, &CONNECTION) {
+        remove_nominated(headers, is_kept_by_response);
+    }
     remove_all(headers, goes_from_response);
     location::rewrite(headers, status, target, rules)?;
     if let Some(scrubber) = rules.scrubber {
@@ -127,21 +131,32 @@ pub(crate) fn is_never_forwarded(method: &Method) -> bool {
     matches!(*method, Method::CONNECT | Method::TRACE)
 }
 
+/// Whether there is such a header. For those that hardly a message has: a glance at its few names costs less than
+/// a look-up, which computes a hash.
+pub(crate) fn has(headers: &HeaderMap, wanted: &HeaderName) -> bool {
+    headers.keys().any(|name| name == wanted)
+}
+
 /// Removes every header whose name `goes` says goes.
 fn remove_all(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
     // Names are collected before they are removed, a few at a time and on the stack: a map lends its names
     // only while nobody changes it.
     loop {
-        let mut found: [Option<HeaderName>; 8] = [const { None }; 8];
-        let mut slots = found.iter_mut();
         let mut names = headers.keys().filter(|name| goes(name.as_str()));
+        let Some(first) = names.next() else {
+            return;
+        };
+        let first = first.clone();
+        let mut found: [Option<HeaderName>; 7] = [const { None }; 7];
+        let mut slots = found.iter_mut();
         let full = loop {
             match (slots.next(), names.next()) {
                 (Some(slot), Some(name)) => *slot = Some(name.clone()),
                 (slot, _) => break slot.is_none(),
             }
         };
-        for name in found.into_iter().flatten() {
+        headers.remove(first);
+        for name in found.into_iter().map_while(|name| name) {
             headers.remove(name);
         }
         if !full {

@@ -9,7 +9,7 @@ use http::{
 };
 use keyward_secret::{Origin, Scheme};
 
-use crate::{LocationRule, Rules, Target, target::has_dot_segment};
+use crate::{LocationRule, Rules, Target, headers::has, target::has_dot_segment};
 
 /// An upstream redirects to an address outside, where a client would carry its gateway token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub(crate) fn rewrite(
     rules: &Rules<'_>,
 ) -> Result<(), RedirectOutside> {
     for name in [LOCATION, CONTENT_LOCATION] {
-        if !headers.contains_key(&name) {
+        if !has(headers, &name) {
             continue;
         }
         let redirects = status.is_redirection() && name == LOCATION;

@@ -4,7 +4,6 @@
 //! behind services, through which hyper cannot hand an unsent request back.
 
 use std::{
-    collections::HashMap,
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -13,6 +12,7 @@ use std::{
 
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use keyward_secret::Origin;
+use rustc_hash::FxHashMap;
 use tokio::{
     task::AbortHandle,
     time::{Instant, Sleep},
@@ -33,7 +33,8 @@ const SHELVES_KEPT: usize = 256;
 /// The locks are held for a few instructions and never across an await; a worker that owns its forwarder
 /// never contends for them.
 pub(crate) struct Pool<B> {
-    shelves: Mutex<HashMap<Origin, Arc<Shelf<B>>>>,
+    /// Few, by a limit: a hash that an attacker could foresee gains nothing.
+    shelves: Mutex<FxHashMap<Origin, Arc<Shelf<B>>>>,
     shared: Shared<B>,
     idle_timeout: Duration,
     max_idle: usize,

@@ -18,6 +18,8 @@ pub struct StripList {
     /// Bit n is set if a name of n bytes is listed (63 stands for every longer one): most headers are
     /// turned away by it.
     lengths: u64,
+    /// The same for the first byte, modulo 64.
+    firsts: u64,
 }
 
 impl StripList {
@@ -33,10 +35,14 @@ impl StripList {
         let lengths = names
             .iter()
             .fold(0, |lengths, name| lengths | length_bit(name.len()));
+        let firsts = names
+            .iter()
+            .fold(0, |firsts, name| firsts | first_bit(name));
         Self {
             names,
             prefixes: prefixes.into_iter().map(fold).collect(),
             lengths,
+            firsts,
         }
     }
 
@@ -52,6 +58,7 @@ impl StripList {
     pub fn matches(&self, name: &str) -> bool {
         let name = name.as_bytes();
         (self.lengths & length_bit(name.len()) != 0
+            && self.firsts & first_bit(name) != 0
             && self.names.iter().any(|listed| looks_like(name, listed)))
             || self.prefixes.iter().any(|prefix| begins_like(name, prefix))
     }
@@ -94,6 +101,16 @@ fn fold(name: &str) -> Box<[u8]> {
         .collect()
 }
 
+/// Takes `_` for `-`.
+fn first_bit(name: &[u8]) -> u64 {
+    let first = match name.first() {
+        Some(b'_') => b'-',
+        Some(byte) => *byte,
+        None => return 0,
+    };
+    1 << (first % 64)
+}
+
 fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }
@@ -105,7 +122,7 @@ mod tests {
     #[test]
     fn names_prefixes_and_look_alikes_match() {
         let long = "x-".repeat(40);
-        let list = StripList::new(["X-Api-Key", "api_key", &long], ["x-stainless-"]);
+        let list = StripList::new(["X-Api-Key", "api_key", "_Key", &long], ["x-stainless-"]);
         for name in [
             "x-api-key",
             "x_api_key",
@@ -114,6 +131,8 @@ mod tests {
             "api_key",
             "x-stainless-os",
             "x_stainless_os",
+            "-key",
+            "_key",
             &long,
         ] {
             assert!(list.matches(name), "{name}");

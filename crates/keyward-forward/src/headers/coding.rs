@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, header::CONTENT_ENCODING};
 
+use super::has;
+
 /// How a body is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -16,6 +18,9 @@ pub(crate) enum Coding {
 /// How a body with these headers is coded.
 pub(crate) fn coding(headers: &HeaderMap) -> Coding {
     let mut coding = Coding::Plain;
+    if !has(headers, &CONTENT_ENCODING) {
+        return coding;
+    }
     for value in headers.get_all(CONTENT_ENCODING) {
         for name in value.as_bytes().split(|byte| *byte == b',') {
             let name = name.trim_ascii();

@@ -38,11 +38,12 @@ pub(crate) fn frame_response(headers: &mut HeaderMap, bodiless: bool, body: &imp
 }
 
 fn keep_only(headers: &mut HeaderMap, length: Option<u64>) {
-    let Some(announced) = headers.get(CONTENT_LENGTH) else {
+    let mut announced = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = announced.next() else {
         return;
     };
-    let equal = length.is_some() && parse(announced) == length;
-    if !equal || headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+    let equal = length.is_some() && parse(first) == length;
+    if !equal || announced.next().is_some() {
         headers.remove(CONTENT_LENGTH);
     }
 }
