@@ -6,6 +6,7 @@ use std::{
     pin::pin,
 };
 
+use futures_util::TryFutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::Body;
 use hyper::{
@@ -51,17 +52,15 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let service = service_fn(|request| {
-        let answering = service.call(request);
-        async move {
-            let mut response = answering.await?;
+        service.call(request).map_ok(|mut response| {
             // So that the client's next request goes elsewhere, instead of into a connection that closes.
             if drain.has_begun() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, S::Error>(response)
-        }
+            response
+        })
     });
     let connection = http.serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection.with_upgrades());
