@@ -7,10 +7,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_auth::TokenText;
-use keyward_providers::{Provider, all_credential_headers};
+use keyward_providers::{Provider, is_credential_header};
 use percent_encoding::percent_decode_str;
 
-use crate::subprotocols::Offer;
+use crate::{
+    head::{Field, Head},
+    subprotocols::Offer,
+};
 
 /// The header that is for tokens alone (wire-spec §2.1).
 pub(crate) const TOKEN_HEADER: HeaderName = HeaderName::from_static("cf-aig-authorization");
@@ -58,8 +61,10 @@ pub(crate) enum QueryCut {
 impl<'a> Caller<'a> {
     /// Looks at every place where a token or a key may stand. Allocates only where a query is encoded.
     ///
-    /// Without a provider, only tokens are looked for. `offers` are the sub-protocols of a WebSocket handshake.
+    /// `head` is what was seen in `headers`. Without a provider, only tokens are looked for. `offers` are the
+    /// sub-protocols of a WebSocket handshake.
     pub(crate) fn find(
+        head: &Head<'a>,
         headers: &'a HeaderMap,
         query: Option<&'a str>,
         provider: Option<&Provider>,
@@ -72,11 +77,13 @@ impl<'a> Caller<'a> {
             query: QueryCut::None,
             loose_key: None,
         };
-        // One pass over the request's few headers is cheaper than a look-up for each name that might be there.
-        for name in headers.keys() {
-            if *name == TOKEN_HEADER {
-                caller.look_at_token_header(headers);
-            } else if all_credential_headers().contains(name) {
+        match head.token {
+            Field::Absent => {}
+            Field::Once(value) => caller.look_at_token_header(value),
+            Field::Repeated => caller.token = Presented::Bad,
+        }
+        if head.has_credential {
+            for name in headers.keys().filter(|name| is_credential_header(name)) {
                 caller.look_at_credential_header(headers, name, taken.contains(name));
             }
         }
@@ -89,15 +96,7 @@ impl<'a> Caller<'a> {
         caller
     }
 
-    fn look_at_token_header(&mut self, headers: &'a HeaderMap) {
-        let mut values = headers.get_all(&TOKEN_HEADER).iter();
-        let Some(value) = values.next() else {
-            return;
-        };
-        if values.next().is_some() {
-            self.token = Presented::Bad;
-            return;
-        }
+    fn look_at_token_header(&mut self, value: &'a HeaderValue) {
         // With or without `Bearer `: the WebSocket samples of wire-spec §1.6 send it bare.
         let text = value.as_bytes();
         let text = match text.split_at_checked(7) {
@@ -300,15 +299,10 @@ pub(crate) fn cut_query(query: &str, provider: &Provider, keys: Keys) -> Option<
 /// Removes every header in which a token of ours stands, whether a stored key comes in or the client's own goes
 /// through. [`TOKEN_HEADER`] stays: the forwarder strips it anyway, and so a usual request costs no list.
 pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
-    let holds = |(name, value): &(&HeaderName, &HeaderValue)| {
-        // Names are in lower case.
-        (name.as_str().starts_with("kw_") || carries_token(value.as_bytes()))
-            && **name != TOKEN_HEADER
-    };
     // Names are collected first: a map lends them only while nobody changes it. An empty list costs nothing.
     let found: Vec<HeaderName> = headers
         .iter()
-        .filter(holds)
+        .filter(|(name, value)| **name != TOKEN_HEADER && is_stray_token(name, value))
         .map(|(name, _)| name.clone())
         .collect();
     for name in found {
@@ -316,7 +310,15 @@ pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a token of ours stands in this name, or in this value of another header than [`TOKEN_HEADER`].
+#[inline]
+pub(crate) fn is_stray_token(name: &HeaderName, value: &HeaderValue) -> bool {
+    // Names are in lower case.
+    name.as_str().starts_with("kw_") || carries_token(value.as_bytes())
+}
+
 /// Whether a value has a word that begins with our prefix, or the beginning of a token anywhere.
+#[inline]
 fn carries_token(text: &[u8]) -> bool {
     // Every value of every request comes by here, and many are as short as `0` or `false`.
     const LEAST: usize = b"kw_gw_".len();

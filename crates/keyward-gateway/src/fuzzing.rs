@@ -7,6 +7,7 @@ use keyward_vault::VaultId;
 
 use crate::{
     caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query, remove_tokens},
+    head::Head,
     loops::{Came, LoopMark},
     subprotocols,
     upgrade::Offers,
@@ -35,7 +36,9 @@ pub fn without_tokens(
 ) -> Option<Passed> {
     let offers =
         handshake.map(|handshake| subprotocols::read(handshake.protocols(), Some(provider)));
-    let caller = Caller::find(headers, query, Some(provider), offers.as_deref());
+    let head = Head::of(headers);
+    let holds_stray = head.has_stray_token;
+    let caller = Caller::find(&head, headers, query, Some(provider), offers.as_deref());
     let keys = match (&caller.token, caller.own_key) {
         (Presented::Bad, _) | (_, OwnKey::Repeated) => return None,
         (_, OwnKey::Present) if caller.loose_key.is_none() => Keys::Keep,
@@ -54,7 +57,9 @@ pub fn without_tokens(
         }
         _ => Vec::new(),
     };
-    remove_tokens(headers);
+    if holds_stray {
+        remove_tokens(headers);
+    }
     Some(Passed {
         query,
         protocols,

@@ -62,6 +62,7 @@ mod echo;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+mod head;
 mod in_flight;
 mod listener;
 mod loops;

@@ -5,7 +5,6 @@
 //! connection is accepted, served and limited is `keyward_listen`'s.
 
 use std::{
-    convert::Infallible,
     io,
     sync::{
         Arc,
@@ -185,11 +184,9 @@ fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<ReadOn<Incoming>
                     let source = peer.source(request.headers());
                     let version = request.version();
                     let request = request.map(|body| ReadOn::new(body, version));
-                    async move {
-                        // Boxed for as long as a request takes to its answer's head: hyper keeps room for the
-                        // future itself as long as the connection, and copies it on its way there.
-                        Ok::<_, Infallible>(Box::pin(worker.answer(request, source)).await)
-                    }
+                    // Boxed for as long as a request takes to its answer's head: hyper keeps room for the future
+                    // itself as long as the connection, and copies it on its way there.
+                    Box::pin(worker.answer(request, source))
                 })
             })
             .await;

@@ -9,10 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{EXPECT, HOST},
-};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header::EXPECT};
 use keyward_auth::{Decision, Entry, Kind, RunAsk, decide_run};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support};
@@ -26,15 +23,13 @@ use crate::{
     credentials::{Injected, Unusable},
     cut::Used,
     gateway::ProviderEntry,
+    head::{Field, Head},
     loops::Came,
     respond::Refusal,
     subprotocols::{self, Offer},
     upgrade::Offers,
     worker::State,
 };
-
-/// Chooses the stored key (wire-spec §2.1).
-const ALIAS_HEADER: HeaderName = HeaderName::from_static("cf-aig-byok-alias");
 
 /// What is to be done with a request that may go on.
 #[derive(Debug)]
@@ -49,11 +44,13 @@ pub(crate) struct Plan {
     pub(crate) mount: usize,
     /// What becomes of the sub-protocols that a WebSocket handshake offers.
     pub(crate) offers: Option<Box<Offers>>,
+    /// Whether a token of ours is left in the request's headers.
+    pub(crate) has_stray_token: bool,
     /// What is cut with it.
     pub(crate) used: Used,
 }
 
-/// Decides what happens to a request.
+/// Decides what happens to a request. What a WebSocket handshake took out of it is not in its headers any more.
 pub(crate) fn decide<B>(
     gateway: &Gateway,
     state: &mut State,
@@ -64,12 +61,17 @@ pub(crate) fn decide<B>(
     now: SystemTime,
 ) -> Result<Plan, Refusal> {
     check_method(request.method())?;
-    check_host(request.headers(), uri, request.version())?;
-    check_expectation(request)?;
-    match gateway.loop_mark().came(request.headers()) {
-        Came::First => {}
-        Came::Again => return Err(Refusal::Loop),
-        Came::Malformed => return Err(Refusal::LoopHeader),
+    let head = &Head::of(request.headers());
+    check_host(head.host, uri, request.version())?;
+    if head.has_expect {
+        check_expectation(request)?;
+    }
+    if head.has_cdn_loop {
+        match gateway.loop_mark().came(request.headers()) {
+            Came::First => {}
+            Came::Again => return Err(Refusal::Loop),
+            Came::Malformed => return Err(Refusal::LoopHeader),
+        }
     }
     let address = GatewayAddress::parse(uri.path())
         .and_then(|address| check_query(uri.query()).map(|()| address))
@@ -81,6 +83,7 @@ pub(crate) fn decide<B>(
     let step = Step {
         snapshot: &Arc::clone(snapshot),
         headers: request.headers(),
+        head,
         uri,
         address,
         handshake,
@@ -120,10 +123,11 @@ fn check_expectation<B>(request: &Request<B>) -> Result<(), Refusal> {
 
 /// Exactly one `Host` that is one, and no other authority in the target (RFC 9112 §3.2). On HTTP/2 `:authority`
 /// takes its place, or stands beside it and says the same (RFC 9113 §8.3.1).
-fn check_host(headers: &HeaderMap, uri: &Uri, version: Version) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let (host, None) = (hosts.next(), hosts.next()) else {
-        return Err(Refusal::Host);
+fn check_host(host: Field<'_>, uri: &Uri, version: Version) -> Result<(), Refusal> {
+    let host = match host {
+        Field::Absent => None,
+        Field::Once(host) => Some(host),
+        Field::Repeated => return Err(Refusal::Host),
     };
     let is_one = match (host, uri.authority()) {
         (Some(host), Some(authority)) => host
@@ -155,6 +159,7 @@ fn is_host(value: &[u8]) -> bool {
 struct Step<'a> {
     snapshot: &'a Snapshot,
     headers: &'a HeaderMap,
+    head: &'a Head<'a>,
     uri: &'a Uri,
     address: GatewayAddress<'a>,
     handshake: Option<&'a Handshake>,
@@ -173,7 +178,13 @@ impl<'a> Step<'a> {
         let provider = entry.provider.as_ref();
         let offers = self.offers(Some(provider));
         let query = self.uri.query();
-        let caller = Caller::find(self.headers, query, Some(provider), offers.as_deref());
+        let caller = Caller::find(
+            self.head,
+            self.headers,
+            query,
+            Some(provider),
+            offers.as_deref(),
+        );
         let token = self.verify(&caller)?;
         let view = self.gateway(token)?;
         if let Support::Refused { reason } = provider.support() {
@@ -277,7 +288,8 @@ impl<'a> Step<'a> {
     /// A provider that the catalogue does not have. Who may not use the gateway learns no more than that.
     fn unknown_provider(&self) -> Refusal {
         let offers = self.offers(None);
-        let caller = Caller::find(self.headers, self.uri.query(), None, offers.as_deref());
+        let query = self.uri.query();
+        let caller = Caller::find(self.head, self.headers, query, None, offers.as_deref());
         let allowed = self.verify(&caller).and_then(|token| {
             self.gateway(token)?;
             match token {
@@ -358,14 +370,13 @@ impl<'a> Step<'a> {
             name: "cf-aig-byok-alias",
             problem,
         };
-        let mut values = self.headers.get_all(ALIAS_HEADER).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(Alias::DEFAULT),
-            (Some(value), None) => {
+        match self.head.alias {
+            Field::Absent => Ok(Alias::DEFAULT),
+            Field::Once(value) => {
                 let text = value.to_str().map_err(|_bytes| refuse("is not text"))?;
                 Ok(text.trim_ascii())
             }
-            (Some(_), Some(_)) => Err(refuse("stands in the request more than once")),
+            Field::Repeated => Err(refuse("stands in the request more than once")),
         }
     }
 
@@ -508,6 +519,7 @@ impl<'a> Step<'a> {
             injected,
             mount,
             offers: None,
+            has_stray_token: self.head.has_stray_token,
             used: Used::default(),
         })
     }

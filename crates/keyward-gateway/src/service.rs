@@ -89,11 +89,9 @@ where
     ///
     /// Dropping the future drops what was asked of the provider.
     pub async fn answer(&self, request: Request<B>, source: IpAddr) -> Response<AnswerBody> {
-        self.inner
-            .worker
-            .answer(request, source)
-            .await
-            .map(AnswerBody)
+        let worker = Arc::clone(&self.inner.worker);
+        let Ok(response) = worker.answer(request, source).await;
+        response.map(AnswerBody)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
 use std::{
+    convert::Infallible,
     net::IpAddr,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -91,15 +92,16 @@ where
         self.forwarder.sweep();
     }
 
-    /// Answers one request from `source`.
+    /// Answers one request from `source`. Never fails; a result all the same, because that is what a service gives,
+    /// and a future around this one would copy the request and its answer once more.
     pub(crate) async fn answer(
-        &self,
+        self: Arc<Self>,
         mut request: Request<B>,
         source: IpAddr,
-    ) -> Response<AnswerBody> {
+    ) -> Result<Response<AnswerBody>, Infallible> {
         let handshake = match upgrade::take(&mut request) {
             Ok(handshake) => handshake,
-            Err(refusal) => return refuse(refusal),
+            Err(refusal) => return Ok(refuse(refusal)),
         };
         // Before anything is decided: what is cut from here on concerns this request too.
         let cuts_seen = self.requests.cuts_made();
@@ -120,15 +122,28 @@ where
         };
         let plan = match decided {
             Ok(plan) => plan,
-            Err(refusal) => return refuse(refusal),
+            Err(refusal) => return Ok(refuse(refusal)),
         };
         let Some(slot) = self.places.begin_request() else {
-            return refuse(Refusal::Busy);
+            return Ok(refuse(Refusal::Busy));
         };
         let watch = self.requests.watch(plan.used, cuts_seen);
         let path = uri.path();
         let forwarded = match handshake {
-            None => self.forward(request, &plan, path, watch, slot).await,
+            // Not a future of its own, into which the request would be copied.
+            None => {
+                let mut watch = watch;
+                let rules = self.rules(&mut request, &plan, path);
+                let target = plan.target.clone();
+                let forwarding = pin!(self.forwarder.forward(request, target, rules));
+                match watch.unless_revoked(forwarding).await {
+                    Ok(Ok(response)) => {
+                        Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)))
+                    }
+                    Ok(Err(error)) => Err(Refusal::from_forward(&error)),
+                    Err(revoked) => Err(Refusal::from(revoked)),
+                }
+            }
             // Boxed because it is rare and large.
             Some(handshake) => {
                 Box::pin(self.upgrade(request, *handshake, &plan, path, watch, slot)).await
@@ -138,26 +153,9 @@ where
             Ok(response) => {
                 self.counters
                     .answered(plan.provider.index, response.status());
-                response
+                Ok(response)
             }
-            Err(refusal) => refuse(refusal),
-        }
-    }
-
-    async fn forward(
-        &self,
-        mut request: Request<B>,
-        plan: &Plan,
-        path: &str,
-        mut watch: Watch,
-        slot: RequestSlot,
-    ) -> Result<Response<AnswerBody>, Refusal> {
-        let rules = self.rules(&mut request, plan, path);
-        let target = plan.target.clone();
-        let forwarding = pin!(self.forwarder.forward(request, target, rules));
-        match watch.unless_revoked(forwarding).await? {
-            Ok(response) => Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot))),
-            Err(error) => Err(Refusal::from_forward(&error)),
+            Err(refusal) => Ok(refuse(refusal)),
         }
     }
 
@@ -203,7 +201,9 @@ where
 
     /// Removes what is left of tokens, and says how the request is rewritten.
     fn rules<'a>(&'a self, request: &mut Request<B>, plan: &'a Plan, path: &'a str) -> Rules<'a> {
-        caller::remove_tokens(request.headers_mut());
+        if plan.has_stray_token {
+            caller::remove_tokens(request.headers_mut());
+        }
         let rules = match &plan.injected {
             Some(injected) => Rules::new(&plan.provider.strip_all)
                 .with_credential(&injected.credential, &injected.scrubber),

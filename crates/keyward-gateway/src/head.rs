@@ -1,0 +1,156 @@
+//! What a request's headers hold, found in one pass. Pure.
+//!
+//! Several questions are asked about every request, and nearly always the answer is that the header is not there. A
+//! glance at each name answers all of them for less than one look-up each.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{EXPECT, HOST},
+};
+use keyward_providers::is_credential_header;
+
+use crate::{
+    caller::{TOKEN_HEADER, is_stray_token},
+    loops::CDN_LOOP,
+};
+
+/// Chooses the stored key (wire-spec §2.1).
+const ALIAS_HEADER: HeaderName = HeaderName::from_static("cf-aig-byok-alias");
+
+/// What stands in the headers of one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Head<'a> {
+    /// `Host`.
+    pub(crate) host: Field<'a>,
+    /// The header that is for tokens alone.
+    pub(crate) token: Field<'a>,
+    /// The header that chooses the stored key.
+    pub(crate) alias: Field<'a>,
+    /// Whether there is an `Expect`.
+    pub(crate) has_expect: bool,
+    /// Whether there is a `CDN-Loop`.
+    pub(crate) has_cdn_loop: bool,
+    /// Whether there is a header in which some provider takes a key.
+    pub(crate) has_credential: bool,
+    /// Whether a token of ours stands elsewhere than in the header that is for tokens alone.
+    pub(crate) has_stray_token: bool,
+}
+
+/// How often a header stands there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Field<'a> {
+    #[default]
+    Absent,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+impl<'a> Head<'a> {
+    /// Looks at every name and value once. Allocates nothing.
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let mut head = Self::default();
+        for (name, value) in headers {
+            // By length first: names differ in it more often than not.
+            match name.as_str().len() {
+                4 if *name == HOST => head.host.add(value),
+                6 if *name == EXPECT => head.has_expect = true,
+                8 if *name == CDN_LOOP => head.has_cdn_loop = true,
+                17 if *name == ALIAS_HEADER => head.alias.add(value),
+                20 if *name == TOKEN_HEADER => {
+                    head.token.add(value);
+                    continue;
+                }
+                _ => {}
+            }
+            head.has_credential |= is_credential_header(name);
+            head.has_stray_token |= is_stray_token(name, value);
+        }
+        head
+    }
+}
+
+impl<'a> Field<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Absent => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{Field, Head};
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        headers
+    }
+
+    #[test]
+    fn what_stands_there_is_seen_and_nothing_else() {
+        let headers = map(&[
+            ("host", "a.example"),
+            ("accept", "*/*"),
+            ("content-type", "application/json"),
+            ("cf-aig-authorization", "Bearer kw_gw_1"),
+        ]);
+        let head = Head::of(&headers);
+        assert!(matches!(head.host, Field::Once(host) if host == "a.example"));
+        assert!(matches!(head.token, Field::Once(_)));
+        assert!(matches!(head.alias, Field::Absent));
+        let is_seen = [
+            head.has_expect,
+            head.has_cdn_loop,
+            head.has_credential,
+            head.has_stray_token,
+        ];
+        assert_eq!(is_seen, [false; 4]);
+    }
+
+    #[test]
+    fn each_header_is_seen_by_itself_and_behind_others() {
+        for filling in [&[][..], &[("x-filling", "1"), ("accept", "*/*")]] {
+            let of = |name, value| {
+                let mut lines = filling.to_vec();
+                lines.push((name, value));
+                map(&lines)
+            };
+            assert!(Head::of(&of("expect", "100-continue")).has_expect);
+            assert!(Head::of(&of("cdn-loop", "a")).has_cdn_loop);
+            assert!(Head::of(&of("authorization", "Bearer x")).has_credential);
+            assert!(Head::of(&of("x-api-key", "x")).has_credential);
+            assert!(Head::of(&of("x-filling", "a=kw_gw_1")).has_stray_token);
+            assert!(Head::of(&of("kw_gw_1", "")).has_stray_token);
+            let alias = of("cf-aig-byok-alias", "a");
+            assert!(matches!(Head::of(&alias).alias, Field::Once(_)));
+        }
+    }
+
+    #[test]
+    fn a_second_line_is_seen() {
+        let headers = map(&[
+            ("host", "a.example"),
+            ("host", "b.example"),
+            ("accept", "a"),
+            ("accept", "kw_gw_1"),
+            ("cf-aig-authorization", "kw_gw_1"),
+            ("cf-aig-authorization", "kw_gw_1"),
+            ("cf-aig-byok-alias", "a"),
+            ("cf-aig-byok-alias", "a"),
+        ]);
+        let head = Head::of(&headers);
+        assert!(matches!(head.host, Field::Repeated));
+        assert!(matches!(head.token, Field::Repeated));
+        assert!(matches!(head.alias, Field::Repeated));
+        assert!(head.has_stray_token);
+    }
+}
