@@ -209,7 +209,12 @@ async fn a_list_is_searched_ordered_and_cut() {
     check("search=gam", &["gamma"]).await;
     check("search=nothing", &[]).await;
     check("scopes=workers", &["alpha", "beta"]).await;
-    check("scopes=workers&scopes=ai_gateway", &["alpha"]).await;
+    check(
+        "scopes=workers&scopes=ai_gateway",
+        &["alpha", "beta", "gamma"],
+    )
+    .await;
+    check("scopes=dex", &[]).await;
     check("scopes=workers,ai_gateway", &["alpha"]).await;
     check("per_page=2", &["alpha", "beta"]).await;
     check("per_page=2&page=2", &["gamma"]).await;

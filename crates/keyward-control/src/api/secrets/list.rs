@@ -85,7 +85,7 @@ async fn page(call: &Call) -> Result<Reply, Problem> {
     let store = secrets_stores::find(call)?.id;
     let is_found = |secret: &SecretRecord| {
         secret.store == store
-            && scopes.iter().all(|scope| scope.is_of(secret))
+            && (scopes.is_empty() || scopes.iter().any(|group| has_all(secret, group)))
             && [&secret.name, &secret.comment]
                 .iter()
                 .any(|text| text.to_lowercase().contains(&search))
@@ -102,14 +102,20 @@ async fn page(call: &Call) -> Result<Reply, Problem> {
     Reply::page(&bodies, info)
 }
 
-/// The scopes that each secret of the list must have: repeated, or separated by commas.
-fn scopes(call: &Call) -> Result<Vec<SecretScope>, Problem> {
-    let texts = call.queries("scopes").flat_map(|text| text.split(','));
+fn has_all(secret: &SecretRecord, scopes: &[SecretScope]) -> bool {
+    scopes.iter().all(|scope| scope.is_of(secret))
+}
+
+/// The groups of scopes of which a secret must have one whole: the parameter may be repeated, and the scopes of a
+/// group are separated by commas.
+fn scopes(call: &Call) -> Result<Vec<Vec<SecretScope>>, Problem> {
     let scope = |text: &str| {
         text.trim().parse().map_err(|error| {
             let path = FieldPath::query().name("scopes");
             Problem::invalid(&path, format_args!("{error}"))
         })
     };
-    texts.map(scope).collect()
+    call.queries("scopes")
+        .map(|group| group.split(',').map(scope).collect())
+        .collect()
 }

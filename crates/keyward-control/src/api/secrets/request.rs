@@ -40,7 +40,7 @@ pub(crate) struct ListQuery {
     /// Only those whose name or comment contains this, in any case.
     #[param(required = false)]
     search: String,
-    /// Only those with every one of these scopes.
+    /// Only those with one of these scopes.
     #[param(required = false, schema_with = some_scopes)]
     scopes: Vec<String>,
     /// What the list is ordered by. Default `name`.
