@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod keys;
 pub(crate) mod profile;
+pub(crate) mod secrets;
 pub(crate) mod slots;
 pub(crate) mod tokens;
 pub(crate) mod vault;
@@ -15,8 +16,8 @@ use keyward_registry::GatewayId;
 use keyward_secret::AccountId;
 
 use self::{
-    config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand, tokens::TokensCommand,
-    vault::VaultCommand,
+    config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand, secrets::SecretsCommand,
+    tokens::TokensCommand, vault::VaultCommand,
 };
 use crate::profile::Name;
 
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     /// Make and delete gateways
     #[command(subcommand)]
     Gateways(GatewaysCommand),
+    /// Store, change and delete secrets
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Make a vault, and see what opens it
     #[command(subcommand)]
     Vault(VaultCommand),

@@ -192,11 +192,12 @@ impl Client {
             .unwrap_or_default())
     }
 
-    /// Every item of a list, whatever its pages.
+    /// Every item of a list, whatever its pages. The path may have a query.
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
         let mut items = Vec::new();
         for page in 1_usize.. {
-            let path = format!("{path}?page={page}&per_page={PER_PAGE}");
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let path = format!("{path}{joint}page={page}&per_page={PER_PAGE}");
             let Value::Array(more) = self.send(Method::GET, &path, None).await? else {
                 break;
             };
@@ -212,6 +213,8 @@ impl Client {
 
 /// The path of the gateways, below the account.
 pub(crate) const GATEWAYS: &str = "/ai-gateway/gateways";
+/// The path of the secrets stores, below the account.
+pub(crate) const STORES: &str = "/secrets_store/stores";
 /// The path of the tokens, below the account.
 pub(crate) const TOKENS: &str = "/tokens";
 

@@ -9,6 +9,7 @@ pub(crate) mod help;
 pub(crate) mod in_use;
 pub(crate) mod keys;
 pub(crate) mod profile;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod slots;
 pub(crate) mod status;

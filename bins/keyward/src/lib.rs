@@ -22,6 +22,7 @@ mod pasted;
 mod private_file;
 mod profile;
 mod seal_command;
+mod secret_body;
 mod secret_input;
 mod secret_out;
 mod server;
@@ -35,7 +36,7 @@ use crate::{
     args::{Command, vault::VaultCommand},
     commands::{
         completions, config as configs, dev, doctor, gateways, help, keys, profile as profiles,
-        serve, slots, status, tokens, vault,
+        secrets, serve, slots, status, tokens, vault,
     },
     failure::Failure,
     typed::Typed,
@@ -105,6 +106,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Keys(command) => Box::pin(keys::run(command)).await,
             Command::Tokens(command) => Box::pin(tokens::run(command)).await,
             Command::Gateways(command) => Box::pin(gateways::run(command)).await,
+            Command::Secrets(command) => Box::pin(secrets::run(command)).await,
             Command::Vault(VaultCommand::Init(args)) => {
                 Box::pin(vault::init(args, &hardening)).await
             }

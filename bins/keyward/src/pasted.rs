@@ -8,18 +8,25 @@ use crate::failure::Failure;
 /// known have 32.
 const SHORTEST_KEY: usize = 24;
 
-/// Refuses `keyward keys … KEY`. What stands behind an option is that option's affair.
+/// Refuses `keyward keys … KEY` and `keyward secrets … NAME KEY`. What stands behind an option is that option's affair.
 pub(crate) fn refuse(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let args: Vec<String> = args
         .into_iter()
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
-    let is_about_keys = args.get(1).is_some_and(|command| command == "keys");
-    let pasted = args.windows(2).skip(2).any(|pair| match pair {
-        [before, arg] => !before.starts_with("--") && looks_like_key(arg),
+    let pasted = |names: usize| {
+        args.windows(2).skip(2 + names).any(|pair| match pair {
+            [before, arg] => !before.starts_with("--") && looks_like_key(arg),
+            _ => false,
+        })
+    };
+    // The name of a secret may look like a key: it is what stands first.
+    let is_refused = match args.get(1).map(String::as_str) {
+        Some("keys") => pasted(0),
+        Some("secrets") => pasted(1),
         _ => false,
-    });
-    if is_about_keys && pasted {
+    };
+    if is_refused {
         return Err(Failure::usage("an argument looks like a provider key").help(
             "a key is never an argument: leave it out, and it is asked for; or pipe it in, or name a file with --from-file",
         ));
@@ -59,6 +66,11 @@ mod tests {
         check(
             "keyward keys add openai --alias team-0123456789abcdefghij",
             false,
+        );
+        check("keyward secrets create team-0123456789abcdefghij", false);
+        check(
+            "keyward secrets create name sk-proj-0123456789abcdefghij",
+            true,
         );
         check("keyward tokens revoke 0123456789abcdefghijklmnop", false);
     }

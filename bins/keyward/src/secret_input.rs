@@ -119,7 +119,7 @@ fn read_to_end(reader: &mut impl Read, name: &str) -> Result<SecretBytes, Failur
 }
 
 /// Editors and `echo` end a text with a line break; nobody means it as a part of a secret.
-fn without_line_break(text: &SecretBytes) -> SecretBytes {
+pub(crate) fn without_line_break(text: &SecretBytes) -> SecretBytes {
     let bytes = text.expose();
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     SecretBytes::copy_from(bytes.strip_suffix(b"\r").unwrap_or(bytes))

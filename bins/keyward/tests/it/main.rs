@@ -31,6 +31,8 @@ mod sdk;
 #[cfg(test)]
 mod seal_command;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod slots;
