@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         id: token.id,
         kind: Kind::Gateway,
         digest: token.digest,
+        retiring: None,
         name: "chat service".into(),
         grant: Grant {
             providers: Scope::only(["openai"]),
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         source: "203.0.113.7".parse()?,
     };
     let digest = TokenText::parse(presented)?.digest();
-    let decide = |index: &TokenIndex, ask: &RunAsk<'_>, now| match index.find(&digest) {
+    let decide = |index: &TokenIndex, ask: &RunAsk<'_>, now| match index.find(&digest, now) {
         None => "unknown token".to_owned(),
         Some(token) => match decide_run(token.record.kind, &token.record.grant, ask, now) {
             Decision::Allow => "allowed".to_owned(),

@@ -90,6 +90,7 @@ fn installation() -> Result<Installation, Box<dyn Error>> {
             id: token.id,
             kind: Kind::Gateway,
             digest: token.digest,
+            retiring: None,
             name: "bench".to_owned(),
             grant: Grant::new(account, permissions),
             issued_at: now,
@@ -128,7 +129,7 @@ fn token(c: &mut Criterion) {
     group.bench_function("digest", |b| b.iter(|| black_box(&parsed).digest()));
     let tokens = installation.snapshot.tokens();
     group.bench_function("find", |b| {
-        b.iter(|| tokens.find(black_box(&installation.token.digest)))
+        b.iter(|| tokens.find(black_box(&installation.token.digest), installation.now))
     });
     let ask = RunAsk {
         account: installation.account,
@@ -139,7 +140,7 @@ fn token(c: &mut Criterion) {
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
     let entry = tokens
-        .find(&installation.token.digest)
+        .find(&installation.token.digest, installation.now)
         .expect("the token is in the index");
     assert_eq!(
         decide_run(Kind::Gateway, &entry.record.grant, &ask, installation.now),
@@ -170,8 +171,7 @@ fn look_up(c: &mut Criterion) {
     let find = || {
         snapshot
             .gateway(black_box(account), black_box(GATEWAY))?
-            .keys_for(black_box("openai"))
-            .first()
+            .key(black_box("openai"), black_box("default"))
     };
     assert!(find().is_some());
     c.bench_function("look_up/provider_key", |b| b.iter(find));

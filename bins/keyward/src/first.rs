@@ -125,7 +125,7 @@ impl First<'_> {
         let snapshot = self.registry.snapshot();
         snapshot
             .tokens()
-            .find(&parsed.digest())
+            .find(&parsed.digest(), self.now)
             .is_some_and(|entry| {
                 entry.record.kind == kind
                     && entry.record.grant.account == account
@@ -136,10 +136,9 @@ impl First<'_> {
     /// Whether echo has a key under the alias of a request that names none.
     pub(crate) fn has_echo_key(&self, account: AccountId) -> bool {
         let snapshot = self.registry.snapshot();
-        snapshot.gateway(account, GATEWAY).is_some_and(|gateway| {
-            let mut keys = gateway.keys_for(ECHO).iter();
-            keys.any(|key| key.record.alias == Alias::default())
-        })
+        snapshot
+            .gateway(account, GATEWAY)
+            .is_some_and(|gateway| gateway.key(ECHO, Alias::DEFAULT).is_some())
     }
 
     /// Stores a random key for the provider `echo`.

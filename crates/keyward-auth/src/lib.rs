@@ -11,7 +11,7 @@
 //! Everything but the trait [`TokenStore`] is pure and synchronous: no I/O, no clock (`now` is an
 //! argument), no runtime. The crate knows no HTTP and no SQL.
 //!
-//! **Every token is in the index**, about 400 bytes each, so a token that is not found does not exist. No
+//! **Every token is in the index**, about 500 bytes each, so a token that is not found does not exist. No
 //! presented token, known or not, causes a store look-up: there is no cache to fill or to evict from, no
 //! negative cache, and nothing that a flood of unknown tokens could exhaust.
 //!
@@ -33,6 +33,7 @@
 //!     id: token.id,
 //!     kind: Kind::Gateway,
 //!     digest: token.digest,
+//!     retiring: None,
 //!     name: "production".into(),
 //!     grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
 //!     issued_at: now,
@@ -42,7 +43,7 @@
 //!
 //! // A client presents it.
 //! let presented = TokenText::parse(token.text.expose())?;
-//! let entry = index.find(&presented.digest()).ok_or("unknown token")?;
+//! let entry = index.find(&presented.digest(), now).ok_or("unknown token")?;
 //! let ask = RunAsk {
 //!     account,
 //!     gateway: "default",
@@ -73,6 +74,7 @@ mod base62;
 mod create;
 mod decide;
 mod digest;
+mod failures;
 mod grant;
 mod id;
 mod index;
@@ -91,13 +93,14 @@ pub use decide::{
     Decision, ManageAsk, ManagePlace, Reason, RunAsk, decide_manage, decide_manage_at, decide_run,
 };
 pub use digest::TokenDigest;
+pub use failures::{Failure, FailureLimit};
 pub use grant::Grant;
 pub use id::{ParseTokenIdError, TokenId};
 pub use index::{Entry, TokenIndex};
 pub use last_used::LastUsed;
 pub use network::{Network, Networks, ParseNetworkError};
-pub use permission::{Permission, Permissions, Role, UnknownPermission};
-pub use record::{Status, TokenRecord};
+pub use permission::{Permission, PermissionGroup, Permissions, Role, UnknownPermission};
+pub use record::{Retiring, Status, TokenRecord};
 pub use scope::{Classes, Scope};
 pub use store::{BoxFuture, Change, StoreError, TokenStore};
 pub use token::{Kind, NewToken, ParseTokenError, RandomError, TokenText, is_ours};

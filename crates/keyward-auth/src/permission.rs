@@ -229,29 +229,67 @@ impl std::fmt::Debug for Permissions {
     }
 }
 
-/// A named set of permissions for API tokens, after the roles of Cloudflare's Secrets Store.
+/// A named set of permissions for API tokens.
+///
+/// Those of the Secrets Store bear Cloudflare's names (wire-spec §4.0) and are permission groups like the
+/// single permissions are. A role is resolved when a token is made: the token holds the permissions, so that
+/// a role that changes later changes no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// Everything but Run, which never mixes with others.
+    /// Everything but Run, which never mixes with others. No permission group.
     Admin,
-    /// Changes gateways, and sees secrets without storing any.
+    /// Changes gateways, and sees secrets without storing any; with usage. No permission group.
     Deployer,
-    /// Sees gateways, secrets and usage; changes nothing.
+    /// Sees gateways, secrets and usage; changes nothing. No permission group.
     Reporter,
+    /// Stores, replaces and deletes secrets and provider keys.
+    SecretsStoreAdmin,
+    /// Changes gateways, and sees what is known of secrets without storing any.
+    SecretsStoreDeployer,
+    /// Sees what is known of secrets, and nothing else.
+    SecretsStoreReporter,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Deployer, Self::Reporter];
+    pub const ALL: [Self; 6] = [
+        Self::Admin,
+        Self::Deployer,
+        Self::Reporter,
+        Self::SecretsStoreAdmin,
+        Self::SecretsStoreDeployer,
+        Self::SecretsStoreReporter,
+    ];
 
-    /// `Admin`, `Deployer` or `Reporter`.
+    /// The roles that are permission groups.
+    pub const GROUPS: [Self; 3] = [
+        Self::SecretsStoreAdmin,
+        Self::SecretsStoreDeployer,
+        Self::SecretsStoreReporter,
+    ];
+
+    /// The name, such as `Admin` or `Secrets Store Deployer`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Admin => "Admin",
             Self::Deployer => "Deployer",
             Self::Reporter => "Reporter",
+            Self::SecretsStoreAdmin => "Secrets Store Admin",
+            Self::SecretsStoreDeployer => "Secrets Store Deployer",
+            Self::SecretsStoreReporter => "Secrets Store Reporter",
+        }
+    }
+
+    /// The id of the permission group, for the roles that are one: 32 hexadecimal digits, ours and fixed.
+    #[must_use]
+    pub const fn group_id(self) -> Option<&'static str> {
+        match self {
+            Self::Admin | Self::Deployer | Self::Reporter => None,
+            Self::SecretsStoreAdmin => Some("5ee6fa1b1c6be94c0d7f0a4b9cdf21a7"),
+            Self::SecretsStoreDeployer => Some("b2a90d3f6c7748e1a05d93f5e2c4817b"),
+            Self::SecretsStoreReporter => Some("91c6d08e4f2b4a7d8e35b7a1f60c92d4"),
         }
     }
 
@@ -273,7 +311,80 @@ impl Role {
                 .chain([Permission::AiGatewayWrite])
                 .collect(),
             Self::Reporter => read.into_iter().collect(),
+            Self::SecretsStoreAdmin => {
+                [Permission::SecretsStoreRead, Permission::SecretsStoreWrite]
+                    .into_iter()
+                    .collect()
+            }
+            Self::SecretsStoreDeployer => [
+                Permission::AiGatewayRead,
+                Permission::AiGatewayWrite,
+                Permission::SecretsStoreRead,
+            ]
+            .into_iter()
+            .collect(),
+            Self::SecretsStoreReporter => [Permission::SecretsStoreRead].into_iter().collect(),
         }
+    }
+}
+
+/// What a policy may name: one permission, or a role that stands for some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "who lists groups must list both")]
+pub enum PermissionGroup {
+    /// One permission.
+    Permission(Permission),
+    /// Every permission of a role, one of [`Role::GROUPS`].
+    Role(Role),
+}
+
+impl PermissionGroup {
+    /// Every group: the permissions, then the roles.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let roles = Role::GROUPS.into_iter().map(Self::Role);
+        Permission::ALL
+            .into_iter()
+            .map(Self::Permission)
+            .chain(roles)
+    }
+
+    /// The name, such as `AI Gateway Run` or `Secrets Store Admin`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Permission(permission) => permission.name(),
+            Self::Role(role) => role.name(),
+        }
+    }
+
+    /// The id. `None` for a role that is no group.
+    #[must_use]
+    pub const fn id(self) -> Option<&'static str> {
+        match self {
+            Self::Permission(permission) => Some(permission.group_id()),
+            Self::Role(role) => role.group_id(),
+        }
+    }
+
+    /// What it stands for.
+    #[must_use]
+    pub fn permissions(self) -> Permissions {
+        match self {
+            Self::Permission(permission) => Permissions::from_iter([permission]),
+            Self::Role(role) => role.permissions(),
+        }
+    }
+
+    /// The group of this name. Case counts.
+    #[must_use]
+    pub fn find_by_name(name: &str) -> Option<Self> {
+        Self::all().find(|group| group.name() == name)
+    }
+
+    /// The group with this id.
+    #[must_use]
+    pub fn find_by_id(id: &str) -> Option<Self> {
+        Self::all().find(|group| group.id() == Some(id))
     }
 }
 
@@ -283,7 +394,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Permission, Permissions, Role};
+    use super::{Permission, PermissionGroup, Permissions, Role};
     use crate::Kind;
 
     #[test]
@@ -334,6 +445,34 @@ mod tests {
                 .permissions()
                 .is_subset_of(&Role::Admin.permissions())
         );
+    }
+
+    #[test]
+    fn groups_are_the_permissions_and_the_secrets_stores_roles() {
+        let mut seen = HashSet::new();
+        for group in PermissionGroup::all() {
+            let id = group.id().unwrap();
+            assert!(seen.insert(group.name()) && seen.insert(id));
+            assert_eq!(PermissionGroup::find_by_name(group.name()), Some(group));
+            assert_eq!(PermissionGroup::find_by_id(id), Some(group));
+        }
+        assert_eq!(PermissionGroup::all().count(), Permission::ALL.len() + 3);
+        // What stands for everything has no name that a client could ask for by accident.
+        assert_eq!(PermissionGroup::find_by_name("Admin"), None);
+    }
+
+    #[test]
+    fn the_secrets_stores_roles_allow_what_their_names_say_and_nothing_else() {
+        let names = |role: Role| role.permissions().names().collect::<Vec<_>>();
+        assert_eq!(
+            names(Role::SecretsStoreAdmin),
+            ["Secrets Store Read", "Secrets Store Write"]
+        );
+        assert_eq!(
+            names(Role::SecretsStoreDeployer),
+            ["AI Gateway Read", "AI Gateway Write", "Secrets Store Read"]
+        );
+        assert_eq!(names(Role::SecretsStoreReporter), ["Secrets Store Read"]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct TokenRecord {
     pub kind: Kind,
     /// The digest of its text.
     pub digest: TokenDigest,
+    /// The text before this one, where the token was rolled and the two overlap.
+    pub retiring: Option<Retiring>,
     /// What an operator calls it.
     pub name: String,
     /// What it may do.
@@ -21,6 +23,19 @@ pub struct TokenRecord {
     pub issued_at: SystemTime,
     /// When name, grant or text last changed.
     pub modified_at: SystemTime,
+}
+
+/// A text that was replaced and stays good for a while, so that its users find time to change over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "who stores it must store all of it"
+)]
+pub struct Retiring {
+    /// The digest of the text.
+    pub digest: TokenDigest,
+    /// The first moment it is good for no more.
+    pub until: SystemTime,
 }
 
 /// What a token's verification answers (wire-spec §4.9).
@@ -51,6 +66,15 @@ impl Status {
 }
 
 impl TokenRecord {
+    /// Whether one text would be good for both: what a store refuses for two tokens. Texts are compared with
+    /// texts in force, and retiring ones with retiring ones.
+    #[must_use]
+    pub fn shares_digest_with(&self, other: &Self) -> bool {
+        let retiring = |record: &Self| record.retiring.map(|retiring| retiring.digest);
+        self.digest == other.digest
+            || retiring(self).is_some_and(|digest| retiring(other) == Some(digest))
+    }
+
     /// The status at `now`. Disabled comes before expired: it is what an operator wanted.
     #[must_use]
     pub fn status(&self, now: SystemTime) -> Status {
@@ -81,6 +105,7 @@ mod tests {
             id: TokenId::from_random([1; 16]),
             kind: Kind::Api,
             digest: TokenDigest::from_bytes([1; 32]),
+            retiring: None,
             name: "t".into(),
             grant: Grant::new(AccountId::from_bytes([1; 16]), Permissions::NONE),
             issued_at: start,

@@ -95,7 +95,7 @@ fn apply_one(state: &mut State, change: Change) -> Result<(), StoreError> {
     match change {
         Change::PutToken(record) => {
             let same_digest = |(known, _): &(TokenRecord, _)| {
-                known.id != record.id && known.digest == record.digest
+                known.id != record.id && known.shares_digest_with(&record)
             };
             if state.values().any(same_digest) {
                 return Err(StoreError::conflict("another token has the digest"));

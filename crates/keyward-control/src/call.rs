@@ -160,6 +160,14 @@ impl Call {
         parse_ids(body.as_slice(), most)
     }
 
+    /// The same where there may be no body: then there is no field.
+    pub(crate) fn take_optional_body(&mut self, shape: Shape) -> Result<Object, Problem> {
+        if self.body.as_slice().trim_ascii().is_empty() {
+            return Object::parse(b"{}", shape);
+        }
+        self.take_body(shape)
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.registry.snapshot()
     }

@@ -36,29 +36,28 @@ impl Caller {
         snapshot: &Snapshot,
         headers: &HeaderMap,
         peer: Option<Peer>,
+        now: SystemTime,
     ) -> Result<Self, Problem> {
-        let caller = Self::find(snapshot, headers, peer);
+        let caller = Self::find(snapshot, headers, peer, now);
         caller.ok_or_else(Problem::unauthenticated)
     }
 
-    /// As [`identify`](Self::identify), and the token is in force. Notes that it was used.
-    pub(crate) fn authenticate(
+    /// The same caller if the token is in force. Notes that it was used.
+    pub(crate) fn in_force(self, now: SystemTime) -> Result<Self, Problem> {
+        let is_early = self.grant().not_before.is_some_and(|start| now < start);
+        if is_early || self.status(now) != Status::Active {
+            return Err(Problem::unauthenticated());
+        }
+        self.entry.last_used.touch_at(now);
+        Ok(self)
+    }
+
+    fn find(
         snapshot: &Snapshot,
         headers: &HeaderMap,
         peer: Option<Peer>,
         now: SystemTime,
-    ) -> Result<Self, Problem> {
-        let caller = Self::identify(snapshot, headers, peer)?;
-        let grant = caller.grant();
-        let is_early = grant.not_before.is_some_and(|start| now < start);
-        if is_early || caller.status(now) != Status::Active {
-            return Err(Problem::unauthenticated());
-        }
-        caller.entry.last_used.touch_at(now);
-        Ok(caller)
-    }
-
-    fn find(snapshot: &Snapshot, headers: &HeaderMap, peer: Option<Peer>) -> Option<Self> {
+    ) -> Option<Self> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return None;
@@ -68,7 +67,7 @@ impl Caller {
             return None;
         }
         let text = TokenText::parse(token.trim_ascii()).ok()?;
-        let entry = snapshot.tokens().find(&text.digest())?;
+        let entry = snapshot.tokens().find(&text.digest(), now)?;
         let grant = &entry.record.grant;
         let source = peer.map(|Peer(address)| address.ip().to_canonical());
         let is_from_there = match source {

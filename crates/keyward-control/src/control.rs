@@ -1,7 +1,8 @@
 //! From a request to a handler and back: the checks that every request passes.
 
 use std::{
-    sync::{Arc, OnceLock},
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::SystemTime,
 };
 
@@ -14,11 +15,11 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method,
+    HeaderMap, HeaderValue, Method,
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
     request::Parts,
 };
-use keyward_auth::{ManagePlace, Permission};
+use keyward_auth::{Failure, FailureLimit, ManagePlace, Permission};
 use keyward_registry::Registry;
 use tokio::task::JoinError;
 
@@ -43,6 +44,8 @@ struct Shared {
     hosts: AllowedHosts,
     /// The description of the API, written when it is asked for first.
     description: OnceLock<Bytes>,
+    /// Locked where a token is refused, and nowhere else.
+    failures: Mutex<FailureLimit>,
 }
 
 /// A route that needs a token, as [`Control::routes`] lists it.
@@ -65,6 +68,7 @@ impl Control {
         Self(Arc::new(Shared {
             hosts: AllowedHosts::new(&config.allowed_hosts),
             description: OnceLock::new(),
+            failures: Mutex::default(),
             surroundings: Surroundings {
                 registry,
                 config: Arc::new(config),
@@ -132,6 +136,42 @@ impl std::fmt::Debug for Control {
 impl Shared {
     fn config(&self) -> &Config {
         &self.surroundings.config
+    }
+
+    /// Finds the token, and counts a request without one. A known token is found first and never counted, so
+    /// that nobody behind the same address can get it refused; the answer is the same whether the source is
+    /// over its limit or not.
+    fn identify(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+        now: SystemTime,
+    ) -> Result<Caller, Problem> {
+        let snapshot = self.surroundings.registry.snapshot();
+        Caller::identify(&snapshot, headers, peer, now)
+            .inspect_err(|_unknown| self.note_failure(peer, now))
+    }
+
+    fn note_failure(&self, peer: Option<Peer>, now: SystemTime) {
+        // What comes from nowhere that is known is one source.
+        let source = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(address)| address.ip());
+        let failure = {
+            let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            failures.note(source, now)
+        };
+        let limited = if failure.is_over() { "yes" } else { "no" };
+        metrics::counter!("keyward_failed_authentications_total", "plane" => "control", "limited" => limited)
+            .increment(1);
+        match failure {
+            Failure::Counted => {
+                tracing::debug!(%source, "a request to the control plane is not authenticated")
+            }
+            Failure::OverAndNews => tracing::warn!(
+                %source,
+                "many failed authentications come from one source; for a minute no more is said of it"
+            ),
+            Failure::Over => {}
+        }
     }
 }
 
@@ -215,13 +255,11 @@ fn identify(
     parts: &Parts,
     now: SystemTime,
 ) -> Result<Caller, Problem> {
-    let snapshot = shared.surroundings.registry.snapshot();
     let peer = parts.extensions.get().copied();
+    let caller = shared.identify(&parts.headers, peer, now)?;
     match access {
-        Access::Verify => Caller::identify(&snapshot, &parts.headers, peer),
-        Access::AnyToken | Access::Permission(..) => {
-            Caller::authenticate(&snapshot, &parts.headers, peer, now)
-        }
+        Access::Verify => Ok(caller),
+        Access::AnyToken | Access::Permission(..) => caller.in_force(now),
     }
 }
 
@@ -231,9 +269,10 @@ async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Result<
     };
     if !shared.config().is_loopback {
         let now = read_clock();
-        let snapshot = shared.surroundings.registry.snapshot();
         let peer: Option<Peer> = request.extensions().get().copied();
-        let caller = Caller::authenticate(&snapshot, request.headers(), peer, now)?;
+        let caller = shared
+            .identify(request.headers(), peer, now)?
+            .in_force(now)?;
         let account = caller.grant().account;
         caller.require(
             account,

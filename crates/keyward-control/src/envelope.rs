@@ -14,6 +14,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use keyward_auth::Permission;
 use keyward_registry::{ChangeError, Refusal, SecretRefusal, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -236,6 +237,15 @@ impl Problem {
         )
     }
 
+    /// The token may do the rest, and not this one thing.
+    pub(crate) fn may_not_weaken(path: &FieldPath, needed: Permission) -> Self {
+        let needed = needed.name();
+        let message = format!(
+            "{path}: protects the gateway; to weaken it, a token needs `{needed}` for the gateway too"
+        );
+        Self::new(StatusCode::FORBIDDEN, AUTHENTICATION, message).at(path)
+    }
+
     pub(crate) fn no_account() -> Self {
         let message = "Could not route to the account, perhaps your object identifier is invalid?";
         Self::new(StatusCode::NOT_FOUND, NO_ACCOUNT, message)
@@ -412,6 +422,7 @@ impl From<Refusal> for Problem {
             Refusal::Secret(refusal) => return Self::from_store(refusal),
             Refusal::SecretNotFound(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret_id")),
             Refusal::WrongDestination { .. } => (StatusCode::CONFLICT, INVALID, Some("secret_id")),
+            Refusal::TokenKind(_) => (StatusCode::BAD_REQUEST, INVALID, Some("policies")),
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),
             other => return Self::internal("name a refusal", other),
         };

@@ -127,6 +127,18 @@ pub(crate) static ROUTES: &[Route] = &[
         || Description::one::<gateways::Body>("Shows a gateway"),
     ),
     Route::new(
+        Method::PUT,
+        "gateway_update",
+        GATEWAY,
+        may(Permission::AiGatewayWrite, Place::Gateway),
+        |call| Box::pin(gateways::update(call)),
+        || {
+            Description::one::<gateways::Body>("Replaces the settings of a gateway")
+                .details("`authentication`, `byok_only`, `stored_keys_only` and `store_id` stay as they are where they are left out; to weaken one, the token needs Secrets Store Write too.")
+                .takes::<gateways::GatewayChange>()
+        },
+    ),
+    Route::new(
         Method::DELETE,
         "gateway_delete",
         GATEWAY,
@@ -362,6 +374,30 @@ pub(crate) static ROUTES: &[Route] = &[
         || Description::one::<tokens::Body<'_>>("Shows a token"),
     ),
     Route::new(
+        Method::PUT,
+        "token_update",
+        TOKEN,
+        may(Permission::AccountApiTokensWrite, Place::Token),
+        |call| Box::pin(tokens::update(call)),
+        || {
+            Description::one::<tokens::Body<'_>>("Replaces a token, but not its text")
+                .details("What the token was, and what it is to be, lies within the caller's own.")
+                .takes::<tokens::TokenChange>()
+        },
+    ),
+    Route::new(
+        Method::PUT,
+        "token_roll",
+        "/client/v4/accounts/{account}/tokens/{id}/value",
+        may(Permission::AccountApiTokensWrite, Place::Token),
+        |call| Box::pin(tokens::roll(call)),
+        || {
+            Description::text("Gives a token a new text")
+                .details("The text is the answer, and never told again. The old one is good no more, or for as long as the body says.")
+                .may_take::<tokens::Roll>()
+        },
+    ),
+    Route::new(
         Method::DELETE,
         "token_delete",
         TOKEN,
@@ -375,8 +411,8 @@ pub(crate) static ROUTES: &[Route] = &[
         may(Permission::AccountApiTokensRead, Place::Token),
         |call| Box::pin(async move { tokens::permission_groups(&call) }),
         || {
-            Description::list::<tokens::PermissionGroup>(
-                "Lists the permissions that a token may have",
+            Description::list::<tokens::PermissionGroupBody>(
+                "Lists the permissions that a token may have, and the roles that stand for some",
             )
             .query::<tokens::GroupQuery>()
         },

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use keyward_forward::Scrubber;
 use keyward_providers::Provider;
 use keyward_registry::{ProviderKey, ProviderKeyId, Snapshot};
-use keyward_secret::{BoundCredential, Origin};
+use keyward_secret::{AccountId, BoundCredential, Origin};
 use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
 
 use crate::cut::KeyUse;
@@ -43,7 +43,10 @@ pub(crate) enum Unusable {
 
 /// One worker's opened credentials.
 #[derive(Debug, Default)]
-pub(crate) struct Credentials(HashMap<ProviderKeyId, (Value, Arc<Injected>)>);
+pub(crate) struct Credentials(HashMap<Place, (Value, Arc<Injected>)>);
+
+/// Which key it is.
+type Place = (AccountId, ProviderKeyId);
 
 /// Which value it is: the version of the secret.
 type Value = (SecretId, VersionNumber);
@@ -58,8 +61,9 @@ impl Credentials {
         origin: &Origin,
     ) -> Result<Arc<Injected>, Unusable> {
         let current = key.current.as_ref().ok_or(Unusable::Damaged)?;
+        let place = (key.record.account, key.record.id);
         let value = (key.record.secret, current.version);
-        if let Some((known, injected)) = self.0.get(&key.record.id)
+        if let Some((known, injected)) = self.0.get(&place)
             && *known == value
             && injected.credential.may_go_to(origin)
         {
@@ -95,26 +99,18 @@ impl Credentials {
             version: current.version,
         };
         let injected = Arc::new(Injected::new(credential, Some(of)));
-        self.0.insert(key.record.id, (value, Arc::clone(&injected)));
+        self.0.insert(place, (value, Arc::clone(&injected)));
         Ok(injected)
     }
 
     /// Lets go of what is no longer current, so that a replaced or deleted value does not stay in memory.
     pub(crate) fn retain(&mut self, snapshot: &Snapshot) {
-        if self.0.is_empty() {
-            return;
-        }
-        let current: HashMap<ProviderKeyId, Value> = snapshot
-            .accounts()
-            .flat_map(|account| account.provider_keys())
-            .filter_map(|key| {
-                Some((
-                    key.record.id,
-                    (key.record.secret, key.current.as_ref()?.version),
-                ))
+        self.0.retain(|(account, id), (value, _)| {
+            let key = snapshot.provider_key(*account, *id);
+            key.is_some_and(|key| {
+                let current = key.current.as_ref().map(|current| current.version);
+                current.map(|version| (key.record.secret, version)) == Some(*value)
             })
-            .collect();
-        self.0
-            .retain(|id, (value, _)| current.get(id) == Some(value));
+        });
     }
 }

@@ -137,8 +137,8 @@ impl Echo {
         let snapshot = self.registry.snapshot();
         snapshot
             .accounts()
-            .flat_map(|account| account.provider_keys())
-            .filter(|key| key.record.provider.as_str() == SLUG)
+            .flat_map(|account| account.gateways())
+            .flat_map(|gateway| gateway.keys_for(SLUG))
             .any(|key| self.is_value_of(&presented, key))
     }
 

@@ -2,13 +2,16 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
 use http::HeaderName;
 use http_body::Body;
 use hyper::body::Incoming;
+use keyward_auth::{Failure, FailureLimit};
 use keyward_forward::{BoxError, Dial, Endpoint, EndpointError, Shared, StripList};
 use keyward_listen::ReadOn;
 use keyward_providers::{Provider, Upstream, all_credential_headers};
@@ -37,6 +40,8 @@ pub struct Gateway {
     counters: Mutex<Vec<Arc<Counters>>>,
     limits: Option<Limits>,
     in_flight: Arc<InFlight>,
+    /// Locked where a token is refused, and nowhere else.
+    failures: Mutex<FailureLimit>,
 }
 
 /// The catalogue, prepared for the request path: by slug and alias, with what never changes built once.
@@ -116,12 +121,19 @@ impl Gateway {
             counters: Mutex::default(),
             limits,
             in_flight: Arc::new(InFlight::new(most_requests)),
+            failures: Mutex::default(),
         })
     }
 
     /// The caps that follow from [`Config::memory_budget`].
     pub const fn limits(&self) -> Option<&Limits> {
         self.limits.as_ref()
+    }
+
+    /// Counts a failed authentication from `source`.
+    pub(crate) fn note_failure(&self, source: IpAddr, now: SystemTime) -> Failure {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.note(source, now)
     }
 
     pub(crate) const fn in_flight(&self) -> &Arc<InFlight> {

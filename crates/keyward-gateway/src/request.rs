@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header::EXPECT};
-use keyward_auth::{Decision, Entry, Kind, RunAsk, decide_run};
+use keyward_auth::{Decision, Entry, Failure, Kind, RunAsk, decide_run};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support};
 use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, ProviderKey, Snapshot};
@@ -30,6 +30,9 @@ use crate::{
     upgrade::Offers,
     worker::State,
 };
+
+/// How many aliases an error names at most: there may be thousands.
+const SHOWN_ALIASES: usize = 100;
 
 /// What is to be done with a request that may go on.
 #[derive(Debug)]
@@ -92,7 +95,7 @@ pub(crate) fn decide<B>(
     };
     match gateway.providers().find(address.provider) {
         Some(entry) => step.decide(gateway, state, request.method(), entry),
-        None => Err(step.unknown_provider()),
+        None => Err(step.unknown_provider(gateway)),
     }
 }
 
@@ -185,7 +188,7 @@ impl<'a> Step<'a> {
             Some(provider),
             offers.as_deref(),
         );
-        let token = self.verify(&caller)?;
+        let token = self.verify(gateway, &caller)?;
         let view = self.gateway(token)?;
         if let Support::Refused { reason } = provider.support() {
             return Err(Refusal::ProviderRefused {
@@ -241,21 +244,43 @@ impl<'a> Step<'a> {
     }
 
     /// The token, where there is one: it must be known. Whether it may is another question.
-    fn verify(&self, caller: &Caller<'_>) -> Result<Option<&'a Arc<Entry>>, Refusal> {
-        match &caller.token {
-            Presented::Absent => Ok(None),
-            Presented::Bad => {
-                tracing::debug!("what is presented as a token is malformed, hidden, or several");
-                Err(Refusal::Unauthorized)
-            }
+    ///
+    /// A known token is found first, so that nobody behind the same address can get it refused. All else is
+    /// counted, and the answer is the same whether the source is over its limit or not.
+    fn verify(
+        &self,
+        gateway: &Gateway,
+        caller: &Caller<'_>,
+    ) -> Result<Option<&'a Arc<Entry>>, Refusal> {
+        let unknown = match &caller.token {
+            Presented::Absent => return Ok(None),
+            Presented::Bad => None,
             Presented::Token(text) => {
-                let entry = self.snapshot.tokens().find(&text.digest());
-                entry.map(Some).ok_or_else(|| {
-                    tracing::debug!(token = %text.id(), "a token is unknown or revoked");
-                    Refusal::Unauthorized
-                })
+                let entry = self.snapshot.tokens().find(&text.digest(), self.now);
+                if entry.is_some() {
+                    return Ok(entry);
+                }
+                Some(text.id())
             }
+        };
+        let failure = gateway.note_failure(self.source, self.now);
+        let limited = if failure.is_over() { "yes" } else { "no" };
+        metrics::counter!("keyward_failed_authentications_total", "plane" => "data", "limited" => limited)
+            .increment(1);
+        match (failure, unknown) {
+            (Failure::Counted, Some(id)) => {
+                tracing::debug!(token = %id, "a token is unknown or revoked");
+            }
+            (Failure::Counted, None) => {
+                tracing::debug!("what is presented as a token is malformed, hidden, or several");
+            }
+            (Failure::OverAndNews, _) => tracing::warn!(
+                source = %self.source,
+                "many failed authentications come from one source; for a minute no more is said of it"
+            ),
+            (Failure::Over, _) => {}
         }
+        Err(Refusal::Unauthorized)
     }
 
     /// The gateway. Only who holds a token that could be for it learns that there is none.
@@ -286,11 +311,11 @@ impl<'a> Step<'a> {
     }
 
     /// A provider that the catalogue does not have. Who may not use the gateway learns no more than that.
-    fn unknown_provider(&self) -> Refusal {
+    fn unknown_provider(&self, gateway: &Gateway) -> Refusal {
         let offers = self.offers(None);
         let query = self.uri.query();
         let caller = Caller::find(self.head, self.headers, query, None, offers.as_deref());
-        let allowed = self.verify(&caller).and_then(|token| {
+        let allowed = self.verify(gateway, &caller).and_then(|token| {
             self.gateway(token)?;
             match token {
                 Some(token) if !self.could_be_for_gateway(token) => Err(Refusal::Unauthorized),
@@ -354,11 +379,10 @@ impl<'a> Step<'a> {
         class: Class,
     ) -> Result<&'v Arc<ProviderKey>, Refusal> {
         let token = token.ok_or(Refusal::Unauthorized)?;
-        let keys = view.keys_for(entry.provider.slug());
         let alias = self.alias()?;
-        let Some(key) = keys.iter().find(|key| key.record.alias.as_str() == alias) else {
+        let Some(key) = view.key(entry.provider.slug(), alias) else {
             self.check(token, entry, None, class)?;
-            return Err(self.no_such_key(token, entry, keys, alias));
+            return Err(self.no_such_key(token, entry, view, alias));
         };
         self.check(token, entry, Some(alias), class)?;
         self.check_usable(key, entry)?;
@@ -386,22 +410,24 @@ impl<'a> Step<'a> {
         &self,
         token: &Entry,
         entry: &ProviderEntry,
-        keys: &[Arc<ProviderKey>],
+        view: &GatewayView,
         alias: &str,
     ) -> Refusal {
         let gateway = self.address.gateway.to_owned();
         let provider = entry.provider.slug().to_owned();
         let allowed = &token.record.grant.aliases;
+        let mut keys = view.keys_for(&provider).peekable();
+        let has_none = keys.peek().is_none();
         let names: Vec<_> = keys
-            .iter()
             .map(|key| key.record.alias.as_str())
             .filter(|name| allowed.allows(name))
+            .take(SHOWN_ALIASES)
             .map(|name| format!("'{name}'"))
             .collect();
         // What is no alias is not repeated: it may be anything.
         let alias =
             Alias::parse(alias).map_or_else(|_invalid| "?".to_owned(), |alias| alias.to_string());
-        if keys.is_empty() {
+        if has_none {
             Refusal::KeyMissing { gateway, provider }
         } else {
             Refusal::AliasUnknown {

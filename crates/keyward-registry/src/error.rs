@@ -116,8 +116,13 @@ pub enum Refusal {
     /// There is no such token.
     #[error("token `{0}` was not found")]
     TokenNotFound(String),
+    /// A token is for one plane for good: its text says which.
+    #[error(
+        "a token keeps its kind: one of kind `{0}` cannot take these permissions; make another token"
+    )]
+    TokenKind(&'static str),
     /// The caller may not make what it asks for.
-    #[error("a token cannot make one that is stronger than itself: {0}")]
+    #[error("a token cannot make or change one that is stronger than itself: {0}")]
     StrongerThanCaller(String),
     /// The store did not do it, or something else failed that is not the caller's fault.
     #[error("the change could not be stored")]

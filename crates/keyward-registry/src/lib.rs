@@ -103,8 +103,8 @@ pub use key_value::{KeyValue, KeyValueError};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
 pub use registry::{
     Contents, CustomProviderEdit, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource,
-    NewCustomProvider, NewProviderKey, NewSecret, NewTokenRequest, Registry, SecretCopy,
-    SecretEdit, TokenMinted,
+    MAX_OVERLAP, NewCustomProvider, NewProviderKey, NewSecret, NewTokenRequest, Registry,
+    SecretCopy, SecretEdit, TokenMinted, TokenUpdate,
 };
 pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
 pub use secret::{ParseNameError, SecretName, SecretScope, SecretsStoreName};

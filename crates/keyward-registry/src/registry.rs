@@ -24,7 +24,7 @@ pub use self::{
     provider_keys::{KeyEdit, KeySource, NewProviderKey},
     secrets::{DeletedSecret, NewSecret, SecretCopy, SecretEdit},
     secrets_stores::{Contents, DeletedSecretsStore},
-    tokens::{NewTokenRequest, TokenMinted},
+    tokens::{MAX_OVERLAP, NewTokenRequest, TokenMinted, TokenUpdate},
 };
 use crate::{
     AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, InUse, RefusedAttempt,

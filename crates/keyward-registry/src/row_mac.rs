@@ -334,5 +334,11 @@ impl DecidingRow for TokenRecord {
         out.number(u64::from(grant.disabled));
         out.time(self.issued_at);
         out.time(self.modified_at);
+        // At the end and only where it is there, so that the codes of earlier releases stay right.
+        if let Some(retiring) = &self.retiring {
+            out.text("retiring");
+            out.bytes(retiring.digest.as_bytes());
+            out.time(retiring.until);
+        }
     }
 }

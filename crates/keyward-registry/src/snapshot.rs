@@ -3,9 +3,12 @@
 //! A write builds a new picture beside the old one and swaps it in before the writing call returns. A
 //! reader holds the picture it began with; a worker looks at one number per request to learn of a newer one.
 
+mod keys;
+
 use std::{
     collections::HashMap,
     fmt,
+    hash::BuildHasherDefault,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,8 +22,10 @@ use keyward_secret::AccountId;
 use keyward_vault::{
     SealedRecord, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord,
 };
-use rustc_hash::FxHashMap;
+use rpds::HashTrieMapSync;
+use rustc_hash::{FxHashMap, FxHasher};
 
+use self::keys::Keys;
 use crate::{
     AccountRecord, CustomProvider, CustomProviderId, CustomProviderRecord, GatewayId,
     GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, SecretScope, SecretsStoreRecord,
@@ -42,19 +47,25 @@ pub(crate) type Joined = (Arc<SecretRecord>, Option<VersionRecord>);
 #[derive(Clone, Debug)]
 pub struct Account {
     pub(crate) record: AccountRecord,
-    pub(crate) gateways: FxHashMap<Box<str>, Arc<Gateway>>,
+    pub(crate) gateways: FxHashMap<Arc<str>, Arc<Gateway>>,
     /// By slug, without `custom-`.
     pub(crate) custom_providers: FxHashMap<Box<str>, Arc<CustomProvider>>,
     /// The oldest first.
     pub(crate) secrets_stores: Vec<Arc<SecretsStoreRecord>>,
+    /// Every provider key of every gateway.
+    keys: ById<ProviderKeyId, Arc<ProviderKey>>,
+    /// The keys that use a secret, for every secret that one uses.
+    secrets: ById<SecretId, Arc<[ProviderKeyId]>>,
 }
+
+/// A map whose copies share what did not change.
+type ById<I, T> = HashTrieMapSync<I, T, BuildHasherDefault<FxHasher>>;
 
 /// One gateway and its provider keys.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     pub(crate) record: GatewayRecord,
-    /// Sorted by provider, then alias.
-    pub(crate) keys: Vec<Arc<ProviderKey>>,
+    keys: Keys,
 }
 
 /// A provider key, joined with the current value of its secret.
@@ -151,12 +162,10 @@ impl Snapshot {
         &self.tokens
     }
 
-    /// A provider key by its public id.
+    /// A provider key by its public id. One look-up.
     #[must_use]
     pub fn provider_key(&self, account: AccountId, id: ProviderKeyId) -> Option<&Arc<ProviderKey>> {
-        self.account(account)?
-            .provider_keys()
-            .find(|key| key.record.id == id)
+        self.account(account)?.keys.get(&id)
     }
 
     /// The provider keys that use a secret.
@@ -165,10 +174,12 @@ impl Snapshot {
         account: AccountId,
         secret: SecretId,
     ) -> impl Iterator<Item = &Arc<ProviderKey>> {
-        self.account(account)
-            .into_iter()
-            .flat_map(|account| account.provider_keys())
-            .filter(move |key| key.record.secret == secret)
+        self.account(account).into_iter().flat_map(move |account| {
+            let ids = account.secrets.get(&secret);
+            ids.into_iter()
+                .flat_map(|ids| ids.iter())
+                .filter_map(|id| account.keys.get(id))
+        })
     }
 
     /// Builds the picture of what a store holds.
@@ -227,6 +238,8 @@ impl Snapshot {
                     gateways: FxHashMap::default(),
                     custom_providers: FxHashMap::default(),
                     secrets_stores: Vec::new(),
+                    keys: ById::default(),
+                    secrets: ById::default(),
                 };
                 self.accounts.insert(record.id, Arc::new(account));
             }
@@ -244,7 +257,7 @@ impl Snapshot {
             None => {
                 let gateway = Gateway {
                     record: record.clone(),
-                    keys: Vec::new(),
+                    keys: Keys::default(),
                 };
                 gateways.insert(record.id.as_str().into(), Arc::new(gateway));
             }
@@ -252,8 +265,14 @@ impl Snapshot {
     }
 
     pub(crate) fn remove_gateway(&mut self, account: AccountId, id: &GatewayId) {
-        if let Some(account) = self.accounts.get_mut(&account) {
-            Arc::make_mut(account).gateways.remove(id.as_str());
+        let Some(account) = self.accounts.get_mut(&account) else {
+            return;
+        };
+        let account = Arc::make_mut(account);
+        if let Some(gateway) = account.gateways.remove(id.as_str()) {
+            for key in gateway.keys() {
+                account.forget(&key.record);
+            }
         }
     }
 
@@ -290,33 +309,23 @@ impl Snapshot {
     }
 
     pub(crate) fn put_provider_key(&mut self, record: ProviderKeyRecord, secret: Option<&Joined>) {
-        let last_used = self
-            .provider_key(record.account, record.id)
+        let Some(account) = self.accounts.get_mut(&record.account).map(Arc::make_mut) else {
+            return;
+        };
+        let last_used = account
+            .remove_key(record.id)
             .map(|key| key.last_used.clone())
             .unwrap_or_default();
-        self.remove_provider_key(record.account, record.id);
-        let key = ProviderKey::join(record, secret, last_used);
-        if let Some(gateway) = self.gateway_mut(key.record.account, key.record.gateway.as_str()) {
-            let place = gateway
-                .keys
-                .partition_point(|other| other.order() < key.order());
-            gateway.keys.insert(place, Arc::new(key));
-        }
+        account.insert_key(ProviderKey::join(record, secret, last_used));
     }
 
     pub(crate) fn remove_provider_key(&mut self, account: AccountId, id: ProviderKeyId) {
-        let Some(key) = self.provider_key(account, id) else {
+        let Some(account) = self.accounts.get_mut(&account) else {
             return;
         };
-        let gateway = key.record.gateway.clone();
-        if let Some(gateway) = self.gateway_mut(account, gateway.as_str()) {
-            gateway.keys.retain(|key| key.record.id != id);
+        if account.keys.contains_key(&id) {
+            Arc::make_mut(account).remove_key(id);
         }
-    }
-
-    fn gateway_mut(&mut self, account: AccountId, id: &str) -> Option<&mut Gateway> {
-        let account = Arc::make_mut(self.accounts.get_mut(&account)?);
-        account.gateways.get_mut(id).map(Arc::make_mut)
     }
 }
 
@@ -343,9 +352,55 @@ impl Account {
         self.custom_providers.values()
     }
 
-    /// Every provider key of every gateway.
+    /// Every provider key of every gateway, in no order.
     pub fn provider_keys(&self) -> impl Iterator<Item = &Arc<ProviderKey>> {
-        self.gateways.values().flat_map(|gateway| &gateway.keys)
+        self.keys.values()
+    }
+
+    /// How many provider keys there are in all gateways.
+    #[must_use]
+    pub fn provider_key_count(&self) -> usize {
+        self.keys.size()
+    }
+
+    /// A key without its gateway is left out: nothing can address it.
+    fn insert_key(&mut self, key: ProviderKey) {
+        let Some(gateway) = self.gateways.get_mut(key.record.gateway.as_str()) else {
+            return;
+        };
+        let key = Arc::new(key);
+        let (id, secret) = (key.record.id, key.record.secret);
+        Arc::make_mut(gateway).keys.insert(Arc::clone(&key));
+        self.keys.insert_mut(id, key);
+        let known = self.secrets.get(&secret).map_or(&[][..], |ids| ids);
+        let ids = known.iter().copied().chain([id]).collect();
+        self.secrets.insert_mut(secret, ids);
+    }
+
+    fn remove_key(&mut self, id: ProviderKeyId) -> Option<Arc<ProviderKey>> {
+        let key = Arc::clone(self.keys.get(&id)?);
+        let record = &key.record;
+        if let Some(gateway) = self.gateways.get_mut(record.gateway.as_str()) {
+            let keys = &mut Arc::make_mut(gateway).keys;
+            keys.remove(record.provider.as_str(), record.alias.as_str());
+        }
+        self.forget(record);
+        Some(key)
+    }
+
+    /// Takes a key out of the indexes.
+    fn forget(&mut self, record: &ProviderKeyRecord) {
+        self.keys.remove_mut(&record.id);
+        let known = self.secrets.get(&record.secret);
+        let ids: Option<Arc<[_]>> = known.map(|ids| {
+            let others = ids.iter().filter(|id| **id != record.id);
+            others.copied().collect()
+        });
+        match ids {
+            Some(ids) if !ids.is_empty() => self.secrets.insert_mut(record.secret, ids),
+            Some(_none_left) => drop(self.secrets.remove_mut(&record.secret)),
+            None => {}
+        }
     }
 }
 
@@ -357,20 +412,25 @@ impl Gateway {
     }
 
     /// Its provider keys, sorted by provider, then alias.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<ProviderKey>> {
+        self.keys.iter()
+    }
+
+    /// How many provider keys it has.
     #[must_use]
-    pub fn keys(&self) -> &[Arc<ProviderKey>] {
-        &self.keys
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The key for a provider under an alias. Allocates nothing, and takes two binary searches.
+    #[must_use]
+    pub fn key(&self, provider: &str, alias: &str) -> Option<&Arc<ProviderKey>> {
+        self.keys.find(provider, alias)
     }
 
     /// The keys for one provider, sorted by alias. Allocates nothing.
-    #[must_use]
-    pub fn keys_for(&self, provider: &str) -> &[Arc<ProviderKey>] {
-        let start = self
-            .keys
-            .partition_point(|key| key.record.provider.as_str() < provider);
-        let rest = self.keys.get(start..).unwrap_or_default();
-        let length = rest.partition_point(|key| key.record.provider.as_str() == provider);
-        rest.get(..length).unwrap_or_default()
+    pub fn keys_for(&self, provider: &str) -> impl Iterator<Item = &Arc<ProviderKey>> {
+        self.keys.of_provider(provider)
     }
 }
 

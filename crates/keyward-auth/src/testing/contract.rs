@@ -12,8 +12,8 @@ use std::{
 use keyward_secret::AccountId;
 
 use crate::{
-    Change, Classes, Grant, Kind, Network, Networks, Permission, Permissions, Scope, TokenDigest,
-    TokenId, TokenRecord, TokenStore,
+    Change, Classes, Grant, Kind, Network, Networks, Permission, Permissions, Retiring, Scope,
+    TokenDigest, TokenId, TokenRecord, TokenStore,
 };
 
 /// The two accounts of the suite. A store that checks accounts must know both before it is handed in.
@@ -116,14 +116,22 @@ async fn changes_are_all_or_none(store: &dyn TokenStore) {
         digest: record(9, TWO).digest,
         ..record(1, TWO)
     };
-    for conflicting in [same_digest, same_id] {
+    let rolled = |number, account| TokenRecord {
+        retiring: Some(Retiring {
+            digest: TokenDigest::from_bytes([0xaa; 32]),
+            until: time(50),
+        }),
+        ..record(number, account)
+    };
+    put(store, &rolled(1, ONE)).await;
+    for conflicting in [same_digest, rolled(2, ONE), same_id] {
         let changes = vec![
             Change::PutToken(record(3, ONE)),
             Change::PutToken(conflicting),
         ];
         let error = store.apply(changes).await.expect_err("a conflict");
         assert!(error.is_conflict(), "{error:?}");
-        assert_eq!(list(store, None).await, [record(1, ONE)]);
+        assert_eq!(list(store, None).await, [rolled(1, ONE)]);
     }
 }
 
@@ -183,6 +191,7 @@ fn record(number: u8, account: AccountId) -> TokenRecord {
         id: id(number),
         kind: Kind::Gateway,
         digest: TokenDigest::from_bytes([number; 32]),
+        retiring: None,
         name: format!("token {number}"),
         grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
         issued_at: time(0),
@@ -199,6 +208,10 @@ fn full_record(number: u8, account: AccountId) -> TokenRecord {
             .collect()
     };
     let mut record = record(number, account);
+    record.retiring = Some(Retiring {
+        digest: TokenDigest::from_bytes([number ^ 0xff; 32]),
+        until: time(300),
+    });
     record.grant = Grant {
         gateways: Scope::only(["prod", "test"]),
         providers: Scope::only(["custom-mine", "openai"]),

@@ -40,6 +40,7 @@ fn a_token_lives_from_minting_to_deletion() {
         id: token.id,
         kind: Kind::Gateway,
         digest: token.digest,
+        retiring: None,
         name: "production".into(),
         grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
         issued_at: now,
@@ -60,7 +61,7 @@ fn a_token_lives_from_minting_to_deletion() {
         source: "127.0.0.1".parse().unwrap(),
     };
     let decide = |index: &TokenIndex, text: &[u8]| {
-        let entry = index.find(&TokenText::parse(text).unwrap().digest())?;
+        let entry = index.find(&TokenText::parse(text).unwrap().digest(), now)?;
         entry.last_used.touch(1_800_000_000);
         Some(decide_run(
             entry.record.kind,

@@ -5,11 +5,12 @@ mod settings;
 
 use std::sync::Arc;
 
-use keyward_registry::{Alias, Gateway, GatewayId, GatewayRecord, Refusal};
+use keyward_auth::{ManagePlace, Permission};
+use keyward_registry::{Alias, Gateway, GatewayId, GatewayRecord, GatewaySettings, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::request::{ListQuery, NewGateway};
+pub(crate) use self::request::{GatewayChange, ListQuery, NewGateway};
 use self::settings::Settings;
 use crate::{
     call::Call,
@@ -80,12 +81,12 @@ pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
 
 pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
-        known: settings::CREATE_FIELDS,
+        known: settings::FIELDS,
         skipped: settings::ANSWER_FIELDS,
         secret: None,
     })?;
     let id = body.require("id")?.parsed(GatewayId::parse)?;
-    let settings = settings::read(&mut body)?;
+    let settings = settings::read(&mut body, &GatewaySettings::default())?;
     if is_default(&id) {
         let exists = call.snapshot().gateway(call.account, id.as_str()).is_some();
         return Err(if exists {
@@ -98,11 +99,55 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
             )
         });
     }
+    check_protection(&call, id.as_str(), &GatewaySettings::default(), &settings)?;
     let record = call
         .registry
         .create_gateway(call.account, id, settings, call.actor(), call.now)
         .await?;
     Reply::new(&Body::new(&record))
+}
+
+/// Replaces the settings. Those that protect and are left out stay as they are: a client that does not know
+/// one must not switch it off by being silent.
+pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
+    let mut body = call.take_body(Shape {
+        known: settings::FIELDS,
+        skipped: settings::ANSWER_FIELDS,
+        secret: None,
+    })?;
+    if let Some(field) = body
+        .find("id")
+        .filter(|field| !field.is_text(call.gateway()))
+    {
+        return Err(field.refuse("is another gateway's; a gateway keeps its id"));
+    }
+    let decide = |known: &GatewaySettings| {
+        let wanted = settings::read(&mut body, known)?;
+        check_protection(&call, call.gateway(), known, &wanted)?;
+        Ok(wanted)
+    };
+    let record = call
+        .registry
+        .update_gateway::<Problem>(call.account, call.gateway(), decide, call.actor(), call.now)
+        .await?;
+    Reply::new(&Body::new(&record))
+}
+
+/// What protects the gateway is weakened only by who governs its keys as well. Strengthening needs no more
+/// than the route does.
+fn check_protection(
+    call: &Call,
+    gateway: &str,
+    known: &GatewaySettings,
+    wanted: &GatewaySettings,
+) -> Result<(), Problem> {
+    let Some(name) = settings::weakened(known, wanted) else {
+        return Ok(());
+    };
+    let allowed = call.require(Permission::SecretsStoreWrite, ManagePlace::Gateway(gateway));
+    allowed.map_err(|_forbidden| {
+        Problem::may_not_weaken(&FieldPath::body().name(name), Permission::SecretsStoreWrite)
+    })
 }
 
 pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {

@@ -149,10 +149,9 @@ fn destination(call: &Call, key: &ProviderKey) -> Option<Vec<String>> {
 pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
     let snapshot = call.snapshot();
-    let keys = snapshot
-        .gateway(call.account, call.gateway())
-        .map(|gateway| gateway.keys());
-    let (keys, info) = page.cut(keys.unwrap_or_default().iter().collect());
+    let gateway = snapshot.gateway(call.account, call.gateway());
+    let keys = gateway.into_iter().flat_map(|gateway| gateway.keys());
+    let (keys, info) = page.cut(keys.collect());
     let bodies: Vec<_> = keys.into_iter().map(|key| Body::new(call, key)).collect();
     Reply::page(&bodies, info)
 }

@@ -4,14 +4,14 @@ mod condition;
 mod policies;
 mod request;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use keyward_auth::{Entry, Grant, Kind, Permission, Status, TokenId};
-use keyward_registry::{NewTokenRequest, Use};
+use keyward_auth::{Entry, Grant, Kind, PermissionGroup, Status, TokenId};
+use keyward_registry::{MAX_OVERLAP, NewTokenRequest, TokenUpdate, Use};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::request::{GroupQuery, ListQuery, NewToken};
+pub(crate) use self::request::{GroupQuery, ListQuery, NewToken, Roll, TokenChange};
 use self::{condition::ConditionBody, policies::PolicyBody};
 use super::in_use::{Requests, UnderWay};
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
     object::{Field, Object, Shape},
     page::Page,
 };
+
+/// What only answers carry, and a client may send back.
+const ANSWER_FIELDS: &[&str] = &["id", "kind", "issued_on", "modified_on", "last_used_on"];
 
 /// Cloudflare's limit for a token's name.
 const MAX_NAME: usize = 120;
@@ -90,15 +93,16 @@ pub(crate) struct Verified {
     expires_on: Option<String>,
 }
 
-/// A permission.
+/// A permission, or a role that stands for some.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct PermissionGroup {
+#[schema(as = PermissionGroup)]
+pub(crate) struct PermissionGroupBody {
     id: &'static str,
     name: &'static str,
     scopes: &'static [&'static str],
 }
 
-/// Tokens that the caller's scopes hold, by the time they were made.
+/// Tokens that the caller's scopes hold, by the time they were made; gateway tokens first of those of one moment.
 pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
     let snapshot = call.snapshot();
@@ -107,7 +111,10 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
         .iter()
         .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
         .collect();
-    entries.sort_by_key(|entry| (entry.record.issued_at, entry.record.id));
+    entries.sort_by_key(|entry| {
+        let record = &entry.record;
+        (record.issued_at, record.kind, record.id)
+    });
     if call.query("direction") == Some("desc") {
         entries.reverse();
     }
@@ -144,26 +151,35 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
 }
 
 fn read_new(call: &Call, mut body: Object) -> Result<NewTokenRequest, Problem> {
-    let name = body.require("name")?;
-    let name_path = name.path().clone();
-    let name = name.text(MAX_NAME)?;
-    if name.trim().is_empty() {
-        return Err(Problem::invalid(&name_path, "is empty"));
-    }
-    let policies = body.require("policies")?;
-    let policies_path = policies.path().clone();
-    let mut grant = policies::read(call, policies)?;
+    let name = read_name(&mut body)?;
+    let grant = read_grant(call, &mut body)?;
     let kind = Kind::of(&grant.permissions).ok_or_else(|| {
         let reason = "`AI Gateway Run` makes a gateway token and goes with no other permission; make two tokens";
-        Problem::invalid(&policies_path, reason)
+        Problem::invalid(&body.path("policies"), reason)
     })?;
+    Ok(NewTokenRequest { name, kind, grant })
+}
+
+fn read_name(body: &mut Object) -> Result<String, Problem> {
+    let name = body.require("name")?;
+    let path = name.path().clone();
+    let name = name.text(MAX_NAME)?;
+    if name.trim().is_empty() {
+        return Err(Problem::invalid(&path, "is empty"));
+    }
+    Ok(name)
+}
+
+/// What the token may do, where, from where and until when.
+fn read_grant(call: &Call, body: &mut Object) -> Result<Grant, Problem> {
+    let mut grant = policies::read(call, body.require("policies")?)?;
     grant.not_before = body.find("not_before").map(Field::moment).transpose()?;
     grant.expires_at = body.find("expires_on").map(Field::moment).transpose()?;
     check_times(&grant, call.now)?;
     if let Some(condition) = body.find("condition") {
         grant.networks = condition::read(condition)?;
     }
-    Ok(NewTokenRequest { name, kind, grant })
+    Ok(grant)
 }
 
 fn check_times(grant: &Grant, now: SystemTime) -> Result<(), Problem> {
@@ -178,6 +194,75 @@ fn check_times(grant: &Grant, now: SystemTime) -> Result<(), Problem> {
         return Err(Problem::invalid(&path, "does not lie after `not_before`"));
     }
     Ok(())
+}
+
+/// Replaces everything but the text; a token that is switched off stays so unless `status` says otherwise.
+pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
+    let mut body = call.take_body(Shape {
+        known: &[
+            "name",
+            "policies",
+            "not_before",
+            "expires_on",
+            "condition",
+            "status",
+        ],
+        skipped: ANSWER_FIELDS,
+        secret: None,
+    })?;
+    let id = find(&call, &call.snapshot())?.record.id;
+    let update = TokenUpdate {
+        name: read_name(&mut body)?,
+        grant: read_grant(&call, &mut body)?,
+        disabled: body
+            .find("status")
+            .map(|field| field.one_of(&[("active", false), ("disabled", true)]))
+            .transpose()?,
+    };
+    let record = call
+        .registry
+        .update_token(
+            call.account,
+            &id,
+            update,
+            Some(call.caller.grant()),
+            call.actor(),
+            call.now,
+        )
+        .await?;
+    let snapshot = call.snapshot();
+    let used = snapshot.tokens().find_by_id(id);
+    let used = used.and_then(|entry| entry.last_used.get());
+    Reply::new(&Body::new(&record, used, call.now))
+}
+
+/// Gives the token a new text, which is the answer. The body may be absent (wire-spec §4.10); with
+/// `overlap_seconds`, which is ours, the old text stays good for that long.
+pub(crate) async fn roll(mut call: Call) -> Result<Reply, Problem> {
+    let mut body = call.take_optional_body(Shape {
+        known: &["overlap_seconds"],
+        skipped: &[],
+        secret: None,
+    })?;
+    let overlap = body
+        .find("overlap_seconds")
+        .map(|field| field.whole(0..=MAX_OVERLAP.as_secs()))
+        .transpose()?
+        .unwrap_or(0);
+    let id = find(&call, &call.snapshot())?.record.id;
+    let minted = call
+        .registry
+        .roll_token(
+            call.account,
+            &id,
+            Duration::from_secs(overlap),
+            Some(call.caller.grant()),
+            call.actor(),
+            call.now,
+        )
+        .await?;
+    let text = std::str::from_utf8(minted.text.expose());
+    Reply::new(&text.map_err(|error| Problem::internal("show a token", &error))?)
 }
 
 pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
@@ -229,13 +314,14 @@ pub(crate) fn own(call: &Call) -> Result<Reply, Problem> {
 
 pub(crate) fn permission_groups(call: &Call) -> Result<Reply, Problem> {
     let wanted = call.query("name");
-    let groups: Vec<_> = Permission::ALL
-        .into_iter()
-        .filter(|permission| wanted.is_none_or(|name| permission.name() == name))
-        .map(|permission| PermissionGroup {
-            id: permission.group_id(),
-            name: permission.name(),
-            scopes: &["com.cloudflare.api.account"],
+    let groups: Vec<_> = PermissionGroup::all()
+        .filter(|group| wanted.is_none_or(|name| group.name() == name))
+        .filter_map(|group| {
+            Some(PermissionGroupBody {
+                id: group.id()?,
+                name: group.name(),
+                scopes: &["com.cloudflare.api.account"],
+            })
         })
         .collect();
     Reply::new(&groups)

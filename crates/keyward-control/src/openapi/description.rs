@@ -102,7 +102,6 @@ impl Description {
     }
 
     /// The request may carry a `T`.
-    #[allow(dead_code, reason = "no route has a body that may be left out yet")]
     pub(crate) fn may_take<T: ToSchema>(mut self) -> Self {
         self.body = Some(BodyDescription {
             schema: reference::<T>(&mut self.schemas),

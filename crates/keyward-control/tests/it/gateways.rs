@@ -1,4 +1,5 @@
 use http::Method;
+use keyward_auth::{Grant, Permission, Scope};
 use serde_json::{Value, json};
 
 use crate::support::{Harness, OURS, gateways, new_gateway, with, without};
@@ -267,4 +268,139 @@ async fn a_store_that_fails_is_our_fault_and_tells_no_details() {
         .await;
     answer.refused(503, 10001);
     assert!(!answer.text.contains("canary-path"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn an_update_replaces_what_saves_or_records_and_keeps_what_protects() {
+    let harness = Harness::new().await;
+    let rest = json!({
+        "authentication": false, "byok_only": true, "stored_keys_only": true, "store_id": "store",
+        "retry_max_attempts": 5, "log_management": 10_000,
+    });
+    let mut body = new_gateway("prod");
+    let fields = body.as_object_mut().unwrap();
+    fields.extend(rest.as_object().unwrap().clone());
+    let made = harness.post(&gateways(OURS), body).await;
+    let path = format!("{}/prod", gateways(OURS));
+    let update = with(without(new_gateway("prod"), "id"), "cache_ttl", json!(300));
+    let updated = harness.call(Method::PUT, &path, Some(update.clone())).await;
+    let updated = updated.result();
+    for (field, expected) in [
+        ("id", json!("prod")),
+        ("cache_ttl", json!(300)),
+        ("retry_max_attempts", Value::Null),
+        ("log_management", Value::Null),
+        ("authentication", json!(false)),
+        ("byok_only", json!(true)),
+        ("stored_keys_only", json!(true)),
+        ("store_id", json!("store")),
+        ("created_at", made.result()["created_at"].clone()),
+    ] {
+        assert_eq!(updated[field], expected, "{field}");
+    }
+    assert_eq!(harness.get(&path).await.result(), updated);
+    // What an answer says can be sent back.
+    let back = harness
+        .call(Method::PUT, &path, Some(updated.clone()))
+        .await;
+    assert_eq!(back.result()["cache_ttl"], 300);
+    let null = with(update.clone(), "store_id", Value::Null);
+    let null = harness.call(Method::PUT, &path, Some(null)).await;
+    assert_eq!(null.result()["store_id"], Value::Null);
+    for field in update.as_object().unwrap().keys() {
+        let answer = harness
+            .call(Method::PUT, &path, Some(without(update.clone(), field)))
+            .await;
+        assert!(answer.invalid(&json!(["body", field])).contains("required"));
+    }
+    for (field, value) in [
+        ("id", json!("other")),
+        ("rate_limiting_limit", json!(1)),
+        (
+            "guardrails",
+            json!({"prompt": {"P1": "BLOCK"}, "response": {}}),
+        ),
+        ("dlp", json!({"enabled": true})),
+        ("spend_limits", json!({"enabled": true})),
+        ("zdr", json!(true)),
+        ("otel", json!([{"url": "https://x"}])),
+        ("logpush", json!(true)),
+        ("policies", json!([{}])),
+        ("stripe", json!({"authorization": "x"})),
+        ("unheard_of", json!(1)),
+    ] {
+        let answer = harness
+            .call(Method::PUT, &path, Some(with(update.clone(), field, value)))
+            .await;
+        answer.invalid(&json!(["body", field]));
+    }
+    let absent = format!("{}/absent", gateways(OURS));
+    harness
+        .call(Method::PUT, &absent, Some(update))
+        .await
+        .refused(404, 7002);
+}
+
+/// Who may change gateways and not their keys weakens nothing that protects the keys.
+#[tokio::test]
+async fn weakening_a_gateway_needs_the_right_to_its_keys_too() {
+    let harness = Harness::new().await;
+    let mut body = new_gateway("prod");
+    body["stored_keys_only"] = json!(true);
+    body["byok_only"] = json!(true);
+    body["store_id"] = json!("store");
+    harness.post(&gateways(OURS), body).await.result();
+    let path = format!("{}/prod", gateways(OURS));
+    let editor = harness
+        .token_with(OURS, &[Permission::AiGatewayWrite])
+        .await;
+    let both = [Permission::AiGatewayWrite, Permission::SecretsStoreWrite];
+    let keeper = harness.token_with(OURS, &both).await;
+    // The right to the keys of another gateway is none to these.
+    let mut elsewhere = Grant::new(OURS, both.into_iter().collect());
+    elsewhere.gateways = Scope::only(["default"]);
+    let (_, elsewhere) = harness.token(elsewhere).await;
+    let update = || without(new_gateway("prod"), "id");
+    let weaker = [
+        ("authentication", json!(false)),
+        ("stored_keys_only", json!(false)),
+        ("byok_only", json!(false)),
+        ("store_id", Value::Null),
+        ("store_id", json!("another")),
+    ];
+    let put = async |token: &str, body: Value| {
+        harness.call_as(token, Method::PUT, &path, Some(body)).await
+    };
+    let before = harness.get(&path).await.result().clone();
+    for (field, value) in &weaker {
+        let answer = put(&editor, with(update(), field, value.clone())).await;
+        let message = answer.refused(403, 10000);
+        assert!(message.contains(field) && message.contains("Secrets Store Write"));
+        assert_eq!(answer.json["errors"][0]["path"], json!(["body", field]));
+        put(&elsewhere, with(update(), field, value.clone()))
+            .await
+            .refused(403, 10000);
+    }
+    assert_eq!(*harness.get(&path).await.result(), before);
+    put(&editor, update()).await.result();
+    for (field, value) in &weaker {
+        put(&keeper, with(update(), field, value.clone()))
+            .await
+            .result();
+    }
+    // Strengthening needs no more than the route does.
+    for field in ["authentication", "stored_keys_only", "byok_only"] {
+        let body = with(update(), field, json!(true));
+        assert_eq!(put(&editor, body).await.result()[field], true);
+    }
+    // Nor is it a way around to make the gateway anew.
+    let open = with(new_gateway("open"), "authentication", json!(false));
+    let answer = harness
+        .call_as(&editor, Method::POST, &gateways(OURS), Some(open.clone()))
+        .await;
+    answer.refused(403, 10000);
+    harness
+        .call_as(&keeper, Method::POST, &gateways(OURS), Some(open))
+        .await
+        .result();
 }

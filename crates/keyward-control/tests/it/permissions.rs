@@ -1,75 +1,134 @@
-//! Every route, asked by tokens that lack one thing each.
+//! The route walk: every route, asked by tokens that lack one thing each.
 
+use axum::body::Body;
 use http::Method;
-use keyward_auth::{Grant, Network, Networks, Permission, Permissions, Role, TokenId};
+use keyward_auth::{
+    Grant, Kind, Network, Networks, NewToken, Permission, Permissions, Role, TokenId,
+};
 use keyward_control::{Control, RouteDescription};
 use keyward_secret::AccountId;
 use keyward_vault::SecretsStoreId;
 use serde_json::{Value, json};
 
-use crate::support::{Harness, OURS, THEIRS, new_gateway, secret};
+use crate::support::{Harness, OURS, THEIRS, ago, new_gateway, request, secret, without};
 
-/// The path of a route in `account`, with the ids of rows that exist in the account `OURS`.
-fn fill(route: &RouteDescription, account: AccountId, key: &str, token: &str) -> String {
-    let id = if route.path.contains("provider_configs") {
-        key
-    } else if route.path.contains("/secrets_store/") {
-        SECRET
-    } else if route.path.contains("/url/") {
-        "openai"
-    } else {
-        token
-    };
-    let path = route.path.replace("{account}", &account.to_string());
-    // Every account begins with a store; that of OURS holds a secret.
-    let store = SecretsStoreId::first_of(account).to_string();
-    let path = path.replace("{store}", &store);
-    // Nothing stands in the way of deleting it.
-    let force = route.method == Method::DELETE && route.path.ends_with("{store}");
-    let path = path + if force { "?force=true" } else { "" };
-    path.replace("{gateway}", "default").replace("{id}", id)
+/// Rows in the account `OURS` that the walk sends requests to.
+struct Rows {
+    key: String,
+    /// A token that every holder of Account API Tokens Write may change.
+    token: TokenId,
+    secret: String,
 }
 
-/// Stands for the secret that [`prepared`] stored.
-const SECRET: &str = "{secret}";
-
-/// A control plane in which OURS has what the routes name, and how to name it.
-async fn prepared() -> (Harness, String, TokenId, String) {
-    let harness = Harness::new().await;
-    let key = harness.key("default").await;
-    let (target, _) = harness
-        .token(Grant::new(OURS, Role::Reporter.permissions()))
-        .await;
-    let secret = harness.secret("for_the_walk", &["workers"]).await;
-    (harness, key, target, secret)
-}
-
-fn body(route: &RouteDescription) -> Option<Value> {
-    match (&route.method, route.path.rsplit('/').next()) {
-        (&Method::POST, Some("gateways")) => Some(new_gateway("new")),
-        (&Method::POST, Some("provider_configs")) => {
-            Some(json!({"provider_slug": "anthropic", "secret": secret()}))
+impl Rows {
+    async fn make(harness: &Harness) -> Self {
+        let run = Permissions::from_iter([Permission::AiGatewayRun]);
+        Self {
+            key: harness.key("default").await,
+            token: harness.token(Grant::new(OURS, run)).await.0,
+            secret: harness.secret("for_the_walk", &["workers"]).await,
         }
-        (&Method::POST, Some("tokens")) => Some(json!({
+    }
+}
+
+/// What the walk sends to one route: the id that stands in the path, and a body that is accepted.
+struct Stop {
+    path: String,
+    body: Option<Value>,
+    /// What a stranger to the row is told in an account of its own: nothing is there.
+    names_a_row: bool,
+}
+
+/// The request for a route. A route that is not listed here fails the walk: nobody has said how it is asked.
+fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
+    const IN_ACCOUNT: &str = "/client/v4/accounts/{account}";
+    let run = || {
+        json!({
             "name": "new",
             "policies": [{
                 "effect": "allow",
                 "resources": {format!("com.cloudflare.api.account.{OURS}"): "*"},
                 "permission_groups": [{"name": "AI Gateway Run"}],
             }],
-        })),
-        (&Method::POST, Some("stores")) => Some(json!({"name": "new"})),
-        (&Method::POST, Some("secrets")) => {
-            Some(json!([{"name": "new", "value": secret(), "scopes": ["workers"]}]))
+        })
+    };
+    const STORE: &str = "/secrets_store/stores/{store}";
+    let (key, token) = (rows.key.as_str(), rows.token.as_str());
+    let place = route.path.strip_prefix(IN_ACCOUNT).unwrap_or(route.path);
+    let (id, body) = match (route.method.as_str(), place) {
+        ("POST", "/ai-gateway/gateways") => ("", Some(new_gateway("new"))),
+        ("PUT", "/ai-gateway/gateways/{gateway}") => ("", Some(without(new_gateway("x"), "id"))),
+        ("GET", "/ai-gateway/gateways/{gateway}/url/{id}") => ("openai", None),
+        ("POST", "/ai-gateway/gateways/{gateway}/provider_configs") => (
+            "",
+            Some(json!({"provider_slug": "anthropic", "secret": secret()})),
+        ),
+        ("PUT", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => {
+            (key, Some(json!({"secret": secret()})))
         }
-        (&Method::POST, Some("duplicate")) => Some(json!({"name": "new", "scopes": ["workers"]})),
-        (&Method::DELETE, Some("secrets")) => Some(json!([SECRET])),
-        (&Method::PATCH, _) if route.path.contains("/secrets_store/") => {
-            Some(json!({"comment": "new"}))
+        ("PATCH", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => {
+            (key, Some(json!({"enabled": false})))
         }
-        (&Method::PUT, _) => Some(json!({"secret": secret()})),
-        (&Method::PATCH, _) => Some(json!({"enabled": false})),
-        _ => None,
+        ("DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => (key, None),
+        ("POST", "/secrets_store/stores") => ("", Some(json!({"name": "new"}))),
+        (method, place) if place.starts_with(STORE) => {
+            in_store(method, place.strip_prefix(STORE).unwrap(), &rows.secret)
+        }
+        ("POST", "/tokens") => ("", Some(run())),
+        ("PUT", "/tokens/{id}") => (token, Some(run())),
+        ("PUT", "/tokens/{id}/value") | ("GET" | "DELETE", "/tokens/{id}") => (token, None),
+        ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}")
+        | (
+            "GET",
+            ""
+            | "/ai-gateway/gateways"
+            | "/ai-gateway/gateways/{gateway}/provider_configs"
+            | "/tokens"
+            | "/tokens/permission_groups"
+            | "/tokens/verify"
+            | "/secrets_store/stores"
+            | "/secrets_store/quota"
+            | "/client/v4/user"
+            | "/client/v4/keyward/token"
+            | "/client/v4/accounts"
+            | "/client/v4/memberships"
+            | "/client/v4/user/tokens/verify",
+        ) => ("", None),
+        (method, _) => panic!("the walk does not know how to ask {method} {}", route.path),
+    };
+    let path = route.path.replace("{account}", &account.to_string());
+    // Every account begins with a store; that of OURS holds a secret.
+    let store = SecretsStoreId::first_of(account).to_string();
+    let path = path
+        .replace("{gateway}", "default")
+        .replace("{store}", &store)
+        .replace("{id}", id);
+    // Nothing stands in the way of deleting it.
+    let force = route.method == Method::DELETE && route.path.ends_with("{store}");
+    let path = path + if force { "?force=true" } else { "" };
+    assert!(!path.contains('{'), "an open part is not filled: {path}");
+    Stop {
+        path,
+        body,
+        names_a_row: !id.is_empty() && id != "openai",
+    }
+}
+
+/// The same for what lies in a secrets store: the id and the body.
+fn in_store<'a>(method: &str, place: &str, stored: &'a str) -> (&'a str, Option<Value>) {
+    match (method, place) {
+        ("GET" | "DELETE", "") | ("GET", "/secrets") => ("", None),
+        ("POST", "/secrets") => (
+            "",
+            Some(json!([{"name": "new", "value": secret(), "scopes": ["workers"]}])),
+        ),
+        ("DELETE", "/secrets") => ("", Some(json!([stored]))),
+        ("GET" | "DELETE", "/secrets/{id}") => (stored, None),
+        ("PATCH", "/secrets/{id}") => (stored, Some(json!({"comment": "new"}))),
+        ("POST", "/secrets/{id}/duplicate") => {
+            (stored, Some(json!({"name": "new", "scopes": ["workers"]})))
+        }
+        (method, _) => panic!("the walk does not know how to ask {method} {place} in a store"),
     }
 }
 
@@ -93,6 +152,7 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {gateways}: AI Gateway Read"),
         format!("POST {gateways}: AI Gateway Write"),
         format!("GET {gateways}/{{gateway}}: AI Gateway Read"),
+        format!("PUT {gateways}/{{gateway}}: AI Gateway Write"),
         format!("DELETE {gateways}/{{gateway}}: AI Gateway Write"),
         format!("GET {gateways}/{{gateway}}/url/{{id}}: AI Gateway Read"),
         format!("GET {gateways}/{{gateway}}/provider_configs: AI Gateway Read"),
@@ -115,6 +175,8 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {tokens}: Account API Tokens Read"),
         format!("POST {tokens}: Account API Tokens Write"),
         format!("GET {tokens}/{{id}}: Account API Tokens Read"),
+        format!("PUT {tokens}/{{id}}: Account API Tokens Write"),
+        format!("PUT {tokens}/{{id}}/value: Account API Tokens Write"),
         format!("DELETE {tokens}/{{id}}: Account API Tokens Write"),
         format!("GET {tokens}/permission_groups: Account API Tokens Read"),
         format!("GET {tokens}/verify: any"),
@@ -142,26 +204,22 @@ async fn every_route_refuses_a_token_that_lacks_exactly_its_permission() {
         let Some(permission) = route.permission else {
             continue;
         };
-        let (harness, key, target, secret) = prepared().await;
-        let named = |text: String| text.replace(SECRET, &secret);
-        let path = named(fill(&route, OURS, &key, target.as_str()));
-        let body = |route: &RouteDescription| {
-            body(route).map(|body| named(body.to_string()).parse::<Value>().unwrap())
+        let harness = Harness::new().await;
+        let stop = stop(&route, OURS, &Rows::make(&harness).await);
+        let ask = async |token: &str| {
+            harness
+                .call_as(token, route.method.clone(), &stop.path, stop.body.clone())
+                .await
         };
         let (_, lacking) = harness.token(Grant::new(OURS, all_but(permission))).await;
-        let answer = harness
-            .call_as(&lacking, route.method.clone(), &path, body(&route))
-            .await;
-        answer.refused(403, 10000);
+        ask(&lacking).await.refused(403, 10000);
         // A token with this permission alone is enough; one that makes tokens may hand out Run.
         let enough = harness.token_with(OURS, &[permission]).await;
-        let answer = harness
-            .call_as(&enough, route.method.clone(), &path, body(&route))
-            .await;
+        let answer = ask(&enough).await;
         assert_eq!(
             answer.status, 200,
-            "{} {path}: {}",
-            route.method, answer.text
+            "{} {}: {}",
+            route.method, stop.path, answer.text
         );
         seen += 1;
     }
@@ -171,77 +229,91 @@ async fn every_route_refuses_a_token_that_lacks_exactly_its_permission() {
 #[tokio::test]
 async fn no_route_answers_without_a_good_token() {
     let harness = Harness::new().await;
-    let key = harness.key("default").await;
+    let rows = Rows::make(&harness).await;
     let gateway_token = harness.token_with(OURS, &[Permission::AiGatewayRun]).await;
-    let mut elsewhere = Grant::new(OURS, Role::Admin.permissions());
+    let admin = || Grant::new(OURS, Role::Admin.permissions());
+    let mut elsewhere = admin();
     elsewhere.networks = Networks {
         allow: vec![Network::parse("192.0.2.0/24").unwrap()],
         deny: vec![],
     };
-    let (target, elsewhere) = harness.token(elsewhere).await;
+    let (_, elsewhere) = harness.token(elsewhere).await;
+    let mut expired = admin();
+    expired.expires_at = Some(ago(10));
+    let (_, expired) = harness.token(expired).await;
+    let mut disabled = admin();
+    disabled.disabled = true;
+    let (_, disabled) = harness.token(disabled).await;
     let mistyped = format!("{}x", harness.admin);
     let mut bodies = std::collections::HashSet::new();
     for route in Control::routes() {
-        let path = fill(&route, OURS, &key, target.as_str());
-        for token in [
-            "",
-            "x",
-            gateway_token.as_str(),
-            elsewhere.as_str(),
-            mistyped.as_str(),
+        let stop = stop(&route, OURS, &rows);
+        // Who asks whether a token is good is told that it has expired.
+        let tells_why = route.path.ends_with("/tokens/verify");
+        for (token, in_force) in [
+            ("", true),
+            ("x", true),
+            (gateway_token.as_str(), true),
+            (elsewhere.as_str(), true),
+            (mistyped.as_str(), true),
+            (expired.as_str(), false),
+            (disabled.as_str(), false),
         ] {
             let answer = harness
-                .call_as(token, route.method.clone(), &path, body(&route))
+                .call_as(token, route.method.clone(), &stop.path, stop.body.clone())
                 .await;
+            if tells_why && !in_force {
+                assert_ne!(answer.result()["status"], "active");
+                continue;
+            }
             answer.refused(401, 10000);
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
             bodies.insert(answer.text);
         }
+        let mut without = request("x", route.method.clone(), &stop.path, Body::empty());
+        without.headers_mut().remove("authorization");
+        bodies.insert(harness.send(without).await.text);
     }
     assert_eq!(bodies.len(), 1, "refusals can be told apart: {bodies:?}");
 }
 
 #[tokio::test]
 async fn a_token_of_one_account_sees_nothing_of_another() {
-    let (harness, key, target, secret) = prepared().await;
-    let fill = |route: &RouteDescription, account, key: &str, token: &str| {
-        fill(route, account, key, token).replace(SECRET, &secret)
-    };
+    let harness = Harness::new().await;
+    let rows = Rows::make(&harness).await;
     let stranger = harness
         .token(Grant::new(THEIRS, Role::Admin.permissions()))
         .await
         .1;
+    let ask = async |route: &RouteDescription, stop: &Stop| {
+        harness
+            .call_as(
+                &stranger,
+                route.method.clone(),
+                &stop.path,
+                stop.body.clone(),
+            )
+            .await
+    };
     let absent = AccountId::from_bytes([0xCC; 16]);
     for route in Control::routes() {
         if !route.path.contains("{account}") {
             continue;
         }
-        let theirs = fill(&route, OURS, &key, target.as_str());
-        let answer = harness
-            .call_as(&stranger, route.method.clone(), &theirs, body(&route))
-            .await;
+        let answer = ask(&route, &stop(&route, OURS, &rows)).await;
         answer.refused(404, 7003);
-        let nobodys = fill(&route, absent, &key, target.as_str());
-        let other = harness
-            .call_as(&stranger, route.method.clone(), &nobodys, body(&route))
-            .await;
+        let nobodys = ask(&route, &stop(&route, absent, &rows)).await;
         assert_eq!(
-            other.text, answer.text,
+            nobodys.text, answer.text,
             "another's account and none at all can be told apart"
         );
-        // In its own account the stranger finds neither the key nor the token.
-        let own = fill(&route, THEIRS, &key, target.as_str());
-        if own.contains(&secret) {
-            let answer = harness
-                .call_as(&stranger, route.method.clone(), &own, body(&route))
-                .await;
-            answer.refused(404, 1001);
-        }
-        if own.contains(&key) || own.ends_with(target.as_str()) {
-            let answer = harness
-                .call_as(&stranger, route.method.clone(), &own, body(&route))
-                .await;
-            answer.refused(404, 7002);
+        // In its own account the stranger does not find the row.
+        let own = stop(&route, THEIRS, &rows);
+        if own.names_a_row {
+            let answer = ask(&route, &own).await;
+            // A body that names our account is refused before the row is looked for.
+            assert!(matches!(answer.status, 400 | 404), "{}", answer.text);
+            assert!(answer.status == 404 || answer.text.contains("must be"));
         }
     }
     let list = harness
@@ -249,4 +321,28 @@ async fn a_token_of_one_account_sees_nothing_of_another() {
         .await;
     assert_eq!(list.result().as_array().unwrap().len(), 1);
     assert_eq!(list.result()[0]["id"], THEIRS.to_string());
+    println!(
+        "walked {} routes: each refuses without its permission, without a token, with a gateway token, with one \
+         that is expired, disabled, of another network or of another account",
+        Control::routes().count()
+    );
+}
+
+/// A guesser is told the same from the first try to the last, and takes nothing from who holds a good token behind
+/// the same address.
+#[tokio::test]
+async fn many_failed_authentications_change_no_answer_and_refuse_no_good_token() {
+    let harness = Harness::new().await;
+    let unknown = NewToken::generate(Kind::Api).unwrap();
+    let unknown = std::str::from_utf8(unknown.text.expose()).unwrap();
+    let mut bodies = std::collections::HashSet::new();
+    for _ in 0..200 {
+        let answer = harness
+            .call_as(unknown, Method::GET, "/client/v4/accounts", None)
+            .await;
+        answer.refused(401, 10000);
+        bodies.insert(format!("{:?} {}", answer.headers, answer.text));
+    }
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    harness.get("/client/v4/accounts").await.result();
 }

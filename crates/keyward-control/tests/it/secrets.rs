@@ -584,7 +584,12 @@ async fn without_its_scope_a_secret_is_used_by_no_key() {
         .result();
     let usable = || {
         let snapshot = harness.registry.snapshot();
-        snapshot.gateway(OURS, "default").unwrap().keys()[0]
+        snapshot
+            .gateway(OURS, "default")
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap()
             .current
             .is_some()
     };

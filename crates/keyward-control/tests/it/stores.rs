@@ -139,7 +139,12 @@ async fn a_store_with_secrets_goes_by_force_alone_and_stops_the_keys_that_use_th
     assert_eq!(key["version"], Value::Null);
     let snapshot = harness.registry.snapshot();
     assert!(
-        snapshot.gateway(OURS, "default").unwrap().keys()[0]
+        snapshot
+            .gateway(OURS, "default")
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap()
             .current
             .is_none()
     );

@@ -5,7 +5,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use keyward_auth::Permission;
+use keyward_auth::{Kind, NewToken, Permission};
 use keyward_registry::GatewaySettings;
 use keyward_testing::{Placement, Recorded, client::RawAnswer, register_named_canary};
 
@@ -501,5 +501,37 @@ async fn the_same_token_in_two_places_is_one() {
         ("Authorization", other.as_str()),
     ];
     assert_eq!(code(&running.chat("openai", &two).await), 2009);
+    running.stop().await;
+}
+
+/// What a guesser gets is the same from the first try to the last; what he takes from others is nothing, not even
+/// the log.
+#[tokio::test]
+async fn failed_authentication_is_limited_by_source_and_good_tokens_are_not() {
+    let running = Running::start(Setup::default()).await;
+    running.store_key("openai", "default").await;
+    let unknown = NewToken::generate(Kind::Gateway).unwrap();
+    let text = std::str::from_utf8(unknown.text.expose()).unwrap();
+    let canary = register_named_canary("unknown token", text);
+    let presented = format!("Bearer {text}");
+    for _ in 0..100 {
+        let answer = running
+            .chat("openai", &[("cf-aig-authorization", &presented)])
+            .await;
+        assert_eq!((answer.status, code(&answer)), (401, 2009));
+    }
+    let good = running.bearer();
+    let answer = running
+        .chat("openai", &[("cf-aig-authorization", &good)])
+        .await;
+    assert_eq!(answer.status, 200);
+    let told = running.logs.contents();
+    let told = told
+        .lines()
+        .filter(|line| line.contains(unknown.id.as_str()));
+    let told = told.count();
+    // One a second comes back, and a hundred requests may take some seconds.
+    assert!((30..60).contains(&told), "{told} lines for 100 failures");
+    drop(canary);
     running.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Making, changing and removing gateways.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::HashSet, sync::Arc, time::SystemTime};
 
 use keyward_secret::AccountId;
 
@@ -43,6 +43,38 @@ impl Registry {
         Ok(record)
     }
 
+    /// Replaces a gateway's settings: `decide` gets the newest and returns what they become, or why not.
+    /// Takes effect before the call returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::GatewayNotFound`], what `decide` refuses, or the store's failure.
+    pub async fn update_gateway<E: From<ChangeError>>(
+        &self,
+        account: AccountId,
+        id: &str,
+        decide: impl FnOnce(&GatewaySettings) -> Result<GatewaySettings, E> + Send,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<GatewayRecord, E> {
+        let _turn = self.turn().await.map_err(ChangeError::from)?;
+        let snapshot = self.snapshot();
+        let gateway = snapshot
+            .gateway(account, id)
+            .ok_or_else(|| ChangeError::from(Refusal::GatewayNotFound(id.to_owned())))?;
+        let record = GatewayRecord {
+            settings: decide(&gateway.record.settings)?,
+            modified_at: now,
+            ..gateway.record.clone()
+        };
+        let subject = Subject::Gateway(account, record.id.clone());
+        let changes = vec![Change::PutGateway(record.clone())];
+        self.commit(changes, actor, "gateway.update", subject, now)
+            .await
+            .map_err(ChangeError::from)?;
+        Ok(record)
+    }
+
     /// Removes a gateway with its provider keys, and the secrets that came with them and that nothing else
     /// uses. Takes effect before
     /// the call returns.
@@ -63,7 +95,8 @@ impl Registry {
             .gateway(account, id)
             .ok_or_else(|| Refusal::GatewayNotFound(id.to_owned()))?;
         let record = gateway.record.clone();
-        let mut changes = self.delete_keys(&snapshot, &gateway.keys).await?;
+        let keys: Vec<_> = gateway.keys().cloned().collect();
+        let mut changes = self.delete_keys(&snapshot, &keys).await?;
         changes.push(Change::DeleteGateway {
             account,
             id: record.id.clone(),
@@ -80,7 +113,7 @@ impl Registry {
         snapshot: &Snapshot,
         keys: &[Arc<ProviderKey>],
     ) -> Result<Vec<Change>, ChangeError> {
-        let goes = |key: &ProviderKey| keys.iter().any(|gone| gone.record.id == key.record.id);
+        let gone: HashSet<_> = keys.iter().map(|key| key.record.id).collect();
         let mut changes = Vec::new();
         for key in keys {
             let (account, secret) = (key.record.account, key.record.secret);
@@ -90,7 +123,7 @@ impl Registry {
             });
             let used_elsewhere = snapshot
                 .keys_of_secret(account, secret)
-                .any(|other| !goes(other));
+                .any(|other| !gone.contains(&other.record.id));
             if !used_elsewhere && self.goes_with_its_keys(key).await? {
                 changes.push(Change::Vault(keyward_vault::Change::DeleteSecret {
                     account,

@@ -306,11 +306,8 @@ impl Registry {
         if let Some(provider) = self.find_provider(new.account, new.provider.as_str()) {
             new.provider = ProviderSlug::parse(provider.slug()).map_err(ChangeError::failed)?;
         }
-        let taken = gateway
-            .keys_for(new.provider.as_str())
-            .iter()
-            .any(|key| key.record.alias == new.alias);
-        if taken {
+        let there = gateway.key(new.provider.as_str(), new.alias.as_str());
+        if there.is_some() {
             return Err(Refusal::ProviderKeyExists {
                 gateway: new.gateway.to_string(),
                 provider: new.provider.to_string(),

@@ -446,8 +446,7 @@ impl Registry {
         now: SystemTime,
     ) -> Option<Change> {
         let gateway = snapshot.gateway(account, place.gateway.as_str())?;
-        let mut keys = gateway.keys_for(place.provider.as_str()).iter();
-        let key = keys.find(|key| key.record.alias == place.alias)?;
+        let key = gateway.key(place.provider.as_str(), place.alias.as_str())?;
         let is_orphan = self.secrets.find(account, key.record.secret).is_none();
         is_orphan.then(|| {
             Change::PutProviderKey(ProviderKeyRecord {

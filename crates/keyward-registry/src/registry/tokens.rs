@@ -1,8 +1,8 @@
-//! Making and revoking tokens.
+//! Making, changing, rolling and revoking tokens.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use keyward_auth::{Grant, Kind, NewToken, TokenId, TokenRecord, may_create};
+use keyward_auth::{Grant, Kind, NewToken, Retiring, TokenId, TokenRecord, may_create};
 use keyward_secret::{AccountId, SecretBytes};
 
 use crate::{Actor, Change, ChangeError, Refusal, Registry, Subject};
@@ -18,7 +18,18 @@ pub struct NewTokenRequest {
     pub grant: Grant,
 }
 
-/// A token that was just made.
+/// What a token becomes: all of it is replaced, but the text.
+#[derive(Clone, Debug)]
+pub struct TokenUpdate {
+    /// A name for people.
+    pub name: String,
+    /// What it may do. The account stays; whether it is switched off, the next field says.
+    pub grant: Grant,
+    /// Whether it is switched off; `None`: as it is.
+    pub disabled: Option<bool>,
+}
+
+/// A token that was just made, or rolled.
 #[expect(
     missing_debug_implementations,
     reason = "the token's text has no printable form"
@@ -29,6 +40,9 @@ pub struct TokenMinted {
     /// Its text: shown once, kept nowhere.
     pub text: SecretBytes,
 }
+
+/// How long the old text of a rolled token may stay good: a day.
+pub const MAX_OVERLAP: Duration = Duration::from_secs(86_400);
 
 impl Registry {
     /// Makes a token. `creator` is what the caller itself may do; `None` for a command on the machine.
@@ -43,31 +57,116 @@ impl Registry {
         actor: Actor,
         now: SystemTime,
     ) -> Result<TokenMinted, ChangeError> {
-        if let Some(creator) = creator {
-            may_create(creator, &new.grant, now)
-                .map_err(|reason| Refusal::StrongerThanCaller(reason.to_string()))?;
-        }
+        check_within(creator, &new.grant, now)?;
         let _turn = self.turn().await?;
         let minted = NewToken::generate(new.kind).map_err(ChangeError::failed)?;
         let record = TokenRecord {
             id: minted.id,
             kind: new.kind,
             digest: minted.digest,
+            retiring: None,
             name: new.name,
             grant: new.grant,
             issued_at: now,
             modified_at: now,
         };
-        let subject = Subject::Token(record.grant.account, record.id);
-        let changes = vec![Change::Token(keyward_auth::Change::PutToken(
-            record.clone(),
-        ))];
-        self.commit(changes, actor, "token.create", subject, now)
-            .await?;
+        let record = self.put_token(record, actor, "token.create", now).await?;
         Ok(TokenMinted {
             record,
             text: minted.text,
         })
+    }
+
+    /// Replaces what a token is for. `caller` is what the caller itself may do; `None` for a command on the
+    /// machine. Neither what the token was nor what it is to be may reach further. Takes effect before the
+    /// call returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TokenNotFound`], [`Refusal::TokenKind`] where the permissions are those of the other plane,
+    /// [`Refusal::StrongerThanCaller`], or the store's failure.
+    pub async fn update_token(
+        &self,
+        account: AccountId,
+        id: &TokenId,
+        update: TokenUpdate,
+        caller: Option<&Grant>,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<TokenRecord, ChangeError> {
+        let _turn = self.turn().await?;
+        let mut record = self.stored_token(account, id)?;
+        check_within(caller, &record.grant, now)?;
+        check_within(caller, &update.grant, now)?;
+        if Kind::of(&update.grant.permissions) != Some(record.kind) {
+            return Err(Refusal::TokenKind(record.kind.as_str()).into());
+        }
+        record.name = update.name;
+        record.grant = Grant {
+            account,
+            disabled: update.disabled.unwrap_or(record.grant.disabled),
+            ..update.grant
+        };
+        record.modified_at = now;
+        self.put_token(record, actor, "token.update", now).await
+    }
+
+    /// Gives a token a new text. The old one is good for `overlap` more, at most [`MAX_OVERLAP`]; one that
+    /// was replaced before is good no more. Id, name and grant stay. `caller` as in
+    /// [`update_token`](Self::update_token). Takes effect before the call returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TokenNotFound`], [`Refusal::StrongerThanCaller`], or the store's failure.
+    pub async fn roll_token(
+        &self,
+        account: AccountId,
+        id: &TokenId,
+        overlap: Duration,
+        caller: Option<&Grant>,
+        actor: Actor,
+        now: SystemTime,
+    ) -> Result<TokenMinted, ChangeError> {
+        let _turn = self.turn().await?;
+        let mut record = self.stored_token(account, id)?;
+        check_within(caller, &record.grant, now)?;
+        let rolled = NewToken::roll(record.kind, record.id).map_err(ChangeError::failed)?;
+        let until = now.checked_add(overlap.min(MAX_OVERLAP)).unwrap_or(now);
+        record.retiring = (until > now).then_some(Retiring {
+            digest: record.digest,
+            until,
+        });
+        record.digest = rolled.digest;
+        record.modified_at = now;
+        let record = self.put_token(record, actor, "token.roll", now).await?;
+        Ok(TokenMinted {
+            record,
+            text: rolled.text,
+        })
+    }
+
+    async fn put_token(
+        &self,
+        record: TokenRecord,
+        actor: Actor,
+        action: &'static str,
+        now: SystemTime,
+    ) -> Result<TokenRecord, ChangeError> {
+        let subject = Subject::Token(record.grant.account, record.id);
+        let change = keyward_auth::Change::PutToken(record.clone());
+        let changes = vec![Change::Token(change)];
+        self.commit(changes, actor, action, subject, now).await?;
+        Ok(record)
+    }
+
+    fn stored_token(&self, account: AccountId, id: &TokenId) -> Result<TokenRecord, ChangeError> {
+        let snapshot = self.snapshot();
+        let found = snapshot
+            .tokens()
+            .find_by_id(*id)
+            .filter(|entry| entry.record.grant.account == account);
+        let found = found.map(|entry| entry.record.clone());
+        Ok(found.ok_or_else(|| Refusal::TokenNotFound(id.to_string()))?)
     }
 
     /// Revokes a token. None that starts after the call returned is accepted.
@@ -83,13 +182,7 @@ impl Registry {
         now: SystemTime,
     ) -> Result<TokenRecord, ChangeError> {
         let _turn = self.turn().await?;
-        let snapshot = self.snapshot();
-        let entry = snapshot
-            .tokens()
-            .find_by_id(*id)
-            .filter(|entry| entry.record.grant.account == account)
-            .ok_or_else(|| Refusal::TokenNotFound(id.to_string()))?;
-        let record = entry.record.clone();
+        let record = self.stored_token(account, id)?;
         let changes = vec![Change::Token(keyward_auth::Change::DeleteToken {
             account,
             id: record.id,
@@ -99,4 +192,13 @@ impl Registry {
             .await?;
         Ok(record)
     }
+}
+
+/// No token makes or changes what is stronger than itself.
+fn check_within(caller: Option<&Grant>, grant: &Grant, now: SystemTime) -> Result<(), ChangeError> {
+    let Some(caller) = caller else {
+        return Ok(());
+    };
+    may_create(caller, grant, now)
+        .map_err(|reason| Refusal::StrongerThanCaller(reason.to_string()).into())
 }

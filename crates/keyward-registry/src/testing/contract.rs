@@ -11,7 +11,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use keyward_auth::{Grant, Kind, Permission, Permissions, TokenDigest, TokenId, TokenRecord};
+use keyward_auth::{
+    Grant, Kind, Permission, Permissions, Retiring, TokenDigest, TokenId, TokenRecord,
+};
 use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{
@@ -200,6 +202,12 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
     };
     let same_digest = TokenRecord {
         id: token_id("000000000002"),
+        retiring: None,
+        ..token()
+    };
+    let same_retiring_digest = TokenRecord {
+        id: token_id("000000000002"),
+        digest: TokenDigest::from_bytes([9; 32]),
         ..token()
     };
     let conflicting = [
@@ -211,6 +219,7 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
         Change::PutSecretsStore(same_name),
         Change::Vault(keyward_vault::Change::PutVersion(orphan)),
         Change::Token(keyward_auth::Change::PutToken(same_digest)),
+        Change::Token(keyward_auth::Change::PutToken(same_retiring_digest)),
     ];
     for change in conflicting {
         let subject = change.subject();
@@ -431,6 +440,10 @@ fn token() -> TokenRecord {
         id: token_id("000000000001"),
         kind: Kind::Gateway,
         digest: TokenDigest::from_bytes([7; 32]),
+        retiring: Some(Retiring {
+            digest: TokenDigest::from_bytes([8; 32]),
+            until: time(100),
+        }),
         name: "token".to_owned(),
         grant: Grant::new(ONE, Permissions::from_iter([Permission::AiGatewayRun])),
         issued_at: time(8),

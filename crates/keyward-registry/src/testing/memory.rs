@@ -336,7 +336,7 @@ impl State {
         let taken = self
             .tokens
             .values()
-            .any(|(known, _)| known.id != record.id && known.digest == record.digest);
+            .any(|(known, _)| known.id != record.id && known.shares_digest_with(&record));
         let known = self.tokens.get(&record.id);
         if taken || known.is_some_and(|(known, _)| known.grant.account != record.grant.account) {
             return Err(Conflict);

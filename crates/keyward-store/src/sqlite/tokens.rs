@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use keyward_auth::{
-    Classes, Grant, Kind, Network, Networks, Permissions, Scope, TokenDigest, TokenId, TokenRecord,
+    Classes, Grant, Kind, Network, Networks, Permissions, Retiring, Scope, TokenDigest, TokenId,
+    TokenRecord,
 };
 use keyward_registry::{RowAuthenticator, RowMac, Tampered};
 use keyward_secret::AccountId;
@@ -24,6 +25,7 @@ impl StoredRow for TokenRecord {
             id: columns.parse("id")?,
             kind: Kind::find_by_name(columns.get("kind")?)?,
             digest: TokenDigest::from_bytes(digest.try_into().ok()?),
+            retiring: parse_retiring(columns)?,
             name: columns.text("name")?,
             grant: parse_grant(columns)?,
             issued_at: columns.time("issued_at")?,
@@ -37,6 +39,19 @@ impl StoredRow for TokenRecord {
 
     fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
         keys.verify(self, revision, mac)
+    }
+}
+
+/// The outer `None`: one of the two columns is there without the other, or neither can be read.
+fn parse_retiring(columns: Columns<'_>) -> Option<Option<Retiring>> {
+    let digest: Option<&[u8]> = columns.get("retiring_digest")?;
+    match (digest, columns.optional_time("retiring_until")?) {
+        (None, None) => Some(None),
+        (Some(digest), Some(until)) => Some(Some(Retiring {
+            digest: TokenDigest::from_bytes(digest.try_into().ok()?),
+            until,
+        })),
+        (None, Some(_)) | (Some(_), None) => None,
     }
 }
 
@@ -93,11 +108,13 @@ pub(crate) async fn put(
 ) -> Result<Vec<u8>, Failure> {
     let mac = seal_row(record, keys, revision)?;
     let grant = &record.grant;
+    let retiring = record.retiring.as_ref();
     let done = sqlx::query(
         "INSERT INTO tokens (id, account, kind, digest, name, permissions, gateways, providers,
              aliases, classes, networks_allow, networks_deny, not_before, expires_at, disabled,
-             issued_at, modified_at, revision, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+             issued_at, modified_at, revision, mac, retiring_digest, retiring_until)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+             $20, $21)
          ON CONFLICT (id) DO UPDATE
          SET kind = excluded.kind, digest = excluded.digest, name = excluded.name,
              permissions = excluded.permissions, gateways = excluded.gateways,
@@ -106,6 +123,7 @@ pub(crate) async fn put(
              networks_deny = excluded.networks_deny, not_before = excluded.not_before,
              expires_at = excluded.expires_at, disabled = excluded.disabled,
              issued_at = excluded.issued_at, modified_at = excluded.modified_at,
+             retiring_digest = excluded.retiring_digest, retiring_until = excluded.retiring_until,
              revision = excluded.revision, mac = excluded.mac
          WHERE tokens.account = excluded.account",
     )
@@ -128,6 +146,8 @@ pub(crate) async fn put(
     .bind(millis(record.modified_at))
     .bind(revision)
     .bind(mac.as_slice())
+    .bind(retiring.map(|retiring| retiring.digest.as_bytes().to_vec()))
+    .bind(optional_millis(retiring.map(|retiring| retiring.until)))
     .execute(connection)
     .await?;
     if done.rows_affected() == 0 {

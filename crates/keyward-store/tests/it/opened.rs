@@ -168,7 +168,7 @@ async fn a_newer_schema_is_named_and_left_alone() {
     assert!(error.is_newer(), "{error:?}");
     let sentence = error.to_string();
     assert!(
-        sentence.contains("schema 70") && sentence.contains("up to 4"),
+        sentence.contains("schema 70") && sentence.contains("up to 5"),
         "{sentence}"
     );
     drop(directory);

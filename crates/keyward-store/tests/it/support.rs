@@ -152,6 +152,7 @@ pub(crate) fn token(number: u64, name: &str) -> TokenRecord {
         id: TokenId::parse(&format!("{number:012}")).unwrap(),
         kind: Kind::Gateway,
         digest: TokenDigest::from_bytes(digest),
+        retiring: None,
         name: name.to_owned(),
         grant: Grant::new(ACCOUNT, Permissions::from_iter([Permission::AiGatewayRun])),
         issued_at: time(3),

@@ -87,7 +87,7 @@ fn a_token_that_was_inserted() {
         "INSERT INTO tokens
          SELECT '000000000009', account, kind, randomblob(32), name, permissions, gateways,
              providers, aliases, classes, networks_allow, networks_deny, not_before, expires_at,
-             disabled, issued_at, modified_at, revision, mac, last_used_at FROM tokens",
+             disabled, issued_at, modified_at, revision, mac, last_used_at, NULL, NULL FROM tokens",
         "token",
         "000000000009",
         [2, 1, 2, 2, 1],

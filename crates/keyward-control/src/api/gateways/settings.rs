@@ -13,8 +13,8 @@ use crate::{
     openapi::{choice_or_null, null},
 };
 
-/// What a request that makes a gateway may carry. `stored_keys_only` is ours.
-pub(super) const CREATE_FIELDS: &[&str] = &[
+/// What a request that makes a gateway or changes it may carry. `stored_keys_only` is ours.
+pub(super) const FIELDS: &[&str] = &[
     "id",
     "authentication",
     "byok_only",
@@ -89,7 +89,9 @@ const BACKOFFS: &[(&str, Backoff)] = &[
 ];
 
 /// Reads the settings from the body of a request. Ranges: wire-spec §4.1.
-pub(super) fn read(body: &mut Object) -> Result<GatewaySettings, Problem> {
+///
+/// What protects and is left out is as in `known`; everything else that is left out has its default.
+pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<GatewaySettings, Problem> {
     for name in NOT_YET {
         if let Some(field) = body.find(name).filter(|field| !field.is_off()) {
             return Err(not_enforced(&field));
@@ -107,9 +109,10 @@ pub(super) fn read(body: &mut Object) -> Result<GatewaySettings, Problem> {
     ];
     let optional_bool = |field: Option<Field>| field.map(Field::boolean).transpose();
     Ok(GatewaySettings {
-        authentication: optional_bool(body.find("authentication"))?.unwrap_or(true),
-        byok_only: optional_bool(body.find("byok_only"))?.unwrap_or(false),
-        stored_keys_only: optional_bool(body.find("stored_keys_only"))?.unwrap_or(false),
+        authentication: optional_bool(body.find("authentication"))?.unwrap_or(known.authentication),
+        byok_only: optional_bool(body.find("byok_only"))?.unwrap_or(known.byok_only),
+        stored_keys_only: optional_bool(body.find("stored_keys_only"))?
+            .unwrap_or(known.stored_keys_only),
         cache_invalidate_on_update: body.require("cache_invalidate_on_update")?.boolean()?,
         cache_ttl: seconds(body.require_nullable("cache_ttl")?)?,
         collect_logs: body.require("collect_logs")?.boolean()?,
@@ -142,11 +145,31 @@ pub(super) fn read(body: &mut Object) -> Result<GatewaySettings, Problem> {
             .find("retry_backoff")
             .map(|field| field.one_of(BACKOFFS))
             .transpose()?,
-        store_id: body
-            .find("store_id")
-            .map(|field| field.text(64))
-            .transpose()?,
+        store_id: match body.find_nullable("store_id") {
+            None => known.store_id.clone(),
+            Some(field) => field.map(|field| field.text(64)).transpose()?,
+        },
     })
+}
+
+/// The first setting that protects in `known` and less in `wanted`. Which store the keys come from protects
+/// too: another may hold other values under the same names.
+pub(super) fn weakened(known: &GatewaySettings, wanted: &GatewaySettings) -> Option<&'static str> {
+    let switched_off = |known: bool, wanted: bool| known && !wanted;
+    [
+        (
+            "authentication",
+            switched_off(known.authentication, wanted.authentication),
+        ),
+        (
+            "stored_keys_only",
+            switched_off(known.stored_keys_only, wanted.stored_keys_only),
+        ),
+        ("byok_only", switched_off(known.byok_only, wanted.byok_only)),
+        ("store_id", known.store_id != wanted.store_id),
+    ]
+    .into_iter()
+    .find_map(|(name, is_weaker)| is_weaker.then_some(name))
 }
 
 fn no_limit(field: Field) -> Result<u64, Problem> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use keyward_auth::{Classes, Grant, Permission, Permissions, Scope, TokenId};
+use keyward_auth::{Classes, Grant, PermissionGroup, Permissions, Scope, TokenId};
 use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId};
 use keyward_secret::AccountId;
@@ -177,24 +177,26 @@ fn read_one(call: &Call, policy: Field) -> Result<Grant, Problem> {
     }
     effect.one_of(&[("allow", ())])?;
     let groups = policy.require("permission_groups")?.list()?;
-    let permissions: Permissions = groups
+    let permissions: Vec<Permissions> = groups
         .into_iter()
         .map(read_group)
         .collect::<Result<_, _>>()?;
+    let permissions = permissions.iter().flat_map(Permissions::iter).collect();
     read_resources(call, policy.require("resources")?, permissions)
 }
 
-fn read_group(group: Field) -> Result<Permission, Problem> {
+/// One permission, or those of a role.
+fn read_group(group: Field) -> Result<Permissions, Problem> {
     let path = group.path().clone();
     let mut group = Object::nested(group, &["id", "name", "meta"])?;
     let id = group.find("id").map(|field| {
         field.parsed(|id| {
-            Permission::find_by_id(id).ok_or("there is no permission group with this id")
+            PermissionGroup::find_by_id(id).ok_or("there is no permission group with this id")
         })
     });
     let name = group.find("name").map(|field| {
         field.parsed(|name| {
-            Permission::find_by_name(name).ok_or("there is no permission group with this name")
+            PermissionGroup::find_by_name(name).ok_or("there is no permission group with this name")
         })
     });
     match (id.transpose()?, name.transpose()?) {
@@ -202,7 +204,7 @@ fn read_group(group: Field) -> Result<Permission, Problem> {
             &path,
             "`id` and `name` are of different permission groups",
         )),
-        (Some(permission), _) | (None, Some(permission)) => Ok(permission),
+        (Some(group), _) | (None, Some(group)) => Ok(group.permissions()),
         (None, None) => Err(Problem::invalid(
             &path,
             "`id` or `name` of a permission group is required",

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::openapi::choice;
+use crate::openapi::{choice, choice_or_null};
 
 /// In which order tokens are listed.
 #[derive(IntoParams)]
@@ -46,6 +46,41 @@ pub(crate) struct NewToken {
     #[schema(format = DateTime)]
     expires_on: Option<String>,
     condition: Option<NewCondition>,
+}
+
+/// What a token becomes. Fields that only answers carry are skipped.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenChange {
+    #[schema(min_length = 1, max_length = 120)]
+    name: String,
+    /// As for a new token. The kind stays.
+    #[schema(min_items = 1, max_items = 1000)]
+    policies: Vec<NewPolicy>,
+    /// From when it is good, RFC 3339.
+    #[schema(format = DateTime)]
+    not_before: Option<String>,
+    /// Until when it is good, RFC 3339.
+    #[schema(format = DateTime)]
+    expires_on: Option<String>,
+    condition: Option<NewCondition>,
+    /// Whether it is switched off; left out, that stays as it is.
+    #[schema(schema_with = status)]
+    status: Option<String>,
+}
+
+fn status() -> utoipa::openapi::Schema {
+    choice_or_null(["active", "disabled"])
+}
+
+/// How a token gets a new text.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TokenRoll)]
+pub(crate) struct Roll {
+    /// Ours: for how many seconds more the old text is good. Default 0.
+    #[schema(maximum = 86_400)]
+    overlap_seconds: Option<u64>,
 }
 
 /// Permissions at resources.
