@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use keyward_registry::GatewayId;
 use keyward_secret::AccountId;
+use serde_json::Value;
 
 use self::{
     config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand, secrets::SecretsCommand,
@@ -281,6 +282,36 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
+    /// Show a gateway and its settings
+    #[command(after_help = "\
+Examples:
+  keyward gateways show production
+  keyward gateways show production --json")]
+    Show {
+        /// Its name
+        #[arg(value_parser = GatewayId::parse)]
+        id: GatewayId,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Change settings of a gateway; the others stay
+    #[command(after_help = "\
+The names are those of the REST API, as `keyward gateways show` lists them. To weaken what protects a gateway
+(authentication, stored_keys_only, byok_only, store_id) the API token needs Secrets Store Write too.
+
+Examples:
+  keyward gateways update production --set stored_keys_only=true
+  keyward gateways update production --set cache_ttl=300 --set log_management=null")]
+    Update {
+        /// Its name
+        #[arg(value_parser = GatewayId::parse)]
+        id: GatewayId,
+        /// A setting and its value: JSON, or a text; may be repeated
+        #[arg(long, value_name = "NAME=VALUE", value_parser = setting, required = true)]
+        set: Vec<(String, Value)>,
+        #[command(flatten)]
+        connect: Connect,
+    },
     /// Delete a gateway with its provider keys
     #[command(after_help = "\
 Examples:
@@ -295,4 +326,14 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
+}
+
+/// `NAME=VALUE`; what is no JSON is a text.
+fn setting(text: &str) -> Result<(String, Value), &'static str> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("a setting looks like cache_ttl=300")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_no_json| Value::from(value));
+    Ok((name.to_owned(), value))
 }

@@ -30,6 +30,48 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
+    /// Show a token, never its text
+    #[command(after_help = "\
+Examples:
+  keyward tokens show 4pHFIHbBrKxd
+  keyward tokens show 4pHFIHbBrKxd --json")]
+    Show {
+        /// Its id
+        #[arg(value_parser = TokenId::parse)]
+        id: TokenId,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Change a token's name, end or networks, or switch it off and on; the rest stays
+    #[command(after_help = "\
+What it may do and where stays: make another token for that.
+
+Examples:
+  keyward tokens update 4pHFIHbBrKxd --expires-in 90d
+  keyward tokens update 4pHFIHbBrKxd --name billing --from 10.0.0.0/8")]
+    Update(Box<UpdateToken>),
+    /// Give a token a new text, shown once; its id and what it may do stay
+    #[command(after_help = "\
+Without --overlap the old text is good for nothing when the command returns.
+
+Examples:
+  keyward tokens roll 4pHFIHbBrKxd --overlap 10m
+  keyward tokens roll 4pHFIHbBrKxd --yes --out app-token")]
+    Roll {
+        /// Its id
+        #[arg(value_parser = TokenId::parse)]
+        id: TokenId,
+        /// How long the old text stays good, at most 1d: a number and s, m, h, d or w
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        overlap: Option<Duration>,
+        /// Write the text to a new file that only its owner may read
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        confirm: Confirm,
+        #[command(flatten)]
+        connect: Connect,
+    },
     /// Revoke a token: no request that starts later is accepted
     #[command(after_help = "\
 `keyward tokens list` shows the ids. Requests under way finish, unless --now cuts them.
@@ -84,6 +126,37 @@ pub(crate) struct CreateToken {
     /// A permission of the API token, by its name; may be repeated
     #[arg(long, value_name = "NAME", value_parser = permission, requires = "api")]
     pub(crate) permission: Vec<Permission>,
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct UpdateToken {
+    /// Its id
+    #[arg(value_parser = TokenId::parse)]
+    pub(crate) id: TokenId,
+    /// A name for people
+    #[arg(long, group = "change")]
+    pub(crate) name: Option<String>,
+    /// Only from this network, such as 10.0.0.0/8, instead of those before; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = Network::parse, group = "change")]
+    pub(crate) from: Vec<Network>,
+    /// When it ends, such as 2027-01-15T08:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = moment, group = "change")]
+    pub(crate) expires_on: Option<Timestamp>,
+    /// After how long it ends: a number and s, m, h, d or w
+    #[arg(long, value_name = "TIME", value_parser = duration, group = "change", conflicts_with = "expires_on")]
+    pub(crate) expires_in: Option<Duration>,
+    /// Let it end no more
+    #[arg(long, group = "change", conflicts_with_all = ["expires_on", "expires_in"])]
+    pub(crate) never_expires: bool,
+    /// Switch it off
+    #[arg(long, group = "change", conflicts_with = "enable")]
+    pub(crate) disable: bool,
+    /// Switch it on again
+    #[arg(long, group = "change")]
+    pub(crate) enable: bool,
     #[command(flatten)]
     pub(crate) connect: Connect,
 }

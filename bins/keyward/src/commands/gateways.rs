@@ -42,6 +42,25 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
             let columns = ["id", "authentication", "default", "created"];
             Output::new(connect.json).list(&columns, &rows, &gateways)
         }
+        GatewaysCommand::Show { id, connect } => {
+            let client = Client::connect(&connect).await?;
+            let gateway = client.send(Method::GET, &gateway_path(&id), None).await?;
+            Output::new(connect.json).fields(&fields(&gateway), &gateway)
+        }
+        GatewaysCommand::Update { id, set, connect } => {
+            let client = Client::connect(&connect).await?;
+            let path = gateway_path(&id);
+            let mut gateway = client.send(Method::GET, &path, None).await?;
+            let names: Vec<_> = set.iter().map(|(name, _)| name.clone()).collect();
+            if let Some(settings) = gateway.as_object_mut() {
+                settings.extend(set);
+            }
+            let updated = client
+                .send(Method::PUT, &path, client::json(&gateway))
+                .await?;
+            let sentence = format!("changed {} of gateway {id}", names.join(", "));
+            Output::new(connect.json).done(sentence, &updated)
+        }
         GatewaysCommand::Delete {
             id,
             confirm: asked,
@@ -90,4 +109,17 @@ fn row(gateway: &Value) -> Vec<String> {
         (if is("is_default") { "yes" } else { "no" }).to_owned(),
         text(gateway, "created_at"),
     ]
+}
+
+/// Every field that the control plane tells of; a setting that is not there is empty.
+fn fields(gateway: &Value) -> Vec<(&str, String)> {
+    let members = gateway.as_object().into_iter().flatten();
+    let shown = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    members
+        .map(|(name, value)| (name.as_str(), shown(value)))
+        .collect()
 }

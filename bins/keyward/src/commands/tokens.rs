@@ -1,17 +1,22 @@
 //! `keyward tokens …`: gateway tokens and API tokens, by REST.
 
-use std::{io::Write, time::SystemTime};
+use std::{
+    fs::File,
+    io::Write,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use http::Method;
 use jiff::Timestamp;
-use keyward_auth::{Permission, Role};
+use keyward_auth::{Network, Permission, Role};
 use keyward_registry::GatewayId;
 use serde_json::{Map, Value, json};
 
 use crate::{
     args::{
         Confirm, Connect, Now,
-        tokens::{CreateToken, TokensCommand},
+        tokens::{CreateToken, TokensCommand, UpdateToken},
     },
     client::{self, Client, TOKENS, text},
     clock,
@@ -40,6 +45,20 @@ pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
             ];
             Output::new(connect.json).list(&columns, &rows, &tokens)
         }
+        TokensCommand::Show { id, connect } => {
+            let client = Client::connect(&connect).await?;
+            let path = format!("{TOKENS}/{id}");
+            let token = client.send(Method::GET, &path, None).await?;
+            Output::new(connect.json).fields(&fields(&token), &token)
+        }
+        TokensCommand::Update(args) => update(&args).await,
+        TokensCommand::Roll {
+            id,
+            overlap,
+            out,
+            confirm,
+            connect,
+        } => roll(id.as_str(), overlap, out.as_deref(), &confirm, &connect).await,
         TokensCommand::Revoke {
             id,
             now,
@@ -52,50 +71,110 @@ pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
 async fn create(args: &CreateToken) -> Result<(), Failure> {
     let client = Client::connect(&args.connect).await?;
     let body = body(args, &client.account_resource(), clock::now())?;
-    // Made before the token, so that no token is lost for want of a place.
-    let file = args.out.as_deref().map(|path| {
-        private_file::create_empty(path).map_err(|error| {
+    let place = Place::prepare(args.out.as_deref())?;
+    let made = client.send(Method::POST, TOKENS, client::json(&body)).await;
+    let made = made.map_err(|failure| failure.reword(|what| in_options(what, args)));
+    let mut made = place.kept(made)?;
+    let id = text(&made, "id");
+    let value = made.as_object_mut().and_then(|made| made.remove("value"));
+    let value = value.as_ref().and_then(Value::as_str).unwrap_or_default();
+    place.give(&format!("made token {id}"), &id, value, made, &args.connect)
+}
+
+/// Where the text of a token goes: to standard output, or into a new file.
+struct Place<'a>(Option<(&'a Path, File)>);
+
+impl<'a> Place<'a> {
+    /// Made before the token, so that no token is lost for want of a place.
+    fn prepare(path: Option<&'a Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Self(None));
+        };
+        let file = private_file::create_empty(path).map_err(|error| {
             Failure::new(format!("cannot make {}", path.display()))
                 .caused_by(&error)
                 .help("--out wants a file that does not exist yet")
-        })
-    });
-    let file = file.transpose()?;
-    let made = client.send(Method::POST, TOKENS, client::json(&body)).await;
-    let made = made.map_err(|failure| failure.reword(|what| in_options(what, args)));
-    let mut made = match (made, &args.out) {
-        (Ok(made), _) => made,
-        (Err(failure), Some(path)) => {
+        })?;
+        Ok(Self(Some((path, file))))
+    }
+
+    /// A refused request leaves no file behind.
+    fn kept<T>(&self, made: Result<T, Failure>) -> Result<T, Failure> {
+        if let (Err(_), Some((path, _))) = (&made, &self.0) {
             // It is ours and empty; where it cannot be removed, it does no harm.
             let _may_stay = std::fs::remove_file(path);
-            return Err(failure);
         }
-        (Err(failure), None) => return Err(failure),
-    };
-    let id = text(&made, "id");
-    let output = Output::new(args.connect.json);
-    let (Some(mut file), Some(path)) = (file, &args.out) else {
-        if output != Output::Json {
-            remark(format_args!(
-                "made token {id}; its text is shown this once:"
-            ));
+        made
+    }
+
+    /// Shows the text this once. In JSON it is the field `value`, unless it went into a file.
+    fn give(
+        self,
+        done: &str,
+        id: &str,
+        value: &str,
+        mut json: Value,
+        connect: &Connect,
+    ) -> Result<(), Failure> {
+        let output = Output::new(connect.json);
+        let Some((path, mut file)) = self.0 else {
+            if let Some(fields) = json.as_object_mut() {
+                fields.insert("value".to_owned(), value.into());
+            }
+            if output != Output::Json {
+                remark(format_args!("{done}; its text is shown this once:"));
+            }
+            return output.done(value, &json);
+        };
+        writeln!(file, "{value}")
+            .and_then(|()| file.sync_all())
+            .map_err(|error| {
+                Failure::new(format!("cannot write {}", path.display()))
+                    .caused_by(&error)
+                    .help(format!(
+                        "revoke the token with `keyward tokens revoke {id}`"
+                    ))
+            })?;
+        output.done(
+            format_args!("{done}; its text is in {}", path.display()),
+            &json,
+        )
+    }
+}
+
+async fn roll(
+    id: &str,
+    overlap: Option<Duration>,
+    out: Option<&Path>,
+    asked: &Confirm,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let path = format!("{TOKENS}/{id}");
+    let token = client.send(Method::GET, &path, None).await?;
+    if overlap.is_none() || asked.dry_run {
+        let (kind, name) = (text(&token, "kind"), text(&token, "name"));
+        let what = format!("the text of {kind} token {id} `{name}` that is in use now");
+        if !confirm(asked, Output::new(connect.json), &what, id)? {
+            return Ok(());
         }
-        return output.done(text(&made, "value"), &made);
+    }
+    let body = match overlap {
+        None => json!({}),
+        Some(overlap) => json!({ "overlap_seconds": overlap.as_secs() }),
     };
-    let value = made.as_object_mut().and_then(|made| made.remove("value"));
-    let value = value.as_ref().and_then(Value::as_str).unwrap_or_default();
-    writeln!(file, "{value}")
-        .and_then(|()| file.sync_all())
-        .map_err(|error| {
-            Failure::new(format!("cannot write {}", path.display()))
-                .caused_by(&error)
-                .help(format!(
-                    "revoke the token with `keyward tokens revoke {id}`"
-                ))
-        })?;
-    output.done(
-        format_args!("made token {id}; its text is in {}", path.display()),
-        &made,
+    let place = Place::prepare(out)?;
+    let rolled = client
+        .send(Method::PUT, &format!("{path}/value"), client::json(&body))
+        .await;
+    let rolled = place.kept(rolled)?;
+    let value = rolled.as_str().unwrap_or_default();
+    place.give(
+        &format!("rolled token {id}"),
+        id,
+        value,
+        json!({ "id": id }),
+        connect,
     )
 }
 
@@ -169,6 +248,61 @@ fn in_options(what: &str, args: &CreateToken) -> Option<String> {
     )
 }
 
+async fn update(args: &UpdateToken) -> Result<(), Failure> {
+    let client = Client::connect(&args.connect).await?;
+    let id = args.id.as_str();
+    let path = format!("{TOKENS}/{id}");
+    let mut token = client.send(Method::GET, &path, None).await?;
+    let Some(fields) = token.as_object_mut() else {
+        return Err(Failure::new("the control plane does not tell of the token"));
+    };
+    let mut set = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    if let Some(name) = &args.name {
+        set("name", name.as_str().into());
+    }
+    if let Some(moment) = expiry(args.expires_on, args.expires_in, clock::now())? {
+        set("expires_on", moment.to_string().into());
+    }
+    if args.never_expires {
+        set("expires_on", Value::Null);
+    }
+    if !args.from.is_empty() {
+        set("condition", from(&args.from));
+    }
+    // What an expired token is called is no state that a request could ask for.
+    let status = match (args.disable, args.enable) {
+        (true, _) => "disabled".into(),
+        (_, true) => "active".into(),
+        (false, false) => Value::Null,
+    };
+    set("status", status);
+    let updated = client
+        .send(Method::PUT, &path, client::json(&token))
+        .await?;
+    let sentence = format!("changed token {id} `{}`", text(&updated, "name"));
+    Output::new(args.connect.json).done(sentence, &updated)
+}
+
+/// One token in full.
+fn fields(token: &Value) -> Vec<(&str, String)> {
+    let never = |name: &str| match text(token, name) {
+        text if text.is_empty() => "never".to_owned(),
+        text => text,
+    };
+    vec![
+        ("id", text(token, "id")),
+        ("name", text(token, "name")),
+        ("kind", text(token, "kind")),
+        ("status", text(token, "status")),
+        ("allows", allows(token)),
+        ("issued", text(token, "issued_on")),
+        ("changed", text(token, "modified_on")),
+        ("not before", text(token, "not_before")),
+        ("expires", never("expires_on")),
+        ("last used", never("last_used_on")),
+    ]
+}
+
 fn body(args: &CreateToken, account: &str, now: SystemTime) -> Result<Value, Failure> {
     let mut narrowed = Map::new();
     let mut narrow = |name: &str, items: Vec<String>| {
@@ -217,20 +351,27 @@ fn body(args: &CreateToken, account: &str, now: SystemTime) -> Result<Value, Fai
     let Some(fields) = body.as_object_mut() else {
         return Ok(body);
     };
-    if let Some(moment) = expiry(args, now)? {
+    if let Some(moment) = expiry(args.expires_on, args.expires_in, now)? {
         fields.insert("expires_on".to_owned(), moment.to_string().into());
     }
     if !args.from.is_empty() {
-        let networks: Vec<_> = args.from.iter().map(ToString::to_string).collect();
-        let condition = json!({ "request_ip": { "in": networks } });
-        fields.insert("condition".to_owned(), condition);
+        fields.insert("condition".to_owned(), from(&args.from));
     }
     Ok(body)
 }
 
-fn expiry(args: &CreateToken, now: SystemTime) -> Result<Option<Timestamp>, Failure> {
-    let Some(after) = args.expires_in else {
-        return Ok(args.expires_on);
+fn from(networks: &[Network]) -> Value {
+    let networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
+    json!({ "request_ip": { "in": networks } })
+}
+
+fn expiry(
+    on: Option<Timestamp>,
+    after: Option<Duration>,
+    now: SystemTime,
+) -> Result<Option<Timestamp>, Failure> {
+    let Some(after) = after else {
+        return Ok(on);
     };
     let end = now
         .checked_add(after)

@@ -32,6 +32,104 @@ fn a_token_works_until_it_is_revoked() {
 }
 
 #[test]
+fn a_rolled_token_has_a_new_text_in_every_worker_at_once() {
+    let dev = Dev::start();
+    let made = dev.run(&["tokens", "create", "app", "--json"]).ok().json();
+    let (id, old) = (
+        made["id"].as_str().unwrap(),
+        made["value"].as_str().unwrap(),
+    );
+    let overlap = ["tokens", "roll", id, "--overlap", "1h", "--json"];
+    let rolled = dev.run(&overlap).ok().json();
+    let new = rolled["value"].as_str().unwrap();
+    register_named_canary("rolled token", new);
+    assert_eq!(rolled["id"], id);
+    for text in [old, new] {
+        assert_eq!(dev.chat_with(text).status, 200);
+    }
+    dev.run(&["tokens", "roll", id])
+        .failed(2, &["`app`", "help: add --yes"]);
+    assert_eq!(dev.chat_with(new).status, 200);
+    let roll = ["tokens", "roll", id, "--yes", "--out", "app-token"];
+    dev.run(&roll).ok();
+    let newest = fs::read_to_string(dev.path().join("app-token")).unwrap();
+    register_named_canary("token rolled into a file", newest.trim_end());
+    // Each request is a connection of its own, so that they reach every worker.
+    for _ in 0..8 {
+        assert_eq!(dev.chat_with(old).refusal(), (401, 2009));
+        assert_eq!(dev.chat_with(new).refusal(), (401, 2009));
+        assert_eq!(dev.chat_with(newest.trim_end()).status, 200);
+    }
+    let shown = dev.run(&["tokens", "show", id]).ok().out;
+    assert!(shown.contains("name\tapp\n") && shown.contains("status\tactive\n"));
+    dev.run(&["tokens", "roll", "000000000000", "--yes"])
+        .failed(1, &["was not found", "[7002]"]);
+    dev.run(&["tokens", "roll", id, "--overlap", "2d"])
+        .failed(1, &["overlap_seconds"]);
+    dev.stop();
+}
+
+#[test]
+fn an_update_changes_what_it_names_and_nothing_else() {
+    let dev = Dev::start();
+    let create = ["tokens", "create", "app", "--provider", "echo", "--json"];
+    let made = dev.run(&create).ok().json();
+    let (id, text) = (
+        made["id"].as_str().unwrap(),
+        made["value"].as_str().unwrap(),
+    );
+    let update = |options: &[&str]| {
+        let args = [&["tokens", "update", id, "--json"], options].concat();
+        dev.run(&args).ok().json()
+    };
+    let updated = update(&["--name", "billing", "--expires-in", "1h"]);
+    assert_eq!(updated["name"], "billing");
+    assert!(updated["expires_on"].is_string());
+    assert_eq!(updated["policies"], made["policies"]);
+    assert_eq!(dev.chat_with(text).status, 200);
+    update(&["--from", "10.0.0.0/8"]);
+    assert_eq!(dev.chat_with(text).refusal(), (401, 2009));
+    update(&["--from", "127.0.0.0/8", "--never-expires"]);
+    assert_eq!(dev.chat_with(text).status, 200);
+    assert_eq!(update(&["--disable"])["status"], "disabled");
+    assert_eq!(dev.chat_with(text).refusal(), (401, 2009));
+    assert_eq!(update(&["--enable"])["status"], "active");
+    assert_eq!(dev.chat_with(text).status, 200);
+    dev.run(&["tokens", "update", id])
+        .failed(2, &["required arguments were not provided"]);
+    dev.stop();
+}
+
+#[test]
+fn a_gateways_settings_are_shown_and_changed_one_by_one() {
+    let dev = Dev::start();
+    let update = |sets: &[&str]| {
+        let mut args = vec!["gateways", "update", "default"];
+        args.extend(sets.iter().flat_map(|set| ["--set", set]));
+        dev.run(&args)
+    };
+    let changed = update(&["cache_ttl=300", "log_management_strategy=DELETE_OLDEST"]).ok();
+    assert_eq!(
+        changed.out.trim_end(),
+        "changed cache_ttl, log_management_strategy of gateway default"
+    );
+    update(&["stored_keys_only=true"]).ok();
+    let shown = dev.run(&["gateways", "show", "default"]).ok().out;
+    for line in [
+        "cache_ttl\t300\n",
+        "log_management_strategy\tDELETE_OLDEST\n",
+        "stored_keys_only\ttrue\n",
+        "authentication\ttrue\n",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    update(&["zdr=true"]).failed(1, &["zdr", "not enforced"]);
+    update(&["nonsense=1"]).failed(1, &["nonsense"]);
+    update(&["cache_ttl"]).failed(2, &["cache_ttl=300"]);
+    dev.stop();
+}
+
+#[test]
 fn a_narrowed_token_is_good_for_what_it_says_and_nothing_else() {
     let dev = Dev::start();
     dev.run(&["gateways", "create", "other"]).ok();
