@@ -147,6 +147,23 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "scale",
+        description: "100,000 provider keys and 100,000 tokens: start-up, memory, lists, look-ups, saves",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--release",
+                "--package",
+                "keyward",
+                "--test",
+                "scale",
+                "--",
+                "--nocapture",
+            ]);
+            Ok(process::run(tests.env("KEYWARD_SCALE", "100000"))?)
+        },
+    },
+    Demonstration {
         name: "fuzz",
         description: "every fuzz target for 10 minutes; needs nightly and cargo-fuzz",
         run: fuzz::run,
