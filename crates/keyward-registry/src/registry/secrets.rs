@@ -154,7 +154,7 @@ impl Registry {
         let mut ids = Vec::with_capacity(new.len());
         for (index, new) in new.into_iter().enumerate() {
             let place = self.place_of(&snapshot, account, &new, index)?;
-            let fit = Fit::check(&new.value, place.is_some(), Some(index))?;
+            let fit = Fit::check(new.value, place.is_some(), Some(index))?;
             let id = SecretId::random().map_err(ChangeError::failed)?;
             let policy = Policy {
                 destination: place.as_ref().map(|place| place.destination.clone()),
@@ -220,7 +220,7 @@ impl Registry {
         }
         secret.modified_at = now;
         let mut changes = Vec::new();
-        let action = match &edit.value {
+        let action = match edit.value {
             None => {
                 changes.push(Change::Vault(keyward_vault::Change::PutSecret(secret)));
                 "secret.edit"
@@ -460,7 +460,7 @@ impl Registry {
         &self,
         secret: &SecretRecord,
         current: Option<&VersionRecord>,
-        value: &SecretBytes,
+        value: SecretBytes,
         now: SystemTime,
     ) -> Result<Vec<Change>, ChangeError> {
         let policy = current.and_then(|current| self.policy_of(current));
@@ -531,22 +531,22 @@ impl Registry {
 impl Fit {
     /// A value that is bound will stand in a header, so it must be fit for one; any other is kept as it is.
     fn check(
-        value: &SecretBytes,
+        value: SecretBytes,
         is_bound: bool,
         index: Option<usize>,
     ) -> Result<Self, SecretRefusal> {
         let refuse = |error| SecretRefusal::Value { index, error };
         if is_bound {
-            let key = KeyValue::parse(value).map_err(refuse)?;
+            let key = KeyValue::parse(&value).map_err(refuse)?;
             let preview = key.preview();
             return Ok(Self {
                 value: key.into_secret(),
                 preview,
             });
         }
-        KeyValue::check_length(value).map_err(refuse)?;
+        KeyValue::check_length(&value).map_err(refuse)?;
         Ok(Self {
-            value: SecretBytes::copy_from(value.expose()),
+            value,
             preview: KeyValue::HIDDEN.to_owned(),
         })
     }
