@@ -12,6 +12,8 @@ mod classes;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod editor;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod session;
