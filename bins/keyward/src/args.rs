@@ -1,5 +1,6 @@
 //! The command line: what may be typed. No meaning is given to it here.
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod keys;
 pub(crate) mod profile;
@@ -17,8 +18,8 @@ use keyward_secret::AccountId;
 use serde_json::Value;
 
 use self::{
-    config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand, secrets::SecretsCommand,
-    tokens::TokensCommand, vault::VaultCommand,
+    audit::AuditCommand, config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand,
+    secrets::SecretsCommand, tokens::TokensCommand, vault::VaultCommand,
 };
 use crate::profile::Name;
 
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Store, change and delete secrets
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Read the audit log, and check it
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Make a vault, and see what opens it
     #[command(subcommand)]
     Vault(VaultCommand),
