@@ -1,9 +1,10 @@
 //! The command line: what may be typed. No meaning is given to it here.
 
-pub(crate) mod audit;
 pub(crate) mod config;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod profile;
+pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod slots;
 pub(crate) mod tokens;
@@ -18,8 +19,14 @@ use keyward_secret::AccountId;
 use serde_json::Value;
 
 use self::{
-    audit::AuditCommand, config::ConfigCommand, keys::KeysCommand, profile::ProfileCommand,
-    secrets::SecretsCommand, tokens::TokensCommand, vault::VaultCommand,
+    config::ConfigCommand,
+    import::ImportArgs,
+    keys::KeysCommand,
+    profile::ProfileCommand,
+    run::{RunArgs, SnippetArgs},
+    secrets::SecretsCommand,
+    tokens::TokensCommand,
+    vault::VaultCommand,
 };
 use crate::profile::Name;
 
@@ -64,9 +71,6 @@ pub(crate) enum Command {
     /// Store, change and delete secrets
     #[command(subcommand)]
     Secrets(SecretsCommand),
-    /// Read the audit log, and check it
-    #[command(subcommand)]
-    Audit(AuditCommand),
     /// Make a vault, and see what opens it
     #[command(subcommand)]
     Vault(VaultCommand),
@@ -89,6 +93,22 @@ Examples:
     },
     /// Check this machine, and say what mends what is wrong
     Doctor(Box<DoctorArgs>),
+    /// Show the lines by which an application uses a provider through the gateway
+    Snippet(SnippetArgs),
+    /// Run a program whose SDKs find the gateway, and no provider key
+    Run(RunArgs),
+    /// Store the provider keys that a file or the environment holds
+    Import(ImportArgs),
+    /// Write the manual pages, one for each command
+    #[command(after_help = "\
+Examples:
+  keyward man man1
+  keyward man share/man/man1")]
+    Man {
+        /// The directory to write them into; made where there is none
+        #[arg(value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Print what a shell needs to complete commands
     #[command(after_help = "\
 Examples:

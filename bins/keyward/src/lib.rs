@@ -13,7 +13,9 @@ mod confirm;
 mod dev_file;
 mod failure;
 mod first;
+mod gateway_access;
 mod harden;
+mod import;
 mod logging;
 mod new_key;
 mod open;
@@ -35,8 +37,8 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use crate::{
     args::{Command, vault::VaultCommand},
     commands::{
-        audit, completions, config as configs, dev, doctor, gateways, help, keys,
-        profile as profiles, secrets, serve, slots, status, tokens, vault,
+        completions, config as configs, dev, doctor, gateways, help, import as imports, keys, man,
+        profile as profiles, run as runs, secrets, serve, slots, snippet, status, tokens, vault,
     },
     failure::Failure,
     typed::Typed,
@@ -107,7 +109,6 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Tokens(command) => Box::pin(tokens::run(command)).await,
             Command::Gateways(command) => Box::pin(gateways::run(command)).await,
             Command::Secrets(command) => Box::pin(secrets::run(command)).await,
-            Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Vault(VaultCommand::Init(args)) => {
                 Box::pin(vault::init(args, &hardening)).await
             }
@@ -122,6 +123,10 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Status { connect } => Box::pin(status::run(&connect)).await,
             Command::Config(command) => configs::run(command),
             Command::Profile(command) => profiles::run(command),
+            Command::Snippet(args) => Box::pin(snippet::run(&args)).await,
+            Command::Run(args) => Box::pin(runs::run(&args)).await,
+            Command::Import(args) => Box::pin(imports::run(&args)).await,
+            Command::Man { out } => man::run(&out),
             Command::Completions { shell } => {
                 completions::run(shell);
                 Ok(())

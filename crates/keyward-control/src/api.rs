@@ -1,7 +1,6 @@
 //! One resource per file.
 
 pub(crate) mod accounts;
-pub(crate) mod audit;
 pub(crate) mod gateways;
 pub(crate) mod health;
 pub(crate) mod in_use;

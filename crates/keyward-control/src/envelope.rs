@@ -15,7 +15,7 @@ use http::{
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use keyward_auth::Permission;
-use keyward_registry::{AuditResult, ChangeError, Refusal, SecretRefusal, StoreError};
+use keyward_registry::{ChangeError, Refusal, SecretRefusal, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,15 +56,6 @@ pub(crate) struct ResultInfo {
     pub(crate) total_pages: usize,
 }
 
-/// How a list goes on that is read by cursor.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct CursorInfo {
-    /// How many items this answer has.
-    pub(crate) count: usize,
-    /// Where the next answer goes on; null: there is nothing more.
-    pub(crate) cursor: Option<String>,
-}
-
 /// A remark beside a result.
 #[derive(Debug, Serialize, ToSchema)]
 struct Message {
@@ -75,13 +66,13 @@ struct Message {
 }
 
 #[derive(Serialize)]
-struct Envelope<'a, T, I> {
+struct Envelope<'a, T> {
     success: bool,
     errors: &'a [Fault<'a>],
     messages: &'a [Message],
     result: T,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result_info: Option<I>,
+    result_info: Option<ResultInfo>,
 }
 
 /// Why a request was not carried out.
@@ -99,16 +90,11 @@ struct Fault<'a> {
 impl Reply {
     /// One result.
     pub(crate) fn new(result: &impl Serialize) -> Result<Self, Problem> {
-        Self::build(result, &[], None::<ResultInfo>)
+        Self::build(result, &[], None)
     }
 
     /// One page of a list.
     pub(crate) fn page(result: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
-        Self::build(result, &[], Some(info))
-    }
-
-    /// A part of a list that is read by cursor.
-    pub(crate) fn by_cursor(result: &impl Serialize, info: CursorInfo) -> Result<Self, Problem> {
         Self::build(result, &[], Some(info))
     }
 
@@ -122,13 +108,13 @@ impl Reply {
             message,
             kind: None,
         };
-        Self::build(result, &[message], None::<ResultInfo>)
+        Self::build(result, &[message], None)
     }
 
     fn build(
         result: &impl Serialize,
         messages: &[Message],
-        result_info: Option<impl Serialize>,
+        result_info: Option<ResultInfo>,
     ) -> Result<Self, Problem> {
         let envelope = Envelope {
             success: true,
@@ -352,17 +338,6 @@ impl Problem {
         self
     }
 
-    /// What the audit log tells of it; none where it is no matter of who asked.
-    pub(crate) fn audit_result(&self) -> Option<AuditResult> {
-        match (self.0.status, self.0.code) {
-            (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, _) => {
-                Some(AuditResult::Unauthenticated)
-            }
-            (StatusCode::FORBIDDEN, _) | (_, NO_ACCOUNT) => Some(AuditResult::Denied),
-            _ => None,
-        }
-    }
-
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -375,16 +350,6 @@ impl Problem {
             return "?".to_owned();
         }
         id.to_owned()
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        if error.is_retryable() {
-            Self::unavailable(&error)
-        } else {
-            Self::internal("read what is stored", &error)
-        }
     }
 }
 
@@ -486,7 +451,7 @@ impl IntoResponse for Problem {
             }],
             messages: &[],
             result: None::<()>,
-            result_info: None::<ResultInfo>,
+            result_info: None,
         };
         let mut buffer = Buffer::with_capacity(512);
         if let Err(error) = serde_json::to_writer(&mut buffer, &envelope) {

@@ -47,7 +47,6 @@ mod moment;
 mod object;
 mod openapi;
 mod page;
-mod refused;
 mod route;
 mod serve;
 

@@ -79,6 +79,7 @@ mod overrides;
 mod paths;
 mod pattern;
 mod provider;
+mod snippet;
 mod target;
 
 pub use catalogue::{Catalogue, all_credential_headers, is_credential_header};
@@ -87,3 +88,6 @@ pub use custom::{BaseUrl, CredentialPlacement, ParseBaseUrlError, ParsePlacement
 pub use error::{BindError, CatalogueError, RouteError};
 pub use overrides::Override;
 pub use provider::{Provider, Route, Support, Upstream};
+pub use snippet::{
+    Language, TOKEN_VARIABLE, Variable, VariableValue, rival_variables, snippet, variables,
+};

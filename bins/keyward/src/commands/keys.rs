@@ -1,6 +1,6 @@
 //! `keyward keys …`: provider keys, by REST.
 
-mod value;
+pub(crate) mod value;
 
 use http::Method;
 use keyward_providers::Catalogue;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Calls the binary for a transcript, and makes what it prints the same at each run.
-unset KEYWARD_SWEEP_DIR XDG_CONFIG_HOME
+unset KEYWARD_SWEEP_DIR KEYWARD_TEST_FAST KEYWARD_TEST_PYTHON KEYWARD_TEST_NODE_DIR XDG_CONFIG_HOME
 HOME=$PWD/home
 export HOME
 for argument; do

@@ -1,8 +1,6 @@
 //! The binary as people and scripts use it: real processes on temporary directories and free ports.
 
 #[cfg(test)]
-mod audit;
-#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod dev;
@@ -12,6 +10,8 @@ mod doctor;
 mod hardening;
 #[cfg(test)]
 mod help;
+#[cfg(test)]
+mod import;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -38,6 +38,8 @@ mod secrets;
 mod serve;
 #[cfg(test)]
 mod slots;
+#[cfg(test)]
+mod snippets;
 #[cfg(test)]
 mod status;
 #[cfg(test)]

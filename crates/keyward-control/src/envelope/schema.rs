@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::{CursorInfo, Fault, Message, ResultInfo};
+use super::{Fault, Message, ResultInfo};
 use crate::{
     openapi::{self, Description},
     route::{Access, Route},
@@ -81,9 +81,7 @@ fn may_refuse(route: &Route, description: &Description, status: StatusCode) -> b
             is_write && route.method != Method::DELETE
         }
         StatusCode::CONFLICT => description.conflicts(),
-        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {
-            is_write || description.reads_store()
-        }
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => is_write,
         _ => true,
     }
 }
@@ -137,7 +135,6 @@ pub(crate) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut schemas = Vec::new();
     openapi::reference::<Message>(&mut schemas);
     openapi::reference::<ResultInfo>(&mut schemas);
-    openapi::reference::<CursorInfo>(&mut schemas);
     let fault = openapi::reference::<Fault<'_>>(&mut schemas);
     let faults = ArrayBuilder::new().items(fault).min_items(Some(1));
     let refusal = envelope(false, faults, openapi::null());
@@ -153,11 +150,6 @@ fn success(description: &Description) -> Schema {
     if description.is_page() {
         success = success
             .property("result_info", Ref::from_schema_name(ResultInfo::name()))
-            .required("result_info");
-    }
-    if description.is_by_cursor() {
-        success = success
-            .property("result_info", Ref::from_schema_name(CursorInfo::name()))
             .required("result_info");
     }
     success.into()

@@ -1,8 +1,6 @@
 //! The control plane's public API: every route against wire-spec §4, every refusal, and the accept loop.
 
 #[cfg(test)]
-mod audit;
-#[cfg(test)]
 mod gateways;
 #[cfg(test)]
 mod hostile;

@@ -26,6 +26,6 @@ pub(super) fn read(provider: &ProviderSlug, from: &ValueFrom) -> Result<KeyValue
 }
 
 /// `fields`, an object, with the value as its field `secret`, in memory that erases itself.
-pub(super) fn body(fields: &Value, value: &KeyValue) -> Result<Bytes, Failure> {
+pub(crate) fn body(fields: &Value, value: &KeyValue) -> Result<Bytes, Failure> {
     secret_body::object(fields, "secret", value.secret())
 }

@@ -1,0 +1,36 @@
+//! `keyward import`.
+
+use std::path::PathBuf;
+
+use keyward_registry::GatewayId;
+
+use super::Connect;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A key is recognised by the name of its variable and by how it begins; where the two disagree it is left alone. What
+stands before or behind the usual name becomes the alias: OPENAI_API_KEY_STAGING is the key `staging` of openai.
+Without --apply nothing is stored. Nothing is ever deleted from the file: the lines to delete are told.
+
+Examples:
+  keyward import .env
+  keyward import --litellm config.yaml --apply")]
+pub(crate) struct ImportArgs {
+    /// A `.env` file
+    #[arg(value_name = "FILE", required_unless_present_any = ["litellm", "env"])]
+    pub(crate) file: Option<PathBuf>,
+    /// A configuration file of LiteLLM's proxy
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "env"])]
+    pub(crate) litellm: Option<PathBuf>,
+    /// The environment of this command
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) env: bool,
+    /// Store what was found
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// The gateway [default: the profile's, else default]
+    #[arg(long, value_name = "ID", value_parser = GatewayId::parse)]
+    pub(crate) gateway: Option<GatewayId>,
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+}

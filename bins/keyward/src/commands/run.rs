@@ -1,0 +1,41 @@
+//! `keyward run`: a program whose SDKs find the gateway.
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, os::unix::process::CommandExt, process::Command};
+
+use keyward_providers::{Catalogue, TOKEN_VARIABLE, VariableValue, rival_variables, variables};
+
+use crate::{args::run::RunArgs, client::Client, failure::Failure, gateway_access};
+
+pub(crate) async fn run(args: &RunArgs) -> Result<(), Failure> {
+    let [program, rest @ ..] = args.command.as_slice() else {
+        return Err(Failure::usage("no program is named"));
+    };
+    let token = gateway_access::token(args.token_file.as_deref(), &args.connect)?;
+    let client = Client::connect(&args.connect).await?;
+    let gateway = client.gateway(args.gateway.as_ref())?;
+    let base = gateway_access::base_url(&client, &gateway).await?;
+    let catalogue = Catalogue::built_in()
+        .map_err(|error| Failure::new("cannot read the catalogue").caused_by(&error))?;
+    let token = OsStr::from_bytes(token.expose());
+    let mut command = Command::new(program);
+    command.args(rest).env(TOKEN_VARIABLE, token);
+    for provider in catalogue.iter() {
+        let url = format!("{base}/{}", provider.slug());
+        for variable in variables(provider, &url).into_iter().flatten() {
+            match variable.value {
+                VariableValue::Url(url) => command.env(variable.name, url),
+                VariableValue::Token => command.env(variable.name, token),
+            };
+        }
+        for rival in rival_variables(provider) {
+            command.env_remove(rival);
+        }
+    }
+    // In the place of this process: signals, the terminal and the exit code are the program's own.
+    let error = command.exec();
+    Err(
+        Failure::new(format!("cannot run {}", program.to_string_lossy()))
+            .caused_by(&error)
+            .help("what stands behind `--` is the program and its arguments"),
+    )
+}
