@@ -256,10 +256,10 @@ pub(crate) struct Scrubbed<'a> {
 }
 
 pub(crate) fn with_scrubber(rules: Rules<'_>) -> Scrubbed<'_> {
-    let own = match (rules.credential, rules.scrubber) {
-        (Some(credential), Some(scrubber)) if scrubber.is_for(credential) => None,
-        (Some(credential), _) => Some(Arc::new(Scrubber::new(credential))),
-        (None, _) => None,
+    let own = match rules.scrubber {
+        _ if rules.injected().next().is_none() => None,
+        Some(scrubber) if scrubber.is_for_all(rules.injected()) => None,
+        _ => Some(Arc::new(Scrubber::for_all(rules.injected().cloned()))),
     };
     Scrubbed { rules, own }
 }

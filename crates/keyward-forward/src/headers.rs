@@ -57,9 +57,7 @@ pub fn prepare_request(
     rules: &Rules<'_>,
 ) -> Result<(), WrongDestination> {
     let origin = endpoint.origin();
-    if let Some(credential) = rules.credential
-        && !credential.may_go_to(origin)
-    {
+    if let Some(credential) = rules.injected().find(|bound| !bound.may_go_to(origin)) {
         return Err(WrongDestination {
             bound_to: credential.destination().to_string(),
             origin: origin.to_string(),
@@ -77,7 +75,7 @@ pub fn prepare_request(
         headers.append(CDN_LOOP, own.clone());
     }
     // The credential goes in last: nothing a client sends may remove or duplicate it.
-    if let Some(credential) = rules.credential {
+    for credential in rules.injected() {
         headers.insert(
             credential.header_name().clone(),
             credential.header_value().clone(),
@@ -245,7 +243,7 @@ fn goes_from_request(name: &str, rules: &Rules<'_>) -> bool {
         || is_look_alike_of_kept(bytes)
         || drops_cdn_loop(bytes, rules)
         || rules.strip.matches(name)
-        || rules.credential.is_some_and(|credential| {
+        || rules.injected().any(|credential| {
             // The exact name is replaced by the injection, which is cheaper than removing it first.
             let own = credential.header_name().as_str().as_bytes();
             bytes != own && looks_like(bytes, own)

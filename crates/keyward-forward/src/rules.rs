@@ -23,7 +23,9 @@ use crate::{Scrubber, StripList};
 pub struct Rules<'a> {
     /// The credential to inject; none when the client's own key goes through.
     pub credential: Option<&'a BoundCredential>,
-    /// The scrubber of that credential. Without it (or with another credential's) one is built for the
+    /// Further headers to inject, each bound like a credential. None of them is the credential's own.
+    pub more: &'a [BoundCredential],
+    /// The scrubber of all of these. Without it (or with another credential's) one is built for the
     /// request, which costs some microseconds: answers are scrubbed either way.
     pub scrubber: Option<&'a Arc<Scrubber>>,
     /// Headers that go besides those that always go. Where the client's own key goes through, its header
@@ -84,6 +86,7 @@ impl<'a> Rules<'a> {
     pub const fn new(strip: &'a StripList) -> Self {
         Self {
             credential: None,
+            more: &[],
             scrubber: None,
             strip,
             cdn_loop: CdnLoop::Drop,
@@ -106,5 +109,10 @@ impl<'a> Rules<'a> {
         self.credential = Some(credential);
         self.scrubber = Some(scrubber);
         self
+    }
+
+    /// Everything that is injected, the credential last.
+    pub(crate) fn injected(&self) -> impl Iterator<Item = &'a BoundCredential> + Clone {
+        self.more.iter().chain(self.credential)
     }
 }

@@ -23,7 +23,7 @@ use self::needle::Needle;
 /// masking them would damage answers.
 const SHORTEST: usize = 8;
 
-/// Finds one credential in what an upstream sends, and masks it.
+/// Finds a credential, or several, in what an upstream sends, and masks them.
 ///
 /// Built once from a [`BoundCredential`] and shared as `Arc<Scrubber>`; a request clones the `Arc`. A
 /// credential of fewer than 8 bytes is not looked for.
@@ -43,13 +43,15 @@ const SHORTEST: usize = 8;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Scrubber {
-    /// The raw credential first, where it is long enough; then its other forms.
+    /// The raw credentials first, those that are long enough; then their other forms.
     needles: Box<[Needle]>,
+    /// How many of these are raw.
+    raw: usize,
     /// No value shorter than this holds any form.
     shortest: usize,
     mask: u8,
-    /// Tells the credential it was built from: its memory is shared by all its clones.
-    credential: BoundCredential,
+    /// Tells what it was built from: a credential's memory is shared by all its clones.
+    credentials: Box<[BoundCredential]>,
 }
 
 /// Which forms of a credential are looked for in a body.
@@ -107,35 +109,56 @@ impl Scrubber {
     /// Prepares the search for `credential` in all its forms.
     #[must_use]
     pub fn new(credential: &BoundCredential) -> Self {
-        let raw = credential.raw().expose();
-        let mut forms = vec![SecretBytes::copy_from(raw)];
-        for form in other_forms(raw) {
-            if !forms.iter().any(|known| known.ct_eq(&form)) {
-                forms.push(form);
+        Self::for_all([credential.clone()])
+    }
+
+    /// Prepares the search for each of `credentials` in all its forms.
+    #[must_use]
+    pub fn for_all(credentials: impl IntoIterator<Item = BoundCredential>) -> Self {
+        let credentials: Box<[BoundCredential]> = credentials.into_iter().collect();
+        let long = || {
+            let raw = credentials.iter().map(|bound| bound.raw().expose());
+            raw.filter(|raw| raw.len() >= SHORTEST)
+        };
+        let mut forms: Vec<SecretBytes> = Vec::new();
+        let mut raw = 0;
+        for (text, is_raw) in long()
+            .map(|raw| (SecretBytes::copy_from(raw), true))
+            .chain(long().flat_map(other_forms).map(|form| (form, false)))
+        {
+            if text.len() >= SHORTEST && !forms.iter().any(|known| known.ct_eq(&text)) {
+                forms.push(text);
+                raw += usize::from(is_raw);
             }
         }
-        let needles: Box<[Needle]> = if raw.len() < SHORTEST {
-            Box::default()
-        } else {
-            let long = forms.into_iter().filter(|form| form.len() >= SHORTEST);
-            long.filter_map(Needle::new).collect()
-        };
+        // No form is empty, so none is left out here.
+        let needles: Box<[Needle]> = forms.into_iter().filter_map(Needle::new).collect();
         let mask = (b"*#.x".iter().copied())
             .chain(b'0'..=b'z')
-            .find(|mask| !raw.contains(mask) && *mask != b'\\')
+            .find(|mask| *mask != b'\\' && !long().any(|raw| raw.contains(mask)))
             .unwrap_or(b'*');
         Self {
             shortest: needles.iter().map(Needle::len).min().unwrap_or(usize::MAX),
             needles,
+            raw,
             mask,
-            credential: credential.clone(),
+            credentials,
         }
     }
 
-    /// Whether this is the scrubber of `credential` or of a clone of it.
+    /// Whether this is the scrubber of `credential` or of a clone of it, among others or alone.
     #[must_use]
     pub fn is_for(&self, credential: &BoundCredential) -> bool {
-        std::ptr::eq(self.credential.raw(), credential.raw())
+        self.credentials
+            .iter()
+            .any(|known| std::ptr::eq(known.raw(), credential.raw()))
+    }
+
+    pub(crate) fn is_for_all<'a>(
+        &self,
+        mut credentials: impl Iterator<Item = &'a BoundCredential>,
+    ) -> bool {
+        credentials.all(|credential| self.is_for(credential))
     }
 
     /// Masks every form of the credential in a text that is there as a whole.
@@ -159,7 +182,7 @@ impl Scrubber {
     fn needles(&self, forms: Forms) -> &[Needle] {
         match forms {
             Forms::None => &[],
-            Forms::Raw => self.needles.get(..1).unwrap_or_default(),
+            Forms::Raw => self.needles.get(..self.raw).unwrap_or_default(),
             Forms::All => &self.needles,
         }
     }
@@ -194,7 +217,7 @@ impl Scrubber {
 impl fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scrubber")
-            .field("credential", &self.credential)
+            .field("credentials", &self.credentials)
             .finish_non_exhaustive()
     }
 }

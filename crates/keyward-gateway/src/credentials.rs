@@ -13,10 +13,13 @@ use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
 
 use crate::cut::KeyUse;
 
-/// A credential ready to inject, and what removes it from answers.
+/// What is ready to be injected, and what removes it from answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Injected {
-    pub(crate) credential: BoundCredential,
+    /// The key; none where it is the client's own, which goes through as it came.
+    pub(crate) credential: Option<BoundCredential>,
+    /// The headers of a custom provider.
+    pub(crate) more: Arc<[BoundCredential]>,
     pub(crate) scrubber: Arc<Scrubber>,
     /// Which value it is; none where it is the client's own.
     pub(crate) of: Option<KeyUse>,
@@ -27,8 +30,34 @@ impl Injected {
         Self {
             of,
             scrubber: Arc::new(Scrubber::new(&credential)),
-            credential,
+            credential: Some(credential),
+            more: Arc::default(),
         }
+    }
+
+    /// A custom provider's headers without a key.
+    pub(crate) fn of_headers(headers: Vec<BoundCredential>) -> Self {
+        Self {
+            credential: None,
+            scrubber: Arc::new(Scrubber::for_all(headers.iter().cloned())),
+            more: headers.into(),
+            of: None,
+        }
+    }
+
+    /// This key with the headers of `headers` besides.
+    pub(crate) fn beside(&self, headers: &Self) -> Self {
+        let all = headers.more.iter().chain(&self.credential).cloned();
+        Self {
+            scrubber: Arc::new(Scrubber::for_all(all)),
+            more: Arc::clone(&headers.more),
+            ..self.clone()
+        }
+    }
+
+    fn may_go_to(&self, origin: &Origin) -> bool {
+        let mut all = self.more.iter().chain(&self.credential);
+        all.all(|bound| bound.may_go_to(origin))
     }
 }
 
@@ -65,7 +94,7 @@ impl Credentials {
         let value = (key.record.secret, current.version);
         if let Some((known, injected)) = self.0.get(&place)
             && *known == value
-            && injected.credential.may_go_to(origin)
+            && injected.may_go_to(origin)
         {
             return Ok(Arc::clone(injected));
         }

@@ -48,8 +48,6 @@ pub struct Gateway {
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
     entries: Vec<Arc<ProviderEntry>>,
-    /// By the index of the catalogue's upstream.
-    endpoints: Vec<Arc<Endpoint>>,
     by_slug: FxHashMap<Box<str>, usize>,
 }
 
@@ -58,6 +56,8 @@ pub(crate) struct Providers {
 pub(crate) struct ProviderEntry {
     pub(crate) index: usize,
     pub(crate) provider: Arc<Provider>,
+    /// One for each upstream, in the order of [`Provider::upstreams`].
+    endpoints: Box<[Arc<Endpoint>]>,
     /// What goes when a stored key comes in: every header that any provider takes a key in.
     pub(crate) strip_all: StripList,
     /// What goes when the client's own key goes through: nothing of the kind.
@@ -178,7 +178,7 @@ impl Gateway {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let counters = Arc::new(Counters::new(self.providers.entries.len(), writers));
+        let counters = Arc::new(Counters::new(self.providers.names().count(), writers));
         self.counters
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -204,36 +204,16 @@ impl fmt::Debug for Gateway {
 
 impl Providers {
     fn build(registry: &Registry) -> Result<Self, BuildError> {
-        let endpoints = registry
-            .catalogue()
-            .upstreams()
-            .map(|upstream| Endpoint::new(upstream.origin().clone()).map(Arc::new))
-            .collect::<Result<_, _>>()
-            .map_err(|error| BuildError(BuildErrorKind::Providers(error)))?;
-        let mut providers = Self {
-            endpoints,
-            ..Self::default()
-        };
+        let mut providers = Self::default();
         for provider in registry.catalogue().iter() {
             let index = providers.entries.len();
-            let target = provider.target_header();
+            let entry = ProviderEntry::build(index, Arc::clone(provider))
+                .map_err(|error| BuildError(BuildErrorKind::Providers(error)))?;
             providers.by_slug.insert(provider.slug().into(), index);
             for alias in provider.aliases() {
                 providers.by_slug.insert(alias.clone(), index);
             }
-            providers.entries.push(Arc::new(ProviderEntry {
-                index,
-                provider: Arc::clone(provider),
-                // A header that chooses the target has been obeyed; the provider has no use for it.
-                strip_all: StripList::new(
-                    all_credential_headers()
-                        .iter()
-                        .chain(target)
-                        .map(HeaderName::as_str),
-                    [],
-                ),
-                strip_none: StripList::new(target.map(HeaderName::as_str), []),
-            }));
+            providers.entries.push(Arc::new(entry));
         }
         Ok(providers)
     }
@@ -243,11 +223,51 @@ impl Providers {
         self.entries.get(*self.by_slug.get(slug)?)
     }
 
-    pub(crate) fn endpoint(&self, upstream: &Upstream) -> Option<&Arc<Endpoint>> {
-        self.endpoints.get(upstream.index())
+    /// The names under which answers are counted, by the index of an entry: the slugs, and one for all custom
+    /// providers, whose names are not for the metrics to hold.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let slugs = self.entries.iter().map(|entry| entry.provider.slug());
+        slugs.chain([CUSTOM])
     }
 
-    pub(crate) fn slugs(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|entry| entry.provider.slug())
+    /// The index under which answers of custom providers are counted.
+    pub(crate) const fn custom_index(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// What the metrics call every custom provider.
+const CUSTOM: &str = "custom";
+
+impl ProviderEntry {
+    /// Prepares `provider`, whose answers are counted under `index`.
+    pub(crate) fn build(index: usize, provider: Arc<Provider>) -> Result<Self, EndpointError> {
+        let upstreams = provider.upstreams().iter();
+        let endpoints = upstreams
+            .map(|upstream| Endpoint::new(upstream.origin().clone()).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let target = provider.target_header();
+        Ok(Self {
+            index,
+            endpoints,
+            // A header that chooses the target has been obeyed; the provider has no use for it.
+            strip_all: StripList::new(
+                all_credential_headers()
+                    .iter()
+                    .chain(target)
+                    .map(HeaderName::as_str),
+                [],
+            ),
+            strip_none: StripList::new(target.map(HeaderName::as_str), []),
+            provider,
+        })
+    }
+
+    /// The endpoint of one of the provider's upstreams. Allocates nothing.
+    pub(crate) fn endpoint(&self, upstream: &Upstream) -> Option<&Arc<Endpoint>> {
+        let own = self.provider.upstreams().iter();
+        let mut both = own.zip(&self.endpoints);
+        both.find(|(own, _)| own.index() == upstream.index())
+            .map(|(_, endpoint)| endpoint)
     }
 }

@@ -56,6 +56,7 @@ mod caller;
 mod config;
 mod counters;
 mod credentials;
+mod customs;
 mod cut;
 mod echo;
 #[cfg(feature = "fuzzing")]

@@ -58,7 +58,7 @@ struct Recorder {
 
 impl Recorder {
     fn count(&mut self) {
-        let mut totals = vec![[0_u64; CLASS_NAMES.len()]; self.gateway.providers().slugs().count()];
+        let mut totals = vec![[0_u64; CLASS_NAMES.len()]; self.gateway.providers().names().count()];
         for counters in self.gateway.all_counters() {
             for (total, row) in totals.iter_mut().zip(counters.read()) {
                 for (sum, count) in total.iter_mut().zip(row) {
@@ -70,7 +70,7 @@ impl Recorder {
         let rows = self
             .gateway
             .providers()
-            .slugs()
+            .names()
             .zip(&totals)
             .zip(&self.counted);
         for ((slug, total), before) in rows {

@@ -13,7 +13,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header::EXPECT
 use keyward_auth::{Decision, Entry, Failure, Kind, RunAsk, decide_run};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support};
-use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, ProviderKey, Snapshot};
+use keyward_registry::{
+    Alias, CustomProvider, CustomSlug, Gateway as GatewayView, KeyStatus, OpenHeadersError,
+    ProviderKey, Snapshot,
+};
 use keyward_secret::SecretBytes;
 
 use crate::{
@@ -21,6 +24,7 @@ use crate::{
     address::check_query,
     caller::{Caller, Keys, OwnKey, Presented, QueryCut, cut_query, holds_token},
     credentials::{Injected, Unusable},
+    customs::Prepared,
     cut::Used,
     gateway::ProviderEntry,
     head::{Field, Head},
@@ -39,8 +43,10 @@ const SHOWN_ALIASES: usize = 100;
 pub(crate) struct Plan {
     pub(crate) provider: Arc<ProviderEntry>,
     pub(crate) target: Target,
-    /// The stored key, unless the client's own goes through.
+    /// What is injected: the stored key, unless the client's own goes through, and a custom provider's headers.
     pub(crate) injected: Option<Arc<Injected>>,
+    /// Whether the client's own key goes through in the header that it came in.
+    pub(crate) keeps_own_key: bool,
     /// How many bytes of the target's path stand before the rest.
     pub(crate) prefix: usize,
     /// How many bytes of the request's path stand for them.
@@ -82,6 +88,7 @@ pub(crate) fn decide<B>(
     let (snapshot, is_new) = state.reader.current();
     if is_new {
         state.credentials.retain(snapshot);
+        state.customs.retain(snapshot);
     }
     let step = Step {
         snapshot: &Arc::clone(snapshot),
@@ -94,8 +101,11 @@ pub(crate) fn decide<B>(
         now,
     };
     match gateway.providers().find(address.provider) {
-        Some(entry) => step.decide(gateway, state, request.method(), entry),
-        None => Err(step.unknown_provider(gateway)),
+        Some(entry) => step.decide(gateway, state, request.method(), entry, None),
+        None => match step.custom_provider() {
+            Some(view) => step.decide_custom(gateway, state, request.method(), view),
+            None => Err(step.unknown_provider(gateway)),
+        },
     }
 }
 
@@ -177,6 +187,7 @@ impl<'a> Step<'a> {
         state: &mut State,
         method: &Method,
         entry: &Arc<ProviderEntry>,
+        custom: Option<&Prepared>,
     ) -> Result<Plan, Refusal> {
         let provider = entry.provider.as_ref();
         let offers = self.offers(Some(provider));
@@ -208,22 +219,20 @@ impl<'a> Step<'a> {
             OwnKey::Repeated => return Err(Refusal::CredentialRepeated),
             OwnKey::Present => {
                 self.allow_own_key(view, token, entry, route.class)?;
-                match caller.loose_key {
-                    Some(key) => Some(loose_key(provider, key)?),
-                    None => None,
+                match (caller.loose_key, custom) {
+                    (Some(key), _) => Some(loose_key(provider, key)?),
+                    (None, Some(custom)) => self.headers(token, custom)?.cloned(),
+                    (None, None) => None,
                 }
             }
             OwnKey::Absent => {
-                let key = self.stored_key(view, token, entry, route.class)?;
-                let injected = self.open(gateway, state, entry, key, &route)?;
-                key.last_used.touch(seconds(self.now));
-                Some(injected)
+                Some(self.stored(gateway, state, view, token, entry, custom, &route)?)
             }
         };
         if let Some(token) = token {
             token.last_used.touch(seconds(self.now));
         }
-        let plan = self.plan(gateway, entry, &route, &caller, injected)?;
+        let plan = self.plan(entry, &route, &caller, injected)?;
         Ok(Plan {
             used: Used {
                 token: token.map(|token| token.record.id),
@@ -234,6 +243,105 @@ impl<'a> Step<'a> {
                 .zip(offers)
                 .map(|(handshake, offers)| Box::new(Offers::new(handshake, &offers))),
             ..plan
+        })
+    }
+
+    /// The account's own provider of this name.
+    fn custom_provider(&self) -> Option<&'a Arc<CustomProvider>> {
+        let slug = self.address.provider.strip_prefix(CustomSlug::PREFIX)?;
+        self.snapshot.custom_provider(self.address.account, slug)
+    }
+
+    fn decide_custom(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        method: &Method,
+        view: &Arc<CustomProvider>,
+    ) -> Result<Plan, Refusal> {
+        // What the account has is not told to those who may not use the gateway.
+        self.may_learn(gateway, Some(&view.provider))?;
+        if !view.record.enabled {
+            let slug = &view.record.slug;
+            return Err(Refusal::ProviderRefused {
+                provider: view.provider.slug().to_owned(),
+                reason: format!(
+                    "it is switched off. Switch it on with `keyward providers update {slug} --enable`."
+                ),
+            });
+        }
+        let (vault, index) = (
+            gateway.registry().vault(),
+            gateway.providers().custom_index(),
+        );
+        let prepared = state
+            .customs
+            .find(vault, view, index)
+            .map_err(|error| Refusal::Target(error.to_string()))?;
+        self.decide(gateway, state, method, &prepared.entry, Some(&prepared))
+    }
+
+    /// A custom provider's headers. They may hold credentials, so they are for authenticated requests alone.
+    fn headers<'p>(
+        &self,
+        token: Option<&Arc<Entry>>,
+        custom: &'p Prepared,
+    ) -> Result<Option<&'p Arc<Injected>>, Refusal> {
+        let headers = match &custom.headers {
+            Ok(None) => return Ok(None),
+            Ok(Some(headers)) => Ok(headers),
+            Err(error) => Err(error),
+        };
+        token.ok_or(Refusal::Unauthorized)?;
+        let provider = custom.entry.provider.slug().to_owned();
+        let slug = custom.slug().to_owned();
+        headers.map(Some).map_err(|error| match error {
+            OpenHeadersError::Elsewhere { sealed_for } => Refusal::HeadersElsewhere {
+                provider,
+                slug,
+                sealed_for: sealed_for.clone(),
+                wanted: custom.origin().to_string(),
+            },
+            _ => Refusal::HeadersDamaged { provider, slug },
+        })
+    }
+
+    /// What is stored for this request: the key, with the headers of a custom provider. Headers alone do where
+    /// the gateway has no key for it.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another part of one decision"
+    )]
+    fn stored(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        view: &GatewayView,
+        token: Option<&Arc<Entry>>,
+        entry: &ProviderEntry,
+        custom: Option<&Prepared>,
+        route: &Route<'_>,
+    ) -> Result<Arc<Injected>, Refusal> {
+        if let Some(custom) = custom
+            && !matches!(custom.headers, Ok(None))
+            && view.keys_for(entry.provider.slug()).next().is_none()
+        {
+            let token = token.ok_or(Refusal::Unauthorized)?;
+            self.check(token, entry, None, route.class)?;
+            if let Some(headers) = self.headers(Some(token), custom)? {
+                return Ok(Arc::clone(headers));
+            }
+        }
+        let key = self.stored_key(view, token, entry, route.class)?;
+        let headers = match custom {
+            Some(custom) => self.headers(token, custom)?,
+            None => None,
+        };
+        let injected = self.open(gateway, state, entry, key, route)?;
+        key.last_used.touch(seconds(self.now));
+        Ok(match headers {
+            Some(headers) => state.customs.join(key.record.id, &injected, headers),
+            None => injected,
         })
     }
 
@@ -310,21 +418,25 @@ impl<'a> Step<'a> {
             && token.record.status(self.now) == keyward_auth::Status::Active
     }
 
-    /// A provider that the catalogue does not have. Who may not use the gateway learns no more than that.
+    /// A provider that is not there. Who may not use the gateway learns no more than that.
     fn unknown_provider(&self, gateway: &Gateway) -> Refusal {
-        let offers = self.offers(None);
-        let query = self.uri.query();
-        let caller = Caller::find(self.head, self.headers, query, None, offers.as_deref());
-        let allowed = self.verify(gateway, &caller).and_then(|token| {
-            self.gateway(token)?;
-            match token {
-                Some(token) if !self.could_be_for_gateway(token) => Err(Refusal::Unauthorized),
-                _ => Ok(()),
-            }
-        });
+        let allowed = self.may_learn(gateway, None);
         allowed.err().unwrap_or_else(|| Refusal::ProviderUnknown {
             provider: shown(self.address.provider),
         })
+    }
+
+    /// Whether the request may be told which providers there are: it may use the gateway.
+    fn may_learn(&self, gateway: &Gateway, provider: Option<&Provider>) -> Result<(), Refusal> {
+        let offers = self.offers(provider);
+        let query = self.uri.query();
+        let caller = Caller::find(self.head, self.headers, query, provider, offers.as_deref());
+        let token = self.verify(gateway, &caller)?;
+        self.gateway(token)?;
+        match token {
+            Some(token) if !self.could_be_for_gateway(token) => Err(Refusal::Unauthorized),
+            _ => Ok(()),
+        }
     }
 
     fn check(
@@ -501,20 +613,19 @@ impl<'a> Step<'a> {
 
     fn plan(
         &self,
-        gateway: &Gateway,
         entry: &Arc<ProviderEntry>,
         route: &Route<'_>,
         caller: &Caller<'_>,
         injected: Option<Arc<Injected>>,
     ) -> Result<Plan, Refusal> {
         let provider = entry.provider.as_ref();
-        let endpoint = gateway
-            .providers()
+        let endpoint = entry
             .endpoint(route.upstream)
             .ok_or_else(|| Refusal::Target("the provider has no such origin".to_owned()))?;
-        let keys = match injected {
-            Some(_) => Keys::Cut,
-            None => Keys::Keep,
+        let keeps_own_key = caller.own_key == OwnKey::Present && caller.loose_key.is_none();
+        let keys = match keeps_own_key {
+            true => Keys::Keep,
+            false => Keys::Cut,
         };
         let (prefix, rest, query) = match &route.path_override {
             None => (route.prefix, self.address.rest, self.uri.query()),
@@ -543,6 +654,7 @@ impl<'a> Step<'a> {
             prefix: prefix.len(),
             target,
             injected,
+            keeps_own_key,
             mount,
             offers: None,
             has_stray_token: self.head.has_stray_token,

@@ -66,7 +66,7 @@ pub(crate) enum Refusal {
     #[error("The only expectation that is met is `100-continue`.")]
     Expectation,
     #[error(
-        "The request came back to this gateway: an overridden provider leads here again. Correct its `base_url`."
+        "The request came back to this gateway: an overridden or custom provider leads here again. Correct its `base_url`."
     )]
     Loop,
     #[error("Header `cdn-loop` is no list of CDN ids.")]
@@ -113,6 +113,19 @@ pub(crate) enum Refusal {
         provider: String,
         alias: String,
     },
+    #[error(
+        "The stored headers of `{provider}` are sealed for {sealed_for}, and `{provider}` is at {wanted} now. Enter them again with `keyward providers update {slug} --headers-file FILE`."
+    )]
+    HeadersElsewhere {
+        provider: String,
+        slug: String,
+        sealed_for: String,
+        wanted: String,
+    },
+    #[error(
+        "The stored headers of `{provider}` cannot be opened: their record is damaged. Enter them again with `keyward providers update {slug} --headers-file FILE`."
+    )]
+    HeadersDamaged { provider: String, slug: String },
     #[error(
         "The stored key was revoked while the request was under way, and the request was cut. Send it again if there is another key."
     )]
@@ -203,8 +216,12 @@ impl Refusal {
             Self::Loop => (StatusCode::LOOP_DETECTED, 9017),
             Self::KeyDisabled { .. } => (StatusCode::FAILED_DEPENDENCY, 9010),
             Self::KeyNotActive { .. } => (StatusCode::FAILED_DEPENDENCY, 9011),
-            Self::KeyElsewhere { .. } => (StatusCode::FAILED_DEPENDENCY, 9012),
-            Self::KeyDamaged { .. } => (StatusCode::FAILED_DEPENDENCY, 9013),
+            Self::KeyElsewhere { .. } | Self::HeadersElsewhere { .. } => {
+                (StatusCode::FAILED_DEPENDENCY, 9012)
+            }
+            Self::KeyDamaged { .. } | Self::HeadersDamaged { .. } => {
+                (StatusCode::FAILED_DEPENDENCY, 9013)
+            }
             Self::KeyCut => (StatusCode::FAILED_DEPENDENCY, 9014),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, 9020),
             Self::UpstreamSlow(_) => (StatusCode::GATEWAY_TIMEOUT, 9021),

@@ -22,6 +22,7 @@ use crate::{
     caller,
     counters::Counters,
     credentials::Credentials,
+    customs::Customs,
     cut::{Requests, Watch},
     in_flight::{Places, RequestSlot},
     request::{self, Plan},
@@ -49,6 +50,7 @@ pub(crate) struct Worker<B> {
 pub(crate) struct State {
     pub(crate) reader: SnapshotReader,
     pub(crate) credentials: Credentials,
+    pub(crate) customs: Customs,
 }
 
 impl<B> Worker<B>
@@ -66,6 +68,7 @@ where
             state: Mutex::new(State {
                 reader: gateway.registry().reader(),
                 credentials: Credentials::default(),
+                customs: Customs::default(),
             }),
             forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
@@ -83,10 +86,12 @@ where
             let State {
                 reader,
                 credentials,
+                customs,
             } = &mut *state;
             let (snapshot, is_new) = reader.current();
             if is_new {
                 credentials.retain(snapshot);
+                customs.retain(snapshot);
             }
         }
         self.forwarder.sweep();
@@ -205,8 +210,15 @@ where
             caller::remove_tokens(request.headers_mut());
         }
         let rules = match &plan.injected {
-            Some(injected) => Rules::new(&plan.provider.strip_all)
-                .with_credential(&injected.credential, &injected.scrubber),
+            Some(injected) => Rules {
+                credential: injected.credential.as_ref(),
+                more: &injected.more,
+                scrubber: Some(&injected.scrubber),
+                ..Rules::new(match plan.keeps_own_key {
+                    true => &plan.provider.strip_none,
+                    false => &plan.provider.strip_all,
+                })
+            },
             None => Rules::new(&plan.provider.strip_none),
         };
         let location = LocationRule {

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod custom_providers;
+#[cfg(test)]
 mod cut;
 #[cfg(test)]
 mod destination;
