@@ -15,6 +15,7 @@ use http::{
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use keyward_auth::Permission;
+use keyward_providers::ParseBaseUrlError;
 use keyward_registry::{ChangeError, Refusal, SecretRefusal, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,6 +32,10 @@ const NOT_FOUND: u32 = 7002;
 const STORE_INVALID: u32 = 1001;
 /// Of secrets stores: it exists already, or there are too many (wire-spec §4.8).
 const STORE_CONFLICT: u32 = 1003;
+/// Of custom providers: the base URL, the slug that is taken, and none there (wire-spec §4.6).
+const CUSTOM_BASE_URL: u32 = 1002;
+const CUSTOM_EXISTS: u32 = 1003;
+const CUSTOM_NOT_FOUND: u32 = 1004;
 /// The account does not exist, or is not the caller's.
 const NO_ACCOUNT: u32 = 7003;
 /// Not authenticated, or not allowed. Also the code of a token's verification.
@@ -297,6 +302,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, INVALID, message).at(path)
     }
 
+    /// The base URL of a custom provider is not acceptable.
+    pub(crate) fn custom_base_url(path: &FieldPath, error: &ParseBaseUrlError) -> Self {
+        let message = format!("{path} {error}");
+        Self::new(StatusCode::BAD_REQUEST, CUSTOM_BASE_URL, message).at(path)
+    }
+
     /// The body as a whole is not acceptable.
     pub(crate) fn invalid_body(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, reason).at(&FieldPath::body())
@@ -407,6 +418,14 @@ impl From<Refusal> for Problem {
             Refusal::GatewayNotFound(_)
             | Refusal::ProviderKeyNotFound(_)
             | Refusal::TokenNotFound(_) => (StatusCode::NOT_FOUND, NOT_FOUND, None),
+            Refusal::CustomProviderNotFound => (StatusCode::NOT_FOUND, CUSTOM_NOT_FOUND, None),
+            // The one "already exists" that is a 409 in the reference.
+            Refusal::CustomProviderExists => (StatusCode::CONFLICT, CUSTOM_EXISTS, Some("slug")),
+            Refusal::SlugBuiltIn(_) => (StatusCode::BAD_REQUEST, INVALID, Some("slug")),
+            Refusal::Headers(_) => (StatusCode::BAD_REQUEST, INVALID, Some("headers")),
+            Refusal::HeadersElsewhere { .. } | Refusal::HeadersDamaged => {
+                (StatusCode::CONFLICT, INVALID, Some("headers"))
+            }
             Refusal::GatewayExists(_) => (StatusCode::BAD_REQUEST, INVALID, Some("id")),
             Refusal::ProviderKeyExists { .. } => (StatusCode::BAD_REQUEST, INVALID, Some("alias")),
             Refusal::ProviderUnknown(_) | Refusal::ProviderRefused { .. } => {

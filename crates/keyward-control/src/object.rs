@@ -129,6 +129,13 @@ impl Object {
         }
     }
 
+    /// The secret; `Some(None)` where it is there and null.
+    pub(crate) fn find_nullable_secret(&mut self) -> Result<Option<Option<SecretBytes>>, Problem> {
+        let is_there = self.secret.is_some();
+        let secret = self.find_secret()?;
+        Ok(is_there.then_some(secret))
+    }
+
     /// The secret, which must be there.
     pub(crate) fn require_secret(&mut self) -> Result<SecretBytes, Problem> {
         self.find_secret()?

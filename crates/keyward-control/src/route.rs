@@ -6,8 +6,8 @@ use keyward_auth::Permission;
 
 use crate::{
     api::{
-        accounts, gateways, in_use::UnderWayQuery, provider_configs, secrets, secrets_stores,
-        tokens, user,
+        accounts, custom_providers, gateways, in_use::UnderWayQuery, provider_configs, secrets,
+        secrets_stores, tokens, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -87,6 +87,8 @@ const GATEWAY_URL: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{ga
 const KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs";
 const KEY: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}";
+const CUSTOM_PROVIDERS: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
+const CUSTOM_PROVIDER: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers/{id}";
 const STORES: &str = "/client/v4/accounts/{account}/secrets_store/stores";
 const STORE: &str = "/client/v4/accounts/{account}/secrets_store/stores/{store}";
 const SECRETS: &str = "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets";
@@ -207,6 +209,59 @@ pub(crate) static ROUTES: &[Route] = &[
         |call| Box::pin(provider_configs::delete(call)),
         || {
             Description::one::<provider_configs::Body>("Deletes a provider key")
+                .query::<UnderWayQuery>()
+        },
+    ),
+    Route::get(
+        "custom_provider_list",
+        CUSTOM_PROVIDERS,
+        may(Permission::AiGatewayRead, Place::Account),
+        |call| Box::pin(async move { custom_providers::list(&call) }),
+        || {
+            Description::page::<custom_providers::Body>("Lists custom providers")
+                .query::<custom_providers::ListQuery>()
+        },
+    ),
+    Route::new(
+        Method::POST,
+        "custom_provider_create",
+        CUSTOM_PROVIDERS,
+        may(Permission::AiGatewayWrite, Place::Account),
+        |call| Box::pin(custom_providers::create(call)),
+        || {
+            Description::one::<custom_providers::Body>("Adds a custom provider")
+                .takes::<custom_providers::NewProvider>()
+                .may_conflict()
+        },
+    ),
+    Route::get(
+        "custom_provider_show",
+        CUSTOM_PROVIDER,
+        may(Permission::AiGatewayRead, Place::Account),
+        |call| Box::pin(async move { custom_providers::show(&call) }),
+        || Description::one::<custom_providers::Body>("Shows a custom provider"),
+    ),
+    Route::new(
+        Method::PATCH,
+        "custom_provider_edit",
+        CUSTOM_PROVIDER,
+        may(Permission::AiGatewayWrite, Place::Account),
+        |call| Box::pin(custom_providers::edit(call)),
+        || {
+            Description::one::<custom_providers::Body>("Changes a custom provider")
+                .takes::<custom_providers::Change>()
+                .may_conflict()
+        },
+    ),
+    Route::new(
+        Method::DELETE,
+        "custom_provider_delete",
+        CUSTOM_PROVIDER,
+        may(Permission::AiGatewayWrite, Place::Account),
+        |call| Box::pin(custom_providers::delete(call)),
+        || {
+            Description::one::<custom_providers::DeletedBody>("Deletes a custom provider")
+                .details("Its provider keys go with it, in every gateway of the account.")
                 .query::<UnderWayQuery>()
         },
     ),

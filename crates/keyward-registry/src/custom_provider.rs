@@ -6,7 +6,7 @@ mod text;
 use std::{sync::Arc, time::SystemTime};
 
 use keyward_providers::{BaseUrl, CredentialPlacement, Provider};
-use keyward_secret::{AccountId, BoundCredential, SecretBytes};
+use keyward_secret::{AccountId, BoundCredential, Destination, SecretBytes};
 use keyward_vault::{Policy, RecordId, SealError, SealedRecord, SecretId, Vault, VersionNumber};
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,14 @@ impl CustomProvider {
 const CONTEXT: &[u8] = b"headers of a custom provider";
 
 impl CustomProviderRecord {
+    /// Where the headers may be sent, as it was sealed with them; none where there are none, or they do not open.
+    #[must_use]
+    pub fn headers_destination(&self, vault: &Vault) -> Option<Destination> {
+        let headers = self.headers.as_ref()?;
+        let id = self.sealed_as(headers.number);
+        vault.policy(&headers.sealed, &id).ok()?.destination
+    }
+
     fn sealed_as(&self, number: VersionNumber) -> RecordId {
         RecordId {
             account: self.account,

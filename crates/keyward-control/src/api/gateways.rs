@@ -161,7 +161,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
 /// Where applications find a provider behind the gateway: a text.
 pub(crate) fn url(call: &Call) -> Result<Reply, Problem> {
     let gateway = find(call)?;
-    let provider = call.registry.catalogue().find(call.id());
+    let provider = call.registry.find_provider(call.account, call.id());
     let provider =
         provider.ok_or_else(|| Problem::from(Refusal::ProviderUnknown(call.id().to_owned())))?;
     let base = call.config.gateway_url.trim_end_matches('/');

@@ -254,9 +254,9 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
     })
 }
 
-/// The slug by which the catalogue knows the provider: scopes of tokens hold that one, not its other names.
+/// The slug by which the provider is known: scopes of tokens hold that one, not its other names.
 fn canonical(call: &Call, slug: ProviderSlug) -> Result<ProviderSlug, Problem> {
-    let provider = call.registry.catalogue().find(slug.as_str());
+    let provider = call.registry.find_provider(call.account, slug.as_str());
     let provider =
         provider.ok_or_else(|| Problem::from(Refusal::ProviderUnknown(slug.to_string())))?;
     Ok(ProviderSlug::parse(provider.slug()).unwrap_or(slug))

@@ -65,6 +65,30 @@ impl Field {
 
     /// A text of at most `max` characters that can be printed on one line.
     pub(crate) fn text(self, max: usize) -> Result<String, Problem> {
+        let path = self.path.clone();
+        let text = self.characters(max)?;
+        if text.chars().any(char::is_control) {
+            let reason = "must hold no line breaks and no control characters";
+            return Err(Problem::invalid(&path, reason));
+        }
+        Ok(text)
+    }
+
+    /// A text of at most `max` characters, on several lines if need be.
+    pub(crate) fn lines(self, max: usize) -> Result<String, Problem> {
+        let path = self.path.clone();
+        let text = self.characters(max)?;
+        let is_line = |character: char| matches!(character, '\n' | '\r' | '\t');
+        if text
+            .chars()
+            .any(|character| character.is_control() && !is_line(character))
+        {
+            return Err(Problem::invalid(&path, "must hold no control characters"));
+        }
+        Ok(text)
+    }
+
+    fn characters(self, max: usize) -> Result<String, Problem> {
         let Value::String(text) = self.value else {
             return Err(self.refuse("must be a text"));
         };
@@ -72,11 +96,6 @@ impl Field {
         if text.chars().count() > max {
             return Err(refuse(format_args!(
                 "must be at most {max} characters long"
-            )));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(refuse(format_args!(
-                "must hold no line breaks and no control characters"
             )));
         }
         Ok(text)

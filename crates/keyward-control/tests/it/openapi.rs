@@ -104,6 +104,12 @@ async fn the_described_fields_are_those_that_are_read() {
     let key = harness.key("default").await;
     let token = harness.get(&tokens(OURS)).await;
     let token = token.result()[0]["id"].as_str().unwrap().to_owned();
+    let custom = format!("/client/v4/accounts/{OURS}/ai-gateway/custom-providers");
+    let ours = json!({"name": "Ours", "slug": "ours", "base_url": "https://llm.example.com"});
+    let custom = harness.post(&custom, ours).await.result()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut bodies = 0;
     for route in Control::routes() {
         let method = route.method.as_str().to_ascii_lowercase();
@@ -114,6 +120,8 @@ async fn the_described_fields_are_those_that_are_read() {
         }
         let id = if route.path.contains("/tokens/") {
             &token
+        } else if route.path.contains("/custom-providers/") {
+            &custom
         } else {
             &key
         };

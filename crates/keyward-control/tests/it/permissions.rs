@@ -18,6 +18,7 @@ struct Rows {
     /// A token that every holder of Account API Tokens Write may change.
     token: TokenId,
     secret: String,
+    custom: String,
 }
 
 impl Rows {
@@ -27,8 +28,22 @@ impl Rows {
             key: harness.key("default").await,
             token: harness.token(Grant::new(OURS, run)).await.0,
             secret: harness.secret("for_the_walk", &["workers"]).await,
+            custom: Self::custom(harness).await,
         }
     }
+}
+
+impl Rows {
+    /// A custom provider, by its id.
+    async fn custom(harness: &Harness) -> String {
+        let path = format!("/client/v4/accounts/{OURS}/ai-gateway/custom-providers");
+        let made = harness.post(&path, new_custom("first")).await;
+        made.result()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn new_custom(slug: &str) -> Value {
+    json!({"name": "Ours", "slug": slug, "base_url": "https://llm.example.com"})
 }
 
 /// What the walk sends to one route: the id that stands in the path, and a body that is accepted.
@@ -70,6 +85,11 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             (key, Some(json!({"enabled": false})))
         }
         ("DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => (key, None),
+        ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
+        ("PATCH", "/ai-gateway/custom-providers/{id}") => {
+            (rows.custom.as_str(), Some(json!({"enable": true})))
+        }
+        ("GET" | "DELETE", "/ai-gateway/custom-providers/{id}") => (rows.custom.as_str(), None),
         ("POST", "/secrets_store/stores") => ("", Some(json!({"name": "new"}))),
         (method, place) if place.starts_with(STORE) => {
             in_store(method, place.strip_prefix(STORE).unwrap(), &rows.secret)
@@ -82,6 +102,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             "GET",
             ""
             | "/ai-gateway/gateways"
+            | "/ai-gateway/custom-providers"
             | "/ai-gateway/gateways/{gateway}/provider_configs"
             | "/tokens"
             | "/tokens/permission_groups"
@@ -146,6 +167,7 @@ fn all_but(without: Permission) -> Permissions {
 #[test]
 fn the_table_of_routes_is_the_contract() {
     let gateways = "/client/v4/accounts/{account}/ai-gateway/gateways";
+    let custom = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
     let tokens = "/client/v4/accounts/{account}/tokens";
     let stores = "/client/v4/accounts/{account}/secrets_store/stores";
     let expected = [
@@ -160,6 +182,11 @@ fn the_table_of_routes_is_the_contract() {
         format!("PUT {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("DELETE {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
+        format!("GET {custom}: AI Gateway Read"),
+        format!("POST {custom}: AI Gateway Write"),
+        format!("GET {custom}/{{id}}: AI Gateway Read"),
+        format!("PATCH {custom}/{{id}}: AI Gateway Write"),
+        format!("DELETE {custom}/{{id}}: AI Gateway Write"),
         format!("GET {stores}: Secrets Store Read"),
         format!("POST {stores}: Secrets Store Write"),
         format!("GET {stores}/{{store}}: Secrets Store Read"),

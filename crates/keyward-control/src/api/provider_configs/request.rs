@@ -31,7 +31,7 @@ pub(crate) struct NewKey {
     /// When it stops to work, RFC 3339.
     #[schema(format = DateTime)]
     expires_on: Option<String>,
-    /// A provider of the catalogue.
+    /// A provider of the catalogue, or one of the account's own, with or without `custom-`.
     #[schema(max_length = 256)]
     provider_slug: String,
     /// Refused above 0.

@@ -271,10 +271,9 @@ fn narrow(call: &Call, grant: &mut Grant, value: Field) -> Result<(), Problem> {
         ));
     }
     if let Some(providers) = providers {
-        let catalogue = call.registry.catalogue();
         let slug = |name: &str| {
-            catalogue
-                .find(name)
+            call.registry
+                .find_provider(call.account, name)
                 .map(|provider| provider.slug().to_owned())
                 .ok_or("there is no such provider")
         };
