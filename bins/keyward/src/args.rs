@@ -1,5 +1,6 @@
 //! The command line: what may be typed. No meaning is given to it here.
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod import;
 pub(crate) mod keys;
@@ -19,6 +20,7 @@ use keyward_secret::AccountId;
 use serde_json::Value;
 
 use self::{
+    audit::AuditCommand,
     config::ConfigCommand,
     import::ImportArgs,
     keys::KeysCommand,
@@ -71,6 +73,9 @@ pub(crate) enum Command {
     /// Store, change and delete secrets
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Read the audit log, and check it
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Make a vault, and see what opens it
     #[command(subcommand)]
     Vault(VaultCommand),

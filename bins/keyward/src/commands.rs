@@ -1,5 +1,6 @@
 //! One command per file. Each parses nothing and decides nothing: it asks the parts and shows what they say.
 
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod dev;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens what the configuration names; a missing file is told by whoever needs it.
 
+mod audit;
 mod defaults;
 mod effective;
 mod fields;
@@ -31,6 +32,7 @@ use keyward_registry::SecretLimits;
 use serde::Deserialize;
 
 pub(crate) use self::{
+    audit::AuditSection,
     effective::{Origin, effective},
     listener::Network,
     schema::schema,
@@ -53,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) control: ControlSection,
     pub(crate) store: StoreSection,
     pub(crate) secrets_store: SecretsStoreSection,
+    pub(crate) audit: AuditSection,
     pub(crate) seal: SealSection,
     pub(crate) tls: TlsSection,
     pub(crate) log: LogSection,
@@ -177,6 +180,10 @@ pub(crate) struct Seconds(u64);
 impl Seconds {
     /// A year.
     const MOST: u64 = 365 * 24 * 60 * 60;
+
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
 }
 
 impl TryFrom<u64> for Seconds {

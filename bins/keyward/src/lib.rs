@@ -37,8 +37,9 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use crate::{
     args::{Command, vault::VaultCommand},
     commands::{
-        completions, config as configs, dev, doctor, gateways, help, import as imports, keys, man,
-        profile as profiles, run as runs, secrets, serve, slots, snippet, status, tokens, vault,
+        audit, completions, config as configs, dev, doctor, gateways, help, import as imports,
+        keys, man, profile as profiles, run as runs, secrets, serve, slots, snippet, status,
+        tokens, vault,
     },
     failure::Failure,
     typed::Typed,
@@ -109,6 +110,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Tokens(command) => Box::pin(tokens::run(command)).await,
             Command::Gateways(command) => Box::pin(gateways::run(command)).await,
             Command::Secrets(command) => Box::pin(secrets::run(command)).await,
+            Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Vault(VaultCommand::Init(args)) => {
                 Box::pin(vault::init(args, &hardening)).await
             }

@@ -95,7 +95,8 @@ fn table(columns: &[&str], rows: &[Vec<String>]) -> Table {
     table
 }
 
-fn record(row: &[String]) -> String {
+/// Fields separated by tabs, on one line.
+pub(crate) fn record(row: &[String]) -> String {
     let cells: Vec<_> = row.iter().map(|cell| OneLine(cell).to_string()).collect();
     cells.join("\t")
 }

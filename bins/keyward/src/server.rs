@@ -1,5 +1,6 @@
 //! A running server: both planes over one opened vault, from the first connection to the clean stop.
 
+mod audit;
 mod health;
 mod signals;
 
@@ -9,12 +10,13 @@ use keyward_control::Control;
 use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
 use keyward_gateway::{EchoDial, Gateway};
 use keyward_providers::Catalogue;
+use keyward_store::CheckpointSettings;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{health::Health, signals::Signals};
+use self::{audit::Audit, health::Health, signals::Signals};
 use crate::{config::Config, failure::Failure, open::Opened};
 
 /// Where both planes listen. Bound before anything else is touched.
@@ -143,6 +145,7 @@ pub(crate) struct Server {
     signals: Signals,
     allowed_hosts: Vec<String>,
     control_limits: keyward_listen::Config,
+    checkpoints: Option<CheckpointSettings>,
 }
 
 /// Reads what TLS to providers needs. Before anything is opened: a file that is not there stops the start.
@@ -199,8 +202,17 @@ impl Server {
                 signals,
                 allowed_hosts,
                 control_limits: limits.control,
+                checkpoints: None,
             }),
             Err(failure) => Err((failure, opened)),
+        }
+    }
+
+    /// Writes checkpoints of the audit log.
+    pub(crate) fn with_checkpoints(self, checkpoints: Option<CheckpointSettings>) -> Self {
+        Self {
+            checkpoints,
+            ..self
         }
     }
 
@@ -226,6 +238,7 @@ impl Server {
                 listen: self.control_limits,
             },
         );
+        let audit = Audit::start(&self.opened, self.checkpoints);
         let stop = CancellationToken::new();
         let stop_recorder = CancellationToken::new();
         let recorder = tokio::spawn(Arc::clone(&self.gateway).record(stop_recorder.clone()));
@@ -251,6 +264,7 @@ impl Server {
         stop_recorder.cancel();
         join(recorder, "the recorder").await;
         health.stop().await;
+        audit.stop().await;
         self.opened.store.close().await;
         outcome
     }

@@ -1,6 +1,7 @@
 //! One resource per file.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod custom_providers;
 pub(crate) mod gateways;
 pub(crate) mod health;

@@ -8,6 +8,7 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{FromRequestParts, RawPathParams, Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -31,7 +32,7 @@ use crate::{
     caller::Caller,
     envelope::{Problem, Reply},
     host::{self, AllowedHosts, HostFault},
-    openapi,
+    openapi, refused,
     route::{Access, ROUTES, Route},
 };
 
@@ -228,12 +229,28 @@ async fn run(route: &'static Route, shared: &Shared, request: Request) -> Result
     let (mut parts, content) = request.into_parts();
     let parameters = RawPathParams::from_request_parts(&mut parts, &()).await;
     let parameters = parameters.map_err(|_not_utf8| Problem::no_route())?;
-    let caller = identify(route.access, shared, &parts, now)?;
+    let outcome = carry_out(route, shared, &parts, &parameters, content, now).await;
+    if let Err(problem) = &outcome {
+        let registry = &shared.surroundings.registry;
+        refused::note(registry, route, &parts, &parameters, problem, now);
+    }
+    outcome
+}
+
+async fn carry_out(
+    route: &'static Route,
+    shared: &Shared,
+    parts: &Parts,
+    parameters: &RawPathParams,
+    content: Body,
+    now: SystemTime,
+) -> Result<Reply, Problem> {
+    let caller = identify(route.access, shared, parts, now)?;
     let mut call = Call::admit(
         &shared.surroundings,
         route.access,
         caller,
-        &parameters,
+        parameters,
         &parts.uri,
         now,
     )?;

@@ -16,7 +16,7 @@ use http::{
 };
 use keyward_auth::Permission;
 use keyward_providers::ParseBaseUrlError;
-use keyward_registry::{ChangeError, Refusal, SecretRefusal, StoreError};
+use keyward_registry::{AuditResult, ChangeError, Refusal, SecretRefusal, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,6 +61,15 @@ pub(crate) struct ResultInfo {
     pub(crate) total_pages: usize,
 }
 
+/// How a list goes on that is read by cursor.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct CursorInfo {
+    /// How many items this answer has.
+    pub(crate) count: usize,
+    /// Where the next answer goes on; null: there is nothing more.
+    pub(crate) cursor: Option<String>,
+}
+
 /// A remark beside a result.
 #[derive(Debug, Serialize, ToSchema)]
 struct Message {
@@ -71,13 +80,13 @@ struct Message {
 }
 
 #[derive(Serialize)]
-struct Envelope<'a, T> {
+struct Envelope<'a, T, I> {
     success: bool,
     errors: &'a [Fault<'a>],
     messages: &'a [Message],
     result: T,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result_info: Option<ResultInfo>,
+    result_info: Option<I>,
 }
 
 /// Why a request was not carried out.
@@ -95,11 +104,16 @@ struct Fault<'a> {
 impl Reply {
     /// One result.
     pub(crate) fn new(result: &impl Serialize) -> Result<Self, Problem> {
-        Self::build(result, &[], None)
+        Self::build(result, &[], None::<ResultInfo>)
     }
 
     /// One page of a list.
     pub(crate) fn page(result: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
+        Self::build(result, &[], Some(info))
+    }
+
+    /// A part of a list that is read by cursor.
+    pub(crate) fn by_cursor(result: &impl Serialize, info: CursorInfo) -> Result<Self, Problem> {
         Self::build(result, &[], Some(info))
     }
 
@@ -113,13 +127,13 @@ impl Reply {
             message,
             kind: None,
         };
-        Self::build(result, &[message], None)
+        Self::build(result, &[message], None::<ResultInfo>)
     }
 
     fn build(
         result: &impl Serialize,
         messages: &[Message],
-        result_info: Option<ResultInfo>,
+        result_info: Option<impl Serialize>,
     ) -> Result<Self, Problem> {
         let envelope = Envelope {
             success: true,
@@ -349,6 +363,17 @@ impl Problem {
         self
     }
 
+    /// What the audit log tells of it; none where it is no matter of who asked.
+    pub(crate) fn audit_result(&self) -> Option<AuditResult> {
+        match (self.0.status, self.0.code) {
+            (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, _) => {
+                Some(AuditResult::Unauthenticated)
+            }
+            (StatusCode::FORBIDDEN, _) | (_, NO_ACCOUNT) => Some(AuditResult::Denied),
+            _ => None,
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -361,6 +386,16 @@ impl Problem {
             return "?".to_owned();
         }
         id.to_owned()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_retryable() {
+            Self::unavailable(&error)
+        } else {
+            Self::internal("read what is stored", &error)
+        }
     }
 }
 
@@ -470,7 +505,7 @@ impl IntoResponse for Problem {
             }],
             messages: &[],
             result: None::<()>,
-            result_info: None,
+            result_info: None::<ResultInfo>,
         };
         let mut buffer = Buffer::with_capacity(512);
         if let Err(error) = serde_json::to_writer(&mut buffer, &envelope) {

@@ -47,6 +47,7 @@ mod moment;
 mod object;
 mod openapi;
 mod page;
+mod refused;
 mod route;
 mod serve;
 

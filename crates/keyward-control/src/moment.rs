@@ -13,6 +13,12 @@ pub(crate) fn format(time: SystemTime) -> Option<String> {
     Some(whole.to_string())
 }
 
+/// Writes a moment in milliseconds since 1970 in UTC, to the millisecond, such as `2026-11-24T13:01:16.250Z`.
+pub(crate) fn format_millis(millis: u64) -> Option<String> {
+    let exact = Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()?;
+    Some(format!("{exact:.3}"))
+}
+
 /// Reads an RFC 3339 moment with any offset.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let timestamp: Timestamp = text.parse().ok()?;

@@ -6,8 +6,8 @@ use keyward_auth::Permission;
 
 use crate::{
     api::{
-        accounts, custom_providers, gateways, in_use::UnderWayQuery, provider_configs, secrets,
-        secrets_stores, tokens, user,
+        accounts, audit, custom_providers, gateways, in_use::UnderWayQuery, provider_configs,
+        secrets, secrets_stores, tokens, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -98,6 +98,7 @@ const DUPLICATE: &str =
 const QUOTA: &str = "/client/v4/accounts/{account}/secrets_store/quota";
 const TOKENS: &str = "/client/v4/accounts/{account}/tokens";
 const TOKEN: &str = "/client/v4/accounts/{account}/tokens/{id}";
+const AUDIT: &str = "/client/v4/accounts/{account}/logs/audit";
 const GROUPS: &str = "/client/v4/accounts/{account}/tokens/permission_groups";
 
 const fn may(permission: Permission, place: Place) -> Access {
@@ -471,6 +472,28 @@ pub(crate) static ROUTES: &[Route] = &[
             )
             .query::<tokens::GroupQuery>()
         },
+    ),
+    Route::get(
+        "audit_list",
+        AUDIT,
+        may(Permission::AuditLogRead, Place::Account),
+        |call| Box::pin(audit::list(call)),
+        || Description::by_cursor::<audit::Body>("Lists the audit log").query::<audit::ListQuery>(),
+    ),
+    Route::get(
+        "audit_state",
+        "/client/v4/accounts/{account}/logs/audit/state",
+        may(Permission::AuditLogRead, Place::Account),
+        |call| Box::pin(async move { audit::state(&call) }),
+        || Description::one::<audit::StateBody>("Tells what is known of the audit log's chain"),
+    ),
+    Route::new(
+        Method::POST,
+        "audit_verify",
+        "/client/v4/accounts/{account}/logs/audit/verify",
+        may(Permission::AuditLogRead, Place::Account),
+        |call| Box::pin(audit::verify(call)),
+        || Description::one::<audit::StateBody>("Checks the whole audit log now"),
     ),
     Route::get(
         "token_verify",

@@ -48,6 +48,8 @@ pub struct AuditQuery {
     pub action: Option<String>,
     /// The result.
     pub result: Option<AuditResult>,
+    /// Only what was refused, whatever the result says exactly.
+    pub is_refused: bool,
     /// The kind of record, such as `token`.
     pub subject_kind: Option<String>,
     /// The record's id.
@@ -73,6 +75,7 @@ impl AuditQuery {
             source: None,
             action: None,
             result: None,
+            is_refused: false,
             subject_kind: None,
             subject_id: None,
             after: None,

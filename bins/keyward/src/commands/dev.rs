@@ -44,6 +44,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
         Plane::Control,
     )?;
     let limits = Limits::read(&config, args.workers)?;
+    let checkpoints = config.audit.checkpoints()?;
     let catalogue = config.catalogue()?;
     let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
     };
     let hosts = config.control.hosts();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
-        Ok(server) => server,
+        Ok(server) => server.with_checkpoints(checkpoints),
         Err((failure, opened)) => return Err(close(opened, failure).await),
     };
     let told = data_dir.clone();

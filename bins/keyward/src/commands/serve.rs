@@ -27,6 +27,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     config.seal.check()?;
     check_key_file(&config, &data_dir)?;
     let limits = Limits::read(&config, args.workers)?;
+    let checkpoints = config.audit.checkpoints()?;
     let gateway = address(&config, Plane::Data, &limits)?;
     let control = address(&config, Plane::Control, &limits)?;
     let catalogue = config.catalogue()?;
@@ -61,7 +62,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     let urls = (listeners.gateway_url(), listeners.control_url());
     let hosts = config.control.hosts();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
-        Ok(server) => server,
+        Ok(server) => server.with_checkpoints(checkpoints),
         Err((failure, opened)) => {
             opened.store.close().await;
             return Err(failure);

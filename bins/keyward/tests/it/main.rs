@@ -1,6 +1,8 @@
 //! The binary as people and scripts use it: real processes on temporary directories and free ports.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod dev;

@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::{Fault, Message, ResultInfo};
+use super::{CursorInfo, Fault, Message, ResultInfo};
 use crate::{
     openapi::{self, Description},
     route::{Access, Route},
@@ -81,7 +81,9 @@ fn may_refuse(route: &Route, description: &Description, status: StatusCode) -> b
             is_write && route.method != Method::DELETE
         }
         StatusCode::CONFLICT => description.conflicts(),
-        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => is_write,
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {
+            is_write || description.reads_store()
+        }
         _ => true,
     }
 }
@@ -135,6 +137,7 @@ pub(crate) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut schemas = Vec::new();
     openapi::reference::<Message>(&mut schemas);
     openapi::reference::<ResultInfo>(&mut schemas);
+    openapi::reference::<CursorInfo>(&mut schemas);
     let fault = openapi::reference::<Fault<'_>>(&mut schemas);
     let faults = ArrayBuilder::new().items(fault).min_items(Some(1));
     let refusal = envelope(false, faults, openapi::null());
@@ -150,6 +153,11 @@ fn success(description: &Description) -> Schema {
     if description.is_page() {
         success = success
             .property("result_info", Ref::from_schema_name(ResultInfo::name()))
+            .required("result_info");
+    }
+    if description.is_by_cursor() {
+        success = success
+            .property("result_info", Ref::from_schema_name(CursorInfo::name()))
             .required("result_info");
     }
     success.into()

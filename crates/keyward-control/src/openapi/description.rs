@@ -17,6 +17,7 @@ pub(crate) struct Description {
     details: Option<&'static str>,
     result: RefOr<Schema>,
     is_page: bool,
+    is_by_cursor: bool,
     body: Option<BodyDescription>,
     query: Vec<Parameter>,
     may_conflict: bool,
@@ -59,6 +60,14 @@ impl Description {
         page.query::<PageQuery>()
     }
 
+    /// The result is a part of a list of `T` that is read from the store by cursor.
+    pub(crate) fn by_cursor<T: ToSchema>(summary: &'static str) -> Self {
+        Self {
+            is_by_cursor: true,
+            ..Self::list::<T>(summary)
+        }
+    }
+
     /// The result is a text.
     pub(crate) fn text(summary: &'static str) -> Self {
         let text = ObjectBuilder::new().schema_type(Type::String);
@@ -77,6 +86,7 @@ impl Description {
             details: None,
             result,
             is_page: false,
+            is_by_cursor: false,
             body: None,
             query: Vec::new(),
             may_conflict: false,
@@ -149,6 +159,15 @@ impl Description {
 
     pub(crate) fn is_page(&self) -> bool {
         self.is_page
+    }
+
+    pub(crate) fn is_by_cursor(&self) -> bool {
+        self.is_by_cursor
+    }
+
+    /// Whether the answer is read from the store, which may not answer. Other reads are of memory.
+    pub(crate) fn reads_store(&self) -> bool {
+        self.is_by_cursor
     }
 
     pub(crate) fn request_body(&self) -> Option<&BodyDescription> {

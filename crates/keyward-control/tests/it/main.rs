@@ -1,6 +1,8 @@
 //! The control plane's public API: every route against wire-spec §4, every refusal, and the accept loop.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod custom_providers;
 #[cfg(test)]
 mod gateways;

@@ -98,6 +98,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         ("PUT", "/tokens/{id}") => (token, Some(run())),
         ("PUT", "/tokens/{id}/value") | ("GET" | "DELETE", "/tokens/{id}") => (token, None),
         ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}")
+        | ("POST", "/logs/audit/verify")
         | (
             "GET",
             ""
@@ -109,6 +110,8 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             | "/tokens/verify"
             | "/secrets_store/stores"
             | "/secrets_store/quota"
+            | "/logs/audit"
+            | "/logs/audit/state"
             | "/client/v4/user"
             | "/client/v4/keyward/token"
             | "/client/v4/accounts"
@@ -206,6 +209,9 @@ fn the_table_of_routes_is_the_contract() {
         format!("PUT {tokens}/{{id}}/value: Account API Tokens Write"),
         format!("DELETE {tokens}/{{id}}: Account API Tokens Write"),
         format!("GET {tokens}/permission_groups: Account API Tokens Read"),
+        "GET /client/v4/accounts/{account}/logs/audit: Keyward Audit Log Read".to_owned(),
+        "GET /client/v4/accounts/{account}/logs/audit/state: Keyward Audit Log Read".to_owned(),
+        "POST /client/v4/accounts/{account}/logs/audit/verify: Keyward Audit Log Read".to_owned(),
         format!("GET {tokens}/verify: any"),
         "GET /client/v4/user/tokens/verify: any".to_owned(),
         "GET /client/v4/keyward/token: any".to_owned(),

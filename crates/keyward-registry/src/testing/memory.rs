@@ -156,6 +156,7 @@ fn is_asked_for(query: &AuditQuery, entry: &AuditEntry) -> bool {
         && query
             .result
             .is_none_or(|result| result.as_str() == entry.result)
+        && !(query.is_refused && entry.result == AuditResult::Done.as_str())
         && fits(&query.subject_kind, &entry.subject_kind)
         && fits(&query.subject_id, &entry.subject_id)
 }

@@ -347,6 +347,7 @@ impl SqliteStore {
             .bind(query.subject_id.as_deref())
             .bind(after)
             .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
+            .bind(i64::from(query.is_refused))
             .fetch_all(&mut *transaction)
             .await?;
         let numbers = rows
@@ -382,6 +383,7 @@ macro_rules! list_sql {
                  AND ($6 IS NULL OR source = $6)
                  AND ($7 IS NULL OR action = $7)
                  AND ($8 IS NULL OR result = $8)
+                 AND (NOT $13 OR result <> 'done')
                  AND ($9 IS NULL OR subject_kind = $9)
                  AND ($10 IS NULL OR subject_id = $10)
                  AND ($11 IS NULL OR seq ",

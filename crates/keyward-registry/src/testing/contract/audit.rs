@@ -91,6 +91,7 @@ pub(super) async fn the_log_is_read_by_condition_and_page(store: &dyn RegistrySt
         &[4],
     )
     .await;
+    check(store, |query| query.is_refused = true, &[4]).await;
     check(store, |query| query.subject_kind = text("gateway"), &[]).await;
     check(
         store,

@@ -1,0 +1,109 @@
+//! Tells the audit log of requests that were refused for who sent them.
+
+use std::time::SystemTime;
+
+use axum::extract::RawPathParams;
+use http::request::Parts;
+use keyward_auth::TokenId;
+use keyward_registry::{
+    Actor, GatewayId, ProviderKeyId, RefusedAttempt, Registry, Snapshot, Subject,
+};
+use keyward_secret::AccountId;
+
+use crate::{
+    Peer,
+    caller::Caller,
+    envelope::Problem,
+    route::{Access, Place, Route},
+};
+
+/// Takes note of the refusal, if it is one of who asked: the log is written off this path.
+pub(crate) fn note(
+    registry: &Registry,
+    route: &Route,
+    parts: &Parts,
+    parameters: &RawPathParams,
+    problem: &Problem,
+    now: SystemTime,
+) {
+    let Some(result) = problem.audit_result() else {
+        return;
+    };
+    let snapshot = registry.snapshot();
+    let peer: Option<Peer> = parts.extensions.get().copied();
+    let (actor, subject) = match Caller::identify(&snapshot, &parts.headers, peer, now) {
+        Ok(caller) => {
+            let subject = reached(route, caller.grant().account, parameters);
+            (caller.actor(), Some(subject))
+        }
+        Err(_unknown) => {
+            let source = peer.map(|Peer(address)| address.ip().to_canonical());
+            (Actor::Unknown { source }, named(&snapshot, parameters))
+        }
+    };
+    registry.note_refused(RefusedAttempt {
+        at: now,
+        actor,
+        action: action(route.name).into(),
+        subject,
+        result,
+        times: 1,
+    });
+}
+
+/// `provider_key.rotate` for a route that is called `provider_key_rotate`.
+fn action(name: &str) -> String {
+    match name.rsplit_once('_') {
+        Some((record, verb)) => format!("{record}.{verb}"),
+        None => name.to_owned(),
+    }
+}
+
+fn find<'a>(parameters: &'a RawPathParams, wanted: &str) -> Option<&'a str> {
+    let found = parameters.iter().find(|(name, _)| *name == wanted);
+    found.map(|(_, value)| value)
+}
+
+/// What the holder of a token reached for, as far as the path names a record of the token's own account in a form
+/// that it can have.
+fn reached(route: &Route, account: AccountId, parameters: &RawPathParams) -> Subject {
+    let own = Subject::Account(account);
+    let named = find(parameters, "account");
+    let is_own = named.is_none_or(|named| AccountId::parse(named).is_ok_and(|id| id == account));
+    let Access::Permission(_, place) = route.access else {
+        return own;
+    };
+    let gateway = || {
+        let id = GatewayId::parse(find(parameters, "gateway")?).ok()?;
+        Some(Subject::Gateway(account, id))
+    };
+    let id = find(parameters, "id").filter(|_| is_own);
+    let reached = match place {
+        Place::ProviderKey => id
+            .and_then(|id| ProviderKeyId::parse(id).ok())
+            .map(|id| Subject::ProviderKey(account, id)),
+        Place::Token => id
+            .and_then(|id| TokenId::parse(id).ok())
+            .map(|id| Subject::Token(account, id)),
+        _ => None,
+    };
+    let gateway = is_own.then(gateway).flatten();
+    reached.or(gateway).unwrap_or(own)
+}
+
+/// The account that the path names, if there is one: nothing else of what a client without a token chose.
+fn named(snapshot: &Snapshot, parameters: &RawPathParams) -> Option<Subject> {
+    let id = AccountId::parse(find(parameters, "account")?).ok()?;
+    snapshot.account(id).map(|_exists| Subject::Account(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::action;
+
+    #[test]
+    fn actions_are_named_like_those_of_changes() {
+        assert_eq!(action("provider_key_rotate"), "provider_key.rotate");
+        assert_eq!(action("several"), "several");
+    }
+}
