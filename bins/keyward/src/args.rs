@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod profile;
+pub(crate) mod providers;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod slots;
@@ -25,6 +26,7 @@ use self::{
     import::ImportArgs,
     keys::KeysCommand,
     profile::ProfileCommand,
+    providers::ProvidersCommand,
     run::{RunArgs, SnippetArgs},
     secrets::SecretsCommand,
     tokens::TokensCommand,
@@ -70,6 +72,9 @@ pub(crate) enum Command {
     /// Make and delete gateways
     #[command(subcommand)]
     Gateways(GatewaysCommand),
+    /// Add, change and delete the account's own providers
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
     /// Store, change and delete secrets
     #[command(subcommand)]
     Secrets(SecretsCommand),

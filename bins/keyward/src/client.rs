@@ -213,6 +213,8 @@ impl Client {
 
 /// The path of the gateways, below the account.
 pub(crate) const GATEWAYS: &str = "/ai-gateway/gateways";
+/// The path of the account's own providers, below the account.
+pub(crate) const CUSTOM_PROVIDERS: &str = "/ai-gateway/custom-providers";
 /// The path of the secrets stores, below the account.
 pub(crate) const STORES: &str = "/secrets_store/stores";
 /// The path of the tokens, below the account.

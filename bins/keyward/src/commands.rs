@@ -12,6 +12,7 @@ pub(crate) mod in_use;
 pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod profile;
+pub(crate) mod providers;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod serve;
