@@ -1,5 +1,7 @@
 //! Lists cut into pages.
 
+use std::cmp::Ordering;
+
 use utoipa::IntoParams;
 
 use crate::{
@@ -44,20 +46,50 @@ impl Page {
         Ok(Self { number, size })
     }
 
+    /// As [`cut`](Self::cut), of items that are in no order: only those of the page are sorted.
+    pub(crate) fn cut_in_order<T>(
+        self,
+        mut items: Vec<T>,
+        order: impl Fn(&T, &T) -> Ordering,
+    ) -> (Vec<T>, ResultInfo) {
+        let total = items.len();
+        let skipped = self.skipped().min(total);
+        if skipped > 0 && skipped < total {
+            items.select_nth_unstable_by(skipped, &order);
+        }
+        let mut items = items.split_off(skipped);
+        if items.len() > self.size {
+            items.select_nth_unstable_by(self.size, &order);
+            items.truncate(self.size);
+        }
+        items.sort_unstable_by(&order);
+        let info = self.info(items.len(), total);
+        (items, info)
+    }
+
     /// The items of the page, and what the envelope says of it. A page past the end is empty: clients stop
     /// there (wire-spec §4.0).
     pub(crate) fn cut<T>(self, items: Vec<T>) -> (Vec<T>, ResultInfo) {
         let total = items.len();
-        let skipped = (self.number - 1).saturating_mul(self.size);
-        let items: Vec<T> = items.into_iter().skip(skipped).take(self.size).collect();
-        let info = ResultInfo {
+        let items = items.into_iter().skip(self.skipped()).take(self.size);
+        let items: Vec<T> = items.collect();
+        let info = self.info(items.len(), total);
+        (items, info)
+    }
+
+    /// How many items stand on the pages before.
+    const fn skipped(self) -> usize {
+        (self.number - 1).saturating_mul(self.size)
+    }
+
+    fn info(self, count: usize, total: usize) -> ResultInfo {
+        ResultInfo {
             page: self.number,
             per_page: self.size,
-            count: items.len(),
+            count,
             total_count: total,
             total_pages: total.div_ceil(self.size),
-        };
-        (items, info)
+        }
     }
 }
 
@@ -96,6 +128,21 @@ mod tests {
                 seen.extend(items);
             }
             prop_assert_eq!(seen, (0..total).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_page_of_a_list_in_no_order_is_that_of_the_sorted_list(
+            items in proptest::collection::vec(0_u8..50, 0..200),
+            number in 1_usize..12,
+            size in 1_usize..=100,
+        ) {
+            let page = Page { number, size };
+            let (cut, info) = page.cut_in_order(items.clone(), u8::cmp);
+            let mut sorted = items;
+            sorted.sort_unstable();
+            let (expected, whole) = page.cut(sorted);
+            prop_assert_eq!(cut, expected);
+            prop_assert_eq!((info.count, info.total_count), (whole.count, whole.total_count));
         }
 
         #[test]

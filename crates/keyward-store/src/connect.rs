@@ -17,6 +17,9 @@ const CHECKPOINT_BUSY: Duration = Duration::from_millis(100);
 /// How long a call waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
 const READERS: u32 = 2;
+/// How many rows the thread that reads may be ahead: with few, each costs a change of threads, which is most of
+/// what reading everything takes. About 1 KiB each.
+const ROWS_AHEAD: usize = 1_024;
 
 /// What looks at a file before anything may be changed in it.
 pub(crate) async fn inspector(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
@@ -48,7 +51,11 @@ pub(crate) async fn writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
 pub(crate) async fn readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     let options = SqlitePoolOptions::new().max_connections(READERS);
     lasting(options)
-        .connect_with(wal(path).pragma("query_only", "ON"))
+        .connect_with(
+            wal(path)
+                .row_buffer_size(ROWS_AHEAD)
+                .pragma("query_only", "ON"),
+        )
         .await
 }
 

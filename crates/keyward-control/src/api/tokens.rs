@@ -106,19 +106,20 @@ pub(crate) struct PermissionGroupBody {
 pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
     let snapshot = call.snapshot();
-    let mut entries: Vec<_> = snapshot
+    let entries: Vec<_> = snapshot
         .tokens()
         .iter()
         .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
         .collect();
-    entries.sort_by_key(|entry| {
+    let is_backwards = call.query("direction") == Some("desc");
+    let age = |entry: &Entry| {
         let record = &entry.record;
         (record.issued_at, record.kind, record.id)
+    };
+    let (entries, info) = page.cut_in_order(entries, |one, other| {
+        let order = age(one).cmp(&age(other));
+        if is_backwards { order.reverse() } else { order }
     });
-    if call.query("direction") == Some("desc") {
-        entries.reverse();
-    }
-    let (entries, info) = page.cut(entries);
     let bodies: Vec<_> = entries
         .into_iter()
         .map(|entry| Body::new(&entry.record, entry.last_used.get(), call.now))

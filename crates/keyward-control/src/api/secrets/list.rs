@@ -1,6 +1,6 @@
 //! A page of a store's secrets: which of them, and in what order.
 
-use std::sync::Arc;
+use std::cmp::Ordering;
 
 use keyward_registry::SecretScope;
 use keyward_vault::SecretRecord;
@@ -61,15 +61,16 @@ impl Order {
         })
     }
 
-    /// Sorts; what is equal by this order is sorted by id, so that pages neither miss nor repeat any.
-    fn sort(self, secrets: &mut [Arc<SecretRecord>]) {
-        match self {
-            Self::Name => secrets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id))),
-            Self::Comment => secrets.sort_by(|a, b| (&a.comment, a.id).cmp(&(&b.comment, b.id))),
-            Self::Created => secrets.sort_by_key(|secret| (secret.created_at, secret.id)),
-            Self::Modified => secrets.sort_by_key(|secret| (secret.modified_at, secret.id)),
-            Self::Status => secrets.sort_by_key(|secret| secret.id),
-        }
+    /// What is equal by this order is ordered by id, so that pages neither miss nor repeat any.
+    fn compare(self, one: &SecretRecord, other: &SecretRecord) -> Ordering {
+        let by = match self {
+            Self::Name => one.name.cmp(&other.name),
+            Self::Comment => one.comment.cmp(&other.comment),
+            Self::Created => one.created_at.cmp(&other.created_at),
+            Self::Modified => one.modified_at.cmp(&other.modified_at),
+            Self::Status => Ordering::Equal,
+        };
+        by.then_with(|| one.id.cmp(&other.id))
     }
 }
 
@@ -86,15 +87,20 @@ async fn page(call: &Call) -> Result<Reply, Problem> {
     let is_found = |secret: &SecretRecord| {
         secret.store == store
             && (scopes.is_empty() || scopes.iter().any(|group| has_all(secret, group)))
-            && [&secret.name, &secret.comment]
-                .iter()
-                .any(|text| text.to_lowercase().contains(&search))
+            && (search.is_empty()
+                || [&secret.name, &secret.comment]
+                    .iter()
+                    .any(|text| text.to_lowercase().contains(&search)))
     };
     let mut secrets = call.registry.secrets(call.account);
     secrets.retain(|secret| is_found(secret));
-    order.sort(&mut secrets);
-    direction.apply(&mut secrets);
-    let (secrets, info) = page.cut(secrets);
+    let (secrets, info) = page.cut_in_order(secrets, |one, other| {
+        let rising = order.compare(one, other);
+        match direction {
+            Direction::Rising => rising,
+            Direction::Falling => rising.reverse(),
+        }
+    });
     let mut bodies = Vec::with_capacity(secrets.len());
     for secret in &secrets {
         bodies.push(Body::new(call, secret).await?);
