@@ -11,7 +11,7 @@ use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord,
     GatewaySettings, KeyStatus, ProviderKeyId, ProviderKeyRecord, ProviderSlug, Registry,
-    RegistryStore, Subject, testing::MemoryStore,
+    RegistryStore, SecretsStoreRecord, Subject, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_store::SqliteStore;
@@ -42,6 +42,7 @@ pub(crate) struct Database {
 #[derive(Default)]
 pub(crate) struct Filled {
     gateways: usize,
+    keys: usize,
     in_big: usize,
     tokens: usize,
     probe: Option<Probe>,
@@ -58,6 +59,10 @@ pub(crate) struct Probe {
 impl Filled {
     pub(crate) fn token_count(&self) -> usize {
         self.tokens
+    }
+
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys
     }
 
     pub(crate) fn in_big(&self) -> usize {
@@ -97,7 +102,9 @@ impl Database {
             created_at: now(),
         };
         let store = database.store().await;
-        commit(&store, vec![Change::PutAccount(account)]).await;
+        let first = SecretsStoreRecord::first_of(ACCOUNT, now());
+        let changes = vec![Change::PutAccount(account), Change::PutSecretsStore(first)];
+        commit(&store, changes).await;
         store.close().await;
         database
     }
@@ -120,20 +127,21 @@ impl Database {
     }
 
     /// What the second of two registries takes, in bytes: the first has left behind what reading takes for a
-    /// while, and the second uses that again.
-    pub(crate) async fn memory(&self) -> usize {
+    /// while, and the second uses that again. Both are kept, so that the next measurement finds no room that they
+    /// left.
+    pub(crate) async fn memory(&self, kept: &mut Vec<Arc<Registry>>) -> usize {
         let (first, store) = self.open().await;
         store.close().await;
         let before = resident();
         let (second, store) = self.open().await;
         store.close().await;
-        let bytes = resident().saturating_sub(before);
-        drop((first, second));
-        bytes
+        kept.extend([first, second]);
+        resident().saturating_sub(before)
     }
 
     pub(crate) async fn add_keys(&self, count: usize, filled: &mut Filled) {
         let store = self.store().await;
+        filled.keys = count;
         filled.in_big = count / 2;
         let mut changes = Vec::new();
         for number in 0..count {

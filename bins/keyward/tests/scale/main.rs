@@ -32,9 +32,12 @@ async fn many_keys_and_tokens() {
     let mut filled = Filled::default();
 
     database.add_keys(count, &mut filled).await;
-    let keys = database.memory().await;
+    let mut kept = Vec::new();
+    let keys = database.memory(&mut kept).await;
     database.add_tokens(count, &mut filled).await;
-    let tokens = database.memory().await.saturating_sub(keys);
+    let both = database.memory(&mut kept).await;
+    let tokens = both.saturating_sub(keys);
+    drop(kept);
     let each = |bytes: usize| bytes / count;
     println!(
         "memory: {} bytes a provider key, {} bytes a token",
@@ -80,7 +83,10 @@ async fn many_keys_and_tokens() {
 #[cfg(test)]
 async fn pages(server: &Server, filled: &Filled) -> Duration {
     let mut slowest = Duration::ZERO;
+    let store = keyward_vault::SecretsStoreId::first_of(fill::ACCOUNT);
+    let secrets = format!("secrets_store/stores/{store}/secrets");
     for (list, total) in [
+        (secrets.as_str(), filled.key_count()),
         ("ai-gateway/gateways/big/provider_configs", filled.in_big()),
         ("tokens", filled.token_count() + server.own_tokens()),
         ("ai-gateway/gateways", filled.gateway_count()),
@@ -95,7 +101,13 @@ async fn pages(server: &Server, filled: &Filled) -> Duration {
             );
         }
     }
-    let time = server.search_gateways(filled).await;
-    println!("search of gateways: {:.1} ms", time.as_secs_f64() * 1e3);
-    slowest.max(time)
+    for (what, path) in [
+        ("gateways", "ai-gateway/gateways?search=gateway-0"),
+        ("secrets", format!("{secrets}?search=gateway-0_").as_str()),
+    ] {
+        let time = server.search(path).await;
+        slowest = slowest.max(time);
+        println!("search of {what}: {:.1} ms", time.as_secs_f64() * 1e3);
+    }
+    slowest
 }

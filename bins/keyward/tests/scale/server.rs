@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::fill::{ACCOUNT, ACTOR, Database, Filled};
+use crate::fill::{ACCOUNT, ACTOR, Database};
 
 pub(crate) struct Server {
     data: SocketAddr,
@@ -100,13 +100,15 @@ impl Server {
         fastest
     }
 
-    pub(crate) async fn search_gateways(&self, filled: &Filled) -> Duration {
-        let (answer, time) = self
-            .rest("GET", "ai-gateway/gateways?search=gateway-0", "")
-            .await;
-        assert!(filled.gateway_count() > 1);
-        assert_eq!(answer["result"][0]["id"], "gateway-0");
-        time
+    /// The fastest of three, as of pages.
+    pub(crate) async fn search(&self, path: &str) -> Duration {
+        let mut fastest = Duration::MAX;
+        for _ in 0..3 {
+            let (answer, time) = self.rest("GET", path, "").await;
+            assert!(!answer["result"].as_array().unwrap().is_empty(), "{path}");
+            fastest = fastest.min(time);
+        }
+        fastest
     }
 
     /// Saves a key by REST and uses it by a request to the data plane at once.
