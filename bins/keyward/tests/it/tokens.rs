@@ -39,11 +39,21 @@ fn a_rolled_token_has_a_new_text_in_every_worker_at_once() {
         made["id"].as_str().unwrap(),
         made["value"].as_str().unwrap(),
     );
-    let overlap = ["tokens", "roll", id, "--overlap", "1h", "--json"];
+    let overlap = [
+        "tokens",
+        "roll",
+        id,
+        "--overlap",
+        "1h",
+        "--out",
+        "rolled",
+        "--json",
+    ];
     let rolled = dev.run(&overlap).ok().json();
-    let new = rolled["value"].as_str().unwrap();
-    register_named_canary("rolled token", new);
     assert_eq!(rolled["id"], id);
+    let new = fs::read_to_string(dev.path().join("rolled")).unwrap();
+    let new = new.trim_end();
+    register_named_canary("rolled token", new);
     for text in [old, new] {
         assert_eq!(dev.chat_with(text).status, 200);
     }
