@@ -252,7 +252,7 @@ def token_changes():
     made = complete(api.create(account_id=ACCOUNT, name="changing", policies=policies))
     changed = complete(api.update(made.id, account_id=ACCOUNT, name="renamed", policies=policies))
     assert changed.name == "renamed"
-    rolled = api.value.update(made.id, account_id=ACCOUNT, body={})
+    rolled = api.value.update(made.id, account_id=ACCOUNT)
     assert rolled.startswith("kw_api_") and rolled != made.value
     assert complete(client.with_options(api_token=rolled).accounts.tokens.verify(account_id=ACCOUNT)).id == made.id
 
