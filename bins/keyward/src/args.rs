@@ -171,7 +171,7 @@ provider `echo`; later runs use them again. Tokens and addresses are kept in dev
 
 Examples:
   keyward dev
-  keyward dev --data-dir /tmp/try --listen 127.0.0.1:0 --control-listen 127.0.0.1:0 --json")]
+  keyward dev --data-dir try --listen 127.0.0.1:0 --control-listen 127.0.0.1:0 --json")]
 pub(crate) struct DevArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]

@@ -87,33 +87,29 @@ fn of_key(key: &Key, soon: Option<Timestamp>) -> Option<Attention> {
         reason,
         ..
     } = key;
-    let name = format!("key {provider}/{alias} in gateway {gateway}");
+    let told = format!("key {provider}/{alias} in gateway {gateway}");
     let because = if reason.is_empty() {
         String::new()
     } else {
         format!(": {reason}")
     };
     let (urgency, what) = match (key.status.as_str(), soon) {
-        ("invalid", _) => (Urgency::Invalid, format!("{name} is invalid{because}")),
-        ("expired", _) => (Urgency::Expired, format!("{name} has expired{because}")),
+        ("invalid", _) => (Urgency::Invalid, format!("{told} is invalid{because}")),
+        ("expired", _) => (Urgency::Expired, format!("{told} has expired{because}")),
         // Somebody switched it off, and knows.
         ("disabled", _) | (_, None) => return None,
-        (_, Some(end)) => (Urgency::KeyEnds, format!("{name} expires at {end}")),
-    };
-    let gateway = match gateway.as_str() {
-        "default" => String::new(),
-        gateway => format!(" --gateway {gateway}"),
+        (_, Some(end)) => (Urgency::KeyEnds, format!("{told} expires at {end}")),
     };
     let alias = match alias.as_str() {
         "default" => String::new(),
         alias => format!(" --alias {alias}"),
     };
+    // The gateway always: one that is not named is the profile's or the environment's, whose key may be a good one.
+    let name = format!("{provider} --gateway {gateway}{alias}");
     // An end that has passed or will pass stays with the key: a new value alone would not do.
     let command = match urgency {
-        Urgency::Invalid => format!("keyward keys rotate {provider}{gateway}{alias}"),
-        _ => format!(
-            "keyward keys delete {provider}{gateway}{alias} && keyward keys add {provider}{gateway}{alias}"
-        ),
+        Urgency::Invalid => format!("keyward keys rotate {name}"),
+        _ => format!("keyward keys delete {name} && keyward keys add {name}"),
     };
     Some(Attention {
         urgency,
@@ -181,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_names_what_is_not_the_default() {
+    fn the_command_names_the_gateway_and_what_is_not_the_default() {
         let mut bad = key("openai", "invalid", None);
         bad.reason = "the provider refuses it".into();
         let token = Token {
@@ -189,7 +185,10 @@ mod tests {
             expires: None,
         };
         let found = attention(std::slice::from_ref(&bad), &token, at(NOW));
-        assert_eq!(found[0].command, "keyward keys rotate openai");
+        assert_eq!(
+            found[0].command,
+            "keyward keys rotate openai --gateway default"
+        );
         assert!(
             found[0]
                 .what

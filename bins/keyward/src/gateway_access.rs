@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use http::Method;
+use keyward_auth::Kind;
 use keyward_registry::GatewayId;
 use keyward_secret::SecretBytes;
 use serde_json::Value;
 
 use crate::{
-    args::Connect,
-    client::{Client, gateway_path},
-    config::DEFAULT_DATA_DIR,
+    client::{Client, Identity, TokenFrom, gateway_path},
     dev_file::DevFile,
     failure::Failure,
     secret_input::{self, Named},
@@ -44,31 +43,30 @@ fn no_url() -> Failure {
         .help("`keyward status` says which server it is, and of which version")
 }
 
-/// The gateway token: from `file`, what the environment names, or `dev.json`.
-pub(crate) fn token(file: Option<&Path>, args: &Connect) -> Result<SecretBytes, Failure> {
+/// The gateway token: from `file`, what the environment names, or `dev.json` where that is what `identity` comes from.
+pub(crate) fn token(file: Option<&Path>, identity: &Identity) -> Result<SecretBytes, Failure> {
     let token = match (file, Named::find("KEYWARD_GATEWAY_TOKEN")?) {
         (Some(file), _) => secret_input::read_line(file)?,
         (None, Some(named)) => named.read()?,
-        (None, None) => from_dev(args)?,
+        (None, None) => from_dev(identity)?,
     };
-    // Anything else would be some provider's key, and would pass the gateway by.
-    if keyward_auth::is_ours(token.expose()) {
+    // Anything else would be some provider's key, which would pass the gateway by, or an operator's token.
+    let prefix = Kind::Gateway.prefix();
+    if token.expose().starts_with(prefix.as_bytes()) {
         return Ok(token);
     }
     Err(Failure::usage("what was read as the gateway token is none")
-        .because("gateway tokens begin with `kw_gw_`")
+        .because(format!("gateway tokens begin with `{prefix}`"))
         .help("make one with `keyward tokens create NAME --out FILE`"))
 }
 
-fn from_dev(args: &Connect) -> Result<SecretBytes, Failure> {
-    let directory = args.data_dir.as_deref();
-    let directory = directory.unwrap_or(Path::new(DEFAULT_DATA_DIR));
-    // The token in there is of that server, and is not carried to another.
-    let is_other = args.profile.is_some() || args.control_url.is_some();
-    let dev = match is_other {
-        true => None,
-        false => DevFile::read(directory)?,
+/// `dev.json` has a gateway token of its own server beside the API token, and of no other.
+fn from_dev(identity: &Identity) -> Result<SecretBytes, Failure> {
+    let dev = match &identity.token_from {
+        TokenFrom::Dev(directory) => DevFile::read(directory)?,
+        _ => None,
     };
+    let dev = dev.filter(|dev| dev.control_url == identity.url);
     let dev = dev.ok_or_else(|| {
         Failure::not_authorised("no gateway token is known")
             .help("make one with `keyward tokens create NAME --out FILE`, and name it with --token-file FILE")

@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) value: SecretBytes,
     /// The provider that the document itself names.
     pub(crate) provider: Option<&'static str>,
+    /// Whether the document says that this is a key, whatever its name.
+    pub(crate) is_key: bool,
 }
 
 /// What is known of a setting.
@@ -182,6 +184,13 @@ mod tests {
         for (found, expected) in found.iter().zip(expected) {
             assert!(found.starts_with(expected), "{found}\n{expected}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_line() {
+        let text = "\u{feff}OPENAI_API_KEY=sk-proj-aaaaaaaaaaaaaaaaaaaaaaaa\n";
+        let expected = ["1 OPENAI_API_KEY: openai/default 32 characters"];
+        assert_eq!(told(read_env(text.as_bytes())), expected);
     }
 
     #[test]

@@ -130,10 +130,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Run(args) => Box::pin(runs::run(&args)).await,
             Command::Import(args) => Box::pin(imports::run(&args)).await,
             Command::Man { out } => man::run(&out),
-            Command::Completions { shell } => {
-                completions::run(shell);
-                Ok(())
-            }
+            Command::Completions { shell } => completions::run(shell),
         }
     })
 }

@@ -106,7 +106,16 @@ pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
     print_all([text])
 }
 
+/// As [`print`], for what has no end: whether somebody still reads.
+pub(crate) fn print_on(text: impl Display) -> Result<bool, Failure> {
+    write_all([text])
+}
+
 fn print_all<T: Display>(lines: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+    write_all(lines).map(drop)
+}
+
+fn write_all<T: Display>(lines: impl IntoIterator<Item = T>) -> Result<bool, Failure> {
     let mut out = anstream::stdout().lock();
     let write = || -> io::Result<()> {
         for line in lines {
@@ -116,9 +125,9 @@ fn print_all<T: Display>(lines: impl IntoIterator<Item = T>) -> Result<(), Failu
     };
     match { write }() {
         // Whoever reads has read enough, as `head` does.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::new("cannot write to standard output").caused_by(&error)),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

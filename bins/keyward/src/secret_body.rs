@@ -40,34 +40,19 @@ fn write(
         .strip_suffix('}')
         .ok_or_else(|| Failure::new("cannot write the request"))?;
     let separator = if fields == "{" { "" } else { "," };
-    let secret = secret.expose();
-    if std::str::from_utf8(secret).is_err() {
-        return Err(
-            Failure::new("the value is no text: it holds bytes that are not UTF-8")
-                .help("store it encoded, such as in base64"),
-        );
-    }
+    let secret = std::str::from_utf8(secret.expose()).map_err(|_error| {
+        Failure::new("the value is no text: it holds bytes that are not UTF-8")
+            .help("store it encoded, such as in base64")
+    })?;
     // The room for everything, so that no copy is left behind when it grows.
     let room = fields.len() + name.len() + LONGEST * secret.len() + 16;
     let mut body = Zeroizing::new(Vec::with_capacity(room));
-    for part in [start, fields, separator, "\"", name, "\":\""] {
+    for part in [start, fields, separator, "\"", name, "\":"] {
         body.extend_from_slice(part.as_bytes());
     }
-    for byte in secret {
-        match byte {
-            b'"' | b'\\' => body.extend_from_slice(&[b'\\', *byte]),
-            0..0x20 => {
-                body.extend_from_slice(b"\\u00");
-                body.push(b'0' + (byte >> 4));
-                body.push(match byte & 0x0f {
-                    digit @ 0..=9 => b'0' + digit,
-                    letter => b'a' + (letter - 10),
-                });
-            }
-            byte => body.push(*byte),
-        }
-    }
-    for part in ["\"}", end] {
+    serde_json::to_writer(&mut *body, secret)
+        .map_err(|error| Failure::new("cannot write the request").caused_by(&error))?;
+    for part in ["}", end] {
         body.extend_from_slice(part.as_bytes());
     }
     Ok(Bytes::from_owner(body))

@@ -59,7 +59,7 @@ Commands read these as well. _FILE names a file, _FD the number of an open file 
 
 const ENVIRONMENT_END: &str = "
 An option comes first, then the environment, then a profile, then dev.json of `keyward dev`. A variable that begins
-with KEYWARD_ and is none of these is told by `keyward serve` and found by `keyward config check`.
+with KEYWARD_ and is none of these is told by `keyward serve` and `dev` and found by `keyward config check`.
 Profiles are kept in $XDG_CONFIG_HOME/keyward/profiles.toml, else in ~/.config/keyward/profiles.toml.
 
 Examples:
@@ -73,7 +73,7 @@ const EXIT_CODES: &str = "\
   2  the command was not understood
   3  the vault is sealed, or the control plane cannot be reached
   4  not authorised: no token, one that is not accepted, or one that may not do this
-  5  a check found something: `keyward doctor`, `keyward config check`
+  5  a check found something: `keyward doctor`, `config check`, `audit verify`
 
 A server that is stopped by one SIGINT or SIGTERM ends with 0; a second signal ends it at once, with 1.
 
@@ -111,8 +111,11 @@ from a prompt that does not show it, from standard input, from a file, or from a
 
   provider keys      a prompt, standard input, or --from-file FILE; sealed when stored, shown never again
   API tokens         KEYWARD_API_TOKEN_FILE, KEYWARD_API_TOKEN_FD, a profile's token file, or a prompt
+  gateway tokens     --token-file FILE, KEYWARD_GATEWAY_TOKEN_FILE, KEYWARD_GATEWAY_TOKEN_FD
   passphrases        KEYWARD_PASSPHRASE_FILE, KEYWARD_PASSPHRASE_FD, or a prompt
   what is made new   shown once on a terminal, or written to a new file of mode 0600
+
+`keyward run` alone gives its program a secret in variables, the gateway token, and takes those away that name others.
 
 A token goes to the control plane that it was named for: a profile's to the profile's URL, the one in dev.json to this
 machine. Without TLS, commands talk to this machine only, unless --danger-plain-http is given. What deletes says what

@@ -24,8 +24,8 @@ pub struct Entry {
     pub last_used: LastUsed,
 }
 
-/// Every token, by digest. Immutable: a change makes a new index, which shares with the old one all but a
-/// few hundred entries, however many there are.
+/// Every token, by digest. Immutable: a change makes a new index, which shares with the old one every entry but
+/// the changed one. Of the places in which they are looked up it copies about one in 256 for each digest.
 ///
 /// [`find`](Self::find) takes one look-up and no lock.
 #[derive(Clone, Debug, Default)]
@@ -164,8 +164,8 @@ fn digests(record: &TokenRecord) -> impl Iterator<Item = TokenDigest> + use<> {
     std::iter::once(record.digest).chain(retiring)
 }
 
-/// Entries by digest, in 256 maps by the digest's last byte: a change copies one of them. A look-up is that
-/// of a plain map, and one load more.
+/// Entries by digest, in 256 maps by the digest's last byte: a change copies one of them for each digest that it
+/// concerns, and the 256 pointers. A look-up is that of a plain map, and one load more.
 #[derive(Clone, Debug)]
 struct Digests(Arc<[Arc<Shard>; SHARDS]>);
 

@@ -148,6 +148,14 @@ impl Call {
         Object::parse(body.as_slice(), shape)
     }
 
+    /// The same where there may be no body: then there is no field.
+    pub(crate) fn take_optional_body(&mut self, shape: Shape) -> Result<Object, Problem> {
+        if self.body.as_slice().trim_ascii().is_empty() {
+            return Object::parse(b"{}", shape);
+        }
+        self.take_body(shape)
+    }
+
     /// The same of a body that may be a list of objects, at most `most`.
     pub(crate) fn take_several(&mut self, shape: Shape, most: usize) -> Result<Several, Problem> {
         let body = std::mem::take(&mut self.body);
@@ -158,14 +166,6 @@ impl Call {
     pub(crate) fn take_ids(&mut self, most: usize) -> Result<Vec<Field>, Problem> {
         let body = std::mem::take(&mut self.body);
         parse_ids(body.as_slice(), most)
-    }
-
-    /// The same where there may be no body: then there is no field.
-    pub(crate) fn take_optional_body(&mut self, shape: Shape) -> Result<Object, Problem> {
-        if self.body.as_slice().trim_ascii().is_empty() {
-            return Object::parse(b"{}", shape);
-        }
-        self.take_body(shape)
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -366,9 +366,7 @@ impl Problem {
     /// What the audit log tells of it; none where it is no matter of who asked.
     pub(crate) fn audit_result(&self) -> Option<AuditResult> {
         match (self.0.status, self.0.code) {
-            (StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS, _) => {
-                Some(AuditResult::Unauthenticated)
-            }
+            (StatusCode::UNAUTHORIZED, _) => Some(AuditResult::Unauthenticated),
             (StatusCode::FORBIDDEN, _) | (_, NO_ACCOUNT) => Some(AuditResult::Denied),
             _ => None,
         }
@@ -404,10 +402,13 @@ impl From<ChangeError> for Problem {
         if *error.refusal() != Refusal::Failed {
             return error.refusal().clone().into();
         }
-        let store = error
-            .source()
-            .and_then(|source| source.downcast_ref::<StoreError>());
-        if store.is_some_and(StoreError::is_retryable) {
+        let may_pass = |source: &(dyn Error + 'static)| {
+            let store = source.downcast_ref::<StoreError>();
+            let vault = source.downcast_ref::<keyward_vault::StoreError>();
+            store.is_some_and(StoreError::is_retryable)
+                || vault.is_some_and(keyward_vault::StoreError::is_retryable)
+        };
+        if error.source().is_some_and(may_pass) {
             Self::unavailable(&error)
         } else {
             Self::internal("change what is stored", &error)

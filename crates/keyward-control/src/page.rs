@@ -1,12 +1,13 @@
-//! Lists cut into pages.
+//! Lists in their order, cut into pages.
 
 use std::cmp::Ordering;
 
-use utoipa::IntoParams;
+use utoipa::{IntoParams, openapi::Schema};
 
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, ResultInfo},
+    openapi::choice,
 };
 
 /// Which page of a list is asked for, as the description of the API tells it.
@@ -91,6 +92,41 @@ impl Page {
             total_pages: total.div_ceil(self.size),
         }
     }
+}
+
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Rising,
+    Falling,
+}
+
+impl Direction {
+    /// Reads `direction` of the query.
+    pub(crate) fn of(call: &Call, default: Self) -> Result<Self, Problem> {
+        match call.query("direction") {
+            None => Ok(default),
+            Some("asc") => Ok(Self::Rising),
+            Some("desc") => Ok(Self::Falling),
+            Some(_) => {
+                let path = FieldPath::query().name("direction");
+                Err(Problem::invalid(&path, "is `asc` or `desc`"))
+            }
+        }
+    }
+
+    /// How two items stand that rise by `rising`.
+    pub(crate) fn turn(self, rising: Ordering) -> Ordering {
+        match self {
+            Self::Rising => rising,
+            Self::Falling => rising.reverse(),
+        }
+    }
+}
+
+/// `direction`, as the description of the API tells it.
+pub(crate) fn direction() -> Schema {
+    choice(["asc", "desc"])
 }
 
 fn read(call: &Call, name: &'static str, default: usize, max: usize) -> Result<usize, Problem> {

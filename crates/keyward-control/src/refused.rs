@@ -52,7 +52,7 @@ pub(crate) fn note(
 }
 
 /// `provider_key.rotate` for a route that is called `provider_key_rotate`.
-fn action(name: &str) -> String {
+pub(crate) fn action(name: &str) -> String {
     match name.rsplit_once('_') {
         Some((record, verb)) => format!("{record}.{verb}"),
         None => name.to_owned(),

@@ -314,7 +314,11 @@ pub(crate) static ROUTES: &[Route] = &[
         SECRETS,
         may(Permission::SecretsStoreRead, Place::Account),
         |call| Box::pin(secrets::list(call)),
-        || Description::page::<secrets::Body>("Lists secrets").query::<secrets::ListQuery>(),
+        || {
+            Description::page::<secrets::Body>("Lists secrets")
+                .query::<secrets::ListQuery>()
+                .answers_from_store()
+        },
     ),
     Route::new(
         Method::POST,
@@ -350,7 +354,10 @@ pub(crate) static ROUTES: &[Route] = &[
         SECRET,
         may(Permission::SecretsStoreRead, Place::Account),
         |call| Box::pin(secrets::show(call)),
-        || Description::one::<secrets::Body>("Shows a secret, without its value"),
+        || {
+            Description::one::<secrets::Body>("Shows a secret, without its value")
+                .answers_from_store()
+        },
     ),
     Route::new(
         Method::PATCH,

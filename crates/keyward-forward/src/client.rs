@@ -257,7 +257,7 @@ pub(crate) struct Scrubbed<'a> {
 
 pub(crate) fn with_scrubber(rules: Rules<'_>) -> Scrubbed<'_> {
     let own = match rules.scrubber {
-        _ if rules.injected().next().is_none() => None,
+        _ if !rules.injects() => None,
         Some(scrubber) if scrubber.is_for_all(rules.injected()) => None,
         _ => Some(Arc::new(Scrubber::for_all(rules.injected().cloned()))),
     };

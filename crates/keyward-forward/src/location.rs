@@ -28,8 +28,8 @@ enum Place {
 
 /// Maps `Location` and `Content-Location`.
 ///
-/// Outside, a redirect is an error. Other answers only name such an address: the header goes if a
-/// credential was injected (the address may be meant for its owner), and stays otherwise.
+/// Outside, a redirect is an error. Other answers only name such an address: the header goes if
+/// anything was injected (the address may be meant for its owner), and stays otherwise.
 pub(crate) fn rewrite(
     headers: &mut HeaderMap,
     status: StatusCode,
@@ -48,7 +48,7 @@ pub(crate) fn rewrite(
                 Err(_invalid) => return Err(RedirectOutside),
             },
             Place::Outside if redirects => return Err(RedirectOutside),
-            Place::Outside if rules.credential.is_some() => drop(headers.remove(name)),
+            Place::Outside if rules.injects() => drop(headers.remove(name)),
             Place::Outside => {}
         }
     }

@@ -111,6 +111,11 @@ impl<'a> Rules<'a> {
         self
     }
 
+    /// Whether anything is injected.
+    pub(crate) fn injects(&self) -> bool {
+        self.injected().next().is_some()
+    }
+
     /// Everything that is injected, the credential last.
     pub(crate) fn injected(&self) -> impl Iterator<Item = &'a BoundCredential> + Clone {
         self.more.iter().chain(self.credential)

@@ -14,7 +14,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// The process without traffic: program, registry, store, control plane. Measured 20 MiB with few tokens; a token
-/// takes about 400 bytes.
+/// takes about 850 bytes, a provider key with its secret about 2,250 (docs/performance.md).
 const BASE: u64 = 64 * MIB;
 /// A worker without traffic: its stack, its opened credentials, and the upstream connections that it keeps, 256 of
 /// about 22 KiB. And one compressed error that is being decoded: of a decoder's window only what it fills is in memory,

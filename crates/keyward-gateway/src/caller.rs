@@ -18,8 +18,7 @@ use crate::{
 /// The header that is for tokens alone (wire-spec §2.1).
 pub(crate) const TOKEN_HEADER: HeaderName = HeaderName::from_static("cf-aig-authorization");
 
-/// What a request says about who sends it.
-#[derive(Debug)]
+/// What a request says about who sends it. Not `Debug`: a key of the client's own may be among it.
 pub(crate) struct Caller<'a> {
     /// The token.
     pub(crate) token: Presented<'a>,

@@ -17,8 +17,8 @@ use crate::{
 /// Chooses the stored key (wire-spec §2.1).
 const ALIAS_HEADER: HeaderName = HeaderName::from_static("cf-aig-byok-alias");
 
-/// What stands in the headers of one request.
-#[derive(Clone, Copy, Debug, Default)]
+/// What stands in the headers of one request. Not `Debug`: a token may be among it.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Head<'a> {
     /// `Host`.
     pub(crate) host: Field<'a>,
@@ -37,7 +37,7 @@ pub(crate) struct Head<'a> {
 }
 
 /// How often a header stands there.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) enum Field<'a> {
     #[default]
     Absent,
@@ -81,8 +81,10 @@ impl<'a> Field<'a> {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
+    use proptest::prelude::*;
 
     use super::{Field, Head};
+    use crate::caller::remove_tokens;
 
     fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -152,5 +154,40 @@ mod tests {
         assert!(matches!(head.token, Field::Repeated));
         assert!(matches!(head.alias, Field::Repeated));
         assert!(head.has_stray_token);
+    }
+
+    /// Some servers read `_` as `-`. Here it authenticates nothing and chooses nothing, and a token in it is removed.
+    #[test]
+    fn a_look_alike_is_another_header() {
+        for name in ["cf_aig_authorization", "cf-aig_authorization", "x_api_key"] {
+            let headers = map(&[(name, "Bearer kw_gw_1")]);
+            let head = Head::of(&headers);
+            assert!(matches!(head.token, Field::Absent), "{name}");
+            assert!(!head.has_credential && head.has_stray_token, "{name}");
+        }
+        let headers = map(&[("cf_aig_byok_alias", "a"), ("cdn_loop", "a")]);
+        let head = Head::of(&headers);
+        assert!(matches!(head.alias, Field::Absent) && !head.has_cdn_loop);
+    }
+
+    proptest! {
+        /// Where none is seen, nothing is looked for again and removed.
+        #[test]
+        fn a_stray_token_is_seen_exactly_where_one_is_removed(
+            lines in proptest::collection::vec((
+                "[a-z_-]{1,20}|cf-aig-authorization|authorization|x-api-key|kw_gw_[a-z]{0,3}",
+                "[ -~]{0,12}|Bearer kw_gw_1|a=kw_gw_1|basic a3dfZ3dfMQ==",
+            ), 0..6),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &lines {
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                headers.append(name, HeaderValue::from_str(value).unwrap());
+            }
+            let is_seen = Head::of(&headers).has_stray_token;
+            let before = headers.len();
+            remove_tokens(&mut headers);
+            prop_assert_eq!(is_seen, headers.len() < before);
+        }
     }
 }

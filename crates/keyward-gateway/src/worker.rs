@@ -209,18 +209,15 @@ where
         if plan.has_stray_token {
             caller::remove_tokens(request.headers_mut());
         }
-        let rules = match &plan.injected {
-            Some(injected) => Rules {
-                credential: injected.credential.as_ref(),
-                more: &injected.more,
-                scrubber: Some(&injected.scrubber),
-                ..Rules::new(match plan.keeps_own_key {
-                    true => &plan.provider.strip_none,
-                    false => &plan.provider.strip_all,
-                })
-            },
-            None => Rules::new(&plan.provider.strip_none),
-        };
+        let mut rules = Rules::new(match plan.keeps_own_key {
+            true => &plan.provider.strip_none,
+            false => &plan.provider.strip_all,
+        });
+        if let Some(injected) = &plan.injected {
+            rules.credential = injected.credential.as_ref();
+            rules.more = &injected.more;
+            rules.scrubber = Some(&injected.scrubber);
+        }
         let location = LocationRule {
             prefix: plan
                 .target

@@ -95,3 +95,61 @@ impl<B: Body + Send + Unpin + 'static> Body for ReadOn<B> {
             .map_or_else(SizeHint::default, Body::size_hint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        sync::Arc,
+        task::{Context, Poll},
+    };
+
+    use http::Version;
+    use http_body::{Body, Frame};
+
+    use super::{ReadOn, TIME};
+
+    /// A body of which nothing comes any more, and a mark that it is there.
+    struct Silent {
+        _mark: Arc<()>,
+    }
+
+    fn silent(mark: &Arc<()>) -> Silent {
+        Silent {
+            _mark: Arc::clone(mark),
+        }
+    }
+
+    impl Body for Silent {
+        type Data = &'static [u8];
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Self::Data>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_body_is_held_for_its_time_and_no_longer_over_http2_alone() {
+        let mark = Arc::new(());
+        drop(ReadOn::new(silent(&mark), Version::HTTP_11));
+        assert_eq!(Arc::strong_count(&mark), 1);
+
+        drop(ReadOn::new(silent(&mark), Version::HTTP_2));
+        tokio::time::sleep(TIME / 2).await;
+        assert_eq!(Arc::strong_count(&mark), 2);
+        tokio::time::sleep(TIME).await;
+        assert_eq!(Arc::strong_count(&mark), 1);
+    }
+
+    #[test]
+    fn outside_a_runtime_it_is_dropped_at_once() {
+        let mark = Arc::new(());
+        drop(ReadOn::new(silent(&mark), Version::HTTP_2));
+        assert_eq!(Arc::strong_count(&mark), 1);
+    }
+}

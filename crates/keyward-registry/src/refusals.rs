@@ -20,8 +20,7 @@ const QUIET: Duration = Duration::from_secs(60);
 const MOST_KINDS: usize = 256;
 /// Lines that may be written at once.
 const BURST: u32 = 1_000;
-/// One line more may be written after this time. With about 700 bytes a line: 2 MB a day, and half of that for
-/// each kind of refusal.
+/// One line more may be written after this time: 1,440 a day in each lane.
 const REFILL: Duration = Duration::from_secs(60);
 /// What is told of attempts of more kinds than are told apart.
 const SEVERAL: &str = "several";
@@ -145,7 +144,9 @@ impl Lane {
             .iter_mut()
             .filter(|(_, waiting)| waiting.due <= now && waiting.times > 0)
             .collect();
-        due.sort_by_key(|(_, waiting)| waiting.turn);
+        // Those that were not told yet come first, so that where the budget is short none is told again and again
+        // instead of others.
+        due.sort_by_key(|(_, waiting)| (waiting.due, waiting.turn));
         let mut taken = Vec::new();
         for (kind, waiting) in due {
             if !budget.spend() {
@@ -294,6 +295,22 @@ mod tests {
         let lines = refusals.take(at(3_600));
         let denied = |line: &&RefusedAttempt| line.result == AuditResult::Denied;
         assert_eq!(lines.iter().filter(denied).count(), 1);
+    }
+
+    #[test]
+    fn what_was_told_lets_others_go_first_where_the_budget_is_short() {
+        let refusals = Refusals::default();
+        let one = |source| attempt([10, 0, 0, source], AuditResult::Denied, 0);
+        refusals.lanes()[0].budget = Some(super::Budget {
+            left: 1,
+            refilled: at(0),
+        });
+        refusals.note(one(1));
+        assert_eq!(refusals.take(at(0)), [one(1)]);
+        refusals.note(one(1));
+        refusals.note(one(2));
+        assert_eq!(refusals.take(at(60)), [one(2)]);
+        assert_eq!(refusals.take(at(120)), [one(1)]);
     }
 
     #[test]

@@ -158,11 +158,27 @@ impl std::fmt::Debug for Chain {
     }
 }
 
-/// The lines after `seq`, with what they wrote, a page of them.
-pub(crate) async fn read_after(
+/// Takes `walk` from where it is to the end of the log. `chain` checks the keyed codes, where there is a keyring.
+pub(crate) async fn walk_to_end(
     connection: &mut SqliteConnection,
-    seq: i64,
-) -> Result<Vec<Read>, Failure> {
+    walk: &mut Walk,
+    chain: Option<&Chain>,
+) -> Result<(), Failure> {
+    loop {
+        let lines = read_after(connection, walk.seq()).await?;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        for line in lines {
+            walk.take(line, chain);
+        }
+        // A long log must not keep others of this thread from their turn.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The lines after `seq`, with what they wrote, a page of them.
+async fn read_after(connection: &mut SqliteConnection, seq: i64) -> Result<Vec<Read>, Failure> {
     let rows = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
         .bind(seq)
         .bind(PAGE)

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod audit;
 mod auth;
 pub(crate) mod authentic;
+pub(crate) mod by_id;
 pub(crate) mod custom_providers;
 pub(crate) mod gateways;
 pub(crate) mod provider_keys;
@@ -24,7 +25,7 @@ use tokio::sync::{Mutex, watch};
 use self::audit::AuditWatch;
 pub use self::audit::CheckpointSettings;
 use crate::{
-    audit::{Chain, Walk, read_after},
+    audit::{Chain, Walk, walk_to_end},
     checkpoint::{self, Checkpointer},
     connect,
     failure::Failure,
@@ -117,20 +118,13 @@ impl SqliteStore {
     async fn verify_chain(&self) -> Result<AuditVerdict, Failure> {
         let mut transaction = self.read().await?;
         let mut walk = Walk::new([]);
-        loop {
-            let lines = read_after(&mut transaction, walk.seq()).await?;
-            let is_end = lines.is_empty();
-            for line in lines {
-                walk.take(line, Some(&self.door.chain));
-            }
-            if let Some(first) = walk.findings.0.first() {
-                return Ok(AuditVerdict::BrokenAt { seq: first.seq });
-            }
-            if is_end {
-                let lines = walk.seq().cast_unsigned();
-                return Ok(AuditVerdict::Whole { lines });
-            }
-        }
+        walk_to_end(&mut transaction, &mut walk, Some(&self.door.chain)).await?;
+        Ok(match walk.findings.0.first() {
+            Some(first) => AuditVerdict::BrokenAt { seq: first.seq },
+            None => AuditVerdict::Whole {
+                lines: walk.seq().cast_unsigned(),
+            },
+        })
     }
 
     /// Ends the background task, moves everything from the log into the file, closes the connections and

@@ -1,7 +1,11 @@
 //! The one door: every write is rows, revision, change feed and audit line in one transaction.
 
-use keyward_registry::{Change, RowAuthenticator, Subject};
-use keyward_vault::SealState;
+use keyward_auth::TokenRecord;
+use keyward_registry::{
+    Change, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, RowAuthenticator,
+    SecretsStoreRecord, Subject,
+};
+use keyward_vault::{SealState, SecretRecord};
 use sqlx::{SqlitePool, sqlite::SqliteConnection};
 use tokio::sync::watch;
 
@@ -11,8 +15,8 @@ use crate::{
     failure::Failure,
     seal,
     sqlite::{
-        accounts, custom_providers, gateways, provider_keys, secrets, secrets_stores, tokens,
-        versions,
+        accounts, by_id, custom_providers, gateways, provider_keys, secrets, secrets_stores,
+        tokens, versions,
     },
 };
 
@@ -45,15 +49,14 @@ impl Door {
         let revision = next_revision(&mut transaction).await?;
         let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
-            if let Change::PutProviderKey(key) = change {
-                let cleared =
-                    provider_keys::clear_place(&mut transaction, &self.authenticator, key).await?;
-                let account = key.account.to_string();
-                rows.extend(cleared.map(|id| RowEntry::removed("provider_key", account, id)));
+            let subject = change.subject();
+            if let Some(id) = self.clear_place(&mut transaction, change).await? {
+                let account = subject.account().to_string();
+                rows.push(RowEntry::removed(subject.kind(), account, id));
             }
             let mac = self.carry_out(&mut transaction, change, revision).await?;
             rows.push(RowEntry::of(change, revision, mac.as_deref()));
-            feed(&mut transaction, &change.subject(), revision).await?;
+            feed(&mut transaction, &subject, revision).await?;
         }
         let seq = self
             .chain
@@ -106,6 +109,22 @@ impl Door {
         Ok(())
     }
 
+    /// Takes away a row that is not honoured and stands where `change` puts another. Returns its id.
+    async fn clear_place(
+        &self,
+        connection: &mut SqliteConnection,
+        change: &Change,
+    ) -> Result<Option<String>, Failure> {
+        let keys = &self.authenticator;
+        if let Change::PutProviderKey(record) = change {
+            provider_keys::clear_place(connection, keys, record).await
+        } else if let Change::PutCustomProvider(record) = change {
+            custom_providers::clear_place(connection, keys, record).await
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Returns the code of the row that was written; none where it has none, or was removed.
     async fn carry_out(
         &self,
@@ -125,28 +144,28 @@ impl Door {
                 Some(gateways::put(connection, keys, record, revision).await?)
             }
             Change::DeleteGateway { account, id } => {
-                gateways::delete(connection, *account, id).await?;
+                by_id::delete::<GatewayRecord>(connection, *account, id).await?;
                 None
             }
             Change::PutProviderKey(record) => {
                 Some(provider_keys::put(connection, keys, record, revision).await?)
             }
             Change::DeleteProviderKey { account, id } => {
-                provider_keys::delete(connection, *account, *id).await?;
+                by_id::delete::<ProviderKeyRecord>(connection, *account, id).await?;
                 None
             }
             Change::PutSecretsStore(record) => {
                 Some(secrets_stores::put(connection, keys, record, revision).await?)
             }
             Change::DeleteSecretsStore { account, id } => {
-                secrets_stores::delete(connection, *account, *id).await?;
+                by_id::delete::<SecretsStoreRecord>(connection, *account, id).await?;
                 None
             }
             Change::PutCustomProvider(record) => {
                 Some(custom_providers::put(connection, keys, record, revision).await?)
             }
             Change::DeleteCustomProvider { account, id } => {
-                custom_providers::delete(connection, *account, *id).await?;
+                by_id::delete::<CustomProviderRecord>(connection, *account, id).await?;
                 None
             }
             Change::Vault(Vault::PutSecret(record)) => {
@@ -157,14 +176,14 @@ impl Door {
             }
             Change::Vault(Vault::DeleteSecret { account, secret }) => {
                 versions::delete_all(connection, *account, *secret).await?;
-                secrets::delete(connection, *account, *secret).await?;
+                by_id::delete::<SecretRecord>(connection, *account, secret).await?;
                 None
             }
             Change::Token(Token::PutToken(record)) => {
                 Some(tokens::put(connection, keys, record, revision).await?)
             }
             Change::Token(Token::DeleteToken { account, id }) => {
-                tokens::delete(connection, *account, *id).await?;
+                by_id::delete::<TokenRecord>(connection, *account, id).await?;
                 None
             }
         };

@@ -29,7 +29,13 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     pub(crate) apply: bool,
     /// The gateway [default: the profile's, else default]
-    #[arg(long, value_name = "ID", value_parser = GatewayId::parse)]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "KEYWARD_GATEWAY_ID",
+        hide_env_values = true,
+        value_parser = GatewayId::parse
+    )]
     pub(crate) gateway: Option<GatewayId>,
     #[command(flatten)]
     pub(crate) connect: Connect,

@@ -23,7 +23,13 @@ pub(crate) struct SnippetArgs {
     #[arg(long, value_enum, default_value = "curl", value_name = "LANGUAGE")]
     pub(crate) lang: Lang,
     /// The gateway [default: the profile's, else default]
-    #[arg(long, value_name = "ID", value_parser = GatewayId::parse)]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "KEYWARD_GATEWAY_ID",
+        hide_env_values = true,
+        value_parser = GatewayId::parse
+    )]
     pub(crate) gateway: Option<GatewayId>,
     #[command(flatten)]
     pub(crate) connect: Connect,
@@ -36,7 +42,8 @@ KEYWARD_TOKEN; takes away variables that those SDKs would prefer. The token stan
 its user can see it. The exit code is the program's.
 
 The gateway token comes from --token-file, else from the file that KEYWARD_GATEWAY_TOKEN_FILE names or the descriptor
-that KEYWARD_GATEWAY_TOKEN_FD names, else from dev.json.
+that KEYWARD_GATEWAY_TOKEN_FD names, else from dev.json where the API token comes from there as well. Variables that
+name an operator's secrets, such as KEYWARD_API_TOKEN_FILE, are taken away.
 
 Examples:
   keyward run -- python3 app.py
@@ -46,7 +53,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// The gateway [default: the profile's, else default]
-    #[arg(long, value_name = "ID", value_parser = GatewayId::parse)]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "KEYWARD_GATEWAY_ID",
+        hide_env_values = true,
+        value_parser = GatewayId::parse
+    )]
     pub(crate) gateway: Option<GatewayId>,
     #[command(flatten)]
     pub(crate) connect: Connect,

@@ -146,9 +146,12 @@ async fn tail(lines: u16, follow: bool, filter: &Filter, connect: &Connect) -> R
     loop {
         for line in &found {
             last = text(line, "id");
-            match output {
-                Output::Json => output::print(line)?,
-                Output::Table | Output::Records => output::print(output::record(&row(line)))?,
+            let is_read = match output {
+                Output::Json => output::print_on(line)?,
+                Output::Table | Output::Records => output::print_on(output::record(&row(line)))?,
+            };
+            if !is_read {
+                return Ok(());
             }
         }
         if found.len() < MOST {
@@ -172,12 +175,15 @@ async fn export(format: Format, filter: &Filter, connect: &Connect) -> Result<()
         for line in &found {
             last = text(line, "id");
             let stored = line.get("keyward").unwrap_or(&Value::Null);
-            match format {
-                Format::Jsonl => output::print(stored)?,
+            let is_read = match format {
+                Format::Jsonl => output::print_on(stored)?,
                 Format::Csv => {
                     let time = line.pointer("/action/time").and_then(Value::as_str);
-                    output::print(csv(stored, time.unwrap_or_default()))?;
+                    output::print_on(csv(stored, time.unwrap_or_default()))?
                 }
+            };
+            if !is_read {
+                return Ok(());
             }
         }
         if found.len() < MOST {

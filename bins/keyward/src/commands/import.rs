@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &ImportArgs) -> Result<(), Failure> {
             // One that is refused does not keep the others out.
             if let Err(failure) = store(&client, &gateway, key, &row.setting).await {
                 failed += 1;
-                row.outcome = Outcome::Skipped(format!("not stored: {failure}"));
+                row.outcome = Outcome::Skipped(format!("not stored: {}", failure.what()));
             }
         }
     }
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: &ImportArgs) -> Result<(), Failure> {
             advise(&rows, args, &source);
             Ok(())
         }
-        count => Err(Failure::new(format!("{count} keys were not stored"))
+        count => Err(Failure::new(format!("{} could not be stored", keys(count)))
             .help("the table says why; the others are stored, and running it again skips them")),
     }
 }
@@ -82,6 +82,7 @@ fn read(args: &ImportArgs) -> Result<Vec<Setting>, Failure> {
                 line: 0,
                 value: SecretBytes::copy_from(value.as_bytes()),
                 provider: None,
+                is_key: false,
             })
         })
         .collect())
@@ -101,10 +102,10 @@ fn row(setting: Setting, verdict: Verdict, stored: &[Value]) -> Row {
             });
             let outcome = match there {
                 None => Outcome::Import,
-                Some(there) => Outcome::Skipped(format!(
-                    "a key of this name is stored already: {}",
-                    text(there, "secret_preview")
-                )),
+                Some(there) => Outcome::Skipped(match text(there, "secret_preview") {
+                    shown if shown.is_empty() => "a key of this name is stored already".to_owned(),
+                    shown => format!("a key of this name is stored already: {shown}"),
+                }),
             };
             Row {
                 setting,

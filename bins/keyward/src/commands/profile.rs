@@ -78,7 +78,21 @@ fn set(args: SetProfile) -> Result<(), Failure> {
     let is_new = known.is_none();
     let mut profile = known.unwrap_or_default();
     match args.control_url {
-        Some(url) => profile.control_url = client::check_url(&url)?,
+        Some(url) => {
+            let url = client::check_url(&url)?;
+            let is_moved = !is_new && url != profile.control_url;
+            // A token goes to the control plane that it was named for, and to no other.
+            if is_moved && profile.token_file.is_some() && args.token_file.is_none() {
+                return Err(Failure::usage(format!(
+                    "the token of profile `{}` is for {}",
+                    args.name, profile.control_url
+                ))
+                .help(
+                    "name the file with a token for the other control plane too: --token-file FILE",
+                ));
+            }
+            profile.control_url = url;
+        }
         None if is_new => {
             return Err(Failure::usage(format!(
                 "a new profile needs the control plane's URL, and `{}` is new",
@@ -100,12 +114,13 @@ fn set(args: SetProfile) -> Result<(), Failure> {
     }
     profile.gateway = args.gateway.or(profile.gateway);
     profile.account = args.account.or(profile.account);
-    let result = described(&args.name, &profile, false);
-    profiles.by_name.insert(args.name.clone(), profile);
     let is_first = profiles.current.is_none();
     if is_first {
         profiles.current = Some(args.name.clone());
     }
+    let is_current = profiles.current.as_ref() == Some(&args.name);
+    let result = described(&args.name, &profile, is_current);
+    profiles.by_name.insert(args.name.clone(), profile);
     let path = profiles.write()?;
     let done = if is_new { "made" } else { "changed" };
     let used = if is_first { ", and put it to use" } else { "" };

@@ -4,14 +4,14 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt, os::unix::process::CommandExt, pr
 
 use keyward_providers::{Catalogue, TOKEN_VARIABLE, VariableValue, rival_variables, variables};
 
-use crate::{args::run::RunArgs, client::Client, failure::Failure, gateway_access};
+use crate::{args::run::RunArgs, client::Client, config, failure::Failure, gateway_access};
 
 pub(crate) async fn run(args: &RunArgs) -> Result<(), Failure> {
     let [program, rest @ ..] = args.command.as_slice() else {
         return Err(Failure::usage("no program is named"));
     };
-    let token = gateway_access::token(args.token_file.as_deref(), &args.connect)?;
     let client = Client::connect(&args.connect).await?;
+    let token = gateway_access::token(args.token_file.as_deref(), client.identity())?;
     let gateway = client.gateway(args.gateway.as_ref())?;
     let base = gateway_access::base_url(&client, &gateway).await?;
     let catalogue = Catalogue::built_in()
@@ -19,6 +19,12 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failure> {
     let token = OsStr::from_bytes(token.expose());
     let mut command = Command::new(program);
     command.args(rest).env(TOKEN_VARIABLE, token);
+    // The program uses the gateway; what the operator uses is no concern of its.
+    for variable in config::COMMANDS {
+        if variable.leads_to_secret {
+            command.env_remove(variable.name);
+        }
+    }
     for provider in catalogue.iter() {
         let url = format!("{base}/{}", provider.slug());
         for variable in variables(provider, &url).into_iter().flatten() {

@@ -160,19 +160,20 @@ async fn delete(
     let client = Client::connect(connect).await?;
     let path = path(&client, store).await?;
     let secret = find(&client, &path, name).await?;
-    let users = match users(&secret).as_slice() {
+    let users = users(&secret);
+    let with = |verb: &str| match users.as_slice() {
         [] => "which no provider key uses".to_owned(),
-        users => format!("and stops {}", users.join(", ")),
+        users => format!("and {verb} {}", users.join(", ")),
     };
     let output = Output::new(connect.json);
-    let what = format!("secret {name}, {users}");
+    let what = format!("secret {name}, {}", with("stops"));
     if !confirm(asked, output, &what, name.as_str())? {
         return Ok(());
     }
     let path = now.on(&format!("{path}/{}", text(&secret, "id")));
     let deleted = client.send(Method::DELETE, &path, None).await?;
     let requests = in_use::told(&deleted);
-    let sentence = format_args!("deleted secret {name}, {users}{requests}");
+    let sentence = format!("deleted secret {name}, {}{requests}", with("stopped"));
     output.done(sentence, &deleted)
 }
 

@@ -2,16 +2,32 @@
 
 use std::ffi::OsString;
 
+use keyward_providers::TOKEN_VARIABLE;
+
 use super::{fields, nearest::nearest};
 
 /// A variable that sets no field of the configuration.
 pub(crate) struct Variable {
     pub(crate) name: &'static str,
     pub(crate) meaning: &'static str,
+    /// Whether it says where a secret stands.
+    pub(crate) leads_to_secret: bool,
 }
 
 const fn variable(name: &'static str, meaning: &'static str) -> Variable {
-    Variable { name, meaning }
+    Variable {
+        name,
+        meaning,
+        leads_to_secret: false,
+    }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Variable {
+    Variable {
+        name,
+        meaning,
+        leads_to_secret: true,
+    }
 }
 
 /// Variables that stand for no field. `_FILE` is a path, `_FD` the number of an open file descriptor.
@@ -31,28 +47,36 @@ pub(crate) static COMMANDS: &[Variable] = &[
     variable("KEYWARD_ACCOUNT_ID", "the account, as --account"),
     variable(
         "KEYWARD_GATEWAY_ID",
-        "the gateway of a provider key, as --gateway",
+        "the gateway that commands mean, as --gateway",
     ),
-    variable("KEYWARD_API_TOKEN_FILE", "holds the API token of commands"),
-    variable("KEYWARD_API_TOKEN_FD", "holds the API token of commands"),
-    variable(
+    secret("KEYWARD_API_TOKEN_FILE", "holds the API token of commands"),
+    secret("KEYWARD_API_TOKEN_FD", "holds the API token of commands"),
+    secret(
+        "KEYWARD_GATEWAY_TOKEN_FILE",
+        "holds the gateway token of `keyward run`",
+    ),
+    secret(
+        "KEYWARD_GATEWAY_TOKEN_FD",
+        "holds the gateway token of `keyward run`",
+    ),
+    secret(
         "KEYWARD_PASSPHRASE_FILE",
         "holds the passphrase that opens the vault",
     ),
-    variable(
+    secret(
         "KEYWARD_PASSPHRASE_FD",
         "holds the passphrase that opens the vault",
     ),
-    variable(
+    secret(
         "KEYWARD_NEW_PASSPHRASE_FILE",
         "holds the passphrase of a new slot",
     ),
-    variable(
+    secret(
         "KEYWARD_NEW_PASSPHRASE_FD",
         "holds the passphrase of a new slot",
     ),
-    variable("KEYWARD_RECOVERY_KEY_FILE", "holds a recovery key"),
-    variable("KEYWARD_RECOVERY_KEY_FD", "holds a recovery key"),
+    secret("KEYWARD_RECOVERY_KEY_FILE", "holds a recovery key"),
+    secret("KEYWARD_RECOVERY_KEY_FD", "holds a recovery key"),
 ];
 
 /// A variable of the environment that begins as ours do, and is none.
@@ -74,6 +98,8 @@ pub(crate) fn strays(names: impl Iterator<Item = OsString>) -> Vec<Stray> {
     }
     let known: Vec<_> = fields::variables()
         .chain(COMMANDS.iter().map(|variable| variable.name.to_owned()))
+        // For applications: whoever tries a snippet has it set.
+        .chain([TOKEN_VARIABLE.to_owned()])
         .collect();
     let mut strays: Vec<_> = own
         .into_iter()
@@ -167,6 +193,9 @@ mod tests {
                 "KEYWARD_GATEWAY_LISTEN",
                 "KEYWARD_LOG",
                 "KEYWARD_API_TOKEN_FILE",
+                "KEYWARD_GATEWAY_TOKEN_FILE",
+                "KEYWARD_GATEWAY_TOKEN_FD",
+                "KEYWARD_TOKEN",
                 "KEYWARD_PROVIDERS_WORKERS_AI_ACCOUNT_ID",
                 "KEYWARD_SERVICE_HOST",
                 "KEYWARD_PORT_8787_TCP_ADDR",

@@ -6,6 +6,8 @@ use super::Setting;
 
 /// The settings of a file. Lines that are none are left out.
 pub(crate) fn read(text: &[u8]) -> Vec<Setting> {
+    // A byte order mark comes along with files that an editor saved.
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     text.split(|byte| *byte == b'\n')
         .enumerate()
         .filter_map(|(index, line)| setting(line, index + 1))
@@ -27,6 +29,7 @@ fn setting(line: &[u8], number: usize) -> Option<Setting> {
         line: number,
         value: SecretBytes::copy_from(value(rest.strip_prefix(b"=").unwrap_or_default())),
         provider: None,
+        is_key: false,
     })
 }
 

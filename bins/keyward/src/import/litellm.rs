@@ -55,6 +55,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Setting>, Failure> {
                 line: line(&key),
                 value: secret(key),
                 provider: provider(&model.litellm_params.model, &model.litellm_params.api_base),
+                is_key: true,
             })
         })
         .collect();
@@ -67,6 +68,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Setting>, Failure> {
                 line: line(&value),
                 value: secret(value),
                 provider: None,
+                is_key: false,
             }),
     );
     settings.sort_by_key(|setting| setting.line);

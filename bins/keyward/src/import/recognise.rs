@@ -88,7 +88,7 @@ pub(super) fn recognise(setting: &Setting) -> Option<Verdict> {
         .iter()
         .find(|(prefix, _)| value.starts_with(prefix.as_bytes()) && value.len() >= SHORTEST)
         .map(|(_, provider)| *provider);
-    let is_meant = setting.line_is_document_key() || by_name.is_some() || {
+    let is_meant = setting.is_key || by_name.is_some() || {
         let name = setting.name.to_ascii_uppercase();
         KEY_NAMES.iter().any(|end| name.ends_with(end))
     };
@@ -105,13 +105,6 @@ pub(super) fn recognise(setting: &Setting) -> Option<Verdict> {
         }
         (Some(provider), _) | (None, Some(provider)) => Some(key(provider, alias, &setting.value)),
         (None, None) => Some(Verdict::Skipped(Reason::UnknownProvider)),
-    }
-}
-
-impl Setting {
-    /// Whether the document says that this is a key, whatever its name.
-    fn line_is_document_key(&self) -> bool {
-        self.name.starts_with("model_list[")
     }
 }
 
@@ -163,7 +156,7 @@ fn is_reference(value: &[u8]) -> bool {
 
 /// What people write where a key is to be filled in.
 fn is_placeholder(value: &[u8]) -> bool {
-    const WORDS: &[&str] = &[
+    const WORDS: [&str; 10] = [
         "your",
         "changeme",
         "change-me",
@@ -175,10 +168,15 @@ fn is_placeholder(value: &[u8]) -> bool {
         "...",
         "insert",
     ];
-    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+    // Compared where it stands: a copy of it would not erase itself.
+    let holds = |word: &str| {
+        let mut parts = value.windows(word.len());
+        parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
     value.is_empty()
-        || text.starts_with('<')
-        || text == "none"
-        || text == "null"
-        || (value.len() < 2 * SHORTEST && WORDS.iter().any(|word| text.contains(word)))
+        || value.starts_with(b"<")
+        || value.eq_ignore_ascii_case(b"none")
+        || value.eq_ignore_ascii_case(b"null")
+        // Longer ones are keys that hold such a word by chance.
+        || (value.len() < 2 * SHORTEST && WORDS.into_iter().any(holds))
 }

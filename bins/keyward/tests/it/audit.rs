@@ -1,6 +1,10 @@
 //! `keyward audit …` against a running server, and against what it left.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 use crate::support::{DEV, Dev, Done, Server, keyward, run, run_with, until};
 use tempfile::TempDir;
@@ -67,6 +71,26 @@ fn the_log_is_read_signed_and_checked_at_the_server() {
     assert!(key.starts_with("ed25519:"), "{key}");
     let verified = dev.run(&["audit", "verify"]).ok().out;
     assert!(verified.starts_with("the audit log is whole"), "{verified}");
+    dev.stop();
+}
+
+#[test]
+fn following_ends_when_nobody_reads_any_more() {
+    let dev = start();
+    let mut follow = keyward(dev.path(), &["audit", "tail", "--follow"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = BufReader::new(follow.stdout.take().unwrap());
+    reader.read_line(&mut String::new()).unwrap();
+    drop(reader);
+    dev.run(&["gateways", "create", "mine"]).ok();
+    until("the command ends", || {
+        follow
+            .try_wait()
+            .unwrap()
+            .is_some_and(|status| status.success())
+    });
     dev.stop();
 }
 

@@ -1,12 +1,6 @@
 //! `keyward doctor`: each check is broken once, and says so.
 
-use std::{
-    fs,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -178,7 +172,6 @@ fn a_clock_behind_the_database_is_told() {
     let later =
         fs::metadata(machine.path()).unwrap().modified().unwrap() + Duration::from_secs(86_400);
     database.set_modified(later).unwrap();
-    assert!(later > SystemTime::UNIX_EPOCH);
     machine.fails(&[], "clock", &["written later", "timedatectl"]);
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use tempfile::TempDir;
 
 use crate::{
-    support::{Server, keyward, run, run_with, until},
+    support::{Server, foreign, keyward, run, run_with, until},
     transcripts,
 };
 
@@ -188,6 +188,8 @@ fn topics_are_told_and_end_with_two_examples() {
 fn commands_that_are_not_listed_here_do_not_exist() {
     for group in [
         &["keys"][..],
+        // The commands of the front page.
+        &[],
         &["tokens"],
         &["gateways"],
         &["providers"],
@@ -236,4 +238,17 @@ fn what_is_not_understood_ends_with_2() {
         let done = run(Path::new("."), args);
         done.failed(2, &[]);
     }
+}
+
+/// As `keyward completions bash | head -1`: who has read enough is not told of an error.
+#[test]
+fn completions_end_quietly_where_nobody_reads_on() {
+    let script = format!(
+        "{{ '{}' completions bash; echo $? >&2; }} | head -n 1",
+        env!("CARGO_BIN_EXE_keyward")
+    );
+    let mut shell = foreign("sh", Path::new("."));
+    shell.args(["-c", &script]);
+    let done = run_with(shell, "").ok();
+    assert_eq!(done.err, "0\n");
 }

@@ -31,6 +31,8 @@ mod profile;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod seal_command;

@@ -125,3 +125,24 @@ fn a_token_is_never_taken_from_a_variable() {
     assert!(!told.err.contains(&token));
     dev.stop();
 }
+
+#[test]
+fn a_profile_does_not_carry_its_token_to_another_control_plane() {
+    let dev = profiled();
+    let elsewhere = "https://keys.example.com";
+    let set = |more: &[&str]| {
+        let args = [
+            &["profile", "set", "here", "--control-url", elsewhere],
+            more,
+        ]
+        .concat();
+        run_with(at_home(&dev, dev.path(), &args), "")
+    };
+    let url = dev.text("control_url");
+    set(&[]).failed(2, &["is for", url, "--token-file FILE"]);
+    let args = ["profile", "show", "here"];
+    let shown = run_with(at_home(&dev, dev.path(), &args), "").ok().out;
+    assert!(shown.contains(url) && !shown.contains(elsewhere), "{shown}");
+    set(&["--token-file", "mine"]).ok();
+    dev.stop();
+}

@@ -5,7 +5,7 @@ use std::fs;
 use keyward_testing::{Canary, FakeProvider, Placement, TestCa};
 use tempfile::TempDir;
 
-use crate::support::{DEV, Dev, Server, keyward, run_with, send};
+use crate::support::{Dev, keyward, run_with, send};
 
 #[test]
 fn a_configured_provider_gets_the_stored_key_over_tls() {
@@ -23,13 +23,7 @@ fn a_configured_provider_gets_the_stored_key_over_tls() {
         "[tls]\nextra_ca_files = [\"ca.pem\"]\n[providers.openai]\nbase_url = \"{}\"\n",
         provider.origin()
     );
-    fs::write(directory.path().join("keyward.toml"), config).unwrap();
-    let mut command = keyward(directory.path(), DEV);
-    command
-        .args(["--json", "--config", "keyward.toml"])
-        .env("KEYWARD_LOG", "trace");
-    let server = Server::spawn(command, directory.path().join("log"));
-    let dev = Dev::of(server, directory);
+    let dev = Dev::start_with(directory, &config);
 
     let added = dev
         .run_with(&["keys", "add", "openai"], key.text())

@@ -6,7 +6,7 @@ use keyward_testing::{Canary, FakeProvider, Placement, TestCa};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Answer, DEV, Dev, Server, keyward, send};
+use crate::support::{Answer, Dev, send};
 
 /// Asks the control plane of `dev`, below its account.
 fn rest(dev: &Dev, method: &str, path: &str, body: &Value) -> Answer {
@@ -149,13 +149,7 @@ fn the_official_way_brings_a_key_to_its_provider_and_to_no_other() {
         openai.origin(),
         anthropic.origin()
     );
-    fs::write(directory.path().join("keyward.toml"), config).unwrap();
-    let mut command = keyward(directory.path(), DEV);
-    command
-        .args(["--json", "--config", "keyward.toml"])
-        .env("KEYWARD_LOG", "trace");
-    let server = Server::spawn(command, directory.path().join("log"));
-    let dev = Dev::of(server, directory);
+    let dev = Dev::start_with(directory, &config);
     let configs = "/ai-gateway/gateways/default/provider_configs";
 
     // The secret first, then the config of the same gateway, provider and alias.

@@ -12,7 +12,7 @@ use keyward_testing::{Canary, FakeProvider, Placement};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::{DEV, Dev, Done, Server, foreign, keyward, prepared, run_within};
+use crate::support::{Dev, Done, foreign, keyward, prepared, run_within};
 
 const DEADLINE: Duration = Duration::from_secs(300);
 /// One for each format that is spoken.
@@ -50,13 +50,7 @@ impl World {
             providers.push((known.slug().to_owned(), key, provider));
         }
         let directory = TempDir::new().unwrap();
-        fs::write(directory.path().join("keyward.toml"), config).unwrap();
-        let mut command = keyward(directory.path(), DEV);
-        command
-            .args(["--json", "--config", "keyward.toml"])
-            .env("KEYWARD_LOG", "trace");
-        let server = Server::spawn(command, directory.path().join("log"));
-        let dev = Dev::of(server, directory);
+        let dev = Dev::start_with(directory, &config);
         let providers = providers
             .into_iter()
             .map(|(slug, key, provider)| {

@@ -62,9 +62,9 @@ fn a_key_that_expired_is_what_needs_attention_first() {
     );
     assert_eq!(status["token"]["from"], "./.keyward/dev.json");
     let told = dev.run(&["status"]).ok().out;
-    let next =
-        "next\tkeyward keys delete openai --alias old && keyward keys add openai --alias old\n";
-    assert!(told.ends_with(next), "{told}");
+    let key = "openai --gateway default --alias old";
+    let next = format!("next\tkeyward keys delete {key} && keyward keys add {key}\n");
+    assert!(told.ends_with(&next), "{told}");
     dev.stop();
 }
 

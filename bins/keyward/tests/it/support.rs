@@ -263,9 +263,19 @@ impl Dev {
     }
 
     pub(crate) fn start_in(directory: TempDir) -> Self {
+        Self::start_as(directory, &[])
+    }
+
+    /// With this configuration file, which may name files that lie in `directory`.
+    pub(crate) fn start_with(directory: TempDir, config: &str) -> Self {
+        fs::write(directory.path().join("keyward.toml"), config).unwrap();
+        Self::start_as(directory, &["--config", "keyward.toml"])
+    }
+
+    fn start_as(directory: TempDir, args: &[&str]) -> Self {
         let mut command = keyward(directory.path(), DEV);
         // The sweep wants every line there is.
-        command.arg("--json").env("KEYWARD_LOG", "trace");
+        command.arg("--json").args(args).env("KEYWARD_LOG", "trace");
         let server = Server::spawn(command, directory.path().join("log"));
         Self::of(server, directory)
     }

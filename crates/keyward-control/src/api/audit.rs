@@ -15,6 +15,7 @@ use crate::{
     call::Call,
     envelope::{CursorInfo, FieldPath, Problem, Reply},
     moment,
+    page::Direction,
 };
 
 const DEFAULT_LIMIT: usize = 100;
@@ -162,12 +163,12 @@ impl Body {
     }
 }
 
-/// The kind of an action, as Cloudflare names them.
+/// The kind of an action, as Cloudflare names them. Only refused attempts tell of reads: by the name of the route.
 fn kind_of(action: &str) -> &'static str {
     match action.rsplit('.').next() {
-        Some("create") => "create",
+        Some("create" | "duplicate") => "create",
         Some("delete") => "delete",
-        Some("list" | "show" | "verify" | "url") => "view",
+        Some("list" | "show" | "own" | "state" | "quota" | "verify" | "url") => "view",
         _ => "update",
     }
 }
@@ -208,12 +209,7 @@ fn read_query(call: &Call) -> Result<AuditQuery, Problem> {
     query.is_refused = call.query("action_result") == Some("failure");
     query.subject_kind = text("resource_type");
     query.subject_id = text("resource_id");
-    query.newest_first = read(call, "direction", |text| match text {
-        "desc" => Some(true),
-        "asc" => Some(false),
-        _ => None,
-    })?
-    .unwrap_or(true);
+    query.newest_first = Direction::of(call, Direction::Falling)? == Direction::Falling;
     query.limit = read(call, "limit", |text| {
         let limit = text.parse().ok();
         limit.filter(|limit| (1..=MOST).contains(limit))
@@ -242,7 +238,6 @@ fn read<T>(
                 "is neither a moment such as 2027-01-15T08:00:00Z nor a day such as 2027-01-15"
             }
             "action_result" => "is none of success, failure, done, denied and unauthenticated",
-            "direction" => "is neither `desc` nor `asc`",
             "limit" => "must be a whole number from 1 to 1000",
             _ => "is not a cursor that an answer gave",
         };
@@ -352,4 +347,19 @@ pub(crate) async fn verify(call: Call) -> Result<Reply, Problem> {
     let checked = call.registry.store().check_audit().await;
     let state = StateBody::new(checked.map_err(Problem::from)?);
     Reply::new(&state.seen_by(&call))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::kind_of;
+    use crate::{refused::action, route::ROUTES};
+
+    #[test]
+    fn what_only_reads_is_a_view() {
+        for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
+            assert_eq!(kind_of(&action(route.name)), "view", "{}", route.name);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_registry::{
     CustomProvider, CustomProviderDetails, CustomProviderEdit, CustomProviderId, CustomSlug,
-    HeaderInput, Link, Logo, NewCustomProvider, Refusal, Use,
+    HeaderInput, Link, Logo, NewCustomProvider, Refusal,
 };
 use keyward_secret::SecretBytes;
 use serde::Serialize;
@@ -144,9 +144,10 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
             && beta.is_none_or(|beta| record.details.beta == beta)
             && (holds(&record.details.name) || holds(record.slug.as_str()))
     };
-    let mut providers: Vec<_> = account.custom_providers().filter(is_sought).collect();
-    order.sort(&mut providers);
-    let (providers, info) = page.cut(providers);
+    let providers: Vec<_> = account.custom_providers().filter(is_sought).collect();
+    let (providers, info) = page.cut_in_order(providers, |one, other| {
+        order.compare(&one.record, &other.record)
+    });
     let bodies: Vec<_> = providers
         .into_iter()
         .map(|provider| Body::new(call, provider))
@@ -260,14 +261,10 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
         .registry
         .delete_custom_provider(call.account, id, call.actor(), call.now)
         .await?;
-    let uses = keys.iter().map(|key| Use::ProviderKey {
-        id: key.record.id,
-        keeps: None,
-    });
     Reply::new(&DeletedBody {
         provider: Body::new(&call, &provider),
         provider_keys_deleted: keys.len(),
-        requests: under_way.settle_all(&call, uses),
+        requests: under_way.settle_keys(&call, &keys),
     })
 }
 

@@ -162,8 +162,8 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
 pub(crate) fn url(call: &Call) -> Result<Reply, Problem> {
     let gateway = find(call)?;
     let provider = call.registry.find_provider(call.account, call.id());
-    let provider =
-        provider.ok_or_else(|| Problem::from(Refusal::ProviderUnknown(call.id().to_owned())))?;
+    let provider = provider
+        .ok_or_else(|| Problem::from(Refusal::ProviderUnknown(Problem::shown(call.id()))))?;
     let base = call.config.gateway_url.trim_end_matches('/');
     let (account, id) = (call.account, &gateway.record().id);
     Reply::new(&format!("{base}/v1/{account}/{id}/{}", provider.slug()))

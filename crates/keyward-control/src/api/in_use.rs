@@ -1,6 +1,8 @@
 //! What becomes of requests under way when what they use is revoked: they finish, or with `?now=true` they are cut.
 
-use keyward_registry::Use;
+use std::sync::Arc;
+
+use keyward_registry::{ProviderKey, Use};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -52,6 +54,15 @@ impl UnderWay {
     /// Lets the requests that use what was just revoked finish, or cuts them.
     pub(crate) fn settle(self, call: &Call, revoked: Use) -> Requests {
         self.settle_all(call, [revoked])
+    }
+
+    /// The same for provider keys that are gone, or have no value any more.
+    pub(crate) fn settle_keys(self, call: &Call, keys: &[Arc<ProviderKey>]) -> Requests {
+        let uses = keys.iter().map(|key| Use::ProviderKey {
+            id: key.record.id,
+            keeps: None,
+        });
+        self.settle_all(call, uses)
     }
 
     /// The same for several things.

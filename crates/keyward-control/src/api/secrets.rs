@@ -12,14 +12,13 @@ use keyward_registry::{
     DeletedSecret, NewSecret, ProviderKey, Refusal, SecretCopy, SecretEdit, SecretName,
     SecretRefusal, SecretScope, Use,
 };
-use keyward_vault::{SecretId, SecretRecord};
+use keyward_vault::{SecretId, SecretRecord, SecretsStoreId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(super) use self::list::Direction;
 pub(crate) use self::{
     list::list,
-    request::{Copy, Edit, ListQuery, NewSecretBody, SecretReference, direction},
+    request::{Copy, Edit, ListQuery, NewSecretBody, SecretReference},
 };
 use super::{
     in_use::{Requests, UnderWay},
@@ -300,7 +299,7 @@ async fn delete_listed(mut call: Call) -> Result<Reply, Problem> {
 
 async fn take_away(
     call: &Call,
-    store: keyward_vault::SecretsStoreId,
+    store: SecretsStoreId,
     ids: &[SecretId],
 ) -> Result<Vec<DeletedSecret>, Problem> {
     let deleted = call
@@ -311,13 +310,9 @@ async fn take_away(
 
 /// A deleted secret, and what becomes of the requests that use it.
 fn gone(call: &Call, under_way: UnderWay, deleted: &DeletedSecret) -> Body {
-    let uses = deleted.keys.iter().map(|key| Use::ProviderKey {
-        id: key.record.id,
-        keeps: None,
-    });
     Body {
         status: "deleted",
-        requests: under_way.settle_all(call, uses),
+        requests: under_way.settle_keys(call, &deleted.keys),
         ..Body::gone(&deleted.secret, deleted.keys.iter())
     }
 }

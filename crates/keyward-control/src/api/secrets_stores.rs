@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use keyward_registry::{
     Contents, DeletedSecretsStore, Refusal, SecretRefusal, SecretsStoreName, SecretsStoreRecord,
-    Use,
 };
 use keyward_vault::SecretsStoreId;
 use serde::Serialize;
@@ -15,14 +14,14 @@ use utoipa::ToSchema;
 pub(crate) use self::request::{DeleteQuery, ListQuery, NewStore};
 use super::{
     in_use::{Requests, UnderWay},
-    secrets::{Direction, UsedBy},
+    secrets::UsedBy,
 };
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
     moment,
     object::{Object, Shape},
-    page::Page,
+    page::{Direction, Page},
 };
 
 /// The largest whole number that every client's number type holds: what an unlimited quota is told as.
@@ -85,7 +84,7 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
 
 fn page(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
-    let direction = Direction::of(call)?;
+    let direction = Direction::of(call, Direction::Rising)?;
     let snapshot = call.snapshot();
     let account = snapshot
         .account(call.account)
@@ -103,7 +102,9 @@ fn page(call: &Call) -> Result<Reply, Problem> {
             ));
         }
     }
-    direction.apply(&mut stores);
+    if direction == Direction::Falling {
+        stores.reverse();
+    }
     let (stores, info) = page.cut(stores);
     let bodies: Vec<_> = stores.iter().map(|store| Body::new(store)).collect();
     Reply::page(&bodies, info)
@@ -169,15 +170,11 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
         keys,
         ..
     } = deleted;
-    let uses = keys.iter().map(|key| Use::ProviderKey {
-        id: key.record.id,
-        keeps: None,
-    });
     Reply::new(&DeletedBody {
         store: Body::new(&store),
         secrets_deleted: secrets,
         used_by: keys.iter().map(|key| UsedBy::new(key)).collect(),
-        requests: under_way.settle_all(&call, uses),
+        requests: under_way.settle_keys(&call, &keys),
     })
 }
 
@@ -203,13 +200,4 @@ pub(super) fn find(call: &Call) -> Result<Arc<SecretsStoreRecord>, Problem> {
         let id = Problem::shown(call.store());
         Refusal::Secret(SecretRefusal::StoreNotFound(id)).into()
     })
-}
-
-impl Direction {
-    /// Turns a list that rises.
-    pub(super) fn apply<T>(self, items: &mut [T]) {
-        if let Self::Falling = self {
-            items.reverse();
-        }
-    }
 }

@@ -19,7 +19,7 @@ use crate::{
     envelope::{FieldPath, Problem, Reply},
     moment,
     object::{Field, Object, Shape},
-    page::Page,
+    page::{Direction, Page},
 };
 
 /// What only answers carry, and a client may send back.
@@ -105,20 +105,19 @@ pub(crate) struct PermissionGroupBody {
 /// Tokens that the caller's scopes hold, by the time they were made; gateway tokens first of those of one moment.
 pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
+    let direction = Direction::of(call, Direction::Rising)?;
     let snapshot = call.snapshot();
     let entries: Vec<_> = snapshot
         .tokens()
         .iter()
         .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
         .collect();
-    let is_backwards = call.query("direction") == Some("desc");
     let age = |entry: &Entry| {
         let record = &entry.record;
         (record.issued_at, record.kind, record.id)
     };
     let (entries, info) = page.cut_in_order(entries, |one, other| {
-        let order = age(one).cmp(&age(other));
-        if is_backwards { order.reverse() } else { order }
+        direction.turn(age(one).cmp(&age(other)))
     });
     let bodies: Vec<_> = entries
         .into_iter()

@@ -18,6 +18,7 @@ pub(crate) struct Description {
     result: RefOr<Schema>,
     is_page: bool,
     is_by_cursor: bool,
+    reads_store: bool,
     body: Option<BodyDescription>,
     query: Vec<Parameter>,
     may_conflict: bool,
@@ -62,22 +63,17 @@ impl Description {
 
     /// The result is a part of a list of `T` that is read from the store by cursor.
     pub(crate) fn by_cursor<T: ToSchema>(summary: &'static str) -> Self {
-        Self {
+        let part = Self {
             is_by_cursor: true,
             ..Self::list::<T>(summary)
-        }
+        };
+        part.answers_from_store()
     }
 
     /// The result is a text.
     pub(crate) fn text(summary: &'static str) -> Self {
         let text = ObjectBuilder::new().schema_type(Type::String);
         Self::of(summary, Schema::from(text).into())
-    }
-
-    /// The result is null.
-    #[allow(dead_code, reason = "no route answers with nothing yet")]
-    pub(crate) fn nothing(summary: &'static str) -> Self {
-        Self::of(summary, null().into())
     }
 
     fn of(summary: &'static str, result: RefOr<Schema>) -> Self {
@@ -87,6 +83,7 @@ impl Description {
             result,
             is_page: false,
             is_by_cursor: false,
+            reads_store: false,
             body: None,
             query: Vec::new(),
             may_conflict: false,
@@ -137,6 +134,15 @@ impl Description {
         self
     }
 
+    /// The answer is read from the store, which may not answer. Other reads are of memory; of a change it goes
+    /// without saying.
+    pub(crate) fn answers_from_store(self) -> Self {
+        Self {
+            reads_store: true,
+            ..self
+        }
+    }
+
     /// The request may be refused with 409: what it refers to is not as it assumes.
     pub(crate) fn may_conflict(self) -> Self {
         Self {
@@ -165,9 +171,8 @@ impl Description {
         self.is_by_cursor
     }
 
-    /// Whether the answer is read from the store, which may not answer. Other reads are of memory.
     pub(crate) fn reads_store(&self) -> bool {
-        self.is_by_cursor
+        self.reads_store
     }
 
     pub(crate) fn request_body(&self) -> Option<&BodyDescription> {

@@ -4,8 +4,8 @@ use axum::body::Body;
 use http::{Method, Request};
 use keyward_auth::{Grant, Permission, Permissions};
 use keyward_control::Peer;
-use keyward_registry::{AuditEntry, AuditQuery, AuditStore};
-use serde_json::Value;
+use keyward_registry::{AuditEntry, AuditFinding, AuditQuery, AuditStore};
+use serde_json::{Value, json};
 
 use crate::support::{Harness, OURS, THEIRS, gateways, now, peer, request};
 
@@ -242,7 +242,7 @@ async fn lines_are_listed_by_condition_and_cursor() {
     ] {
         let answer = harness.get(&format!("{LOG}?{query}")).await;
         let name = query.split('=').next().unwrap();
-        answer.invalid(&serde_json::json!(["query", name]));
+        answer.invalid(&json!(["query", name]));
     }
 }
 
@@ -270,4 +270,37 @@ async fn lines_about_no_account_are_for_those_who_may_read_the_vault() {
     let path = format!("/client/v4/accounts/{THEIRS}/logs/audit");
     let seen = harness.call_as(&theirs, Method::GET, &path, None).await;
     assert!(!seen.text.contains(&OURS.to_string()), "{}", seen.text);
+}
+
+#[tokio::test]
+async fn what_a_finding_names_is_for_those_who_may_read_the_vault() {
+    let harness = Harness::new().await;
+    let auditor = harness.token_with(OURS, &[Permission::AuditLogRead]).await;
+    let both = [Permission::AuditLogRead, Permission::VaultRead];
+    let operator = harness.token_with(OURS, &both).await;
+    let state = format!("{LOG}/state");
+    assert_eq!(harness.get(&state).await.result()["state"], "unchecked");
+    let what = format!("the gateway {THEIRS}/x that it wrote is gone");
+    harness.store.findings.lock().unwrap().push(AuditFinding {
+        seq: 7,
+        what: what.clone(),
+    });
+    for (method, path) in [
+        (Method::GET, state),
+        (Method::POST, format!("{LOG}/verify")),
+    ] {
+        let seen = harness
+            .call_as(&operator, method.clone(), &path, None)
+            .await;
+        assert_eq!(seen.result()["state"], "broken");
+        assert_eq!(
+            seen.result()["findings"],
+            json!([{"line": 7, "what": what}])
+        );
+        // That there is one, and where, everyone is told who may read the log.
+        let seen = harness.call_as(&auditor, method, &path, None).await;
+        assert_eq!(seen.result()["state"], "broken");
+        assert_eq!(seen.result()["findings"][0]["line"], 7);
+        assert!(!seen.text.contains(&THEIRS.to_string()), "{}", seen.text);
+    }
 }

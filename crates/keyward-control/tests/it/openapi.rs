@@ -70,6 +70,25 @@ async fn every_route_is_described_with_its_permission() {
     }
 }
 
+/// Other reads are of memory.
+#[tokio::test]
+async fn the_reads_that_ask_the_store_may_find_it_silent() {
+    let description = described(&Harness::new().await).await;
+    let may_be_silent =
+        |path: &&str| description["paths"][*path]["get"]["responses"]["503"].is_object();
+    let found: Vec<_> = Control::routes()
+        .filter(|route| route.method == Method::GET)
+        .map(|route| route.path)
+        .filter(may_be_silent)
+        .collect();
+    let expected = [
+        "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets",
+        "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets/{id}",
+        "/client/v4/accounts/{account}/logs/audit",
+    ];
+    assert_eq!(found, expected);
+}
+
 #[tokio::test]
 async fn every_reference_leads_to_a_component() {
     let description = described(&Harness::new().await).await;

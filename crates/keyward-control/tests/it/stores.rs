@@ -201,7 +201,7 @@ async fn the_quota_is_a_setting_and_a_number() {
         stores: 1,
         secrets: Some(2),
     };
-    let config = Config::loopback("http://127.0.0.1:8787", "0.0.0-test");
+    let config = Config::loopback("http://127.0.0.1:8787", env!("CARGO_PKG_VERSION"));
     let harness = Harness::with_limits(config, limits).await;
     let id = harness.secret("one", &["workers"]).await;
     let two = json!([

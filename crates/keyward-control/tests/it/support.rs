@@ -50,7 +50,11 @@ pub(crate) struct Answer {
 
 impl Harness {
     pub(crate) async fn new() -> Self {
-        Self::with(Config::loopback("http://127.0.0.1:8787", "0.0.0-test")).await
+        Self::with(Config::loopback(
+            "http://127.0.0.1:8787",
+            env!("CARGO_PKG_VERSION"),
+        ))
+        .await
     }
 
     pub(crate) async fn with(config: Config) -> Self {

@@ -191,6 +191,30 @@ fn a_credential_bound_elsewhere_is_refused_and_nothing_changes() {
 }
 
 #[test]
+fn further_headers_arrive_once_beside_the_credential_and_not_elsewhere() {
+    let (strip, key) = (strip(), credential("x-api-key"));
+    let more = [credential("x-org"), credential("x-team")];
+    let mut rules = Rules::new(&strip);
+    rules.credential = Some(&key);
+    rules.more = &more;
+    let mut headers = map(&[
+        ("x-org", "a"),
+        ("x-org", "b"),
+        ("x_org", "c"),
+        ("connection", "x-team"),
+    ]);
+    prepare_request(&mut headers, &endpoint(), &rules).unwrap();
+    assert_eq!(names(&headers), ["host", "x-api-key", "x-org", "x-team"]);
+    for bound in more.iter().chain([&key]) {
+        let values: Vec<_> = headers.get_all(bound.header_name()).iter().collect();
+        assert_eq!(values, [bound.header_value()]);
+    }
+    rules.credential = None;
+    let elsewhere = Endpoint::new(Origin::parse("https://api.example.com:444").unwrap()).unwrap();
+    assert!(prepare_request(&mut headers, &elsewhere, &rules).is_err());
+}
+
+#[test]
 fn cdn_loop_is_added_behind_the_clients_where_it_is_sent() {
     let (strip, own) = (strip(), HeaderValue::from_static("keyward"));
     let mut rules = Rules::new(&strip);
@@ -335,6 +359,17 @@ fn other_answers_name_outside_addresses_only_where_no_credential_was_injected() 
     .unwrap();
     assert_eq!(inside["location"], "/v1/acc/gw/openai/jobs/1");
     assert_eq!(inside["content-location"], "/v1/acc/gw/openai/jobs");
+}
+
+#[test]
+fn an_outside_address_goes_too_where_only_further_headers_were_injected() {
+    let (strip, more) = (strip(), [credential("x-org")]);
+    let mut rules = Rules::new(&strip);
+    rules.more = &more;
+    let target = Target::join(Arc::new(endpoint()), "/v1", "/files", None).unwrap();
+    let mut headers = map(&[("content-location", "https://other.example/x")]);
+    prepare_response(&mut headers, StatusCode::OK, &target, &rules).unwrap();
+    assert!(headers.is_empty());
 }
 
 #[test]

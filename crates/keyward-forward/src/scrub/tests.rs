@@ -158,6 +158,33 @@ fn words_are_not_looked_for() {
 }
 
 #[test]
+fn of_several_credentials_each_is_masked_whole() {
+    let all = [
+        credential(b"first-secret-1"),
+        credential(b"ollama"),
+        // Begins with another one.
+        credential(b"first-secret-1/and-more"),
+        credential(b"other/secret"),
+    ];
+    let scrubber = Arc::new(Scrubber::for_all(all.iter().cloned()));
+    let text = b"first-secret-1 ollama first-secret-1/and-more other/secret";
+    let mut masked = b"*".repeat(14);
+    masked.extend_from_slice(b" ollama ");
+    masked.extend_from_slice(&b"*".repeat(23));
+    masked.push(b' ');
+    masked.extend_from_slice(&b"*".repeat(12));
+    for cut in 0..=text.len() {
+        assert_eq!(stream(&scrubber, Forms::Raw, text, &[cut]), masked);
+    }
+    // Other forms of each in errors, and in errors alone.
+    let encoded = b"other%2Fsecret";
+    assert_eq!(scrubber.scrub_text(encoded), b"*".repeat(14));
+    assert_eq!(stream(&scrubber, Forms::Raw, encoded, &[]), encoded);
+    assert!(scrubber.is_for_all(all.iter()));
+    assert!(!Scrubber::new(&all[0]).is_for_all(all.iter()));
+}
+
+#[test]
 fn a_scrubber_knows_its_credential() {
     let (one, two) = (credential(b"sk-0123456789"), credential(b"sk-0123456789"));
     let scrubber = Scrubber::new(&one);

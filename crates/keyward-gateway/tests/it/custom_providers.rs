@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_auth::{Classes, Scope};
-use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
+use keyward_forward::{
+    Endpoint, Rules, StripList, SystemDial, TlsConfig, dial::Guard, headers::prepare_request,
+};
 use keyward_gateway::Config;
 use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_registry::{
     CustomProvider, CustomProviderDetails, CustomProviderEdit, CustomSlug, GatewaySettings,
     HeaderInput, KeySource, NewCustomProvider, Refusal,
 };
-use keyward_secret::SecretBytes;
+use keyward_secret::{Origin, SecretBytes};
 use keyward_testing::{
     Behaviour, Canary, FakeProvider, Placement, TestCa, client::RawAnswer, register_named_canary,
 };
@@ -424,6 +427,50 @@ async fn headers_go_beside_the_stored_key_and_are_replaced_at_once() {
             .all(|seen| seen.header("x-more") == Some("stays-as-it-is-1"))
     );
     world.end().await;
+}
+
+/// Two lists in two crates: what the forwarder takes out of every request, and what an operator may not set.
+#[test]
+fn what_is_taken_out_of_every_request_cannot_be_set() {
+    let endpoint = Endpoint::new(Origin::parse("https://a.example").unwrap()).unwrap();
+    for name in [
+        "te",
+        "via",
+        "cookie",
+        "cookie2",
+        "expect",
+        "upgrade",
+        "trailer",
+        "forwarded",
+        "x-real-ip",
+        "connection",
+        "keep-alive",
+        "x-forwarded",
+        "x-forwarded-for",
+        "max-forwards",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "true-client-ip",
+        "http2-settings",
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "cf-aig-authorization",
+        "transfer-encoding",
+        "proxy-authorization",
+        "sec-websocket-key",
+        "cdn-loop",
+    ] {
+        for name in [name.to_owned(), name.replace('-', "_")] {
+            let header = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            let mut sent = HeaderMap::from_iter([(header.clone(), HeaderValue::from_static("x"))]);
+            let strip = StripList::default();
+            prepare_request(&mut sent, &endpoint, &Rules::new(&strip)).unwrap();
+            assert!(!sent.contains_key(&header), "{name}");
+            let json = SecretBytes::new(format!(r#"{{"{name}":"x"}}"#).into_bytes());
+            assert!(HeaderInput::parse(&json).is_err(), "{name}");
+        }
+    }
 }
 
 /// What a URL from the API names is dialled only where the configuration file names it too.

@@ -141,18 +141,10 @@ impl Registry {
                 .await;
         };
         self.check_other_uses(&key, &destination)?;
-        let number = match &current {
-            Some(current) => current.number.next(),
-            None => secret
-                .current
-                .and_then(VersionNumber::next)
-                .or(Some(VersionNumber::FIRST)),
-        };
         let record_id = RecordId {
             account,
             secret: secret.id,
-            version: number
-                .ok_or_else(|| ChangeError::failed("the version numbers are used up"))?,
+            version: version::next_number(&secret).map_err(ChangeError::failed)?,
         };
         let known = current.as_ref().and_then(|current| self.policy_of(current));
         let policy = Policy {

@@ -183,7 +183,7 @@ impl Registry {
             changes.extend(place.and_then(|place| self.adopt(&snapshot, account, &place, id, now)));
             ids.push(id);
         }
-        let subject = self.subject(account, store, &ids);
+        let subject = subject_of(account, store, &ids);
         if !ids.is_empty() {
             self.commit(changes, actor, "secret.create", subject, now)
                 .await?;
@@ -319,7 +319,7 @@ impl Registry {
         });
         let deleted: Vec<_> = deleted.collect();
         let changes = secrets.iter().map(|secret| delete(secret)).collect();
-        let subject = self.subject(account, store, &once);
+        let subject = subject_of(account, store, &once);
         self.commit(changes, actor, "secret.delete", subject, now)
             .await?;
         Ok(deleted)
@@ -517,15 +517,6 @@ impl Registry {
         let found = found.filter(|secret| secret.store == store);
         found.ok_or_else(|| SecretRefusal::NotFound(id.to_string()))
     }
-
-    /// What the audit log says was changed: the secret, or of several their store.
-    #[expect(clippy::unused_self, reason = "reads like the other steps of a change")]
-    fn subject(&self, account: AccountId, store: SecretsStoreId, ids: &[SecretId]) -> Subject {
-        match ids {
-            [id] => Subject::Secret(account, *id),
-            _ => Subject::SecretsStore(account, store),
-        }
-    }
 }
 
 impl Fit {
@@ -572,6 +563,14 @@ impl SecretRefusal {
             Self::NameTaken { name, .. } => Self::NameTaken { index: None, name },
             other => other,
         }
+    }
+}
+
+/// What the audit log says was changed: the secret, or of several their store.
+fn subject_of(account: AccountId, store: SecretsStoreId, ids: &[SecretId]) -> Subject {
+    match ids {
+        [id] => Subject::Secret(account, *id),
+        _ => Subject::SecretsStore(account, store),
     }
 }
 

@@ -205,10 +205,8 @@ pub(super) fn keys_of(
     account: AccountId,
     secrets: &[Arc<SecretRecord>],
 ) -> Vec<Arc<ProviderKey>> {
-    let ids: std::collections::HashSet<_> = secrets.iter().map(|secret| secret.id).collect();
-    let keys = snapshot.account(account).into_iter();
-    keys.flat_map(|account| account.provider_keys())
-        .filter(|key| ids.contains(&key.record.secret))
-        .cloned()
-        .collect()
+    let keys = secrets
+        .iter()
+        .flat_map(|secret| snapshot.keys_of_secret(account, secret.id));
+    keys.cloned().collect()
 }

@@ -13,8 +13,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::{
     AuditPublicKey, Chain,
     checkpoint::{Checkpoint, NoCheckpoint},
-    entry, read_after, tables,
+    entry, tables,
     walk::{Findings, Walk},
+    walk_to_end,
 };
 use crate::{OpenError, connect, failure::Failure, open, seal};
 
@@ -110,15 +111,7 @@ impl DatabaseCopy {
         let mut report = AuditReport::default();
         let mut walk = begin(evidence, vault, &mut report).with_rows();
         let chain = evidence.vault.clone().map(Chain::new);
-        loop {
-            let lines = read_after(&mut transaction, walk.seq()).await?;
-            if lines.is_empty() {
-                break;
-            }
-            for line in lines {
-                walk.take(line, chain.as_ref());
-            }
-        }
+        walk_to_end(&mut transaction, &mut walk, chain.as_ref()).await?;
         let compared = tables::compare(&mut transaction, &mut walk).await?;
         report.rows = compared.rows;
         report.uncovered = compared.uncovered;

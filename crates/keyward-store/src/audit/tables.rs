@@ -78,7 +78,7 @@ fn see<R: StoredRow>(row: &SqliteRow) -> Seen {
     let digest = |row: &R| with_mac(&row_digest(row, revision.cast_unsigned()), Some(mac));
     Seen {
         name: (
-            <R as StoredRow>::KIND.to_owned(),
+            R::KIND.to_owned(),
             columns.text("account").unwrap_or_default(),
             R::label(columns),
         ),

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Mutex as StdMutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex as StdMutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use keyward_registry::{
     StoreError,
 };
 use keyward_vault::KeyId;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::{
     sync::{Mutex, OnceCell},
     time::{Instant, MissedTickBehavior, interval, interval_at},
@@ -21,7 +24,7 @@ use super::SqliteStore;
 use crate::{
     audit::{
         AuditPublicKey, CheckpointFile, Line, Read, Walk, checkpoint::Checkpoint,
-        checkpoint::Signer, compare_tables, join, read_after,
+        checkpoint::Signer, compare_tables, join, walk_to_end,
     },
     column::{list, millis},
     failure::Failure,
@@ -50,6 +53,10 @@ pub(super) struct AuditWatch {
     state: StdMutex<AuditState>,
     /// The walk along the chain so far. Held over a check, so that there is one at a time.
     walk: Mutex<Walk>,
+    /// How many checks of the whole log were asked for.
+    asked: AtomicU64,
+    /// How many of them are answered by a check that began after they were asked for. Written under `walk`.
+    answered: AtomicU64,
     signer: OnceCell<Signer>,
     settings: OnceCell<CheckpointSettings>,
 }
@@ -187,7 +194,7 @@ impl SqliteStore {
         }
         if let Some(state) = &mut self.watch.state().checkpoints {
             state.is_failing = is_failing;
-            if *signed > 0 {
+            if !is_failing {
                 state.newest = Some(*signed);
                 state.signed_at = Some(Self::now());
             }
@@ -255,39 +262,29 @@ impl SqliteStore {
         }
         let before = walk.findings.0.len();
         let mut transaction = self.read().await?;
-        self.walk_on(&mut transaction, &mut walk).await?;
+        walk_to_end(&mut transaction, &mut walk, Some(&self.door.chain)).await?;
         self.conclude(&walk, before);
         Ok(walk.end().filter(|_| walk.findings.0.is_empty()))
     }
 
+    /// Who asks while a check is under way waits for the next one, and one check answers all of them: however many
+    /// ask, no more than two walks stand before the check of new lines.
     async fn check_whole_log(&self) -> Result<AuditState, Failure> {
+        let ticket = self.watch.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let mut current = self.watch.walk.lock().await;
+        if self.watch.answered.load(Ordering::Relaxed) >= ticket {
+            return Ok(self.watch.state().clone());
+        }
+        let answers = self.watch.asked.load(Ordering::Relaxed);
         let mut walk = Walk::new(self.own_checkpoints().await?).with_rows();
         let mut transaction = self.read().await?;
-        self.walk_on(&mut transaction, &mut walk).await?;
+        walk_to_end(&mut transaction, &mut walk, Some(&self.door.chain)).await?;
         compare_tables(&mut transaction, &mut walk).await?;
         walk.finish();
         self.conclude(&walk, 0);
         *current = walk;
+        self.watch.answered.store(answers, Ordering::Relaxed);
         Ok(self.watch.state().clone())
-    }
-
-    async fn walk_on(
-        &self,
-        connection: &mut SqliteConnection,
-        walk: &mut Walk,
-    ) -> Result<(), Failure> {
-        loop {
-            let lines = read_after(connection, walk.seq()).await?;
-            if lines.is_empty() {
-                return Ok(());
-            }
-            for line in lines {
-                walk.take(line, Some(&self.door.chain));
-            }
-            // A long log must not keep others of this thread from their turn.
-            tokio::task::yield_now().await;
-        }
     }
 
     /// Keeps what a check found, and logs what was not known before.
@@ -326,49 +323,40 @@ impl SqliteStore {
 
     async fn list_lines(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, Failure> {
         let mut transaction = self.read().await?;
-        let after = query
+        let mut after = query
             .after
             .map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
-        let sql = if query.newest_first {
-            NEWEST_FIRST
-        } else {
-            OLDEST_FIRST
-        };
-        let rows = sqlx::query(sql)
-            .bind(query.account.to_string())
-            .bind(i64::from(query.with_server))
-            .bind(query.since.map(millis))
-            .bind(query.before.map(millis))
-            .bind(query.actor.as_deref())
-            .bind(query.source.as_deref())
-            .bind(query.action.as_deref())
-            .bind(query.result.map(keyward_registry::AuditResult::as_str))
-            .bind(query.subject_kind.as_deref())
-            .bind(query.subject_id.as_deref())
-            .bind(after)
-            .bind(i64::try_from(query.limit).unwrap_or(i64::MAX))
-            .bind(i64::from(query.is_refused))
+        let mut lines = Vec::new();
+        // A line that cannot be read is a finding of the check, and nothing to show. Others take its place, so that
+        // a list that is not full is one that has ended.
+        loop {
+            let wanted = query.limit.saturating_sub(lines.len());
+            let rows = select(&mut transaction, query, after, wanted).await?;
+            let numbers = || {
+                rows.iter()
+                    .filter_map(|row| crate::column::Columns(row).get::<i64>("seq"))
+            };
+            let written = sqlx::query(
+                "SELECT * FROM audit_rows
+                 WHERE seq IN (SELECT CAST(value AS INTEGER) FROM json_each($1))
+                 ORDER BY seq, position",
+            )
+            .bind(list(numbers().map(|seq| seq.to_string())))
             .fetch_all(&mut *transaction)
             .await?;
-        let numbers = rows
-            .iter()
-            .filter_map(|row| crate::column::Columns(row).get::<i64>("seq"));
-        let numbers = list(numbers.map(|seq| seq.to_string()));
-        let written = sqlx::query(
-            "SELECT * FROM audit_rows
-             WHERE seq IN (SELECT CAST(value AS INTEGER) FROM json_each($1))
-             ORDER BY seq, position",
-        )
-        .bind(numbers)
-        .fetch_all(&mut *transaction)
-        .await?;
-        let lines = join(&rows, &written).into_iter();
-        // A line that cannot be read is a finding of the check, and nothing to show.
-        let lines = lines.filter_map(|line| match line {
-            Read::Link(link) => Some(link.to_entry()),
-            Read::Unreadable(_) => None,
-        });
-        Ok(lines.collect())
+            lines.extend(
+                join(&rows, &written)
+                    .into_iter()
+                    .filter_map(|line| match line {
+                        Read::Link(link) => Some(link.to_entry()),
+                        Read::Unreadable(_) => None,
+                    }),
+            );
+            after = numbers().next_back();
+            if rows.len() < wanted || lines.len() >= query.limit {
+                return Ok(lines);
+            }
+        }
     }
 }
 
@@ -425,4 +413,35 @@ impl crate::write::Door {
         transaction.commit().await?;
         Ok(signer)
     }
+}
+
+/// The lines behind `after`, in the order of `query`.
+async fn select(
+    connection: &mut SqliteConnection,
+    query: &AuditQuery,
+    after: Option<i64>,
+    limit: usize,
+) -> Result<Vec<SqliteRow>, Failure> {
+    let sql = if query.newest_first {
+        NEWEST_FIRST
+    } else {
+        OLDEST_FIRST
+    };
+    let rows = sqlx::query(sql)
+        .bind(query.account.to_string())
+        .bind(i64::from(query.with_server))
+        .bind(query.since.map(millis))
+        .bind(query.before.map(millis))
+        .bind(query.actor.as_deref())
+        .bind(query.source.as_deref())
+        .bind(query.action.as_deref())
+        .bind(query.result.map(keyward_registry::AuditResult::as_str))
+        .bind(query.subject_kind.as_deref())
+        .bind(query.subject_id.as_deref())
+        .bind(after)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(i64::from(query.is_refused))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows)
 }

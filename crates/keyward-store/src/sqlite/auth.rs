@@ -6,7 +6,7 @@ use keyward_auth::{BoxFuture, StoreError, TokenId, TokenRecord, TokenStore};
 use keyward_registry::Change;
 use keyward_secret::AccountId;
 
-use super::{SqliteStore, tokens};
+use super::{SqliteStore, by_id, tokens};
 use crate::failure::Failure;
 
 impl TokenStore for SqliteStore {
@@ -31,7 +31,8 @@ impl TokenStore for SqliteStore {
         Box::pin(async move {
             let find = async {
                 let mut transaction = self.read().await?;
-                tokens::find(&mut transaction, self.authenticator(), account, id).await
+                by_id::find::<TokenRecord>(&mut transaction, self.authenticator(), account, &id)
+                    .await
             };
             find.await.map_err(Failure::token)
         })
@@ -50,7 +51,7 @@ impl TokenStore for SqliteStore {
         Box::pin(async move {
             let list = async {
                 let mut transaction = self.read().await?;
-                tokens::list(&mut transaction, self.authenticator()).await
+                by_id::list_used::<TokenRecord>(&mut transaction, self.authenticator()).await
             };
             let listed = list.await.map_err(Failure::token)?;
             let used = listed

@@ -7,9 +7,6 @@ use crate::{column::Columns, failure::Failure};
 
 /// A row that decides, as it stands in its table.
 pub(crate) trait StoredRow: DecidingRow + Sized {
-    /// The kind, for reports.
-    const KIND: &'static str;
-
     /// Reads the columns. `None` where one is not in the form that a write gives it.
     fn parse(columns: Columns<'_>) -> Option<Self>;
 
@@ -17,12 +14,6 @@ pub(crate) trait StoredRow: DecidingRow + Sized {
     fn label(columns: Columns<'_>) -> String {
         columns.text("id").unwrap_or_default()
     }
-
-    /// The row's code at `revision`.
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac>;
-
-    /// Whether `mac` is the row's code at `revision`.
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool;
 }
 
 /// The record of a row, if its code is right.
@@ -35,10 +26,10 @@ pub(crate) fn authentic<R: StoredRow>(
         let record = R::parse(columns)?;
         let revision = columns.get::<i64>("revision")?.cast_unsigned();
         let mac = RowMac::from_bytes(columns.get("mac")?)?;
-        record.verify(keys, revision, &mac).then_some(record)
+        keys.verify(&record, revision, &mac).then_some(record)
     };
     checked().ok_or_else(|| Tampered {
-        kind: <R as StoredRow>::KIND,
+        kind: R::KIND,
         id: R::label(columns),
     })
 }
@@ -62,8 +53,7 @@ pub(crate) fn seal_row<R: StoredRow>(
     keys: &RowAuthenticator,
     revision: i64,
 ) -> Result<Vec<u8>, Failure> {
-    record
-        .mac(keys, revision.cast_unsigned())
+    keys.mac(record, revision.cast_unsigned())
         .map(|mac| mac.to_bytes().to_vec())
         .ok_or_else(|| Failure::damaged("the keyring has no key"))
 }

@@ -1,21 +1,19 @@
 //! Custom providers in their table.
 
-use keyward_registry::{
-    CustomProviderId, CustomProviderRecord, RowAuthenticator, RowMac, SealedHeaders, Tampered,
-};
-use keyward_secret::AccountId;
+use keyward_registry::{CustomProviderId, CustomProviderRecord, RowAuthenticator, SealedHeaders};
 use keyward_vault::{SealedRecord, VersionNumber};
 use sqlx::sqlite::SqliteConnection;
 
-use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use super::{
+    authentic::{StoredRow, honoured, seal_row},
+    by_id::RowById,
+};
 use crate::{
     column::{Columns, millis},
     failure::Failure,
 };
 
 impl StoredRow for CustomProviderRecord {
-    const KIND: &'static str = "custom_provider";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         Some(Self {
             id: columns.parse("id")?,
@@ -31,14 +29,14 @@ impl StoredRow for CustomProviderRecord {
             modified_at: columns.time("modified_at")?,
         })
     }
+}
 
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
+impl RowById for CustomProviderRecord {
+    type Id = CustomProviderId;
 
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
-    }
+    const FIND: &'static str = "SELECT * FROM custom_providers WHERE account = $1 AND id = $2";
+    const LIST: &'static str = "SELECT * FROM custom_providers ORDER BY account, id";
+    const DELETE: &'static str = "DELETE FROM custom_providers WHERE account = $1 AND id = $2";
 }
 
 /// The outer `None`: unreadable. The inner: there are none.
@@ -54,14 +52,14 @@ fn parse_headers(columns: Columns<'_>) -> Option<Option<SealedHeaders>> {
     }))
 }
 
-/// Makes or replaces the provider. A conflict where another has its slug, or another account its id.
+/// Makes or replaces the provider, in a place that was [cleared](clear_place). A conflict where another has its
+/// slug, or another account its id.
 pub(crate) async fn put(
     connection: &mut SqliteConnection,
     keys: &RowAuthenticator,
     record: &CustomProviderRecord,
     revision: i64,
 ) -> Result<Vec<u8>, Failure> {
-    clear_place(connection, keys, record).await?;
     let mac = seal_row(record, keys, revision)?;
     let details = serde_json::to_string(&record.details).map_err(Failure::damaged)?;
     let headers = record.headers.as_ref();
@@ -105,12 +103,13 @@ pub(crate) async fn put(
     Ok(mac)
 }
 
-/// A row that is not honoured is absent, so it must not keep its slug from a provider that is made anew.
-async fn clear_place(
+/// A row that is not honoured is absent, so it must not keep its slug from a provider that is made anew. Returns the
+/// id of a row that was removed.
+pub(crate) async fn clear_place(
     connection: &mut SqliteConnection,
     keys: &RowAuthenticator,
     record: &CustomProviderRecord,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let row =
         sqlx::query("SELECT * FROM custom_providers WHERE account = $1 AND slug = $2 AND id <> $3")
             .bind(record.account.to_string())
@@ -118,50 +117,13 @@ async fn clear_place(
             .bind(record.id.to_string())
             .fetch_optional(&mut *connection)
             .await?;
-    if let Some(row) = row
-        && honoured::<CustomProviderRecord>(&row, keys).is_none()
-    {
-        sqlx::query("DELETE FROM custom_providers WHERE id = $1")
-            .bind(CustomProviderRecord::label(Columns(&row)))
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
-}
-
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    id: CustomProviderId,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM custom_providers WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
+    let spoilt = row.filter(|row| honoured::<CustomProviderRecord>(row, keys).is_none());
+    let Some(id) = spoilt.map(|row| CustomProviderRecord::label(Columns(&row))) else {
+        return Ok(None);
+    };
+    sqlx::query("DELETE FROM custom_providers WHERE id = $1")
+        .bind(&id)
         .execute(connection)
         .await?;
-    Ok(())
-}
-
-pub(crate) async fn find(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    account: AccountId,
-    id: CustomProviderId,
-) -> Result<Option<CustomProviderRecord>, Failure> {
-    let row = sqlx::query("SELECT * FROM custom_providers WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.and_then(|row| honoured(&row, keys)))
-}
-
-pub(crate) async fn list(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-) -> Result<Vec<Result<CustomProviderRecord, Tampered>>, Failure> {
-    let rows = sqlx::query("SELECT * FROM custom_providers ORDER BY account, id")
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.iter().map(|row| authentic(row, keys)).collect())
+    Ok(Some(id))
 }

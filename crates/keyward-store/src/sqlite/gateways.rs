@@ -1,18 +1,18 @@
 //! Gateways in their table.
 
-use keyward_registry::{GatewayId, GatewayRecord, RowAuthenticator, RowMac, Tampered};
-use keyward_secret::AccountId;
+use keyward_registry::{GatewayId, GatewayRecord, RowAuthenticator};
 use sqlx::sqlite::SqliteConnection;
 
-use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use super::{
+    authentic::{StoredRow, seal_row},
+    by_id::{self, RowById},
+};
 use crate::{
     column::{Columns, millis},
     failure::Failure,
 };
 
 impl StoredRow for GatewayRecord {
-    const KIND: &'static str = "gateway";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         Some(Self {
             account: columns.parse("account")?,
@@ -22,14 +22,14 @@ impl StoredRow for GatewayRecord {
             modified_at: columns.time("modified_at")?,
         })
     }
+}
 
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
+impl RowById for GatewayRecord {
+    type Id = GatewayId;
 
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
-    }
+    const FIND: &'static str = "SELECT * FROM gateways WHERE account = $1 AND id = $2";
+    const LIST: &'static str = "SELECT * FROM gateways ORDER BY account, id";
+    const DELETE: &'static str = "DELETE FROM gateways WHERE account = $1 AND id = $2";
 }
 
 /// Makes or replaces the gateway. A conflict where a genuine one of this name was made at another time: it is
@@ -40,7 +40,7 @@ pub(crate) async fn put(
     record: &GatewayRecord,
     revision: i64,
 ) -> Result<Vec<u8>, Failure> {
-    let known = find(connection, keys, record.account, &record.id).await?;
+    let known = by_id::find::<GatewayRecord>(connection, keys, record.account, &record.id).await?;
     if known.is_some_and(|known| millis(known.created_at) != millis(record.created_at)) {
         return Err(Failure::Conflict);
     }
@@ -63,41 +63,4 @@ pub(crate) async fn put(
     .execute(connection)
     .await?;
     Ok(mac)
-}
-
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    id: &GatewayId,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM gateways WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.as_str())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn find(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    account: AccountId,
-    id: &GatewayId,
-) -> Result<Option<GatewayRecord>, Failure> {
-    let row = sqlx::query("SELECT * FROM gateways WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.as_str())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.and_then(|row| honoured(&row, keys)))
-}
-
-pub(crate) async fn list(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-) -> Result<Vec<Result<GatewayRecord, Tampered>>, Failure> {
-    let rows = sqlx::query("SELECT * FROM gateways ORDER BY account, id")
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.iter().map(|row| authentic(row, keys)).collect())
 }

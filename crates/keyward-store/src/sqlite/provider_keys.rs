@@ -2,21 +2,19 @@
 
 use std::time::SystemTime;
 
-use keyward_registry::{
-    KeyStatus, ProviderKeyId, ProviderKeyRecord, RowAuthenticator, RowMac, Tampered,
-};
-use keyward_secret::AccountId;
+use keyward_registry::{KeyStatus, ProviderKeyId, ProviderKeyRecord, RowAuthenticator};
 use sqlx::sqlite::SqliteConnection;
 
-use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use super::{
+    authentic::{StoredRow, honoured, seal_row},
+    by_id::RowById,
+};
 use crate::{
     column::{Columns, millis, optional_millis},
     failure::Failure,
 };
 
 impl StoredRow for ProviderKeyRecord {
-    const KIND: &'static str = "provider_key";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         let number = |name| {
             columns
@@ -42,18 +40,18 @@ impl StoredRow for ProviderKeyRecord {
             modified_at: columns.time("modified_at")?,
         })
     }
-
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
-
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
-    }
 }
 
-/// Makes or replaces the key, in a place that was [cleared](clear_place). A conflict where another key has its place, or another account its id. What is
-/// measured of it stays.
+impl RowById for ProviderKeyRecord {
+    type Id = ProviderKeyId;
+
+    const FIND: &'static str = "SELECT * FROM provider_keys WHERE account = $1 AND id = $2";
+    const LIST: &'static str = "SELECT * FROM provider_keys ORDER BY account, id";
+    const DELETE: &'static str = "DELETE FROM provider_keys WHERE account = $1 AND id = $2";
+}
+
+/// Makes or replaces the key, in a place that was [cleared](clear_place). A conflict where another key has its
+/// place, or another account its id. What is measured of it stays.
 pub(crate) async fn put(
     connection: &mut SqliteConnection,
     keys: &RowAuthenticator,
@@ -129,50 +127,6 @@ pub(crate) async fn clear_place(
         .execute(connection)
         .await?;
     Ok(Some(id))
-}
-
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    id: ProviderKeyId,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM provider_keys WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn find(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    account: AccountId,
-    id: ProviderKeyId,
-) -> Result<Option<ProviderKeyRecord>, Failure> {
-    let row = sqlx::query("SELECT * FROM provider_keys WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.and_then(|row| honoured(&row, keys)))
-}
-
-/// A key, and when it was last used.
-pub(crate) type Listed = (ProviderKeyRecord, Option<SystemTime>);
-
-pub(crate) async fn list(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-) -> Result<Vec<Result<Listed, Tampered>>, Failure> {
-    let rows = sqlx::query("SELECT * FROM provider_keys ORDER BY account, id")
-        .fetch_all(connection)
-        .await?;
-    let listed = rows.iter().map(|row| {
-        let record = authentic(row, keys)?;
-        Ok((record, Columns(row).optional_time("last_used_at").flatten()))
-    });
-    Ok(listed.collect())
 }
 
 /// Never moves a time back; leaves out keys that do not exist.

@@ -2,17 +2,15 @@
 
 use std::{collections::HashMap, time::SystemTime};
 
-use keyward_auth::TokenId;
+use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
-    Batch, BoxFuture, Feed, Loaded, ProviderKeyId, RegistryStore, Row, StoreError, Subject,
-    Tampered,
+    Batch, BoxFuture, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
+    ProviderKeyRecord, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject, Tampered,
 };
+use keyward_vault::SecretRecord;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{
-    SqliteStore, accounts, custom_providers, gateways, provider_keys, secrets, secrets_stores,
-    tokens, vault::Current, versions,
-};
+use super::{SqliteStore, accounts, by_id, provider_keys, tokens, vault::Current, versions};
 use crate::{audit::Line, column::Columns, failure::Failure};
 
 impl RegistryStore for SqliteStore {
@@ -71,23 +69,23 @@ impl SqliteStore {
             accounts: accounts::list(&mut transaction).await?,
             ..Loaded::default()
         };
-        let gateways = gateways::list(&mut transaction, keys).await?;
+        let gateways = by_id::list::<GatewayRecord>(&mut transaction, keys).await?;
         loaded.gateways = genuine(gateways, &mut loaded.tampered);
-        let provider_keys = provider_keys::list(&mut transaction, keys).await?;
+        let provider_keys = by_id::list_used::<ProviderKeyRecord>(&mut transaction, keys).await?;
         for (key, used) in genuine(provider_keys, &mut loaded.tampered) {
             loaded
                 .keys_last_used
                 .extend(used.map(|used| (key.id, used)));
             loaded.provider_keys.push(key);
         }
-        let secrets_stores = secrets_stores::list(&mut transaction, keys).await?;
+        let secrets_stores = by_id::list::<SecretsStoreRecord>(&mut transaction, keys).await?;
         loaded.secrets_stores = genuine(secrets_stores, &mut loaded.tampered);
-        let custom_providers = custom_providers::list(&mut transaction, keys).await?;
+        let custom_providers = by_id::list::<CustomProviderRecord>(&mut transaction, keys).await?;
         loaded.custom_providers = genuine(custom_providers, &mut loaded.tampered);
         loaded.secrets = self
             .load_secrets(&mut transaction, &mut loaded.tampered)
             .await?;
-        let tokens = tokens::list(&mut transaction, keys).await?;
+        let tokens = by_id::list_used::<TokenRecord>(&mut transaction, keys).await?;
         for (token, used) in genuine(tokens, &mut loaded.tampered) {
             loaded
                 .tokens_last_used
@@ -103,7 +101,7 @@ impl SqliteStore {
         tampered: &mut Vec<Tampered>,
     ) -> Result<Vec<Current>, Failure> {
         let keys = self.authenticator();
-        let secrets = secrets::list(connection, keys).await?;
+        let secrets = by_id::list::<SecretRecord>(connection, keys).await?;
         let versions = versions::list_current(connection, keys).await?;
         let mut versions: HashMap<_, _> = genuine(versions, tampered)
             .into_iter()
@@ -141,30 +139,33 @@ impl SqliteStore {
         let connection = &mut *transaction;
         Ok(match subject {
             Subject::Account(id) => accounts::find(connection, *id).await?.map(Row::Account),
-            Subject::Gateway(account, id) => gateways::find(connection, keys, *account, id)
-                .await?
-                .map(Row::Gateway),
+            Subject::Gateway(account, id) => {
+                let found = by_id::find::<GatewayRecord>(connection, keys, *account, id).await?;
+                found.map(Row::Gateway)
+            }
             Subject::ProviderKey(account, id) => {
-                provider_keys::find(connection, keys, *account, *id)
-                    .await?
-                    .map(Row::ProviderKey)
+                let found =
+                    by_id::find::<ProviderKeyRecord>(connection, keys, *account, id).await?;
+                found.map(Row::ProviderKey)
             }
             Subject::SecretsStore(account, id) => {
-                secrets_stores::find(connection, keys, *account, *id)
-                    .await?
-                    .map(Row::SecretsStore)
+                let found =
+                    by_id::find::<SecretsStoreRecord>(connection, keys, *account, id).await?;
+                found.map(Row::SecretsStore)
             }
             Subject::CustomProvider(account, id) => {
-                let found = custom_providers::find(connection, keys, *account, *id).await?;
+                let found =
+                    by_id::find::<CustomProviderRecord>(connection, keys, *account, id).await?;
                 found.map(|provider| Row::CustomProvider(Box::new(provider)))
             }
             Subject::Secret(account, id) => self
                 .current(connection, *account, *id)
                 .await?
                 .map(|secret| Row::Secret(Box::new(secret))),
-            Subject::Token(account, id) => tokens::find(connection, keys, *account, *id)
-                .await?
-                .map(Row::Token),
+            Subject::Token(account, id) => {
+                let found = by_id::find::<TokenRecord>(connection, keys, *account, id).await?;
+                found.map(Row::Token)
+            }
         })
     }
 

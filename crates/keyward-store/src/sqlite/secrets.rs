@@ -1,19 +1,20 @@
 //! Secrets in their table.
 
-use keyward_registry::{RowAuthenticator, RowMac, Tampered};
+use keyward_registry::RowAuthenticator;
 use keyward_secret::AccountId;
 use keyward_vault::{SecretId, SecretRecord, SecretsStoreId, VersionNumber};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use super::{
+    authentic::{StoredRow, honoured, seal_row},
+    by_id::RowById,
+};
 use crate::{
     column::{Columns, list as json_list, millis},
     failure::Failure,
 };
 
 impl StoredRow for SecretRecord {
-    const KIND: &'static str = "secret";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         let current = match columns.get::<Option<u32>>("current")? {
             None => None,
@@ -36,14 +37,14 @@ impl StoredRow for SecretRecord {
             modified_at: columns.time("modified_at")?,
         })
     }
+}
 
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
+impl RowById for SecretRecord {
+    type Id = SecretId;
 
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
-    }
+    const FIND: &'static str = "SELECT * FROM secrets WHERE account = $1 AND id = $2";
+    const LIST: &'static str = "SELECT * FROM secrets ORDER BY account, id";
+    const DELETE: &'static str = "DELETE FROM secrets WHERE account = $1 AND id = $2";
 }
 
 pub(crate) async fn put(
@@ -81,33 +82,6 @@ pub(crate) async fn put(
     Ok(mac)
 }
 
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    id: SecretId,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM secrets WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn find(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    account: AccountId,
-    id: SecretId,
-) -> Result<Option<SecretRecord>, Failure> {
-    let row = sqlx::query("SELECT * FROM secrets WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.and_then(|row| honoured(&row, keys)))
-}
-
 /// The secrets of an account by name, then id; those that are not honoured are reported and left out.
 pub(crate) async fn list_of(
     connection: &mut SqliteConnection,
@@ -120,14 +94,4 @@ pub(crate) async fn list_of(
             .fetch_all(connection)
             .await?;
     Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
-}
-
-pub(crate) async fn list(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-) -> Result<Vec<Result<SecretRecord, Tampered>>, Failure> {
-    let rows = sqlx::query("SELECT * FROM secrets ORDER BY account, id")
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.iter().map(|row| authentic(row, keys)).collect())
 }

@@ -1,19 +1,19 @@
 //! Secrets stores in their table.
 
-use keyward_registry::{RowAuthenticator, RowMac, SecretsStoreRecord, Tampered};
-use keyward_secret::AccountId;
+use keyward_registry::{RowAuthenticator, SecretsStoreRecord};
 use keyward_vault::SecretsStoreId;
 use sqlx::sqlite::SqliteConnection;
 
-use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use super::{
+    authentic::{StoredRow, honoured, seal_row},
+    by_id::RowById,
+};
 use crate::{
     column::{Columns, millis},
     failure::Failure,
 };
 
 impl StoredRow for SecretsStoreRecord {
-    const KIND: &'static str = "secrets_store";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         Some(Self {
             id: columns.parse("id")?,
@@ -23,14 +23,14 @@ impl StoredRow for SecretsStoreRecord {
             modified_at: columns.time("modified_at")?,
         })
     }
+}
 
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
+impl RowById for SecretsStoreRecord {
+    type Id = SecretsStoreId;
 
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
-    }
+    const FIND: &'static str = "SELECT * FROM secrets_stores WHERE account = $1 AND id = $2";
+    const LIST: &'static str = "SELECT * FROM secrets_stores ORDER BY account, id";
+    const DELETE: &'static str = "DELETE FROM secrets_stores WHERE account = $1 AND id = $2";
 }
 
 /// Makes or replaces the store. A conflict where a genuine one of the account has its name; one that is not
@@ -70,41 +70,4 @@ pub(crate) async fn put(
     .execute(connection)
     .await?;
     Ok(mac)
-}
-
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    id: SecretsStoreId,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM secrets_stores WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn find(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    account: AccountId,
-    id: SecretsStoreId,
-) -> Result<Option<SecretsStoreRecord>, Failure> {
-    let row = sqlx::query("SELECT * FROM secrets_stores WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.and_then(|row| honoured(&row, keys)))
-}
-
-pub(crate) async fn list(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-) -> Result<Vec<Result<SecretsStoreRecord, Tampered>>, Failure> {
-    let rows = sqlx::query("SELECT * FROM secrets_stores ORDER BY account, id")
-        .fetch_all(connection)
-        .await?;
-    Ok(rows.iter().map(|row| authentic(row, keys)).collect())
 }

@@ -6,19 +6,20 @@ use keyward_auth::{
     Classes, Grant, Kind, Network, Networks, Permissions, Retiring, Scope, TokenDigest, TokenId,
     TokenRecord,
 };
-use keyward_registry::{RowAuthenticator, RowMac, Tampered};
+use keyward_registry::RowAuthenticator;
 use keyward_secret::AccountId;
 use sqlx::sqlite::SqliteConnection;
 
-use super::authentic::{StoredRow, authentic, honoured, seal_row};
+use super::{
+    authentic::{StoredRow, honoured, seal_row},
+    by_id::RowById,
+};
 use crate::{
     column::{Columns, list as json_list, millis, optional_millis},
     failure::Failure,
 };
 
 impl StoredRow for TokenRecord {
-    const KIND: &'static str = "token";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         let digest: &[u8] = columns.get("digest")?;
         Some(Self {
@@ -32,14 +33,14 @@ impl StoredRow for TokenRecord {
             modified_at: columns.time("modified_at")?,
         })
     }
+}
 
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
+impl RowById for TokenRecord {
+    type Id = TokenId;
 
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
-    }
+    const FIND: &'static str = "SELECT * FROM tokens WHERE account = $1 AND id = $2";
+    const LIST: &'static str = "SELECT * FROM tokens ORDER BY id";
+    const DELETE: &'static str = "DELETE FROM tokens WHERE account = $1 AND id = $2";
 }
 
 /// The outer `None`: one of the two columns is there without the other, or neither can be read.
@@ -154,50 +155,6 @@ pub(crate) async fn put(
         return Err(Failure::Conflict);
     }
     Ok(mac)
-}
-
-pub(crate) async fn delete(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    id: TokenId,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM tokens WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.as_str())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn find(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    account: AccountId,
-    id: TokenId,
-) -> Result<Option<TokenRecord>, Failure> {
-    let row = sqlx::query("SELECT * FROM tokens WHERE account = $1 AND id = $2")
-        .bind(account.to_string())
-        .bind(id.as_str())
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.and_then(|row| honoured(&row, keys)))
-}
-
-/// A token, and when it was last used.
-pub(crate) type Listed = (TokenRecord, Option<SystemTime>);
-
-pub(crate) async fn list(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-) -> Result<Vec<Result<Listed, Tampered>>, Failure> {
-    let rows = sqlx::query("SELECT * FROM tokens ORDER BY id")
-        .fetch_all(connection)
-        .await?;
-    let listed = rows.iter().map(|row| {
-        let record = authentic(row, keys)?;
-        Ok((record, Columns(row).optional_time("last_used_at").flatten()))
-    });
-    Ok(listed.collect())
 }
 
 /// The tokens of an account, or all; those that are not honoured are reported and left out.

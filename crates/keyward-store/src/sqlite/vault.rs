@@ -7,7 +7,7 @@ use keyward_vault::{
 };
 use sqlx::sqlite::SqliteConnection;
 
-use super::{SqliteStore, secrets, versions};
+use super::{SqliteStore, by_id, secrets, versions};
 use crate::{audit::Line, failure::Failure, seal};
 
 /// A secret with its current version.
@@ -22,7 +22,8 @@ impl SqliteStore {
         id: SecretId,
     ) -> Result<Option<Current>, Failure> {
         let keys = self.authenticator();
-        let Some(secret) = secrets::find(connection, keys, account, id).await? else {
+        let Some(secret) = by_id::find::<SecretRecord>(connection, keys, account, &id).await?
+        else {
             return Ok(None);
         };
         let version = match secret.current {

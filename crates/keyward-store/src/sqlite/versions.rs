@@ -1,6 +1,6 @@
 //! Versions of secrets in their table.
 
-use keyward_registry::{RowAuthenticator, RowMac, Tampered};
+use keyward_registry::{RowAuthenticator, Tampered};
 use keyward_secret::AccountId;
 use keyward_vault::{SealedRecord, SecretId, VersionNumber, VersionRecord, VersionState};
 use sqlx::sqlite::SqliteConnection;
@@ -12,8 +12,6 @@ use crate::{
 };
 
 impl StoredRow for VersionRecord {
-    const KIND: &'static str = "secret_version";
-
     fn parse(columns: Columns<'_>) -> Option<Self> {
         let sealed = match columns.get::<Option<Vec<u8>>>("sealed")? {
             None => None,
@@ -35,14 +33,6 @@ impl StoredRow for VersionRecord {
         let secret = columns.text("secret").unwrap_or_default();
         let number = columns.get::<i64>("number").unwrap_or_default();
         format!("{secret}/{number}")
-    }
-
-    fn mac(&self, keys: &RowAuthenticator, revision: u64) -> Option<RowMac> {
-        keys.mac(self, revision)
-    }
-
-    fn verify(&self, keys: &RowAuthenticator, revision: u64, mac: &RowMac) -> bool {
-        keys.verify(self, revision, mac)
     }
 }
 

@@ -173,6 +173,7 @@ fn an_edited_line() {
         "UPDATE audit SET actor = 'command other' WHERE seq = 3",
         "UPDATE audit SET at = at + 1 WHERE seq = 3",
         "UPDATE audit SET source = '10.0.0.1' WHERE seq = 3",
+        "UPDATE audit SET source = '' WHERE seq = 3",
         "UPDATE audit SET result = 'denied' WHERE seq = 3",
         "UPDATE audit SET times = 2 WHERE seq = 3",
         "UPDATE audit SET subject_account = NULL WHERE seq = 3",

@@ -1,13 +1,13 @@
 //! The audit log while a server runs: no change without its line, and checkpoints of what is whole.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use keyward_registry::{AuditState, AuditStore, Change, RegistryStore};
+use keyward_registry::{AuditQuery, AuditState, AuditStore, Change, RegistryStore};
 use keyward_store::{AuditEvidence, CheckpointFile, CheckpointSettings, DatabaseCopy, SqliteStore};
 use sqlx::Connection;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinSet};
 
-use crate::support::{Fixture, commit, gateway, put_token, token};
+use crate::support::{ACCOUNT, Fixture, commit, gateway, put_token, token};
 
 fn settings(path: &Path, lines: u64) -> CheckpointSettings {
     CheckpointSettings {
@@ -130,12 +130,18 @@ async fn a_file_that_cannot_be_written_is_told_and_written_later() {
     std::fs::create_dir(&directory).unwrap();
     let path = directory.join("checkpoints");
     watched(store, settings(&path, 1), async {
-        std::fs::remove_dir_all(&directory).unwrap();
+        let checkpoints = || store.audit_state().checkpoints.unwrap();
         put(store, 1, "one").await;
+        wait_until("line 1 is signed", async || checkpoints().newest == Some(1)).await;
+        let signed_at = checkpoints().signed_at;
+        std::fs::remove_dir_all(&directory).unwrap();
+        put(store, 2, "two").await;
         let failing = |state: AuditState| state.checkpoints.is_some_and(|found| found.is_failing);
         wait_until("it is told", async || failing(store.audit_state())).await;
+        let failed = checkpoints();
+        assert_eq!((failed.newest, failed.signed_at), (Some(1), signed_at));
         std::fs::create_dir(&directory).unwrap();
-        put(store, 2, "two").await;
+        put(store, 3, "three").await;
         wait_until("it is written", async || !lines(&path).is_empty()).await;
         wait_until("it is told", async || !failing(store.audit_state())).await;
     })
@@ -176,7 +182,7 @@ async fn a_database_that_was_put_back_is_found_by_the_checkpoints() {
     let older = std::fs::read(fixture.path()).unwrap();
     fixture.reopen().await;
     let revoke = Change::Token(keyward_auth::Change::DeleteToken {
-        account: crate::support::ACCOUNT,
+        account: ACCOUNT,
         id: token(1, "one").id,
     });
     commit(&fixture.store, vec![revoke]).await.unwrap();
@@ -214,4 +220,61 @@ async fn a_running_database_is_read_beside_its_server() {
         assert_eq!((report.lines, report.findings), (number, Vec::new()));
     }
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_does_not_end_a_list() {
+    let fixture = Fixture::new().await;
+    for number in 1..=5 {
+        put(&fixture.store, number, "app").await;
+    }
+    let mut query = AuditQuery::new(ACCOUNT);
+    query.newest_first = false;
+    let seqs = async |query: &AuditQuery| -> Vec<u64> {
+        let lines = fixture.store.list_audit(query.clone()).await.unwrap();
+        lines.iter().map(|line| line.seq).collect()
+    };
+    let all = seqs(&query).await;
+    let damaged = all[all.len() - 3];
+    let mut connection = fixture.stranger().await;
+    sqlx::query("UPDATE audit SET action = CAST(x'ff' AS TEXT) WHERE seq = $1")
+        .bind(i64::try_from(damaged).unwrap())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let readable: Vec<_> = all.into_iter().filter(|seq| *seq != damaged).collect();
+
+    query.limit = 2;
+    query.after = Some(0);
+    let mut found: Vec<u64> = Vec::new();
+    loop {
+        let page = seqs(&query).await;
+        query.after = page.last().copied();
+        found.extend(&page);
+        if page.len() < query.limit {
+            break;
+        }
+    }
+    assert_eq!(found, readable);
+}
+
+#[tokio::test]
+async fn many_who_ask_for_a_check_get_one_that_began_after_they_asked() {
+    let fixture = Fixture::new().await;
+    put(&fixture.store, 1, "app").await;
+    let findings = async || {
+        let mut asked = JoinSet::new();
+        for _ in 0..20 {
+            let store = Arc::clone(&fixture.store);
+            asked.spawn(async move { store.check_audit().await.unwrap().findings });
+        }
+        asked.join_all().await
+    };
+    assert!(findings().await.iter().all(Vec::is_empty));
+    let mut stranger = fixture.stranger().await;
+    sqlx::query("UPDATE audit SET action = 'nothing' WHERE seq = 1")
+        .execute(&mut stranger)
+        .await
+        .unwrap();
+    assert!(findings().await.iter().all(|found| !found.is_empty()));
 }

@@ -1,11 +1,16 @@
 //! Somebody edits the database by hand: what decides is not honoured, and is reported.
 
-use keyward_registry::{Change, Loaded, RegistryStore, Subject, Tampered};
+use keyward_registry::{
+    AuditStore, Change, CustomProviderId, CustomProviderRecord, CustomSlug, Loaded, RegistryStore,
+    Subject, Tampered,
+};
 use keyward_store::AuditVerdict;
 use keyward_vault::SecretId;
 use sqlx::Connection;
 
-use crate::support::{Fixture, commit, gateway, key, new_secret, put_token, replacement, token};
+use crate::support::{
+    ACCOUNT, Fixture, commit, gateway, key, new_secret, put_token, replacement, time, token,
+};
 
 const ONE: SecretId = SecretId::from_bytes([1; 16]);
 const TWO: SecretId = SecretId::from_bytes([2; 16]);
@@ -185,14 +190,17 @@ async fn what_is_only_measured_is_under_no_code() {
 #[tokio::test]
 async fn a_row_that_is_not_honoured_is_absent_and_can_be_made_anew() {
     let fixture = fixture().await;
+    let store = &fixture.store;
+    let put = |provider| Change::PutCustomProvider(Box::new(provider));
+    commit(store, vec![put(custom_provider(1))]).await.unwrap();
     let mut stranger = fixture.stranger().await;
     for edit in [
         "UPDATE provider_keys SET expires_at = 1",
         "UPDATE gateways SET modified_at = 1 WHERE id = 'default'",
+        "UPDATE custom_providers SET enabled = 0",
     ] {
         sqlx::query(edit).execute(&mut stranger).await.unwrap();
     }
-    let store = &fixture.store;
     let key_row = Subject::ProviderKey(key(ONE).account, key(ONE).id);
     assert!(store.read(&key_row).await.unwrap().is_none());
 
@@ -200,16 +208,38 @@ async fn a_row_that_is_not_honoured_is_absent_and_can_be_made_anew() {
     let mut anew = key(ONE);
     anew.id = keyward_registry::ProviderKeyId::from_bytes([0x77; 16]);
     let mut gateway = gateway("default");
-    gateway.created_at = crate::support::time(9);
+    gateway.created_at = time(9);
+    let provider = custom_provider(2);
     let changes = vec![
         Change::PutGateway(gateway),
         Change::PutProviderKey(anew.clone()),
+        put(provider.clone()),
     ];
     commit(store, changes).await.unwrap();
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded.tampered, []);
     assert_eq!(loaded.provider_keys, [anew]);
+    assert_eq!(loaded.custom_providers, [provider]);
     assert_eq!(loaded.gateways.len(), 2);
+    // The log tells of the rows that went, so that it is whole again, and is signed.
+    assert_eq!(store.check_audit().await.unwrap().findings, []);
+}
+
+/// The same slug under each number.
+fn custom_provider(number: u8) -> CustomProviderRecord {
+    CustomProviderRecord {
+        id: CustomProviderId::from_bytes([number; 16]),
+        account: ACCOUNT,
+        slug: CustomSlug::parse("mine").unwrap(),
+        base_url: "https://llm.example".parse().unwrap(),
+        placement: "Authorization: Bearer".parse().unwrap(),
+        enabled: true,
+        details: keyward_registry::CustomProviderDetails::default(),
+        headers: None,
+        headers_sealed: 0,
+        created_at: time(6),
+        modified_at: time(6),
+    }
 }
 
 #[tokio::test]

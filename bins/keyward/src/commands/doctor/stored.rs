@@ -50,33 +50,33 @@ fn read_header(path: &Path) -> io::Result<[u8; HEADER]> {
     Ok(header)
 }
 
-fn judge_header(header: &[u8; HEADER], newest: i64) -> Result<String, Failure> {
+/// The schema of a database of Keyward's; `None` of anything else.
+fn schema(header: &[u8; HEADER]) -> Option<i64> {
     let number = |at: usize| {
         let bytes = header
             .get(at..at + 4)
             .and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(0, u32::from_be_bytes)
     };
-    let damaged = || {
-        Err(
+    // `KWRD`, the application's id.
+    let is_ours = header.starts_with(MAGIC) && number(68) == u32::from_be_bytes(*b"KWRD");
+    Some(i64::from(number(60))).filter(|schema| is_ours && *schema > 0)
+}
+
+fn judge_header(header: &[u8; HEADER], newest: i64) -> Result<String, Failure> {
+    match schema(header) {
+        None => Err(
             Failure::new("the database is damaged, or no database of Keyward's")
                 .help("put a backup of the file in its place"),
-        )
-    };
-    // `KWRD`, the application's id.
-    if !header.starts_with(MAGIC) || number(68) != u32::from_be_bytes(*b"KWRD") {
-        return damaged();
-    }
-    match i64::from(number(60)) {
-        0 => damaged(),
-        schema if schema > newest => Err(Failure::new(format!(
+        ),
+        Some(schema) if schema > newest => Err(Failure::new(format!(
             "the database has schema {schema}, and this version knows {newest} at most"
         ))
         .help("start the version of Keyward that wrote it, or a newer one")),
-        schema if schema < newest => Ok(format!(
+        Some(schema) if schema < newest => Ok(format!(
             "schema {schema}; the next start brings it to {newest}: make a backup first"
         )),
-        schema => Ok(format!("schema {schema}, the newest")),
+        Some(schema) => Ok(format!("schema {schema}, the newest")),
     }
 }
 
@@ -85,13 +85,10 @@ pub(super) async fn seal(config: &Config, data_dir: &Path, database: &Path) -> O
     if let Err(failure) = config.seal.check() {
         return Outcome::Failed(failure);
     }
-    match read_header(database).map(|header| judge_header(&header, Database::newest_schema())) {
-        Ok(Ok(told)) if told.contains("the next start") => {
-            return Outcome::Skipped(
-                "to look into the database would change its schema".to_owned(),
-            );
-        }
-        _ => {}
+    let header = read_header(database).ok();
+    let schema = header.and_then(|header| schema(&header));
+    if schema.is_some_and(|schema| schema < Database::newest_schema()) {
+        return Outcome::Skipped("to look into the database would change its schema".to_owned());
     }
     let opened = match Database::open(database).await {
         Ok(opened) => opened,

@@ -10,29 +10,8 @@ use crate::{
     api::secrets_stores,
     call::Call,
     envelope::{FieldPath, Problem, Reply},
-    page::Page,
+    page::{Direction, Page},
 };
-
-/// Which end of a list comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Rising,
-    Falling,
-}
-
-impl Direction {
-    /// Reads `?direction=`.
-    pub(crate) fn of(call: &Call) -> Result<Self, Problem> {
-        match call.query("direction") {
-            None | Some("asc") => Ok(Self::Rising),
-            Some("desc") => Ok(Self::Falling),
-            Some(_) => {
-                let path = FieldPath::query().name("direction");
-                Err(Problem::invalid(&path, "is `asc` or `desc`"))
-            }
-        }
-    }
-}
 
 /// What a list is ordered by.
 #[derive(Clone, Copy)]
@@ -80,7 +59,8 @@ pub(crate) async fn list(call: Call) -> Result<Reply, Problem> {
 
 async fn page(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
-    let (order, direction) = (Order::of(call)?, Direction::of(call)?);
+    let order = Order::of(call)?;
+    let direction = Direction::of(call, Direction::Rising)?;
     let scopes = scopes(call)?;
     let search = call.query("search").unwrap_or_default().to_lowercase();
     let store = secrets_stores::find(call)?.id;
@@ -95,11 +75,7 @@ async fn page(call: &Call) -> Result<Reply, Problem> {
     let mut secrets = call.registry.secrets(call.account);
     secrets.retain(|secret| is_found(secret));
     let (secrets, info) = page.cut_in_order(secrets, |one, other| {
-        let rising = order.compare(one, other);
-        match direction {
-            Direction::Rising => rising,
-            Direction::Falling => rising.reverse(),
-        }
+        direction.turn(order.compare(one, other))
     });
     let mut bodies = Vec::with_capacity(secrets.len());
     for secret in &secrets {

@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{RefOr, Schema, schema::ArrayBuilder},
 };
 
-use crate::openapi::choice;
+use crate::{openapi::choice, page::direction};
 
 fn scope() -> RefOr<Schema> {
     choice(SecretScope::ALL.map(SecretScope::as_str)).into()
@@ -28,10 +28,6 @@ fn some_scopes() -> Schema {
 
 fn order() -> Schema {
     choice(["name", "comment", "created", "modified", "status"])
-}
-
-pub(crate) fn direction() -> Schema {
-    choice(["asc", "desc"])
 }
 
 /// Which secrets are listed, and in what order.

@@ -8,7 +8,7 @@
 
 use utoipa::{IntoParams, ToSchema, openapi::Schema};
 
-use crate::{api::secrets::direction, openapi::choice};
+use crate::{openapi::choice, page::direction};
 
 fn order() -> Schema {
     choice(["name", "created", "modified"])

@@ -11,13 +11,16 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::openapi::{choice, choice_or_null};
+use crate::{
+    openapi::{choice, choice_or_null},
+    page::direction,
+};
 
 /// In which order tokens are listed.
 #[derive(IntoParams)]
 pub(crate) struct ListQuery {
-    /// `desc`: the newest first. Otherwise the oldest.
-    #[param(required = false)]
+    /// `asc`, the oldest first, or `desc`. Default `asc`.
+    #[param(required = false, schema_with = direction)]
     direction: String,
 }
 

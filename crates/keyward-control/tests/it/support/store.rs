@@ -11,8 +11,8 @@ use std::{
 
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
-    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Change,
-    CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
+    AccountRecord, AuditEntry, AuditFinding, AuditQuery, AuditState, AuditStore, Batch, BoxFuture,
+    Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
     ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
 };
 use keyward_secret::AccountId;
@@ -25,6 +25,10 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct FakeStore {
     pub(crate) is_down: AtomicBool,
+    /// While it is set, no secret is read.
+    pub(crate) is_silent: AtomicBool,
+    /// What a check of the audit log finds.
+    pub(crate) findings: Mutex<Vec<AuditFinding>>,
     /// While it is set, a write is stored and its call does not return.
     pub(crate) is_held: AtomicBool,
     pub(crate) released: Notify,
@@ -135,11 +139,15 @@ impl AuditStore for FakeStore {
     }
 
     fn check_audit(&self) -> BoxFuture<'_, Result<AuditState, StoreError>> {
-        self.log.check_audit()
+        let state = self.audit_state();
+        Box::pin(async { Ok(state) })
     }
 
     fn audit_state(&self) -> AuditState {
-        self.log.audit_state()
+        AuditState {
+            findings: self.findings.lock().unwrap().clone(),
+            ..self.log.audit_state()
+        }
     }
 }
 
@@ -221,6 +229,13 @@ impl VaultStore for FakeStore {
         '_,
         Result<Option<(SecretRecord, Option<VersionRecord>)>, keyward_vault::StoreError>,
     > {
+        if self.is_silent.load(Ordering::Relaxed) {
+            let silent = keyward_vault::StoreError::unavailable(
+                "read a secret",
+                "disk canary-path /var/lib is gone",
+            );
+            return Box::pin(async { Err(silent) });
+        }
         self.vault.find_secret(account, secret)
     }
 
