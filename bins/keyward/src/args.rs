@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod config;
+#[cfg(test)]
+mod documented;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod profile;
@@ -42,6 +44,7 @@ Exit codes:
   3  the vault is sealed, or the control plane cannot be reached
   4  not authorised
   5  a check found something
+  130  stopped by Ctrl-C at a question
 
 Topics of `keyward help`: environment, exit-codes, output, security
 
@@ -119,7 +122,7 @@ Examples:
         #[arg(value_name = "DIR")]
         out: PathBuf,
     },
-    /// Print what a shell needs to complete commands
+    /// Print what a shell needs to complete commands, options and names
     #[command(after_help = "\
 Examples:
   keyward completions bash
@@ -217,7 +220,7 @@ pub(crate) struct ServeArgs {
 }
 
 /// How a command finds the control plane, and shows what it says.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Control plane")]
 pub(crate) struct Connect {
     /// The profile that says where the control plane is [default: the one that `keyward profile use` named]
@@ -283,11 +286,18 @@ pub(crate) struct Now {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Confirm {
     /// Do it without asking
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     pub(crate) yes: bool,
-    /// Say what it would hit, and change nothing
-    #[arg(long, conflicts_with = "yes")]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+/// Whether what a command would do is told instead of done.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct DryRun {
+    /// Check it, say what it would do, and change nothing
+    #[arg(id = "dry_run", long = "dry-run")]
+    pub(crate) is_wanted: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -304,6 +314,8 @@ Examples:
         /// Let requests without a gateway token through, with their own provider key only
         #[arg(long)]
         no_authentication: bool,
+        #[command(flatten)]
+        dry_run: DryRun,
         #[command(flatten)]
         connect: Connect,
     },
@@ -343,6 +355,8 @@ Examples:
         /// A setting and its value: JSON, or a text; may be repeated
         #[arg(long, value_name = "NAME=VALUE", value_parser = setting, required = true)]
         set: Vec<(String, Value)>,
+        #[command(flatten)]
+        dry_run: DryRun,
         #[command(flatten)]
         connect: Connect,
     },

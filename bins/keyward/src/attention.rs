@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::profile::Name;
+
 /// What ends within this time is told beforehand.
 const SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -50,28 +52,36 @@ pub(crate) enum Urgency {
     NoKeys,
 }
 
-/// Everything to mend, the worst first.
-pub(crate) fn attention(keys: &[Key], token: &Token, now: Timestamp) -> Vec<Attention> {
+/// Everything to mend, the worst first. `profile` is the one that is used: the commands name it.
+pub(crate) fn attention(
+    keys: &[Key],
+    token: &Token,
+    profile: Option<&Name>,
+    now: Timestamp,
+) -> Vec<Attention> {
+    let profile = profile.map_or_else(String::new, |name| format!(" --profile {name}"));
     let ends_soon = |end: Option<Timestamp>| {
         let soon = now.checked_add(SOON).ok()?;
         end.filter(|end| *end <= soon)
     };
     let mut found: Vec<_> = keys
         .iter()
-        .filter_map(|key| of_key(key, ends_soon(key.expires)))
+        .filter_map(|key| of_key(key, &profile, ends_soon(key.expires)))
         .collect();
     if let Some(end) = ends_soon(token.expires) {
         found.push(Attention {
             urgency: Urgency::TokenEnds,
             what: format!("this API token {} ends at {end}", token.id),
-            command: "keyward tokens create NAME --api --permission NAME --out FILE".to_owned(),
+            command: format!(
+                "keyward tokens create NAME --api --permission NAME --out FILE{profile}"
+            ),
         });
     }
     if keys.is_empty() {
         found.push(Attention {
             urgency: Urgency::NoKeys,
             what: "no provider key is stored".to_owned(),
-            command: "keyward keys add openai".to_owned(),
+            command: format!("keyward keys add openai{profile}"),
         });
     }
     // Stable: what is equally urgent stays in the order of the gateways.
@@ -79,7 +89,7 @@ pub(crate) fn attention(keys: &[Key], token: &Token, now: Timestamp) -> Vec<Atte
     found
 }
 
-fn of_key(key: &Key, soon: Option<Timestamp>) -> Option<Attention> {
+fn of_key(key: &Key, profile: &str, soon: Option<Timestamp>) -> Option<Attention> {
     let Key {
         gateway,
         provider,
@@ -105,7 +115,7 @@ fn of_key(key: &Key, soon: Option<Timestamp>) -> Option<Attention> {
         alias => format!(" --alias {alias}"),
     };
     // The gateway always: one that is not named is the profile's or the environment's, whose key may be a good one.
-    let name = format!("{provider} --gateway {gateway}{alias}");
+    let name = format!("{provider} --gateway {gateway}{alias}{profile}");
     // An end that has passed or will pass stays with the key: a new value alone would not do.
     let command = match urgency {
         Urgency::Invalid => format!("keyward keys rotate {name}"),
@@ -123,6 +133,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{Key, Token, Urgency, attention};
+    use crate::profile::Name;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -146,7 +157,7 @@ mod tests {
             id: "x".into(),
             expires: token_ends.map(at),
         };
-        let found = attention(keys, &token, at(NOW));
+        let found = attention(keys, &token, None, at(NOW));
         found.iter().map(|one| one.urgency).collect()
     }
 
@@ -184,7 +195,7 @@ mod tests {
             id: "x".into(),
             expires: None,
         };
-        let found = attention(std::slice::from_ref(&bad), &token, at(NOW));
+        let found = attention(std::slice::from_ref(&bad), &token, None, at(NOW));
         assert_eq!(
             found[0].command,
             "keyward keys rotate openai --gateway default"
@@ -196,10 +207,13 @@ mod tests {
         );
         bad.gateway = "production".into();
         bad.alias = "team-a".into();
-        let found = attention(&[bad], &token, at(NOW));
+        let work = Name::parse("work").unwrap();
+        let found = attention(&[bad], &token, Some(&work), at(NOW));
         assert_eq!(
             found[0].command,
-            "keyward keys rotate openai --gateway production --alias team-a"
+            "keyward keys rotate openai --gateway production --alias team-a --profile work"
         );
+        let none = attention(&[], &token, Some(&work), at(NOW));
+        assert_eq!(none[0].command, "keyward keys add openai --profile work");
     }
 }

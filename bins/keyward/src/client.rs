@@ -14,9 +14,14 @@ use serde_json::Value;
 pub(crate) use self::settings::TokenFrom;
 use self::{
     exchange::{Exchange, Url},
-    settings::Settings,
+    settings::{Missing, Settings},
 };
-use crate::{args::Connect, failure::Failure, first::GATEWAY, profile};
+use crate::{
+    args::{Connect, DryRun},
+    failure::Failure,
+    first::GATEWAY,
+    profile,
+};
 
 /// Items in a page; the most that the control plane gives.
 const PER_PAGE: usize = 100;
@@ -28,6 +33,8 @@ pub(crate) struct Client {
     /// `/client/v4/accounts/{account}`.
     base: String,
     identity: Identity,
+    /// Whether nothing but questions is sent.
+    is_dry_run: bool,
 }
 
 /// Which control plane, and as whom.
@@ -51,7 +58,15 @@ pub(crate) struct Found {
 impl Found {
     /// Finds the control plane and the token. Asks nothing.
     pub(crate) fn find(args: &Connect) -> Result<Self, Failure> {
-        let settings = Settings::find(args)?;
+        Self::of(Settings::find(args, Missing::IsAsked)?)
+    }
+
+    /// As [`Self::find`], but nobody is asked for a token, and none is taken from a pipe.
+    pub(crate) fn find_quietly(args: &Connect) -> Result<Self, Failure> {
+        Self::of(Settings::find(args, Missing::Fails)?)
+    }
+
+    fn of(settings: Settings) -> Result<Self, Failure> {
         let identity = Identity {
             url: settings.url.to_string(),
             token_from: settings.token_from,
@@ -93,6 +108,7 @@ impl Found {
             exchange: self.exchange,
             base: format!("/client/v4/accounts/{account}"),
             identity: self.identity,
+            is_dry_run: false,
         })
     }
 }
@@ -141,6 +157,20 @@ impl Client {
         Found::find(args)?.connect().await
     }
 
+    /// As [`Self::connect`], for a command that changes something unless it is a dry run.
+    pub(crate) async fn connect_to_change(
+        args: &Connect,
+        dry_run: DryRun,
+    ) -> Result<Self, Failure> {
+        let mut client = Self::connect(args).await?;
+        client.is_dry_run = dry_run.is_wanted;
+        Ok(client)
+    }
+
+    pub(crate) const fn is_dry_run(&self) -> bool {
+        self.is_dry_run
+    }
+
     pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -184,6 +214,11 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Value, Failure> {
+        if self.is_dry_run && method != Method::GET {
+            return Err(
+                Failure::new("a dry run sends no change").because(format!("{method} {path}"))
+            );
+        }
         let path = format!("{}{path}", self.base);
         let mut answer = self.exchange.send(method, &path, body).await?;
         Ok(answer

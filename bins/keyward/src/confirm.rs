@@ -2,10 +2,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use serde_json::json;
-
 use crate::{
     args::Confirm,
+    dry_run::Plan,
     failure::Failure,
     output::{Output, remark},
 };
@@ -21,12 +20,8 @@ pub(crate) fn confirm(
     if args.yes {
         return Ok(true);
     }
-    if args.dry_run {
-        let result = json!({ "dry_run": true, "would_take_away": what });
-        output.done(
-            format_args!("would take away {what}\nnothing was changed"),
-            &result,
-        )?;
+    if args.dry_run.is_wanted {
+        Plan::new(format!("take away {what}")).tell(output)?;
         return Ok(false);
     }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {

@@ -27,6 +27,8 @@ enum Exit {
     Unreachable = 3,
     NotAuthorised = 4,
     Found = 5,
+    /// As shells tell of a program that Ctrl-C ended.
+    Stopped = 130,
 }
 
 impl Exit {
@@ -38,6 +40,7 @@ impl Exit {
             }
             Self::Usage => "`keyward --help` shows what may be typed",
             Self::Unreachable => "`keyward doctor` says what is wrong",
+            Self::Stopped => "nothing was changed; run it again",
             Self::NotAuthorised => "`keyward status` says which token is used, and what it may do",
         }
     }
@@ -69,6 +72,11 @@ impl Failure {
         Self::with_exit(Exit::Found, what)
     }
 
+    /// Ctrl-C was pressed at a question: exit code 130.
+    pub(crate) fn stopped() -> Self {
+        Self::with_exit(Exit::Stopped, "stopped by Ctrl-C")
+    }
+
     fn with_exit(exit: Exit, what: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             exit,
@@ -85,6 +93,27 @@ impl Failure {
             self.0.what = what;
         }
         self
+    }
+
+    /// Says `mask` wherever it said `word`.
+    pub(crate) fn replacing(mut self, word: &str, mask: &str) -> Self {
+        let Inner {
+            what,
+            causes,
+            place,
+            help,
+            ..
+        } = &mut *self.0;
+        let texts = [what].into_iter().chain(causes).chain(place).chain(help);
+        for text in texts.filter(|text| text.contains(word)) {
+            *text = text.replace(word, mask);
+        }
+        self
+    }
+
+    /// Whether the command could not be understood.
+    pub(crate) fn is_usage(&self) -> bool {
+        self.0.exit == Exit::Usage
     }
 
     /// Whether the token is missing, or not for this.
@@ -147,6 +176,7 @@ impl Failure {
             Exit::Unreachable => 3,
             Exit::NotAuthorised => 4,
             Exit::Found => 5,
+            Exit::Stopped => 130,
         }
     }
 

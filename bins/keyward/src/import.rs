@@ -12,7 +12,9 @@ use std::fmt;
 use keyward_registry::{Alias, KeyValue};
 use keyward_secret::SecretBytes;
 
-pub(crate) use self::{env_file::read as read_env, litellm::read as read_litellm};
+pub(crate) use self::{
+    env_file::read as read_env, litellm::read as read_litellm, recognise::begins_as_key,
+};
 
 /// A setting that may hold a key.
 pub(crate) struct Setting {

@@ -8,13 +8,16 @@ mod attention;
 mod client;
 mod clock;
 mod commands;
+mod completion;
 mod config;
 mod confirm;
 mod dev_file;
+mod dry_run;
 mod failure;
 mod first;
 mod gateway_access;
 mod harden;
+mod hidden;
 mod import;
 mod logging;
 mod new_key;
@@ -51,10 +54,18 @@ const THREADS: usize = 2;
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(question) = completion::Question::read(std::env::args_os()) {
+        question.answer();
+        return ExitCode::SUCCESS;
+    }
     let json = typed::wants_json(std::env::args_os());
     match obey() {
         Ok(code) => code,
         Err(failure) => {
+            let failure = match failure.is_usage() {
+                true => pasted::hide(failure, std::env::args_os()),
+                false => failure,
+            };
             failure.tell(json);
             failure.exit_code()
         }
@@ -63,7 +74,7 @@ pub fn main() -> ExitCode {
 
 fn obey() -> Result<ExitCode, Failure> {
     // Before anything repeats it: an argument that is not understood is shown.
-    pasted::refuse(std::env::args_os())?;
+    pasted::refuse(std::env::args_os(), Path::exists)?;
     match typed::read(std::env::args_os())? {
         Typed::Args(args) => run(args.command).map(|()| ExitCode::SUCCESS),
         Typed::Help(help) => {
@@ -97,6 +108,7 @@ pub fn check_config(
 fn run(command: Command) -> Result<(), Failure> {
     // Before any thread is started and anything secret is read.
     let hardening = harden::process();
+    let descriptors = runs::secret_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -127,7 +139,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Config(command) => configs::run(command),
             Command::Profile(command) => profiles::run(command),
             Command::Snippet(args) => Box::pin(snippet::run(&args)).await,
-            Command::Run(args) => Box::pin(runs::run(&args)).await,
+            Command::Run(args) => Box::pin(runs::run(&args, &descriptors)).await,
             Command::Import(args) => Box::pin(imports::run(&args)).await,
             Command::Man { out } => man::run(&out),
             Command::Completions { shell } => completions::run(shell),

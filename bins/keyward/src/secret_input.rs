@@ -11,7 +11,10 @@ use std::{
 use keyward_secret::SecretBytes;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    hidden::{self, Stopped},
+};
 
 /// Room for the longest provider key (64 KiB) with blanks around it.
 const ROOM: usize = 128 * 1024;
@@ -43,6 +46,10 @@ impl Named {
         })?;
         let path = PathBuf::from(format!("/dev/fd/{number}"));
         Ok(Some(Self { variable, path }))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads it, without line breaks at its end.
@@ -77,11 +84,17 @@ pub(crate) fn read_value(prompt: &str, file: Option<&Path>) -> Result<SecretByte
 
 /// Asks on the terminal, without showing what is typed.
 pub(crate) fn ask(prompt: &str) -> Result<SecretBytes, Failure> {
-    let typed = rpassword::prompt_password(format!("{prompt} (not shown): ")).map_err(|error| {
+    let typed = hidden::ask(&format!("{prompt} (not shown): ")).map_err(|error| {
+        if Stopped::is_it(&error) {
+            return Failure::stopped();
+        }
         Failure::new("cannot read from the terminal")
             .caused_by(&error)
             .help("name a file with the secret instead")
     })?;
+    if typed.is_empty() {
+        return Err(Failure::new("nothing was typed").help("type it or paste it: it is not shown"));
+    }
     Ok(SecretBytes::new(typed.into_bytes()))
 }
 

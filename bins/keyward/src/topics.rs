@@ -74,6 +74,7 @@ const EXIT_CODES: &str = "\
   3  the vault is sealed, or the control plane cannot be reached
   4  not authorised: no token, one that is not accepted, or one that may not do this
   5  a check found something: `keyward doctor`, `config check`, `audit verify`
+  130  stopped by Ctrl-C at a question
 
 A server that is stopped by one SIGINT or SIGTERM ends with 0; a second signal ends it at once, with 1.
 
@@ -117,9 +118,10 @@ from a prompt that does not show it, from standard input, from a file, or from a
 
 `keyward run` alone gives its program a secret in variables, the gateway token, and takes those away that name others.
 
-A token goes to the control plane that it was named for: a profile's to the profile's URL, the one in dev.json to this
-machine. Without TLS, commands talk to this machine only, unless --danger-plain-http is given. What deletes says what
-it will hit, and wants the name typed or --yes; --dry-run only says it.
+A token goes to the control plane that it was named for: a profile's to the profile's URL, the one in dev.json to the
+URL that stands beside it. Without TLS, commands talk to this machine only, unless --danger-plain-http is given. What
+deletes says what it will hit, and wants the name typed or --yes. With --dry-run, what changes something is checked and
+told, and nothing is changed.
 
 Examples:
   KEYWARD_API_TOKEN_FILE=admin-token keyward status

@@ -52,6 +52,16 @@ const TOOLS: &[Tool] = &[
         probe: &["curl", "--version"],
         packages: &["curl"],
     },
+    Tool {
+        name: "bash",
+        probe: &["bash", "--version"],
+        packages: &["bash"],
+    },
+    Tool {
+        name: "setsid",
+        probe: &["setsid", "--version"],
+        packages: &["util-linux"],
+    },
 ];
 
 /// Programs are missing and could not be installed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
 
-use super::{Confirm, Connect, Now};
+use super::{Confirm, Connect, DryRun, Now};
 
 /// Which provider key is meant.
 #[derive(Debug, clap::Args)]
@@ -56,6 +56,8 @@ Examples:
         #[command(flatten)]
         value: ValueFrom,
         #[command(flatten)]
+        dry_run: DryRun,
+        #[command(flatten)]
         connect: Connect,
     },
     /// List provider keys
@@ -100,6 +102,8 @@ Examples:
         #[command(flatten)]
         now: Now,
         #[command(flatten)]
+        dry_run: DryRun,
+        #[command(flatten)]
         connect: Connect,
     },
     /// Stop using a provider key, and keep it
@@ -113,6 +117,8 @@ Examples:
         #[command(flatten)]
         now: Now,
         #[command(flatten)]
+        dry_run: DryRun,
+        #[command(flatten)]
         connect: Connect,
     },
     /// Use a disabled provider key again
@@ -123,6 +129,8 @@ Examples:
     Enable {
         #[command(flatten)]
         name: KeyName,
+        #[command(flatten)]
+        dry_run: DryRun,
         #[command(flatten)]
         connect: Connect,
     },

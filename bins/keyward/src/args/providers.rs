@@ -6,7 +6,7 @@ use clap::Subcommand;
 use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_registry::CustomSlug;
 
-use super::{Confirm, Connect, Now};
+use super::{Confirm, Connect, DryRun, Now};
 
 /// A slug, with or without `custom-`.
 fn slug(text: &str) -> Result<CustomSlug, String> {
@@ -76,6 +76,8 @@ Examples:
         #[command(flatten)]
         text: ProviderText,
         #[command(flatten)]
+        dry_run: DryRun,
+        #[command(flatten)]
         connect: Connect,
     },
     /// Show a provider; of its headers only the names
@@ -114,6 +116,8 @@ Examples:
         /// Take all headers away
         #[arg(long, conflicts_with = "headers_file")]
         no_headers: bool,
+        #[command(flatten)]
+        dry_run: DryRun,
         #[command(flatten)]
         connect: Connect,
     },

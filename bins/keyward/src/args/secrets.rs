@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use keyward_registry::{SecretName, SecretScope};
 
-use super::{Confirm, Connect, Now, keys::ValueFrom};
+use super::{Confirm, Connect, DryRun, Now, keys::ValueFrom};
 
 /// In which store the secrets stand.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,8 @@ Examples:
         value: ValueFrom,
         #[command(flatten)]
         store: InStore,
+        #[command(flatten)]
+        dry_run: DryRun,
         #[command(flatten)]
         connect: Connect,
     },
@@ -108,6 +110,8 @@ Examples:
         store: InStore,
         #[command(flatten)]
         now: Now,
+        #[command(flatten)]
+        dry_run: DryRun,
         #[command(flatten)]
         connect: Connect,
     },

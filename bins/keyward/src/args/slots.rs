@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{Confirm, vault::Place};
+use super::{Confirm, DryRun, vault::Place};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SlotsCommand {
@@ -101,6 +101,8 @@ pub(crate) struct AddArgs {
     /// Memory that each try at a passphrase or a command's output costs, in MiB [default: 256]
     #[arg(long, value_name = "MIB", help_heading = "The new slot")]
     pub(crate) memory_mib: Option<NonZeroU32>,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
     /// Print JSON, without the recovery key
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,7 +8,7 @@ use keyward_auth::{Network, Permission, TokenId};
 use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
 
-use super::{Confirm, Connect, Now};
+use super::{Confirm, Connect, DryRun, Now};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokensCommand {
@@ -127,6 +127,8 @@ pub(crate) struct CreateToken {
     #[arg(long, value_name = "NAME", value_parser = permission, requires = "api")]
     pub(crate) permission: Vec<Permission>,
     #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
     pub(crate) connect: Connect,
 }
 
@@ -157,6 +159,8 @@ pub(crate) struct UpdateToken {
     /// Switch it on again
     #[arg(long, group = "change")]
     pub(crate) enable: bool,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
     #[command(flatten)]
     pub(crate) connect: Connect,
 }

@@ -1,7 +1,7 @@
 //! Where the control plane is, who one is there, and where each of it was learnt.
 //!
 //! What an option says comes first, then the environment, then a profile, then `dev.json`. A token goes to the
-//! control plane that it was named for: a profile's to the profile's, the one of `dev` to this machine.
+//! control plane that it was named for: a profile's to the profile's, the one in `dev.json` to that of `dev.json`.
 
 use std::{
     env, fmt, io,
@@ -39,6 +39,15 @@ pub(super) struct Settings {
     pub(super) authorities: Option<Vec<u8>>,
 }
 
+/// What is done where no token is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is asked for, if somebody can be asked.
+    IsAsked,
+    /// It is a failure. What is named is read from plain files alone: who reads a pipe takes what is in it.
+    Fails,
+}
+
 /// Where a token was taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenFrom {
@@ -65,7 +74,7 @@ impl fmt::Display for TokenFrom {
 
 impl Settings {
     /// What the options, the environment, the profiles and `dev.json` say, in this order.
-    pub(super) fn find(args: &Connect) -> Result<Self, Failure> {
+    pub(super) fn find(args: &Connect, missing: Missing) -> Result<Self, Failure> {
         refuse_plain_token(env::var_os("KEYWARD_API_TOKEN").is_some_and(|text| !text.is_empty()))?;
         let named = Named::find("KEYWARD_API_TOKEN")?;
         // What was named needs nothing else, and does not fail for what is wrong elsewhere.
@@ -91,15 +100,21 @@ impl Settings {
         let profile = chosen
             .as_ref()
             .filter(|(_, profile)| url.is_same_place(&profile.control_url));
-        let dev_account = dev
+        // `dev` listens on this machine alone: a file that says otherwise is not its.
+        let own_dev = dev
             .as_ref()
+            .filter(|dev| url.is_loopback() && url.is_same_place(&dev.control_url));
+        let dev_account = own_dev
             .filter(|_| named.is_none())
             .and_then(|dev| AccountId::parse(&dev.account_id).ok());
         let account = args
             .account
             .or_else(|| profile.and_then(|(_, profile)| profile.account));
-        let (token, token_from) = match (named, profile, &dev) {
-            (Some(named), _, _) => (named.read()?, TokenFrom::Environment(named)),
+        let (token, token_from) = match (named, profile, own_dev) {
+            (Some(named), _, _) => {
+                missing.allows(named.path())?;
+                (named.read()?, TokenFrom::Environment(named))
+            }
             (
                 None,
                 Some((
@@ -110,18 +125,21 @@ impl Settings {
                     },
                 )),
                 _,
-            ) => (
-                profile_token(name, file)?,
-                TokenFrom::Profile(name.clone(), file.clone()),
-            ),
-            (None, None, Some(dev)) if url.is_loopback() => {
+            ) => {
+                missing.allows(file)?;
+                (
+                    profile_token(name, file)?,
+                    TokenFrom::Profile(name.clone(), file.clone()),
+                )
+            }
+            (None, None, Some(dev)) => {
                 let token = SecretBytes::copy_from(dev.api_token.as_bytes());
                 (token, TokenFrom::Dev(data_dir.to_owned()))
             }
-            _ => (
-                ask(&url, why_none(chosen.as_ref(), &url, dev.is_some()))?,
-                TokenFrom::Typed,
-            ),
+            _ => {
+                let why = why_none(chosen.as_ref(), &url, dev.as_ref());
+                (ask(&url, why, missing)?, TokenFrom::Typed)
+            }
         };
         let authorities = args.ca_file.as_deref();
         let authorities =
@@ -135,6 +153,15 @@ impl Settings {
             authorities: authorities.map(read_authorities).transpose()?,
             url,
         })
+    }
+}
+
+impl Missing {
+    fn allows(self, file: &Path) -> Result<(), Failure> {
+        match self == Self::IsAsked || file.is_file() {
+            true => Ok(()),
+            false => Err(Failure::not_authorised("the API token is in no plain file")),
+        }
     }
 }
 
@@ -177,8 +204,8 @@ fn refuse_plain_token(is_set: bool) -> Result<(), Failure> {
 }
 
 /// Asks where somebody can be asked.
-fn ask(url: &Url, why: Option<String>) -> Result<SecretBytes, Failure> {
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+fn ask(url: &Url, why: Option<String>, missing: Missing) -> Result<SecretBytes, Failure> {
+    if missing == Missing::IsAsked && io::stdin().is_terminal() && io::stderr().is_terminal() {
         return secret_input::ask(&format!("API token for {url}"));
     }
     let failure = Failure::not_authorised("no API token is known")
@@ -190,7 +217,7 @@ fn ask(url: &Url, why: Option<String>) -> Result<SecretBytes, Failure> {
 }
 
 /// Why what there is was not used.
-fn why_none(chosen: Option<&(Name, Profile)>, url: &Url, is_dev: bool) -> Option<String> {
+fn why_none(chosen: Option<&(Name, Profile)>, url: &Url, dev: Option<&DevFile>) -> Option<String> {
     match chosen {
         Some((name, profile)) if url.is_same_place(&profile.control_url) => {
             Some(format!("profile {name} names no token file"))
@@ -199,10 +226,10 @@ fn why_none(chosen: Option<&(Name, Profile)>, url: &Url, is_dev: bool) -> Option
             "the token of profile {name} is for {}, and is not sent to {url}",
             profile.control_url
         )),
-        None if is_dev => {
-            Some("the token in dev.json is for this machine, and is not sent to another".to_owned())
-        }
-        None => None,
+        None => dev.map(|dev| {
+            let own = &dev.control_url;
+            format!("the token in dev.json is for {own}, and is not sent to {url}")
+        }),
     }
 }
 

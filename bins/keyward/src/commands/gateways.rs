@@ -1,13 +1,17 @@
 //! `keyward gateways …`.
 
 use http::Method;
+use keyward_auth::Permission;
+use keyward_registry::{GatewayId, Refusal};
 use serde_json::{Value, json};
 
 use crate::{
-    args::GatewaysCommand,
+    args::{Confirm, Connect, GatewaysCommand},
     client::{self, Client, GATEWAYS, gateway_path, keys_path, text},
     confirm::confirm,
+    dry_run::{self, Plan},
     failure::Failure,
+    first::GATEWAY,
     output::Output,
 };
 
@@ -16,9 +20,14 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
         GatewaysCommand::Create {
             id,
             no_authentication,
+            dry_run,
             connect,
         } => {
-            let client = Client::connect(&connect).await?;
+            let client = Client::connect_to_change(&connect, dry_run).await?;
+            if dry_run.is_wanted {
+                let plan = plan_to_create(&client, &id, no_authentication).await?;
+                return plan.tell(Output::new(connect.json));
+            }
             let body = json!({
                 "id": id.as_str(),
                 "authentication": !no_authentication,
@@ -47,10 +56,19 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
             let gateway = client.send(Method::GET, &gateway_path(&id), None).await?;
             Output::new(connect.json).fields(&fields(&gateway), &gateway)
         }
-        GatewaysCommand::Update { id, set, connect } => {
-            let client = Client::connect(&connect).await?;
+        GatewaysCommand::Update {
+            id,
+            set,
+            dry_run,
+            connect,
+        } => {
+            let client = Client::connect_to_change(&connect, dry_run).await?;
             let path = gateway_path(&id);
             let mut gateway = client.send(Method::GET, &path, None).await?;
+            if dry_run.is_wanted {
+                let plan = plan_to_update(&client, &id, &gateway, set).await?;
+                return plan.tell(Output::new(connect.json));
+            }
             let names: Vec<_> = set.iter().map(|(name, _)| name.clone()).collect();
             if let Some(settings) = gateway.as_object_mut() {
                 settings.extend(set);
@@ -63,27 +81,76 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
         }
         GatewaysCommand::Delete {
             id,
-            confirm: asked,
+            confirm,
             connect,
-        } => {
-            let client = Client::connect(&connect).await?;
-            let keys = client.list(&keys_path(&id)).await?;
-            let hit = match keys.len() {
-                0 => "no provider keys".to_owned(),
-                1 => "its provider key".to_owned(),
-                count => format!("its {count} provider keys"),
-            };
-            let output = Output::new(connect.json);
-            let what = format!("gateway {id} and {hit}{}", told(&keys));
-            if !confirm(&asked, output, &what, id.as_str())? {
-                return Ok(());
-            }
-            let deleted = client
-                .send(Method::DELETE, &gateway_path(&id), None)
-                .await?;
-            output.done(format_args!("deleted gateway {id} and {hit}"), &deleted)
-        }
+        } => delete(&id, &confirm, &connect).await,
     }
+}
+
+async fn delete(id: &GatewayId, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect_to_change(connect, asked.dry_run).await?;
+    dry_run::check_rights(&client, &[Permission::AiGatewayWrite]).await?;
+    let keys = client.list(&keys_path(id)).await?;
+    let hit = match keys.len() {
+        0 => "no provider keys".to_owned(),
+        1 => "its provider key".to_owned(),
+        count => format!("its {count} provider keys"),
+    };
+    let output = Output::new(connect.json);
+    let what = format!("gateway {id} and {hit}{}", told(&keys));
+    if !confirm(asked, output, &what, id.as_str())? {
+        return Ok(());
+    }
+    let deleted = client.send(Method::DELETE, &gateway_path(id), None).await?;
+    output.done(format_args!("deleted gateway {id} and {hit}"), &deleted)
+}
+
+async fn plan_to_create(
+    client: &Client,
+    id: &GatewayId,
+    no_authentication: bool,
+) -> Result<Plan, Failure> {
+    dry_run::check_rights(client, &[Permission::AiGatewayWrite]).await?;
+    let taken = Refusal::GatewayExists(id.to_string()).to_string();
+    let plan = Plan::new(format!("make gateway {id}"))
+        .needs_none(
+            client,
+            GATEWAYS,
+            |gateway| text(gateway, "id") == id.as_str(),
+            taken,
+        )
+        .await?;
+    if id.as_str() == GATEWAY {
+        return Err(dry_run::refused(format!(
+            "the gateway `{GATEWAY}` is made by `keyward dev` and `keyward vault init`, never by a request"
+        )));
+    }
+    Ok(match no_authentication {
+        true => plan
+            .fact("requests without a gateway token would pass, with their own provider key only"),
+        false => plan,
+    })
+}
+
+async fn plan_to_update(
+    client: &Client,
+    id: &GatewayId,
+    gateway: &Value,
+    set: Vec<(String, Value)>,
+) -> Result<Plan, Failure> {
+    dry_run::check_rights(client, &[Permission::AiGatewayWrite]).await?;
+    let unknown = set
+        .iter()
+        .find(|(name, _)| gateway.get(name.as_str()).is_none());
+    let unknown =
+        unknown.map(|(name, _)| format!("whether there is a setting `{name}`: it is not set now"));
+    let plan = Plan::new(format!("change gateway {id}"))
+        .facts(dry_run::changes(gateway, &set.into_iter().collect()))
+        .unchecked("whether the values are in range, and whether this weakens what protects");
+    Ok(match unknown {
+        Some(unknown) => plan.unchecked(unknown),
+        None => plan,
+    })
 }
 
 /// Which keys go with a gateway, and when one of them was last used.

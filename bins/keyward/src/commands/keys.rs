@@ -3,18 +3,20 @@
 pub(crate) mod value;
 
 use http::Method;
+use keyward_auth::Permission;
 use keyward_providers::Catalogue;
-use keyward_registry::{Alias, GatewayId, ProviderSlug};
+use keyward_registry::{Alias, GatewayId, ProviderSlug, Refusal};
 use serde_json::{Value, json};
 
 use crate::{
     args::{
-        Confirm, Connect, Now,
+        Confirm, Connect, DryRun, Now,
         keys::{KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
     commands::in_use,
     confirm::confirm,
+    dry_run::{self, Plan},
     failure::Failure,
     output::Output,
 };
@@ -26,6 +28,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             description,
             expires_on,
             value,
+            dry_run,
             connect,
         } => {
             let mut body = json!({
@@ -37,7 +40,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             if let (Some(moment), Some(fields)) = (expires_on, body.as_object_mut()) {
                 fields.insert("expires_on".to_owned(), moment.to_string().into());
             }
-            add(&name, &body, &value, &connect).await
+            add(&name, &body, &value, dry_run, &connect).await
         }
         KeysCommand::List {
             gateway,
@@ -54,10 +57,20 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             name,
             value,
             now,
+            dry_run,
             connect,
-        } => rotate(&name, &value, now, &connect).await,
-        KeysCommand::Disable { name, now, connect } => disable(&name, now, &connect).await,
-        KeysCommand::Enable { name, connect } => enable(&name, &connect).await,
+        } => rotate(&name, &value, now, dry_run, &connect).await,
+        KeysCommand::Disable {
+            name,
+            now,
+            dry_run,
+            connect,
+        } => disable(&name, now, dry_run, &connect).await,
+        KeysCommand::Enable {
+            name,
+            dry_run,
+            connect,
+        } => enable(&name, dry_run, &connect).await,
         KeysCommand::Delete {
             name,
             now,
@@ -71,11 +84,17 @@ async fn add(
     name: &KeyName,
     fields: &Value,
     from: &ValueFrom,
+    dry_run: DryRun,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, dry_run).await?;
     let name = &Target::new(&client, name)?;
     let value = value::read(&name.provider, from)?;
+    if dry_run.is_wanted {
+        return plan_to_add(&client, name)
+            .await?
+            .tell(Output::new(connect.json));
+    }
     let body = value::body(fields, &value)?;
     let path = keys_path(&name.gateway);
     let stored = client.send(Method::POST, &path, Some(body)).await?;
@@ -86,6 +105,28 @@ async fn add(
         texts(&stored, "destination"),
     );
     Output::new(connect.json).done(sentence, &stored)
+}
+
+async fn plan_to_add(client: &Client, name: &Target) -> Result<Plan, Failure> {
+    dry_run::check_rights(client, &[Permission::SecretsStoreWrite]).await?;
+    let taken = Refusal::ProviderKeyExists {
+        gateway: name.gateway.to_string(),
+        provider: canonical(name.provider.as_str()),
+        alias: name.alias.to_string(),
+    };
+    Plan::new(format!("store what was read as {}", Told(name)))
+        .needs_gateways(client, std::slice::from_ref(&name.gateway))
+        .await?
+        .needs_providers(client, std::slice::from_ref(&name.provider))
+        .await?
+        .needs_none(
+            client,
+            &keys_path(&name.gateway),
+            |key| is_called(key, name),
+            taken.to_string(),
+        )
+        .await
+        .map(|plan| plan.unchecked("whether the provider accepts the key"))
 }
 
 async fn list(
@@ -110,12 +151,23 @@ async fn rotate(
     name: &KeyName,
     from: &ValueFrom,
     now: Now,
+    dry_run: DryRun,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, dry_run).await?;
     let name = &Target::new(&client, name)?;
-    let path = path_of(name, &find(&client, name).await?);
+    let key = find(&client, name).await?;
+    let path = path_of(name, &key);
     let value = value::read(&name.provider, from)?;
+    if dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
+        let stored = [text(&key, "secret_preview"), text(&key, "version")].join(", version ");
+        return Plan::new(format!("replace the value of {}", Told(name)))
+            .fact(format!("stored now: {stored}"))
+            .facts(used(&key, now))
+            .unchecked("whether the provider accepts the key")
+            .tell(Output::new(connect.json));
+    }
     let body = value::body(&json!({}), &value)?;
     let rotated = client.send(Method::PUT, &now.on(&path), Some(body)).await?;
     let sentence = format!(
@@ -128,20 +180,40 @@ async fn rotate(
     Output::new(connect.json).done(sentence, &rotated)
 }
 
-async fn disable(name: &KeyName, now: Now, connect: &Connect) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+async fn disable(
+    name: &KeyName,
+    now: Now,
+    dry_run: DryRun,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect_to_change(connect, dry_run).await?;
     let name = &Target::new(&client, name)?;
-    let path = path_of(name, &find(&client, name).await?);
+    let key = find(&client, name).await?;
+    if dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
+        return Plan::new(format!("disable {}", Told(name)))
+            .fact(format!("it is {} now", status(&key)))
+            .facts(used(&key, now))
+            .tell(Output::new(connect.json));
+    }
+    let path = path_of(name, &key);
     let body = client::json(&json!({ "enabled": false }));
     let disabled = client.send(Method::PATCH, &now.on(&path), body).await?;
     let requests = in_use::told(&disabled);
     Output::new(connect.json).done(format_args!("disabled {}{requests}", Told(name)), &disabled)
 }
 
-async fn enable(name: &KeyName, connect: &Connect) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+async fn enable(name: &KeyName, dry_run: DryRun, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect_to_change(connect, dry_run).await?;
     let name = &Target::new(&client, name)?;
-    let path = path_of(name, &find(&client, name).await?);
+    let key = find(&client, name).await?;
+    if dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
+        return Plan::new(format!("enable {}", Told(name)))
+            .fact(format!("it is {} now", status(&key)))
+            .tell(Output::new(connect.json));
+    }
+    let path = path_of(name, &key);
     let body = client::json(&json!({ "enabled": true }));
     let enabled = client.send(Method::PATCH, &path, body).await?;
     Output::new(connect.json).done(format_args!("enabled {}", Told(name)), &enabled)
@@ -153,15 +225,12 @@ async fn delete(
     asked: &Confirm,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, asked.dry_run).await?;
     let name = &Target::new(&client, name)?;
     let key = find(&client, name).await?;
-    let used = match text(&key, "last_used_at") {
-        used if used.is_empty() => "never used".to_owned(),
-        used => format!("last used {used}"),
-    };
+    dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
     let output = Output::new(connect.json);
-    let what = format!("{} ({used})", Told(name));
+    let what = format!("{} ({})", Told(name), last_used(&key));
     if !confirm(
         asked,
         output,
@@ -203,19 +272,37 @@ async fn gateways(client: &Client, named: Option<GatewayId>) -> Result<Vec<Gatew
 
 /// The key of this gateway, provider and alias.
 async fn find(client: &Client, name: &Target) -> Result<Value, Failure> {
-    let slug = canonical(name.provider.as_str());
     let keys = client.list(&keys_path(&name.gateway)).await?;
-    let found = keys.into_iter().find(|key| {
-        text(key, "provider_slug") == slug && text(key, "alias") == name.alias.as_str()
-    });
+    let found = keys.into_iter().find(|key| is_called(key, name));
     found.ok_or_else(|| {
         Failure::new(format!("there is no {}", Told(name)))
             .help("`keyward keys list` shows the keys there are")
     })
 }
 
+fn is_called(key: &Value, name: &Target) -> bool {
+    text(key, "provider_slug") == canonical(name.provider.as_str())
+        && text(key, "alias") == name.alias.as_str()
+}
+
+fn last_used(key: &Value) -> String {
+    match text(key, "last_used_at") {
+        used if used.is_empty() => "never used".to_owned(),
+        used => format!("last used {used}"),
+    }
+}
+
+/// What is known of its use, and what becomes of requests under way.
+fn used(key: &Value, now: Now) -> [String; 2] {
+    let under_way = match now.now {
+        true => "requests under way with it would be cut",
+        false => "requests under way with it would finish",
+    };
+    [last_used(key), under_way.to_owned()]
+}
+
 /// The slug that the control plane gives back, where a provider has several names.
-fn canonical(slug: &str) -> String {
+pub(crate) fn canonical(slug: &str) -> String {
     let catalogue = Catalogue::built_in().ok();
     let provider = catalogue.and_then(|catalogue| catalogue.find(slug).cloned());
     provider.map_or_else(|| slug.to_owned(), |provider| provider.slug().to_owned())

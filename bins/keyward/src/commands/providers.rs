@@ -1,21 +1,25 @@
 //! `keyward providers …`.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use http::Method;
-use keyward_registry::CustomSlug;
+use keyward_auth::Permission;
+use keyward_providers::Catalogue;
+use keyward_registry::{CustomSlug, Refusal};
 use keyward_secret::SecretBytes;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use crate::{
     args::{
-        Confirm, Connect, Now,
+        Confirm, Connect, DryRun, Now,
         providers::{ProviderText, ProvidersCommand},
     },
     client::{self, CUSTOM_PROVIDERS, Client, GATEWAYS, text},
     commands::in_use,
     confirm::confirm,
+    dry_run::{self, Plan},
     failure::Failure,
     output::Output,
     secret_body, secret_input,
@@ -29,6 +33,7 @@ pub(crate) async fn run(command: ProvidersCommand) -> Result<(), Failure> {
             base_url,
             disabled,
             text,
+            dry_run,
             connect,
         } => {
             let mut fields = fields(&text);
@@ -39,8 +44,14 @@ pub(crate) async fn run(command: ProvidersCommand) -> Result<(), Failure> {
             fields.insert("slug".to_owned(), json!(slug.as_str()));
             fields.insert("base_url".to_owned(), json!(base_url.to_string()));
             fields.insert("enable".to_owned(), json!(!disabled));
-            let body = body(fields, text.headers_file.as_deref())?;
-            create(&slug, body, &connect).await
+            create(
+                &slug,
+                fields,
+                text.headers_file.as_deref(),
+                dry_run,
+                &connect,
+            )
+            .await
         }
         ProvidersCommand::Show { provider, connect } => {
             let client = Client::connect(&connect).await?;
@@ -54,6 +65,7 @@ pub(crate) async fn run(command: ProvidersCommand) -> Result<(), Failure> {
             disable,
             text,
             no_headers,
+            dry_run,
             connect,
         } => {
             let mut fields = fields(&text);
@@ -70,8 +82,14 @@ pub(crate) async fn run(command: ProvidersCommand) -> Result<(), Failure> {
                 return Err(Failure::usage("there is nothing to change")
                     .help("name what is to change; `keyward providers update --help` lists it"));
             }
-            let body = body(fields, text.headers_file.as_deref())?;
-            update(&provider.slug, body, &connect).await
+            update(
+                &provider.slug,
+                fields,
+                text.headers_file.as_deref(),
+                dry_run,
+                &connect,
+            )
+            .await
         }
         ProvidersCommand::Delete {
             provider,
@@ -94,8 +112,20 @@ async fn list(search: Option<String>, connect: &Connect) -> Result<(), Failure> 
     Output::new(connect.json).list(&columns, &rows, &providers)
 }
 
-async fn create(slug: &CustomSlug, body: Bytes, connect: &Connect) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+async fn create(
+    slug: &CustomSlug,
+    fields: Map<String, Value>,
+    headers: Option<&Path>,
+    dry_run: DryRun,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let base_url = fields.get("base_url").cloned().unwrap_or_default();
+    let body = body(fields, headers)?;
+    let client = Client::connect_to_change(connect, dry_run).await?;
+    if dry_run.is_wanted {
+        let plan = plan_to_create(&client, slug, &base_url).await?;
+        return plan.tell(Output::new(connect.json));
+    }
     let made = client.send(Method::POST, CUSTOM_PROVIDERS, Some(body));
     let made = made.await?;
     let reached = text(&made, "provider_slug");
@@ -103,9 +133,57 @@ async fn create(slug: &CustomSlug, body: Bytes, connect: &Connect) -> Result<(),
     Output::new(connect.json).done(sentence, &made)
 }
 
-async fn update(slug: &CustomSlug, body: Bytes, connect: &Connect) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
-    let path = path(&find(&client, slug).await?);
+async fn plan_to_create(
+    client: &Client,
+    slug: &CustomSlug,
+    base_url: &Value,
+) -> Result<Plan, Failure> {
+    dry_run::check_rights(client, &[Permission::AiGatewayWrite]).await?;
+    if Catalogue::built_in().is_ok_and(|catalogue| catalogue.find(slug.as_str()).is_some()) {
+        return Err(dry_run::refused(
+            Refusal::SlugBuiltIn(slug.to_string()).to_string(),
+        ));
+    }
+    let base_url = base_url.as_str().unwrap_or_default();
+    let taken = Refusal::CustomProviderExists.to_string();
+    Plan::new(format!(
+        "add provider {slug} at {base_url}, as {}{slug}",
+        CustomSlug::PREFIX
+    ))
+    .needs_none(
+        client,
+        CUSTOM_PROVIDERS,
+        |known| text(known, "slug") == slug.as_str(),
+        taken,
+    )
+    .await
+    .map(|plan| {
+        plan.unchecked("whether the headers may be sent, and where the name of the host leads")
+    })
+}
+
+async fn update(
+    slug: &CustomSlug,
+    fields: Map<String, Value>,
+    headers: Option<&Path>,
+    dry_run: DryRun,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let mut changed = Value::Object(fields.clone());
+    let body = body(fields, headers)?;
+    let client = Client::connect_to_change(connect, dry_run).await?;
+    let found = find(&client, slug).await?;
+    if dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::AiGatewayWrite]).await?;
+        if let (Some(_), Some(fields)) = (headers, changed.as_object_mut()) {
+            fields.insert("headers".to_owned(), "what was read".into());
+        }
+        return Plan::new(format!("change provider {slug}"))
+            .facts(dry_run::changes(&found, &changed))
+            .unchecked("whether the headers may be sent, and where the name of the host leads")
+            .tell(Output::new(connect.json));
+    }
+    let path = path(&found);
     let updated = client.send(Method::PATCH, &path, Some(body)).await?;
     Output::new(connect.json).done(format_args!("changed provider {slug}"), &updated)
 }
@@ -116,8 +194,9 @@ async fn delete(
     asked: &Confirm,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, asked.dry_run).await?;
     let found = find(&client, slug).await?;
+    dry_run::check_rights(&client, &[Permission::AiGatewayWrite]).await?;
     let keys = keys_of(&client, &text(&found, "provider_slug")).await?;
     let hit = match keys.as_slice() {
         [] => "no provider keys".to_owned(),
@@ -196,6 +275,12 @@ fn body(fields: Map<String, Value>, file: Option<&Path>) -> Result<Bytes, Failur
     };
     let file = (file != Path::new("-")).then_some(file);
     let headers: SecretBytes = secret_input::read_value("Headers as a JSON object", file)?;
+    // Of the values nothing is kept: they may be secret.
+    serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(headers.expose()).map_err(|error| {
+        Failure::new("the headers are no JSON object")
+            .because(format!("line {}, column {}", error.line(), error.column()))
+            .help("write them as {\"X-Org\": \"…\"}")
+    })?;
     secret_body::object(&fields, "headers", &headers)
 }
 

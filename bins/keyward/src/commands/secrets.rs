@@ -1,19 +1,21 @@
 //! `keyward secrets …`: the secrets of a store, by REST.
 
 use http::Method;
-use keyward_registry::{SecretName, SecretScope, SecretsStoreRecord};
+use keyward_auth::Permission;
+use keyward_registry::{SecretName, SecretRefusal, SecretScope, SecretsStoreRecord};
 use keyward_secret::SecretBytes;
 use serde_json::{Map, Value, json};
 
 use crate::{
     args::{
-        Confirm, Connect, Now,
+        Confirm, Connect, DryRun, Now,
         keys::ValueFrom,
         secrets::{InStore, SecretsCommand},
     },
     client::{self, Client, STORES, text},
     commands::in_use,
     confirm::confirm,
+    dry_run::{self, Plan},
     failure::Failure,
     output::Output,
     secret_body, secret_input,
@@ -27,6 +29,7 @@ pub(crate) async fn run(command: SecretsCommand) -> Result<(), Failure> {
             comment,
             value,
             store,
+            dry_run,
             connect,
         } => {
             let fields = json!({
@@ -34,7 +37,7 @@ pub(crate) async fn run(command: SecretsCommand) -> Result<(), Failure> {
                 "scopes": scope_names(&scopes),
                 "comment": comment,
             });
-            create(&name, &fields, &value, &store, &connect).await
+            create(&name, &fields, &value, &store, dry_run, &connect).await
         }
         SecretsCommand::List {
             search,
@@ -59,6 +62,7 @@ pub(crate) async fn run(command: SecretsCommand) -> Result<(), Failure> {
             comment,
             store,
             now,
+            dry_run,
             connect,
         } => {
             let mut fields = Map::new();
@@ -71,7 +75,13 @@ pub(crate) async fn run(command: SecretsCommand) -> Result<(), Failure> {
                 return Err(Failure::usage("there is nothing to change")
                     .help("add --new-value, --from-file, --scope or --comment"));
             }
-            update(&name, &fields.into(), value.as_ref(), &store, now, &connect).await
+            let change = Change {
+                fields: fields.into(),
+                value,
+                now,
+                dry_run,
+            };
+            update(&name, &change, &store, &connect).await
         }
         SecretsCommand::Delete {
             name,
@@ -88,12 +98,28 @@ async fn create(
     fields: &Value,
     from: &ValueFrom,
     store: &InStore,
+    dry_run: DryRun,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, dry_run).await?;
     let path = path(&client, store).await?;
     let value = read(name, from)?;
     let body = secret_body::list_of_one(fields, "value", &value)?;
+    if dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
+        let found = format!("{path}?search={name}");
+        let taken = SecretRefusal::NameTaken {
+            index: None,
+            name: name.to_string(),
+        };
+        let is_it = |secret: &Value| text(secret, "name") == name.as_str();
+        return Plan::new(format!("store what was read as secret {name}"))
+            .fact(format!("scopes: {}", texts(fields, "scopes")))
+            .needs_none(&client, &found, is_it, taken.to_string())
+            .await?
+            .unchecked("where the value may go, and whether the name can be read in two ways")
+            .tell(Output::new(connect.json));
+    }
     let made = client.send(Method::POST, &path, Some(body)).await?;
     let made = made.get(0).cloned().unwrap_or_default();
     let sentence = format!("stored secret {name}\n{}", Sealed(&made));
@@ -124,21 +150,52 @@ async fn list(
     Output::new(connect.json).list(&COLUMNS, &rows, &secrets)
 }
 
+/// What is to change of a secret.
+struct Change {
+    fields: Value,
+    value: Option<ValueFrom>,
+    now: Now,
+    dry_run: DryRun,
+}
+
 async fn update(
     name: &SecretName,
-    fields: &Value,
-    from: Option<&ValueFrom>,
+    change: &Change,
     store: &InStore,
-    now: Now,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let Change {
+        fields,
+        value: from,
+        now,
+        dry_run,
+    } = change;
+    let client = Client::connect_to_change(connect, *dry_run).await?;
     let path = path(&client, store).await?;
     let secret = find(&client, &path, name).await?;
     let body = match from {
         Some(from) => Some(secret_body::object(fields, "value", &read(name, from)?)?),
         None => client::json(fields),
     };
+    if dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
+        let mut told = match fields.as_object().is_some_and(Map::is_empty) {
+            true => Vec::new(),
+            false => dry_run::changes(&secret, fields),
+        };
+        told.extend(
+            from.as_ref()
+                .map(|_| "value: replaced by what was read".to_owned()),
+        );
+        told.extend(
+            users(&secret)
+                .into_iter()
+                .map(|user| format!("used by {user}")),
+        );
+        return Plan::new(format!("change secret {name}"))
+            .facts(told)
+            .tell(Output::new(connect.json));
+    }
     let path = now.on(&format!("{path}/{}", text(&secret, "id")));
     let changed = client.send(Method::PATCH, &path, body).await?;
     let old = match from {
@@ -157,9 +214,10 @@ async fn delete(
     asked: &Confirm,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, asked.dry_run).await?;
     let path = path(&client, store).await?;
     let secret = find(&client, &path, name).await?;
+    dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
     let users = users(&secret);
     let with = |verb: &str| match users.as_slice() {
         [] => "which no provider key uses".to_owned(),
@@ -178,7 +236,7 @@ async fn delete(
 }
 
 /// The path of the secrets of the store that is meant.
-async fn path(client: &Client, store: &InStore) -> Result<String, Failure> {
+pub(crate) async fn path(client: &Client, store: &InStore) -> Result<String, Failure> {
     let stores = client.list(STORES).await?;
     let is_called = |name: &str| {
         let found = stores

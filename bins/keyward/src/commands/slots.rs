@@ -1,10 +1,14 @@
 //! `keyward vault slots …`: the ways to open a vault, one by one. Each opens the database itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use keyward_store::Database;
 use keyward_vault::{
-    PassphraseParams, SealState, Slot, SlotChangeError, UnsealError, Unsealed, Vault, VaultStore,
+    KeyFile, PassphraseParams, RecoveryKey, SealState, Slot, SlotChangeError, UnsealError,
+    Unsealed, Vault, VaultStore,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +20,7 @@ use crate::{
     commands::serve::check_key_file,
     config::Config,
     confirm::confirm,
+    dry_run::{self, Plan},
     failure::Failure,
     harden::Hardening,
     logging,
@@ -139,6 +144,11 @@ async fn add(args: AddArgs, hardening: &Hardening) -> Result<(), Failure> {
     let params = params(&args)?;
     let sealed = Sealed::find(&args.place).await?;
     hardening.tell();
+    if args.dry_run.is_wanted {
+        let plan = plan_to_add(&sealed, &args, params).await;
+        let told = plan.and_then(|plan| plan.tell(Output::new(args.json)));
+        return sealed.close(told).await;
+    }
     let (vault, state, id, new) = match prepare(&sealed, &args, params).await {
         Ok(prepared) => prepared,
         Err(failure) => return sealed.close(Err(failure)).await,
@@ -158,6 +168,49 @@ async fn add(args: AddArgs, hardening: &Hardening) -> Result<(), Failure> {
         _ => format!("a {kind} opens it"),
     };
     Output::new(args.json).done(format!("added slot {id}: {place}"), &result)
+}
+
+/// As [`prepare`], but no file is made, and what would be made new is forgotten at once.
+async fn plan_to_add(
+    sealed: &Sealed,
+    args: &AddArgs,
+    params: PassphraseParams,
+) -> Result<Plan, Failure> {
+    let fail = |error: &dyn std::error::Error| {
+        Failure::new("cannot try what would be made").caused_by(error)
+    };
+    let opened_with = sealed.key(&args.open).await?;
+    let unsealed = unseal(&sealed.state, &opened_with)?;
+    let (key, fact) = match (args.kind, &args.key_file) {
+        (Means::KeyFile, Some(path)) if !path.exists() => {
+            New::check_key_file(sealed, path)?;
+            let key = KeyFile::generate().map_err(|error| fail(&error))?;
+            let path = path.clone();
+            let fact = format!("{} would be made", path.display());
+            (Key::File { key, path }, fact)
+        }
+        (Means::RecoveryKey, _) => {
+            dry_run::check_new_file(args.recovery_out.as_deref(), "--recovery-out")?;
+            let key = RecoveryKey::generate().map_err(|error| fail(&error))?;
+            (
+                Key::Recovery(key),
+                "a recovery key would be made".to_owned(),
+            )
+        }
+        _ => match New::make(sealed, args).await? {
+            New::Key(key) => (key, "what was read opens no slot yet".to_owned()),
+            New::Recovery(new) => {
+                new.discard();
+                return Err(Failure::new("a dry run makes no recovery key"));
+            }
+        },
+    };
+    let (_, id) = unsealed
+        .with_slot(&key.unlock(), params)
+        .map_err(|error| refuse("add a slot", &error))?;
+    let kind = key.unlock().kind().as_str();
+    let place = sealed.path.display();
+    Ok(Plan::new(format!("add slot {id} ({kind}) to the vault at {place}")).fact(fact))
 }
 
 /// The seal with the new slot; nothing is stored yet.
@@ -194,12 +247,16 @@ async fn prepare(
 }
 
 impl New {
+    fn check_key_file(sealed: &Sealed, path: &Path) -> Result<(), Failure> {
+        let mut config = sealed.config.clone();
+        config.seal.key_file = Some(path.to_owned());
+        check_key_file(&config, &sealed.data_dir)
+    }
+
     async fn make(sealed: &Sealed, args: &AddArgs) -> Result<Self, Failure> {
         let key = match (args.kind, &args.key_file) {
             (Means::KeyFile, Some(path)) => {
-                let mut config = sealed.config.clone();
-                config.seal.key_file = Some(path.clone());
-                check_key_file(&config, &sealed.data_dir)?;
+                Self::check_key_file(sealed, path)?;
                 Key::read_or_create(path)?
             }
             (Means::KeyFile, None) => {

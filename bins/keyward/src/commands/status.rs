@@ -167,7 +167,8 @@ impl Report {
                 .caused_by(&error)
                 .help("set the clock")
         })?;
-        self.attention = attention::attention(&keys, &self.token, now);
+        self.attention =
+            attention::attention(&keys, &self.token, client.identity().profile.as_ref(), now);
         self.counts = Some(counts);
         Ok(())
     }

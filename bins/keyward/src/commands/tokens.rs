@@ -10,7 +10,7 @@ use std::{
 use http::Method;
 use jiff::Timestamp;
 use keyward_auth::{Network, Permission, Role};
-use keyward_registry::GatewayId;
+use keyward_registry::{GatewayId, MAX_OVERLAP};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     clock,
     commands::in_use,
     confirm::confirm,
+    dry_run::{self, Plan},
     failure::Failure,
     output::{Output, remark},
     private_file,
@@ -69,8 +70,12 @@ pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
 }
 
 async fn create(args: &CreateToken) -> Result<(), Failure> {
-    let client = Client::connect(&args.connect).await?;
+    let client = Client::connect_to_change(&args.connect, args.dry_run).await?;
     let body = body(args, &client.account_resource(), clock::now())?;
+    if args.dry_run.is_wanted {
+        let plan = plan_to_create(&client, args, &body).await?;
+        return plan.tell(Output::new(args.connect.json));
+    }
     let place = Place::prepare(args.out.as_deref())?;
     let made = client.send(Method::POST, TOKENS, client::json(&body)).await;
     let made = made.map_err(|failure| failure.reword(|what| in_options(what, args)));
@@ -79,6 +84,35 @@ async fn create(args: &CreateToken) -> Result<(), Failure> {
     let value = made.as_object_mut().and_then(|made| made.remove("value"));
     let value = value.as_ref().and_then(Value::as_str).unwrap_or_default();
     place.give(&format!("made token {id}"), &id, value, made, &args.connect)
+}
+
+async fn plan_to_create(
+    client: &Client,
+    args: &CreateToken,
+    body: &Value,
+) -> Result<Plan, Failure> {
+    dry_run::check_rights(client, &[Permission::AccountApiTokensWrite]).await?;
+    dry_run::check_new_file(args.out.as_deref(), "--out")?;
+    if args.name.trim().is_empty() {
+        return Err(dry_run::refused("NAME is empty"));
+    }
+    let kind = if args.api { "api" } else { "gateway" };
+    let ends = text(body, "expires_on");
+    let ends = match ends.parse::<Timestamp>() {
+        Ok(end) if Timestamp::try_from(clock::now()).is_ok_and(|now| end <= now) => {
+            return Err(dry_run::refused("the token would end in the past"));
+        }
+        Ok(_) => format!("ends {ends}"),
+        Err(_none) => "never ends".to_owned(),
+    };
+    Plan::new(format!("make the {kind} token `{}`", args.name))
+        .fact(format!("allows {}", allows(body)))
+        .fact(ends)
+        .needs_gateways(client, &args.gateway)
+        .await?
+        .needs_providers(client, &args.provider)
+        .await
+        .map(|plan| plan.unchecked("whether the token in use reaches as far as this one"))
 }
 
 /// Where the text of a token goes: to standard output, or into a new file.
@@ -149,11 +183,24 @@ async fn roll(
     asked: &Confirm,
     connect: &Connect,
 ) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, asked.dry_run).await?;
     let path = format!("{TOKENS}/{id}");
     let token = client.send(Method::GET, &path, None).await?;
-    if overlap.is_none() || asked.dry_run {
-        let (kind, name) = (text(&token, "kind"), text(&token, "name"));
+    let (kind, name) = (text(&token, "kind"), text(&token, "name"));
+    if asked.dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::AccountApiTokensWrite]).await?;
+        dry_run::check_new_file(out, "--out")?;
+        if overlap.is_some_and(|overlap| overlap > MAX_OVERLAP) {
+            return Err(dry_run::refused("--overlap is longer than a day"));
+        }
+    }
+    if let (Some(overlap), true) = (overlap, asked.dry_run.is_wanted) {
+        let seconds = overlap.as_secs();
+        return Plan::new(format!("give {kind} token {id} `{name}` a new text"))
+            .fact(format!("the old one would stay good for {seconds} s"))
+            .tell(Output::new(connect.json));
+    }
+    if overlap.is_none() {
         let what = format!("the text of {kind} token {id} `{name}` that is in use now");
         if !confirm(asked, Output::new(connect.json), &what, id)? {
             return Ok(());
@@ -249,10 +296,11 @@ fn in_options(what: &str, args: &CreateToken) -> Option<String> {
 }
 
 async fn update(args: &UpdateToken) -> Result<(), Failure> {
-    let client = Client::connect(&args.connect).await?;
+    let client = Client::connect_to_change(&args.connect, args.dry_run).await?;
     let id = args.id.as_str();
     let path = format!("{TOKENS}/{id}");
     let mut token = client.send(Method::GET, &path, None).await?;
+    let before = token.clone();
     let Some(fields) = token.as_object_mut() else {
         return Err(Failure::new("the control plane does not tell of the token"));
     };
@@ -275,7 +323,23 @@ async fn update(args: &UpdateToken) -> Result<(), Failure> {
         (_, true) => "active".into(),
         (false, false) => Value::Null,
     };
-    set("status", status);
+    // One that does not change is left out of what is told.
+    let told = if status.is_null() {
+        text(&before, "status").into()
+    } else {
+        status.clone()
+    };
+    set("status", told);
+    if args.dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::AccountApiTokensWrite]).await?;
+        return Plan::new(format!("change token {id} `{}`", text(&before, "name")))
+            .facts(dry_run::changes(&before, &token))
+            .unchecked("whether the token in use reaches as far as this one")
+            .tell(Output::new(args.connect.json));
+    }
+    if let Some(fields) = token.as_object_mut() {
+        fields.insert("status".to_owned(), status);
+    }
     let updated = client
         .send(Method::PUT, &path, client::json(&token))
         .await?;
@@ -382,9 +446,10 @@ fn expiry(
 }
 
 async fn revoke(id: &str, now: Now, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
-    let client = Client::connect(connect).await?;
+    let client = Client::connect_to_change(connect, asked.dry_run).await?;
     let path = format!("{TOKENS}/{id}");
     let token = client.send(Method::GET, &path, None).await?;
+    dry_run::check_rights(&client, &[Permission::AccountApiTokensWrite]).await?;
     let name = text(&token, "name");
     let used = match text(&token, "last_used_on") {
         used if used.is_empty() => "never used".to_owned(),

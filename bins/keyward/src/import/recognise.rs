@@ -74,6 +74,14 @@ const KEY_NAMES: &[&str] = &["API_KEY", "APIKEY", "API_TOKEN", "SECRET_KEY"];
 /// Fewer characters than any key has: what is shorter was never one. The shortest known have 32.
 const SHORTEST: usize = 20;
 
+/// Whether a text begins as keys do, or is a token of ours.
+pub(crate) fn begins_as_key(text: &str) -> bool {
+    let begins =
+        text.starts_with("sk-") || PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix));
+    let is_long = text.len() >= SHORTEST && text.bytes().any(|byte| byte.is_ascii_digit());
+    is_long && (begins || keyward_auth::is_ours(text.as_bytes()))
+}
+
 /// What a setting is; `None` where it has nothing to do with keys.
 pub(super) fn recognise(setting: &Setting) -> Option<Verdict> {
     let value = setting.value.expose();

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use keyward_testing::Canary;
 use tempfile::TempDir;
 
 use crate::support::{DEV, Dev, keyward, run, run_with};
@@ -138,6 +139,44 @@ fn the_token_of_dev_goes_to_this_machine_only() {
         "--danger-plain-http",
     ];
     run(directory.path(), &args).failed(4, &["dev.json", "KEYWARD_API_TOKEN_FILE"]);
+    // Another program on this machine is another place too.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    other.set_nonblocking(true).unwrap();
+    with(&format!("http://{}", other.local_addr().unwrap()))
+        .failed(4, &["in dev.json is for http://127.0.0.1:"]);
+    let asked = other.accept().unwrap_err().kind();
+    assert_eq!(asked, std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_key_that_is_pasted_as_an_argument_is_not_repeated() {
+    let directory = TempDir::new().unwrap();
+    let key = Canary::new("pasted argument");
+    let known = format!("sk-proj-0{}", key.text());
+    // As keys are that begin like no other.
+    let unknown = format!("0{}", key.random_part());
+    for pasted in [known, unknown] {
+        let pasted = pasted.as_str();
+        for line in [
+            &["import", pasted][..],
+            &["snippet", pasted],
+            &[pasted],
+            &["status", pasted],
+            &["status", "--json", pasted],
+            &["help", pasted, "x"],
+            &["tokens", "revoke", pasted],
+            &["keys", "list", "--gateway", pasted, "--nothing"],
+            &["keys", "add", "openai", "--from-file", pasted],
+            &["vault", "slots", "remove", pasted],
+            &["completions", pasted],
+            &["config", "check", "x", pasted],
+        ] {
+            // What is told is swept for the canary too.
+            let done = run(directory.path(), line);
+            assert_eq!(done.code, Some(2), "{done:?}");
+            assert!(!done.err.contains(key.random_part()), "{line:?}");
+        }
+    }
 }
 
 #[test]

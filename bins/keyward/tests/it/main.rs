@@ -5,9 +5,13 @@ mod audit;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod completions;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
+mod dry_run;
 #[cfg(test)]
 mod hardening;
 #[cfg(test)]

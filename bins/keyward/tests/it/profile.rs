@@ -64,6 +64,18 @@ fn a_profile_says_where_and_as_whom_from_any_directory() {
 }
 
 #[test]
+fn what_to_do_next_names_the_profile() {
+    let dev = profiled();
+    dev.run(&["keys", "delete", "echo", "--yes"]).ok();
+    let told = status(&dev, |_| ()).ok().json();
+    assert_eq!(
+        told["attention"][0]["command"],
+        "keyward keys add openai --profile here"
+    );
+    dev.stop();
+}
+
+#[test]
 fn options_stand_above_the_environment_and_that_above_the_profile() {
     let dev = profiled();
     fs::write(dev.path().join("admin"), dev.text("api_token")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use crate::support::{Dev, keyward, run_with};
+use crate::support::{Dev, foreign, keyward, run_with};
 
 /// `keyward run … -- env` beside a server, with the `PATH` that finds `env`.
 fn environment_of(dev: &Dev, options: &[&str]) -> Command {
@@ -27,12 +27,12 @@ fn the_token_in_dev_json_goes_to_no_other_server() {
     command.env("HOME", dev.path());
     let refused = run_with(command, "");
     refused.failed(4, &["no gateway token is known", "--token-file"]);
-    // Nor where the URL is another on this machine, which the API token may go to.
+    // Nor where the URL is another on this machine.
     let refused = run_with(
         environment_of(&dev, &["--control-url", "http://127.0.0.1:1"]),
         "",
     );
-    refused.failed(4, &["no gateway token is known"]);
+    refused.failed(4, &["in dev.json is for", "not sent to http://127.0.0.1:1"]);
     run_with(environment_of(&dev, &[]), "").ok();
     dev.stop();
 }
@@ -54,6 +54,29 @@ fn a_program_learns_nothing_of_the_operators_secrets() {
     for end in ["_FILE=", "_FD="] {
         assert!(!environment.contains(end), "{environment}");
     }
+    fs::remove_file(dev.path().join("admin")).unwrap();
+    fs::remove_file(dev.path().join("app")).unwrap();
+    dev.stop();
+}
+
+#[test]
+fn the_descriptor_of_a_token_ends_with_the_command() {
+    let dev = Dev::start();
+    fs::write(dev.path().join("app"), dev.text("gateway_token")).unwrap();
+    fs::write(dev.path().join("admin"), dev.text("api_token")).unwrap();
+    let script = format!(
+        "exec 7<app 8<admin 9</dev/null; '{}' run -- sh -c 'for fd in 7 8 9; do \
+            if [ -e /dev/fd/$fd ]; then echo $fd open; else echo $fd closed; fi; done'",
+        env!("CARGO_BIN_EXE_keyward")
+    );
+    let mut shell = foreign("sh", dev.path());
+    shell.args(["-c", &script]);
+    shell
+        .env("KEYWARD_GATEWAY_TOKEN_FD", "7")
+        .env("KEYWARD_API_TOKEN_FD", "8");
+    shell.env("KEYWARD_CONTROL_URL", dev.text("control_url"));
+    let done = run_with(shell, "").ok();
+    assert_eq!(done.out, "7 closed\n8 closed\n9 open\n");
     fs::remove_file(dev.path().join("admin")).unwrap();
     fs::remove_file(dev.path().join("app")).unwrap();
     dev.stop();

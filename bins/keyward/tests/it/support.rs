@@ -1,6 +1,7 @@
 //! Running the binary, and talking to it.
 
 mod http;
+mod terminal;
 
 use std::{
     ffi::OsStr,
@@ -18,7 +19,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use self::http::{Answer, curl_request, send};
+pub(crate) use self::{
+    http::{Answer, curl_request, send},
+    terminal::OnTerminal,
+};
 
 /// Long enough for a machine that does much else.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,92 +1,11 @@
 //! What the binary does on a terminal: tables, questions, and a token that is shown.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Write},
-    path::Path,
-    process::{Child, Command},
-    sync::mpsc::{Receiver, channel},
-    thread,
-};
+use std::path::Path;
 
-use keyward_testing::{outputs, register_named_canary};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use keyward_testing::{Canary, register_named_canary};
 use tempfile::TempDir;
 
-use crate::support::{DEADLINE, Dev, keyward, run};
-
-/// A command on a terminal of its own.
-struct OnTerminal {
-    child: Child,
-    keyboard: File,
-    screen: Receiver<Vec<u8>>,
-    seen: String,
-}
-
-impl OnTerminal {
-    fn spawn(mut command: Command) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
-        let child = command
-            .stdin(slave.try_clone().unwrap())
-            .stdout(slave.try_clone().unwrap())
-            .stderr(slave)
-            .spawn()
-            .unwrap();
-        // The command holds the other end: it must close when the child ends.
-        drop(command);
-        let mut master = File::from(master);
-        let keyboard = master.try_clone().unwrap();
-        let (sender, screen) = channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // Linux answers EIO once nobody has the other end.
-            while let Ok(count) = master.read(&mut buffer) {
-                if count == 0 || sender.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self {
-            child,
-            keyboard,
-            screen,
-            seen: String::new(),
-        }
-    }
-
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) {
-        while !self.seen.contains(text) {
-            let more = self.screen.recv_timeout(DEADLINE);
-            let more = more.unwrap_or_else(|error| panic!("{error}: {}", self.seen));
-            self.seen.push_str(&String::from_utf8_lossy(&more));
-        }
-    }
-
-    fn type_line(&mut self, text: &str) {
-        self.keyboard
-            .write_all(format!("{text}\n").as_bytes())
-            .unwrap();
-    }
-
-    /// The exit code, and everything that stood on the screen.
-    fn end(mut self) -> (Option<i32>, String) {
-        let code = self.child.wait().unwrap().code();
-        while let Ok(more) = self.screen.recv_timeout(DEADLINE) {
-            self.seen.push_str(&String::from_utf8_lossy(&more));
-        }
-        outputs("terminal", self.seen.as_bytes());
-        (code, self.seen)
-    }
-}
+use crate::support::{Dev, OnTerminal, keyward, run};
 
 fn on_terminal(directory: &Path, args: &[&str]) -> OnTerminal {
     OnTerminal::spawn(keyward(directory, args))
@@ -137,8 +56,7 @@ fn vault_init_shows_the_token_on_a_terminal() {
         terminal.type_line("");
         terminal.wait_for("kw_api_");
         // Not kept for the sweep: this is the one place where the token stands.
-        let code = terminal.child.wait().unwrap().code();
-        (code, terminal.seen)
+        terminal.end_unswept()
     };
     assert_eq!(code, Some(0), "{screen}");
     assert!(
@@ -186,7 +104,7 @@ fn a_recovery_key_is_shown_once_and_its_end_asked_back() {
     terminal.type_line("nope");
     terminal.wait_for("That is not how it ends.");
     terminal.type_line(&key[key.len() - 4..].to_lowercase());
-    assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
+    assert_eq!(terminal.end_unswept().0, Some(0));
 
     std::fs::write(directory.path().join("typed"), key.to_lowercase()).unwrap();
     let test = [
@@ -227,7 +145,7 @@ fn a_recovery_key_that_nobody_took_down_opens_nothing() {
     for _ in 0..3 {
         terminal.type_line("xxxx");
     }
-    assert_eq!(terminal.child.wait().unwrap().code(), Some(1));
+    assert_eq!(terminal.end_unswept().0, Some(1));
     assert!(!directory.path().join("data").exists() && !directory.path().join("token").exists());
 }
 
@@ -264,4 +182,95 @@ fn removing_a_slot_wants_its_number_typed() {
         let (ended, screen) = terminal.end();
         assert_eq!(ended, Some(code), "{screen}");
     }
+}
+
+/// `keys add openai` at its question.
+fn at_the_question(dev: &Dev) -> OnTerminal {
+    let mut terminal = OnTerminal::controlled(&keyward(dev.path(), &["keys", "add", "openai"]));
+    terminal.wait_for("Key for openai (not shown): ");
+    assert!(!terminal.echoes());
+    terminal
+}
+
+fn keys_of_openai(dev: &Dev) -> String {
+    dev.run(&["keys", "list", "--provider", "openai"]).ok().out
+}
+
+#[test]
+fn a_key_that_is_typed_is_not_shown_and_nowhere_kept() {
+    let dev = Dev::start();
+    let key = Canary::new("typed at a question");
+    let mut terminal = at_the_question(&dev);
+    // With a mistake in it that is taken back.
+    terminal.type_line(&format!("x\u{7f}{}", key.text()));
+    // The sweep looks for the canary on the screen and in the directory too.
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(screen.contains("stored ••••"), "{screen}");
+    assert!(!screen.contains(key.text()), "{screen}");
+    assert_eq!(keys_of_openai(&dev).lines().count(), 1);
+    dev.stop();
+}
+
+#[test]
+fn ctrl_c_at_a_hidden_question_gives_the_terminal_back_and_ends_with_130() {
+    let dev = Dev::start();
+    for (typed, code, says) in [
+        ("sk-half\u{3}", 130, "error: stopped by Ctrl-C"),
+        ("\n", 1, "error: nothing was typed"),
+        ("\u{4}", 1, "error: nothing was typed"),
+    ] {
+        let mut terminal = at_the_question(&dev);
+        terminal.type_keys(typed);
+        terminal.wait_for(says);
+        assert!(terminal.echoes(), "{says}");
+        let (ended, screen) = terminal.end();
+        assert_eq!(ended, Some(code), "{screen}");
+        assert!(!screen.contains("sk-half"), "{screen}");
+    }
+    assert_eq!(keys_of_openai(&dev), "");
+    dev.stop();
+}
+
+#[test]
+fn deleting_wants_the_name_typed_whatever_is_deleted() {
+    let dev = Dev::start();
+    dev.run(&["gateways", "create", "staging"]).ok();
+    let create = [
+        "providers",
+        "create",
+        "our-llm",
+        "--base-url",
+        "https://llm.example.com/v1",
+    ];
+    dev.run(&create).ok();
+    let value = Canary::new("deleted by name");
+    dev.run_with(
+        &["secrets", "create", "backup", "--scope", "workers"],
+        value.text(),
+    )
+    .ok();
+    let made = dev
+        .run(&["tokens", "create", "x", "--json", "--out", "x"])
+        .ok()
+        .json();
+    let id = made["id"].as_str().unwrap();
+    for (delete, name) in [
+        (["gateways", "delete", "staging"], "staging"),
+        (["providers", "delete", "our-llm"], "our-llm"),
+        (["secrets", "delete", "backup"], "backup"),
+        (["tokens", "roll", id], id),
+        (["tokens", "revoke", id], id),
+    ] {
+        for (typed, expected) in [("y", 1), (name, 0)] {
+            // The text of a token that is rolled stands on the screen.
+            let mut terminal = on_terminal(dev.path(), &delete);
+            terminal.wait_for(&format!("Type {name} to go on: "));
+            terminal.type_line(typed);
+            let (code, screen) = terminal.end_unswept();
+            assert_eq!(code, Some(expected), "{delete:?}: {screen}");
+        }
+    }
+    std::fs::remove_file(dev.path().join("x")).unwrap();
+    dev.stop();
 }
