@@ -66,7 +66,7 @@ where
         let (mut parts, body) = request.into_parts();
         frame_request(&mut parts.headers, &method, &body);
         let compresses = rules.accept_encoding == AcceptEncoding::Client;
-        handshake.write(&mut parts.headers, compresses);
+        handshake.write(&mut parts.headers, rules.accept_encoding);
         parts.uri = Uri::from(target.path_and_query().clone());
         parts.version = Version::HTTP_11;
         parts.extensions.clear();

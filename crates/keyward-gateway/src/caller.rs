@@ -268,7 +268,7 @@ fn hides_token_in_query(pair: &str) -> bool {
 }
 
 /// Whether a query parameter of this name carries a key of `provider`.
-fn names_a_key(name: &str, provider: &Provider) -> bool {
+pub(crate) fn names_a_key(name: &str, provider: &Provider) -> bool {
     let names = provider.credential_query();
     if !name.contains('%') {
         return names.iter().any(|known| known.as_ref() == name);

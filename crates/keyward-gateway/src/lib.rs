@@ -4,6 +4,7 @@
 //! - [`Gateway`]: the data plane over a [`Registry`](keyward_registry::Registry). [`Gateway::serve`] runs it
 //!   on a listener, with its own accept loop and worker threads.
 //! - [`Gateway::service`]: the same for one request at a time, within a server and a runtime that exist already.
+//! - [`Gateway::explain`]: what would become of a request, told without sending it ([`explain`]).
 //! - [`GatewayAddress`]: a request's path, parsed.
 //! - [`EchoDial`]: the built-in provider `echo`, for a first request without any account.
 //!
@@ -59,6 +60,7 @@ mod credentials;
 mod customs;
 mod cut;
 mod echo;
+pub mod explain;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

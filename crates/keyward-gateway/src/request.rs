@@ -1,10 +1,11 @@
 //! The way of one request, up to the point where it goes out. No I/O, no clock: `now` is an argument.
 //!
 //! Address, caller, may they, credential, target. What every request must be is in `well_formed.rs`, who sends it and
-//! what they may in `access.rs`, what is stored for it in `stored.rs`. What comes after (rewrite, forward, answer) is
-//! the forwarder's.
+//! what they may in `access.rs`, what is stored for it in `stored.rs`, how it is rewritten in `rules.rs`. What comes after
+//! (rewrite, forward, answer) is the forwarder's.
 
 mod access;
+mod rules;
 mod stored;
 mod well_formed;
 
@@ -15,11 +16,13 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Request, Uri};
+use keyward_auth::LastUsed;
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support};
 use keyward_registry::{CustomProvider, CustomSlug, Snapshot};
 use keyward_secret::SecretBytes;
 
+pub(crate) use self::access::shown;
 use self::{
     access::Entered,
     well_formed::{check_expectation, check_host, check_method},
@@ -36,7 +39,7 @@ use crate::{
     loops::Came,
     respond::Refusal,
     upgrade::Offers,
-    worker::State,
+    worker::{State, Trace},
 };
 
 /// What is to be done with a request that may go on.
@@ -100,6 +103,7 @@ pub(crate) fn decide<B>(
         handshake,
         source,
         now,
+        trace: state.trace,
     };
     match gateway.providers().find(address.provider) {
         Some(entry) => {
@@ -123,9 +127,17 @@ struct Step<'a> {
     handshake: Option<&'a Handshake>,
     source: IpAddr,
     now: SystemTime,
+    trace: Trace,
 }
 
 impl<'a> Step<'a> {
+    /// Notes a use, where deciding leaves a trace.
+    fn touch(&self, last_used: &LastUsed) {
+        if self.trace == Trace::Left {
+            last_used.touch(seconds(self.now));
+        }
+    }
+
     fn decide(
         &self,
         gateway: &Gateway,
@@ -164,7 +176,7 @@ impl<'a> Step<'a> {
             OwnKey::Absent => Some(self.stored(gateway, state, &entered, entry, custom, &route)?),
         };
         if let Some(token) = token {
-            token.last_used.touch(seconds(self.now));
+            self.touch(&token.last_used);
         }
         let plan = self.plan(entry, &route, caller, injected)?;
         Ok(Plan {

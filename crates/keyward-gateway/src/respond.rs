@@ -8,6 +8,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
+use keyward_auth::Reason;
 use keyward_forward::{Fault, ForwardError, Kind};
 use serde_json::json;
 
@@ -25,7 +26,7 @@ const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("Unauthorized")]
-    Unauthorized,
+    Unauthorized(Denied),
     #[error(
         "There is no gateway `{gateway}` in this account. Make it with `keyward gateways create {gateway}`, or correct the URL."
     )]
@@ -152,10 +153,28 @@ pub(crate) enum Refusal {
     Busy,
 }
 
+/// Why a request is not authorized. Clients are not told: to them all of these look alike, or they could probe what a
+/// stolen token is good for. Who may read the gateway is told, when they ask for an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// The gateway wants a token, and none is presented.
+    Missing,
+    /// What is presented as a token is malformed, hidden, or several different ones.
+    Malformed,
+    /// The token is unknown or revoked.
+    Unknown,
+    /// No token is presented, and there is no such gateway.
+    NoGateway,
+    /// The token is not for this, by its grant.
+    Grant(Reason),
+    /// No token is presented, and what is stored is for authenticated requests.
+    StoredNeedsToken,
+}
+
 impl From<Revoked> for Refusal {
     fn from(revoked: Revoked) -> Self {
         match revoked {
-            Revoked::Token => Self::Unauthorized,
+            Revoked::Token => Self::Unauthorized(Denied::Unknown),
             Revoked::Key => Self::KeyCut,
         }
     }
@@ -194,7 +213,7 @@ impl Refusal {
     /// Status and code.
     pub(crate) const fn status(&self) -> (StatusCode, u16) {
         match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, 2009),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, 2009),
             Self::GatewayUnknown { .. } => (StatusCode::BAD_REQUEST, 2001),
             Self::ProviderUnknown { .. } | Self::ProviderRefused { .. } => {
                 (StatusCode::BAD_REQUEST, 2008)

@@ -11,15 +11,12 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use keyward_forward::{
-    AcceptEncoding, BoxError, CdnLoop, Forwarder, Handshake, LocationRule, Rules, Shared, Switch,
-};
-use keyward_registry::SnapshotReader;
+use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
+use keyward_registry::{Registry, SnapshotReader};
 
 use crate::{
     Gateway,
     body::AnswerBody,
-    caller,
     counters::Counters,
     credentials::Credentials,
     customs::Customs,
@@ -51,6 +48,27 @@ pub(crate) struct State {
     pub(crate) reader: SnapshotReader,
     pub(crate) credentials: Credentials,
     pub(crate) customs: Customs,
+    pub(crate) trace: Trace,
+}
+
+/// Whether deciding notes last uses, and counts tokens that do not verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trace {
+    Left,
+    /// For a request that is asked about and not sent.
+    None,
+}
+
+impl State {
+    /// With nothing opened yet.
+    pub(crate) fn new(registry: &Registry, trace: Trace) -> Self {
+        Self {
+            reader: registry.reader(),
+            credentials: Credentials::default(),
+            customs: Customs::default(),
+            trace,
+        }
+    }
 }
 
 impl<B> Worker<B>
@@ -65,11 +83,7 @@ where
     ) -> Self {
         let forward = gateway.config().forward.clone();
         Self {
-            state: Mutex::new(State {
-                reader: gateway.registry().reader(),
-                credentials: Credentials::default(),
-                customs: Customs::default(),
-            }),
+            state: Mutex::new(State::new(gateway.registry(), Trace::Left)),
             forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
             requests: gateway.cuts().worker(),
@@ -87,6 +101,7 @@ where
                 reader,
                 credentials,
                 customs,
+                trace: _,
             } = &mut *state;
             let (snapshot, is_new) = reader.current();
             if is_new {
@@ -138,7 +153,7 @@ where
             // Not a future of its own, into which the request would be copied.
             None => {
                 let mut watch = watch;
-                let rules = self.rules(&mut request, &plan, path);
+                let rules = plan.rules(&self.gateway, request.headers_mut(), path);
                 let target = plan.target.clone();
                 let forwarding = pin!(self.forwarder.forward(request, target, rules));
                 match watch.unless_revoked(forwarding).await {
@@ -179,7 +194,7 @@ where
         if let Some(offers) = offers {
             handshake.retain_protocols(|place| offers.keeps(place));
         }
-        let rules = self.rules(&mut request, plan, path);
+        let rules = plan.rules(&self.gateway, request.headers_mut(), path);
         let target = plan.target.clone();
         let switching = pin!(self.forwarder.upgrade(request, &handshake, target, rules));
         let switch = watch
@@ -201,46 +216,6 @@ where
                 )));
                 Ok(response.map(|()| AnswerBody::Own(None)))
             }
-        }
-    }
-
-    /// Removes what is left of tokens, and says how the request is rewritten.
-    fn rules<'a>(&'a self, request: &mut Request<B>, plan: &'a Plan, path: &'a str) -> Rules<'a> {
-        if plan.has_stray_token {
-            caller::remove_tokens(request.headers_mut());
-        }
-        let mut rules = Rules::new(match plan.keeps_own_key {
-            true => &plan.provider.strip_none,
-            false => &plan.provider.strip_all,
-        });
-        if let Some(injected) = &plan.injected {
-            rules.credential = injected.credential.as_ref();
-            rules.more = &injected.more;
-            rules.scrubber = Some(&injected.scrubber);
-        }
-        let location = LocationRule {
-            prefix: plan
-                .target
-                .path_and_query()
-                .path()
-                .get(..plan.prefix)
-                .unwrap_or_default(),
-            mount: path.get(..plan.mount).unwrap_or_default(),
-            allowed: &[],
-        };
-        // An origin that the operator named may be anything, also this gateway; and it need not be one that
-        // keeps what it is told to itself.
-        let (cdn_loop, accept_encoding) = if plan.provider.provider.is_overridden() {
-            let mark = self.gateway.loop_mark().value();
-            (CdnLoop::Send(mark), AcceptEncoding::Identity)
-        } else {
-            (CdnLoop::Drop, AcceptEncoding::Client)
-        };
-        Rules {
-            location,
-            cdn_loop,
-            accept_encoding,
-            ..rules
         }
     }
 }

@@ -15,6 +15,7 @@ use http_body::Body;
 use sha1::{Digest, Sha1};
 
 use super::write_upgrade;
+use crate::AcceptEncoding;
 
 /// RFC 6455 §1.3.
 const ACCEPT_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -158,15 +159,16 @@ impl Handshake {
         });
     }
 
-    /// Writes the handshake into the head of a request.
-    pub(super) fn write(&self, headers: &mut HeaderMap, offers_extensions: bool) {
+    /// Writes the handshake into the head of a request that was rewritten. Extensions compress, so they are offered
+    /// where the client's `Accept-Encoding` stays.
+    pub fn write(&self, headers: &mut HeaderMap, accept_encoding: AcceptEncoding) {
         write_upgrade(headers);
         headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
         headers.insert(SEC_WEBSOCKET_KEY, self.key.clone());
         for protocol in &self.protocols {
             headers.append(SEC_WEBSOCKET_PROTOCOL, protocol.clone());
         }
-        if offers_extensions {
+        if accept_encoding == AcceptEncoding::Client {
             for extension in &self.extensions {
                 headers.append(SEC_WEBSOCKET_EXTENSIONS, extension.clone());
             }

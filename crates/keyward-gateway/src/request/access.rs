@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward_auth::{Decision, Entry, Failure, Kind, RunAsk, decide_run};
+use keyward_auth::{Decision, Entry, Failure, Kind, Reason, RunAsk, Status, TokenId, decide_run};
 use keyward_providers::{Class, Provider};
 use keyward_registry::Gateway as GatewayView;
 
@@ -11,8 +11,9 @@ use crate::{
     Gateway,
     caller::{Caller, Presented, holds_token},
     gateway::ProviderEntry,
-    respond::Refusal,
+    respond::{Denied, Refusal},
     subprotocols::{self, Offer},
+    worker::Trace,
 };
 
 /// Who sends a request, and the gateway that it is for. What they may do there is another question.
@@ -51,10 +52,10 @@ impl<'a> Step<'a> {
         provider: Option<&Provider>,
     ) -> Result<Entered<'a>, Refusal> {
         let entered = self.enter(gateway, provider)?;
-        match entered.token {
-            Some(token) if !self.could_be_for_gateway(token) => Err(Refusal::Unauthorized),
-            _ => Ok(entered),
+        if let Some(token) = entered.token {
+            self.check_entry(token)?;
         }
+        Ok(entered)
     }
 
     /// What each sub-protocol is, where the request is a WebSocket handshake.
@@ -72,17 +73,25 @@ impl<'a> Step<'a> {
         gateway: &Gateway,
         caller: &Caller<'_>,
     ) -> Result<Option<&'a Arc<Entry>>, Refusal> {
-        let unknown = match &caller.token {
+        let (denied, unknown) = match &caller.token {
             Presented::Absent => return Ok(None),
-            Presented::Bad => None,
+            Presented::Bad => (Denied::Malformed, None),
             Presented::Token(text) => {
                 let entry = self.snapshot.tokens().find(&text.digest(), self.now);
                 if entry.is_some() {
                     return Ok(entry);
                 }
-                Some(text.id())
+                (Denied::Unknown, Some(text.id()))
             }
         };
+        if self.trace == Trace::Left {
+            self.note_failure(gateway, unknown);
+        }
+        Err(Refusal::Unauthorized(denied))
+    }
+
+    /// Counts a token that does not verify; its id, where what is presented has one.
+    fn note_failure(&self, gateway: &Gateway, unknown: Option<TokenId>) {
         let failure = gateway.note_failure(self.source, self.now);
         let limited = if failure.is_over() { "yes" } else { "no" };
         metrics::counter!("keyward_failed_authentications_total", "plane" => "data", "limited" => limited)
@@ -100,7 +109,6 @@ impl<'a> Step<'a> {
             ),
             (Failure::Over, _) => {}
         }
-        Err(Refusal::Unauthorized)
     }
 
     /// The gateway. Only who holds a token that could be for it learns that there is none.
@@ -110,24 +118,31 @@ impl<'a> Step<'a> {
         match (found, token) {
             (Some(view), None) if view.record().settings.authentication => {
                 tracing::debug!("the gateway wants a token, and none is presented");
-                Err(Refusal::Unauthorized)
+                Err(Refusal::Unauthorized(Denied::Missing))
             }
             (Some(view), _) => Ok(view),
-            (None, Some(token)) if self.could_be_for_gateway(token) => {
+            (None, Some(token)) => {
+                self.check_entry(token)?;
                 Err(Refusal::GatewayUnknown {
                     gateway: shown(name),
                 })
             }
-            (None, _) => Err(Refusal::Unauthorized),
+            (None, None) => Err(Refusal::Unauthorized(Denied::NoGateway)),
         }
     }
 
-    fn could_be_for_gateway(&self, token: &Entry) -> bool {
+    /// Whether the token could be for the gateway: then it learns what there is, and what there is not.
+    fn check_entry(&self, token: &Entry) -> Result<(), Refusal> {
         let grant = &token.record.grant;
-        token.record.kind == Kind::Gateway
-            && grant.account == self.address.account
-            && grant.gateways.allows(self.address.gateway)
-            && token.record.status(self.now) == keyward_auth::Status::Active
+        let reason = match token.record.status(self.now) {
+            _ if token.record.kind != Kind::Gateway => Reason::WrongKind,
+            _ if grant.account != self.address.account => Reason::Account,
+            _ if !grant.gateways.allows(self.address.gateway) => Reason::Gateway,
+            Status::Disabled => Reason::Disabled,
+            Status::Expired => Reason::Expired,
+            Status::Active => return Ok(()),
+        };
+        Err(Refusal::Unauthorized(Denied::Grant(reason)))
     }
 
     /// A provider that is not there. Who may not use the gateway learns no more than that.
@@ -158,7 +173,7 @@ impl<'a> Step<'a> {
             Decision::Allow => Ok(()),
             Decision::Deny(reason) => {
                 tracing::debug!(token = %token.record.id, %reason, "a token may not do what it asks for");
-                Err(Refusal::Unauthorized)
+                Err(Refusal::Unauthorized(Denied::Grant(reason)))
             }
         }
     }
@@ -185,7 +200,7 @@ impl<'a> Step<'a> {
 
 /// A name of the path as an answer and the log may repeat it: what cannot be meant as a name may be anything,
 /// also a token.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     if name.len() > 64 || keyward_auth::is_ours(name.as_bytes()) || holds_token(name.as_bytes()) {
         return "?".to_owned();
     }

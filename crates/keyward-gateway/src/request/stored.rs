@@ -6,19 +6,22 @@ use keyward_auth::Entry;
 use keyward_providers::{Class, Route};
 use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, OpenHeadersError, ProviderKey};
 
-use super::{Step, access::Entered, seconds};
+use super::{Step, access::Entered};
 use crate::{
     Gateway,
     credentials::{Injected, Unusable},
     customs::Prepared,
     gateway::ProviderEntry,
     head::Field,
-    respond::Refusal,
+    respond::{Denied, Refusal},
     worker::State,
 };
 
 /// How many aliases an error names at most: there may be thousands.
 const SHOWN_ALIASES: usize = 100;
+
+/// What is stored is for authenticated requests alone.
+const NEEDS_TOKEN: Refusal = Refusal::Unauthorized(Denied::StoredNeedsToken);
 
 impl<'a> Step<'a> {
     /// What is stored for this request: the key, with the headers of a custom provider. Headers alone do where
@@ -37,7 +40,7 @@ impl<'a> Step<'a> {
             && !matches!(custom.headers, Ok(None))
             && view.keys_for(entry.provider.slug()).next().is_none()
         {
-            let token = token.ok_or(Refusal::Unauthorized)?;
+            let token = token.ok_or(NEEDS_TOKEN)?;
             self.check(token, entry, None, route.class)?;
             if let Some(headers) = self.headers(Some(token), custom)? {
                 return Ok(Arc::clone(headers));
@@ -49,7 +52,7 @@ impl<'a> Step<'a> {
             None => None,
         };
         let injected = self.open(gateway, state, entry, key, route)?;
-        key.last_used.touch(seconds(self.now));
+        self.touch(&key.last_used);
         Ok(match headers {
             Some(headers) => state.customs.join(key.record.id, &injected, headers),
             None => injected,
@@ -64,7 +67,7 @@ impl<'a> Step<'a> {
     ) -> Result<Option<&'p Arc<Injected>>, Refusal> {
         match &custom.headers {
             Ok(None) => Ok(None),
-            _ if token.is_none() => Err(Refusal::Unauthorized),
+            _ if token.is_none() => Err(NEEDS_TOKEN),
             Ok(headers) => Ok(headers.as_ref()),
             Err(error) => Err(headers_refused(custom, error)),
         }
@@ -78,7 +81,7 @@ impl<'a> Step<'a> {
         entry: &ProviderEntry,
         class: Class,
     ) -> Result<&'v Arc<ProviderKey>, Refusal> {
-        let token = token.ok_or(Refusal::Unauthorized)?;
+        let token = token.ok_or(NEEDS_TOKEN)?;
         let alias = self.alias()?;
         let Some(key) = view.key(entry.provider.slug(), alias) else {
             self.check(token, entry, None, class)?;

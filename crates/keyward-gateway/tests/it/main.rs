@@ -13,6 +13,8 @@ mod destination;
 #[cfg(test)]
 mod expect;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod headers;

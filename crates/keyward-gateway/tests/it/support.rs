@@ -59,6 +59,7 @@ impl Default for Setup {
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) provider: FakeProvider,
     pub(crate) token: Canary,
     pub(crate) logs: LogCapture,
@@ -110,16 +111,17 @@ impl Running {
         };
         let dial = Arc::new(SystemDial::build(tls).unwrap());
         let dial = Arc::new(EchoDial::new(Arc::clone(&registry), dial));
-        let gateway = Gateway::build(Arc::clone(&registry), dial, setup.config).unwrap();
+        let gateway = Arc::new(Gateway::build(Arc::clone(&registry), dial, setup.config).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = Arc::new(gateway).serve(listener, stop.clone());
+        let serving = Arc::clone(&gateway).serve(listener, stop.clone());
         let task = tokio::spawn(async move { serving.await.unwrap() });
         let token = mint(&registry, Self::grant()).await.0;
         Self {
             addr,
             registry,
+            gateway,
             provider,
             token,
             logs,
@@ -250,16 +252,17 @@ impl Running {
             registry.create_account(account, ACTOR).await.unwrap();
             make_gateway(&registry, "prod").await;
         }
-        let gateway = Gateway::build(Arc::clone(&registry), dial, config).unwrap();
+        let gateway = Arc::new(Gateway::build(Arc::clone(&registry), dial, config).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = Arc::new(gateway).serve(listener, stop.clone());
+        let serving = Arc::clone(&gateway).serve(listener, stop.clone());
         let task = tokio::spawn(async move { serving.await.unwrap() });
         let token = mint(&registry, Self::grant()).await.0;
         Self {
             addr,
             registry,
+            gateway,
             provider,
             token,
             logs,

@@ -3,6 +3,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 use http_body_util::{Empty, Full};
 
 use super::{Asked, Handshake};
+use crate::AcceptEncoding;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// RFC 6455 §1.3.
@@ -112,11 +113,11 @@ fn offers_are_split_in_order_and_kept_by_place() {
     assert!(!format!("{handshake:?}").contains("kw_gw_secret"));
     handshake.retain_protocols(|place| place != 1);
     let mut written = HeaderMap::new();
-    handshake.write(&mut written, true);
+    handshake.write(&mut written, AcceptEncoding::Client);
     let offered: Vec<_> = written.get_all("sec-websocket-protocol").iter().collect();
     assert_eq!(offered, ["realtime", "beta"]);
     assert_eq!(written["sec-websocket-extensions"], "permessage-deflate");
-    handshake.write(&mut written, false);
+    handshake.write(&mut written, AcceptEncoding::Identity);
     assert!(!written.contains_key("sec-websocket-extensions"));
     assert_eq!(written["upgrade"], "websocket");
     assert_eq!(written["connection"], "Upgrade");

@@ -1,0 +1,367 @@
+//! What would become of a request, told without sending it.
+//!
+//! The decision is the request path's own, and so is the rewriting, so that an explanation says what happens and
+//! nothing else. Nothing is sent, no last use is noted, and nothing is counted.
+//!
+//! What is not decided here: whether the gateway has room for one more request, whether the provider can be reached,
+//! and what it answers.
+
+mod headers;
+mod words;
+
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Request, Uri,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use http_body::{Body, Frame};
+use keyward_auth::TokenId;
+use keyward_forward::Handshake;
+use keyward_providers::Provider;
+use keyward_registry::{ProviderKeyId, Snapshot};
+use keyward_secret::{AccountId, Origin};
+use keyward_vault::VersionNumber;
+
+use crate::{
+    Gateway, GatewayAddress,
+    caller::{self, Caller},
+    credentials::Injected,
+    head::{Field, Head},
+    request::{self, Plan, shown},
+    subprotocols, upgrade,
+    worker::{State, Trace},
+};
+
+/// What would become of a request.
+///
+/// It holds no secret: of headers the names, and values of those alone that the gateway makes up itself; of the query
+/// what can be no key; of tokens and keys the ids.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The request's path and query, with `***` for what may be a token or a key.
+    pub target: String,
+    /// What the path addresses; none where it addresses nothing.
+    pub address: Option<Address>,
+    /// What stands in the places of a gateway token.
+    pub token: Token,
+    /// What would become of it.
+    pub outcome: Outcome,
+}
+
+/// What a request's path addresses. Names that can be none are `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Address {
+    /// The account.
+    pub account: AccountId,
+    /// The gateway's name.
+    pub gateway: String,
+    /// The provider, as the path names it.
+    pub provider: String,
+}
+
+/// What stands in the places where a gateway token may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each wants other words")]
+pub enum Token {
+    /// Nothing that claims to be a token.
+    Absent,
+    /// Something malformed, encoded or hidden, or several different tokens.
+    Malformed,
+    /// A token that the addressed account does not have.
+    Unknown,
+    /// This one. Whether it may do what is asked is another question.
+    Known(TokenId),
+}
+
+/// What would become of a request.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a request goes on or it does not, and a caller must handle both"
+)]
+pub enum Outcome {
+    /// It would be sent to the provider.
+    Forwarded(Box<Forwarded>),
+    /// The gateway would answer it.
+    Refused(Refused),
+}
+
+/// How a request would go on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Forwarded {
+    /// The provider's slug.
+    pub provider: String,
+    /// Where it would go.
+    pub origin: Origin,
+    /// The path and query there, with `***` for what may be a key.
+    pub target: String,
+    /// Whose credential it would carry.
+    pub credential: Credential,
+    /// Whether it is a WebSocket handshake.
+    pub is_handshake: bool,
+    /// Names of headers whose values would not go on, in the request's order.
+    pub dropped: Vec<String>,
+    /// Headers that the gateway would set.
+    pub set: Vec<SetHeader>,
+    /// Names of headers that would go on as they are.
+    pub kept: Vec<String>,
+    /// Names of headers that would be cut from an answer; `*` stands for any ending.
+    pub cut_from_answer: Vec<&'static str>,
+    /// Whether a compressed answer is asked for as the client asks. Otherwise `identity` is asked for.
+    pub may_be_compressed: bool,
+}
+
+/// Whose credential a request would carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each wants other words")]
+pub enum Credential {
+    /// A stored key.
+    Stored {
+        /// The provider key.
+        key: ProviderKeyId,
+        /// The version of its value.
+        version: VersionNumber,
+        /// Whether `cf-aig-byok-alias` chose it. Otherwise its alias is `default`, which needs no header.
+        is_asked_for: bool,
+    },
+    /// The client's own, where it stands.
+    Client,
+    /// The client's own, from a sub-protocol or the query into the header in which the provider takes one.
+    ClientMoved,
+    /// The stored headers of a custom provider alone.
+    ProviderHeaders,
+}
+
+/// A header that the gateway sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value; none where it is or may be secret.
+    pub value: Option<String>,
+}
+
+/// How the gateway would answer by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The HTTP status.
+    pub status: u16,
+    /// The code in the envelope.
+    pub code: u16,
+    /// What the client would read.
+    pub message: String,
+    /// Why, where the client is not told.
+    pub reason: Option<String>,
+    /// What mends it, as far as a command does.
+    pub help: Option<String>,
+}
+
+impl Gateway {
+    /// Says what would become of `request` from `source` at `now`: its path and headers as a client sends them, over
+    /// HTTP/1.1 unless its version says otherwise. A body is taken to be there where the headers announce one.
+    ///
+    /// Opens the stored key that the request would use, and forgets it again. Does no I/O.
+    #[must_use]
+    pub fn explain(&self, request: Request<()>, source: IpAddr, now: SystemTime) -> Explanation {
+        let announced = Announced::by(request.headers());
+        let mut request = request.map(|()| announced);
+        let before = request.headers().clone();
+        let taken = upgrade::take(&mut request);
+        let uri = std::mem::take(request.uri_mut());
+        let mut state = State::new(self.registry(), Trace::None);
+        let handshake = taken.as_ref().ok().and_then(Option::as_deref).cloned();
+        let decided = taken.and_then(|handshake| {
+            let handshake = handshake.as_deref();
+            request::decide(self, &mut state, &request, &uri, handshake, source, now)
+        });
+        let (snapshot, _is_new) = state.reader.current();
+        let address = GatewayAddress::parse(uri.path()).ok();
+        let token = match &address {
+            Some(address) => find_token(snapshot, address, &before, &uri, handshake.as_ref(), now),
+            None => Token::Absent,
+        };
+        let is_asked_for = !matches!(Head::of(&before).alias, Field::Absent);
+        let forwarded = decided.and_then(|plan| {
+            let headers = std::mem::take(request.headers_mut());
+            headers::rewrite(self, &plan, (&before, headers), handshake, uri.path())
+                .map(|rewritten| rewritten.into_forwarded(&plan, is_asked_for))
+        });
+        let outcome = match forwarded {
+            Ok(forwarded) => Outcome::Forwarded(Box::new(forwarded)),
+            Err(refusal) => {
+                Outcome::Refused(words::refused(&refusal, address.as_ref(), token, source))
+            }
+        };
+        Explanation {
+            target: shown_target(uri.path(), uri.query(), None),
+            address: address.as_ref().map(Address::of),
+            token,
+            outcome,
+        }
+    }
+}
+
+impl Address {
+    fn of(address: &GatewayAddress<'_>) -> Self {
+        Self {
+            account: address.account,
+            gateway: shown(address.gateway),
+            provider: shown(address.provider),
+        }
+    }
+}
+
+impl Credential {
+    fn of(plan: &Plan, is_asked_for: bool) -> Self {
+        match plan.injected.as_deref() {
+            Some(Injected { of: Some(of), .. }) => Self::Stored {
+                key: of.id,
+                version: of.version,
+                is_asked_for,
+            },
+            _ if plan.keeps_own_key => Self::Client,
+            Some(Injected {
+                credential: Some(_),
+                ..
+            }) => Self::ClientMoved,
+            _ => Self::ProviderHeaders,
+        }
+    }
+}
+
+/// The token, where the addressed account has it: of other accounts nothing is told.
+fn find_token(
+    snapshot: &Snapshot,
+    address: &GatewayAddress<'_>,
+    headers: &HeaderMap,
+    uri: &Uri,
+    handshake: Option<&Handshake>,
+    now: SystemTime,
+) -> Token {
+    let offers = handshake.map(|handshake| subprotocols::read(handshake.protocols(), None));
+    let head = Head::of(headers);
+    let caller = Caller::find(&head, headers, uri.query(), None, offers.as_deref());
+    match &caller.token {
+        caller::Presented::Absent => Token::Absent,
+        caller::Presented::Bad => Token::Malformed,
+        caller::Presented::Token(text) => snapshot
+            .tokens()
+            .find(&text.digest(), now)
+            .filter(|entry| entry.record.grant.account == address.account)
+            .map_or(Token::Unknown, |entry| Token::Known(entry.record.id)),
+    }
+}
+
+/// A path and query as they may be repeated: without what may be a token or a key.
+fn shown_target(path: &str, query: Option<&str>, provider: Option<&Provider>) -> String {
+    let path = match caller::holds_token(path.as_bytes()) {
+        true => "***",
+        false => path,
+    };
+    let Some(query) = query else {
+        return path.to_owned();
+    };
+    let pairs: Vec<_> = query
+        .split('&')
+        .map(|pair| shown_pair(pair, provider))
+        .collect();
+    format!("{path}?{}", pairs.join("&"))
+}
+
+fn shown_pair(pair: &str, provider: Option<&Provider>) -> String {
+    /// What is longer is more likely a key than a setting. A guess.
+    const LONGEST: usize = 32;
+    const SECRET_NAMES: [&str; 6] = ["key", "token", "secret", "sig", "auth", "pass"];
+    if caller::holds_token(pair.as_bytes()) {
+        return "***".to_owned();
+    }
+    let Some((name, value)) = pair.split_once('=') else {
+        return match pair.len() > LONGEST {
+            true => "***".to_owned(),
+            false => pair.to_owned(),
+        };
+    };
+    let lower = name.to_ascii_lowercase();
+    let is_secret = value.len() > LONGEST
+        || name.contains('%')
+        || SECRET_NAMES.iter().any(|part| lower.contains(part))
+        || provider.is_some_and(|provider| caller::names_a_key(name, provider));
+    match is_secret && !value.is_empty() {
+        true => format!("{name}=***"),
+        false => pair.to_owned(),
+    }
+}
+
+/// A body of which only is known whether there is one.
+struct Announced {
+    is_there: bool,
+}
+
+impl Announced {
+    fn by(headers: &HeaderMap) -> Self {
+        let length = headers.get(CONTENT_LENGTH);
+        let is_there = headers.contains_key(TRANSFER_ENCODING)
+            || length.is_some_and(|length| length.as_bytes().iter().any(|digit| *digit != b'0'));
+        Self { is_there }
+    }
+}
+
+impl Body for Announced {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        !self.is_there
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown_target;
+
+    #[track_caller]
+    fn check(path: &str, query: Option<&str>, expected: &str) {
+        assert_eq!(shown_target(path, query, None), expected);
+    }
+
+    #[test]
+    fn what_may_be_a_key_is_not_repeated() {
+        check("/v1/models", None, "/v1/models");
+        check(
+            "/v1/m",
+            Some("alt=sse&api-version=2"),
+            "/v1/m?alt=sse&api-version=2",
+        );
+        check("/m", Some("key=AIza1&x"), "/m?key=***&x");
+        check(
+            "/m",
+            Some("api_key=1&Access_Token=2"),
+            "/m?api_key=***&Access_Token=***",
+        );
+        check("/m", Some("%6bey=1"), "/m?%6bey=***");
+        check("/m", Some("a=kw_gw_1"), "/m?***");
+        check("/m/kw_gw_1", Some("key="), "***?key=");
+        let long = "a".repeat(33);
+        check("/m", Some(&format!("x={long}&{long}")), "/m?x=***&***");
+    }
+}

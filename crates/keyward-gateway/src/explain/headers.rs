@@ -1,0 +1,140 @@
+//! Which headers of a request go, come and stay, found by rewriting them as the forwarder does.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, HOST},
+};
+use keyward_forward::{AcceptEncoding, Handshake, Rules, headers};
+
+use super::{Credential, Forwarded, SetHeader, shown_target};
+use crate::{
+    Gateway,
+    loops::CDN_LOOP,
+    request::{Plan, shown},
+    respond::Refusal,
+};
+
+/// What may be cut from an answer: what it is called, and one of its names to try.
+const ANSWER: &[(&str, &str)] = &[
+    ("set-cookie", "set-cookie"),
+    ("cf-aig-*", "cf-aig-cache-status"),
+    ("proxy-*", "proxy-authenticate"),
+    ("strict-transport-security", "strict-transport-security"),
+    ("alt-svc", "alt-svc"),
+    ("clear-site-data", "clear-site-data"),
+    ("nel", "nel"),
+    ("report-to", "report-to"),
+    ("reporting-endpoints", "reporting-endpoints"),
+    ("connection", "connection"),
+    ("keep-alive", "keep-alive"),
+    ("transfer-encoding", "transfer-encoding"),
+    ("upgrade", "upgrade"),
+];
+
+/// A request's headers after rewriting, compared with those before.
+pub(super) struct Rewritten {
+    dropped: Vec<String>,
+    set: Vec<SetHeader>,
+    kept: Vec<String>,
+    cut_from_answer: Vec<&'static str>,
+    may_be_compressed: bool,
+    is_handshake: bool,
+}
+
+/// Rewrites `headers`, out of which a handshake was taken; `before` is what the client sent.
+pub(super) fn rewrite(
+    gateway: &Gateway,
+    plan: &Plan,
+    (before, mut headers): (&HeaderMap, HeaderMap),
+    handshake: Option<Handshake>,
+    path: &str,
+) -> Result<Rewritten, Refusal> {
+    let rules = plan.rules(gateway, &mut headers, path);
+    headers::prepare_request(&mut headers, plan.target.endpoint(), &rules)
+        .map_err(|error| Refusal::Upstream(error.to_string()))?;
+    let is_handshake = handshake.is_some();
+    if let Some(mut handshake) = handshake {
+        if let Some(offers) = plan.offers.as_deref() {
+            handshake.retain_protocols(|place| offers.keeps(place));
+        }
+        handshake.write(&mut headers, rules.accept_encoding);
+    }
+    let own: Vec<&HeaderName> = plan
+        .injected
+        .iter()
+        .flat_map(|injected| injected.more.iter().chain(&injected.credential))
+        .map(|credential| credential.header_name())
+        .collect();
+    let is_same = |name: &HeaderName| before.get_all(name).iter().eq(headers.get_all(name).iter());
+    let is_dropped = |name: &&HeaderName| !headers.contains_key(*name) || own.contains(name);
+    let set = headers
+        .iter()
+        .filter(|(name, _)| own.contains(name) || !is_same(name));
+    let mut set: Vec<_> = set
+        .map(|(name, value)| SetHeader {
+            name: shown(name.as_str()),
+            value: shown_value(name, value),
+        })
+        .collect();
+    // Of `CDN-Loop` there may be the client's lines too; ours is the last.
+    let ours = gateway.loop_mark().value().to_str().ok();
+    set.retain(|header| header.name != CDN_LOOP.as_str() || header.value.as_deref() == ours);
+    set.dedup_by(|second, first| second.name == first.name);
+    let kept = headers
+        .keys()
+        .filter(|name| !own.contains(name) && is_same(name));
+    Ok(Rewritten {
+        dropped: before
+            .keys()
+            .filter(is_dropped)
+            .map(|name| shown(name.as_str()))
+            .collect(),
+        kept: kept.map(|name| shown(name.as_str())).collect(),
+        set,
+        cut_from_answer: cut_from_answer(plan, &rules),
+        may_be_compressed: rules.accept_encoding == AcceptEncoding::Client,
+        is_handshake,
+    })
+}
+
+impl Rewritten {
+    pub(super) fn into_forwarded(self, plan: &Plan, is_asked_for: bool) -> Forwarded {
+        let provider = plan.provider.provider.as_ref();
+        let target = plan.target.path_and_query();
+        Forwarded {
+            provider: provider.slug().to_owned(),
+            origin: plan.target.endpoint().origin().clone(),
+            target: shown_target(target.path(), target.query(), Some(provider)),
+            credential: Credential::of(plan, is_asked_for),
+            is_handshake: self.is_handshake,
+            dropped: self.dropped,
+            set: self.set,
+            kept: self.kept,
+            cut_from_answer: self.cut_from_answer,
+            may_be_compressed: self.may_be_compressed,
+        }
+    }
+}
+
+/// The value, where it is of the gateway's own making. What else is set is a credential, or the client's handshake.
+fn shown_value(name: &HeaderName, value: &HeaderValue) -> Option<String> {
+    let is_own = *name == HOST || *name == ACCEPT_ENCODING || *name == CDN_LOOP;
+    let value = value.to_str().ok().filter(|_text| is_own)?;
+    Some(value.to_owned())
+}
+
+fn cut_from_answer(plan: &Plan, rules: &Rules<'_>) -> Vec<&'static str> {
+    let mut answer = HeaderMap::new();
+    for (_, name) in ANSWER {
+        answer.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static("close"),
+        );
+    }
+    // Only a redirect is refused, and this is none.
+    let _never = headers::prepare_response(&mut answer, StatusCode::OK, &plan.target, rules);
+    let cut = ANSWER
+        .iter()
+        .filter(|(_, name)| !answer.contains_key(*name));
+    cut.map(|(shown, _)| *shown).collect()
+}
