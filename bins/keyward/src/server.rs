@@ -1,6 +1,7 @@
 //! A running server: both planes over one opened vault, from the first connection to the clean stop.
 
 mod audit;
+mod explain;
 mod health;
 mod signals;
 
@@ -16,7 +17,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{audit::Audit, health::Health, signals::Signals};
+use self::{audit::Audit, explain::DataPlane, health::Health, signals::Signals};
 use crate::{config::Config, failure::Failure, open::Opened};
 
 /// Where both planes listen. Bound before anything else is touched.
@@ -235,6 +236,7 @@ impl Server {
                     Arc::new(move || metrics.render())
                 }),
                 ready: health.question(),
+                explain: Some(Arc::new(DataPlane(Arc::clone(&self.gateway)))),
                 listen: self.control_limits,
             },
         );

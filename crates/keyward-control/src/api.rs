@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod custom_providers;
+pub(crate) mod explain;
 pub(crate) mod gateways;
 pub(crate) mod health;
 pub(crate) mod in_use;

@@ -125,6 +125,11 @@ impl Caller {
         &self.entry
     }
 
+    /// Where the request comes from, if that is known.
+    pub(crate) const fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
     pub(crate) fn actor(&self) -> Actor {
         Actor::Token {
             id: self.entry.record.id,

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::serve;
+use crate::{explain::Explain, serve};
 
 /// What the control plane needs to know of its surroundings. Does no I/O.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     /// Asked by `/readyz`. Must answer at once.
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// The data plane, asked what it would do with a request. `None`: there is no `…/keyward/explain`.
+    pub explain: Option<Arc<dyn Explain>>,
     /// How connections are accepted and served by [`Control::serve`](crate::Control::serve), and for how long
     /// a stop waits. [`Config::limits`] is meant for it.
     pub listen: keyward_listen::Config,
@@ -40,7 +42,7 @@ pub enum Readiness {
 }
 
 impl Config {
-    /// A listener on loopback that is ready, with no metrics and no further host names.
+    /// A listener on loopback that is ready, with no metrics, no data plane to ask and no further host names.
     #[must_use]
     pub fn loopback(gateway_url: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
@@ -50,6 +52,7 @@ impl Config {
             allowed_hosts: Vec::new(),
             metrics: None,
             ready: Arc::new(|| Readiness::Ready),
+            explain: None,
             listen: Self::limits(),
         }
     }
@@ -71,6 +74,7 @@ impl fmt::Debug for Config {
             .field("is_loopback", &self.is_loopback)
             .field("allowed_hosts", &self.allowed_hosts)
             .field("metrics", &self.metrics.is_some())
+            .field("explain", &self.explain.is_some())
             .field("listen", &self.listen)
             .finish_non_exhaustive()
     }

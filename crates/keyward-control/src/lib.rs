@@ -4,6 +4,7 @@
 //!   [`Control::serve`] runs it on a listener, [`Control::router`] hands it to a host with its own.
 //! - [`Control::routes`] lists every route with the permission it needs. The routes are one table: a line
 //!   without an access and a description cannot be written, and no handler can be called but through a line.
+//! - [`explain::Explain`] is how the control plane asks a data plane what it would do with a request.
 //! - `GET /client/v4/openapi.json` describes them in OpenAPI 3.1, made from the same table; anyone may read it.
 //!
 //! What every request passes, in this order: the host it names (a web page cannot reach the control plane by
@@ -42,6 +43,7 @@ mod config;
 mod control;
 mod envelope;
 mod erased;
+pub mod explain;
 mod host;
 mod moment;
 mod object;

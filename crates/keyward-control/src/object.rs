@@ -1,7 +1,7 @@
 //! A JSON object as a request carries it, taken apart field by field.
 //!
 //! The body may hold a secret, so no message quotes it: a fault is told by its position or by the name of a
-//! known field. The one field that holds a secret goes straight into memory that is erased; fields that are
+//! known field. A field that holds a secret goes straight into memory that is erased; fields that are
 //! not known are skipped without being copied.
 
 mod field;
@@ -14,7 +14,7 @@ use keyward_secret::SecretBytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, error::Category};
 
-use self::secret::SecretField;
+use self::secret::{MOST, SecretField};
 pub(crate) use self::{
     field::Field,
     list::{Several, parse_ids},
@@ -28,16 +28,15 @@ pub(crate) struct Shape {
     pub(crate) known: &'static [&'static str],
     /// Fields that are accepted and skipped: those that only answers carry.
     pub(crate) skipped: &'static [&'static str],
-    /// The field that holds a secret.
-    pub(crate) secret: Option<&'static str>,
+    /// Fields that hold a secret, or several in lists.
+    pub(crate) secrets: &'static [&'static str],
 }
 
 /// A JSON object, its fields taken out one after the other.
 pub(crate) struct Object {
     path: FieldPath,
     values: BTreeMap<&'static str, Value>,
-    secret: Option<SecretField>,
-    secret_name: Option<&'static str>,
+    secrets: BTreeMap<&'static str, SecretField>,
 }
 
 impl Object {
@@ -82,7 +81,7 @@ impl Object {
         let shape = Shape {
             known,
             skipped: &[],
-            secret: None,
+            secrets: &[],
         };
         read.check(path, shape)
     }
@@ -119,32 +118,57 @@ impl Object {
     }
 
     /// The secret, where it is there and not null.
-    pub(crate) fn find_secret(&mut self) -> Result<Option<SecretBytes>, Problem> {
-        match self.secret.take() {
+    pub(crate) fn find_secret(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<SecretBytes>, Problem> {
+        match self.secrets.remove(name) {
             None | Some(SecretField::Null) => Ok(None),
             Some(SecretField::Text(secret)) => Ok(Some(secret)),
-            Some(SecretField::Other) => {
-                Err(Problem::invalid(&self.secret_path(), "must be a text"))
+            Some(SecretField::List(_) | SecretField::Other) => {
+                Err(Problem::invalid(&self.path(name), "must be a text"))
             }
         }
     }
 
     /// The secret; `Some(None)` where it is there and null.
-    pub(crate) fn find_nullable_secret(&mut self) -> Result<Option<Option<SecretBytes>>, Problem> {
-        let is_there = self.secret.is_some();
-        let secret = self.find_secret()?;
+    pub(crate) fn find_nullable_secret(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Option<SecretBytes>>, Problem> {
+        let is_there = self.secrets.contains_key(name);
+        let secret = self.find_secret(name)?;
         Ok(is_there.then_some(secret))
     }
 
     /// The secret, which must be there.
-    pub(crate) fn require_secret(&mut self) -> Result<SecretBytes, Problem> {
-        self.find_secret()?
-            .ok_or_else(|| Problem::invalid(&self.secret_path(), "is required"))
+    pub(crate) fn require_secret(&mut self, name: &'static str) -> Result<SecretBytes, Problem> {
+        self.find_secret(name)?
+            .ok_or_else(|| Problem::invalid(&self.path(name), "is required"))
     }
 
-    fn secret_path(&self) -> FieldPath {
-        self.secret_name
-            .map_or_else(|| self.path.clone(), |name| self.path.name(name))
+    /// A list of pairs of texts, at most [`MOST`]; none where it is not there or null.
+    pub(crate) fn secret_pairs(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Vec<[SecretBytes; 2]>, Problem> {
+        let path = self.path(name);
+        let items = match self.secrets.remove(name) {
+            None | Some(SecretField::Null) => return Ok(Vec::new()),
+            Some(SecretField::List(items)) => items,
+            Some(SecretField::Text(_) | SecretField::Other) => {
+                return Err(Problem::invalid(&path, "must be a list"));
+            }
+        };
+        if items.len() > MOST {
+            let reason = format_args!("must have at most {MOST} items");
+            return Err(Problem::invalid(&path, reason));
+        }
+        let pair = |(index, item): (usize, SecretField)| {
+            item.into_pair()
+                .ok_or_else(|| Problem::invalid(&path.index(index), "must be a list of two texts"))
+        };
+        items.into_iter().enumerate().map(pair).collect()
     }
 }
 
@@ -164,7 +188,7 @@ fn malformed(error: &serde_json::Error, expected: &'static str) -> Problem {
 #[derive(Default)]
 struct Read {
     values: BTreeMap<&'static str, Value>,
-    secret: Option<SecretField>,
+    secrets: BTreeMap<&'static str, SecretField>,
     unknown: Option<Unknown>,
     twice: Option<&'static str>,
 }
@@ -195,7 +219,7 @@ impl Read {
                 Err(Problem::invalid(&path.name(name), "is not a known field"))
             }
             Some(Unknown::Unnamed) => {
-                let mut known: Vec<_> = shape.known.iter().copied().chain(shape.secret).collect();
+                let mut known: Vec<_> = shape.known.iter().chain(shape.secrets).copied().collect();
                 known.sort_unstable();
                 let known = known.join(", ");
                 Err(Problem::invalid(
@@ -206,8 +230,7 @@ impl Read {
             None => Ok(Object {
                 path,
                 values: self.values,
-                secret: self.secret,
-                secret_name: shape.secret,
+                secrets: self.secrets,
             }),
         }
     }
@@ -234,8 +257,8 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
         let mut read = Read::default();
         while let Some(name) = map.next_key::<String>()? {
-            if let Some(secret) = self.0.secret.filter(|secret| *secret == name) {
-                if read.secret.replace(map.next_value()?).is_some() {
+            if let Some(secret) = self.0.secrets.iter().find(|secret| **secret == name) {
+                if read.secrets.insert(secret, map.next_value()?).is_some() {
                     read.twice = Some(secret);
                 }
             } else if let Some(known) = self.0.known.iter().find(|known| **known == name) {

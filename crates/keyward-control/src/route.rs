@@ -6,8 +6,8 @@ use keyward_auth::Permission;
 
 use crate::{
     api::{
-        accounts, audit, custom_providers, gateways, in_use::UnderWayQuery, provider_configs,
-        secrets, secrets_stores, tokens, user,
+        accounts, audit, custom_providers, explain, gateways, in_use::UnderWayQuery,
+        provider_configs, secrets, secrets_stores, tokens, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -523,6 +523,19 @@ pub(crate) static ROUTES: &[Route] = &[
         Access::AnyToken,
         |call| Box::pin(async move { tokens::own(&call) }),
         || Description::one::<tokens::Body<'_>>("Shows the token that asks"),
+    ),
+    // Ours as well. A read: what it takes may hold a token, which may not stand in a URL.
+    Route::new(
+        Method::POST,
+        "request_explain",
+        "/client/v4/accounts/{account}/keyward/explain",
+        may(Permission::AiGatewayRead, Place::InBody),
+        |call| Box::pin(async move { explain::explain(call) }),
+        || {
+            Description::one::<explain::Body<'_>>("Tells what the gateway would do with a request")
+                .details("Nothing is sent, no use is noted, and nothing of the request is repeated but names and its path.")
+                .takes::<explain::Question>()
+        },
     ),
     Route::get(
         "user_show",

@@ -176,7 +176,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: request::FIELDS,
         skipped: ANSWER_FIELDS,
-        secret: Some("headers"),
+        secrets: &["headers"],
     })?;
     let slug = body.require("slug")?.parsed(CustomSlug::parse)?;
     let details = CustomProviderDetails {
@@ -202,7 +202,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
             .flatten()
             .unwrap_or_default(),
         headers: body
-            .find_nullable_secret()?
+            .find_nullable_secret("headers")?
             .flatten()
             .map(|text| headers(&text))
             .transpose()?
@@ -221,7 +221,7 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: request::FIELDS,
         skipped: ANSWER_FIELDS,
-        secret: Some("headers"),
+        secrets: &["headers"],
     })?;
     if let Some(field) = body.find("slug")
         && !field.is_text(stored.record.slug.as_str())
@@ -241,7 +241,7 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
         js_example: given(&mut body, "js_example", example)?,
         position: given(&mut body, "position", position)?,
         beta: set(&mut body, "beta", Field::boolean)?,
-        headers: match body.find_nullable_secret()? {
+        headers: match body.find_nullable_secret("headers")? {
             None => None,
             Some(None) => Some(HeaderInput::none()),
             Some(Some(text)) => Some(headers(&text)?),

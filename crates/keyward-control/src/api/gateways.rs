@@ -83,7 +83,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: settings::FIELDS,
         skipped: settings::ANSWER_FIELDS,
-        secret: None,
+        secrets: &[],
     })?;
     let id = body.require("id")?.parsed(GatewayId::parse)?;
     let settings = settings::read(&mut body, &GatewaySettings::default())?;
@@ -113,7 +113,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: settings::FIELDS,
         skipped: settings::ANSWER_FIELDS,
-        secret: None,
+        secrets: &[],
     })?;
     if let Some(field) = body
         .find("id")

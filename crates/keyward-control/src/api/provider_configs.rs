@@ -70,7 +70,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    fn new(call: &Call, key: &ProviderKey) -> Self {
+    pub(super) fn new(call: &Call, key: &ProviderKey) -> Self {
         let record = &key.record;
         let (status, reason, since) = status(call, key);
         Self {
@@ -169,7 +169,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
             "secret_id",
         ],
         skipped: ANSWER_FIELDS,
-        secret: Some("secret"),
+        secrets: &["secret"],
     })?;
     let new = read_new(&call, body)?;
     let place = ManagePlace::ProviderKey {
@@ -267,7 +267,7 @@ fn read_source(body: &mut Object) -> Result<KeySource, Problem> {
         .find("secret_id")
         .map(|field| field.parsed(SecretId::parse))
         .transpose()?;
-    match (body.find_secret()?, secret_id) {
+    match (body.find_secret("secret")?, secret_id) {
         (Some(secret), None) => Ok(KeySource::Value(read_value(&secret)?)),
         (None, Some(id)) => Ok(KeySource::Secret(id)),
         (Some(_), Some(_)) => {
@@ -314,9 +314,9 @@ pub(crate) async fn rotate(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: &[],
         skipped: &[],
-        secret: Some("secret"),
+        secrets: &["secret"],
     })?;
-    let value = read_value(&body.require_secret()?)?;
+    let value = read_value(&body.require_secret("secret")?)?;
     let id = call.key()?.record.id;
     check_shared(&call, call.key()?)?;
     let key = call
@@ -334,7 +334,7 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: &["description", "enabled", "expires_on"],
         skipped: &[],
-        secret: None,
+        secrets: &[],
     })?;
     let expires_at = match body.find_nullable("expires_on") {
         None => None,

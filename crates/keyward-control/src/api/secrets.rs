@@ -136,7 +136,7 @@ async fn store(mut call: Call) -> Result<Reply, Problem> {
     let shape = Shape {
         known: &["name", "scopes", "comment"],
         skipped: ANSWER_FIELDS,
-        secret: Some("value"),
+        secrets: &["value"],
     };
     let several = call.take_several(shape, MOST_AT_ONCE)?;
     if !several.is_list || several.objects.is_empty() {
@@ -162,7 +162,7 @@ fn read_new(mut object: Object) -> Result<NewSecret, Problem> {
         name: read_name(&mut object)?,
         scopes: read_scopes(object.require("scopes")?)?,
         comment: read_comment(&mut object)?.unwrap_or_default(),
-        value: object.require_secret()?,
+        value: object.require_secret("value")?,
     })
 }
 
@@ -196,14 +196,14 @@ async fn change(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: &["name", "scopes", "comment"],
         skipped: ANSWER_FIELDS,
-        secret: Some("value"),
+        secrets: &["value"],
     })?;
     let secret = find(&call)?;
     if let Some(name) = body.find("name") {
         return Err(name.refuse("cannot be changed; duplicate the secret under another name"));
     }
     let edit = SecretEdit {
-        value: body.find_secret()?,
+        value: body.find_secret("value")?,
         scopes: body.find("scopes").map(read_scopes).transpose()?,
         comment: read_comment(&mut body)?,
     };
@@ -250,7 +250,7 @@ async fn copy(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: &["name", "scopes", "comment"],
         skipped: &[],
-        secret: None,
+        secrets: &[],
     })?;
     let secret = find(&call)?;
     let copy = SecretCopy {

@@ -127,7 +127,7 @@ async fn make(mut call: Call) -> Result<Reply, Problem> {
     let shape = Shape {
         known: &["name"],
         skipped: &["id", "account_id", "created", "modified"],
-        secret: None,
+        secrets: &[],
     };
     let several = call.take_several(shape, MOST_AT_ONCE)?;
     if several.objects.is_empty() {

@@ -48,7 +48,7 @@ pub(crate) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn new(
+    pub(super) fn new(
         record: &'a keyward_auth::TokenRecord,
         last_used: Option<SystemTime>,
         now: SystemTime,
@@ -136,7 +136,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let body = call.take_body(Shape {
         known: &["name", "policies", "not_before", "expires_on", "condition"],
         skipped: &[],
-        secret: None,
+        secrets: &[],
     })?;
     let new = read_new(&call, body)?;
     let grant = call.caller.grant();
@@ -208,7 +208,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
             "status",
         ],
         skipped: ANSWER_FIELDS,
-        secret: None,
+        secrets: &[],
     })?;
     let id = find(&call, &call.snapshot())?.record.id;
     let update = TokenUpdate {
@@ -242,7 +242,7 @@ pub(crate) async fn roll(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_optional_body(Shape {
         known: &["overlap_seconds"],
         skipped: &[],
-        secret: None,
+        secrets: &[],
     })?;
     let overlap = body
         .find("overlap_seconds")

@@ -5,12 +5,17 @@ use std::fmt;
 use keyward_secret::SecretBytes;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The value of a field that should hold a secret. Whatever else stands there is skipped, never copied.
+/// Items that a list of secrets may have.
+pub(super) const MOST: usize = 256;
+
+/// The value of a field that should hold secrets. Whatever else stands there is skipped, never copied.
 pub(super) enum SecretField {
     /// A text: the secret.
     Text(SecretBytes),
     /// Null: no secret.
     Null,
+    /// A list. Behind one item more than there may be, the rest is skipped.
+    List(Vec<Self>),
     /// Anything else.
     Other,
 }
@@ -23,13 +28,26 @@ impl<'de> Deserialize<'de> for SecretField {
     }
 }
 
+impl SecretField {
+    /// The two texts of a list of two.
+    pub(super) fn into_pair(self) -> Option<[SecretBytes; 2]> {
+        let Self::List(items) = self else {
+            return None;
+        };
+        match <[Self; 2]>::try_from(items).ok()? {
+            [Self::Text(first), Self::Text(second)] => Some([first, second]),
+            _ => None,
+        }
+    }
+}
+
 struct SecretVisitor;
 
 impl<'de> Visitor<'de> for SecretVisitor {
     type Value = SecretField;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
+        f.write_str("a text or a list of texts")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<SecretField, E> {
@@ -57,8 +75,15 @@ impl<'de> Visitor<'de> for SecretVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<SecretField, A::Error> {
+        let mut read = Vec::new();
+        while read.len() <= MOST {
+            match items.next_element()? {
+                Some(item) => read.push(item),
+                None => return Ok(SecretField::List(read)),
+            }
+        }
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(SecretField::Other)
+        Ok(SecretField::List(read))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<SecretField, A::Error> {

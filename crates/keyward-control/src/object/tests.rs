@@ -8,7 +8,7 @@ use crate::envelope::{FieldPath, Problem};
 const SHAPE: Shape = Shape {
     known: &["name", "count"],
     skipped: &["created_at"],
-    secret: Some("secret"),
+    secrets: &["secret"],
 };
 
 fn told(problem: Problem) -> String {
@@ -37,7 +37,10 @@ fn fields_come_out_once_and_null_is_none() {
         Some(3)
     );
     assert!(object.require("count").is_err());
-    assert_eq!(object.require_secret().ok().unwrap().expose(), b"abc");
+    assert_eq!(
+        object.require_secret("secret").ok().unwrap().expose(),
+        b"abc"
+    );
 }
 
 #[test]
@@ -74,7 +77,42 @@ fn a_secret_is_a_text_or_null() {
         ("{}", false),
     ] {
         let mut object = Object::parse(body.as_bytes(), SHAPE).expect(body);
-        assert_eq!(object.find_secret().is_err(), is_error, "{body}");
+        assert_eq!(object.find_secret("secret").is_err(), is_error, "{body}");
+    }
+}
+
+#[test]
+fn pairs_of_secrets_are_two_texts_each() {
+    let read = |body: &str| {
+        let mut object = Object::parse(body.as_bytes(), SHAPE).expect(body);
+        object.secret_pairs("secret")
+    };
+    let pairs = read(r#"{"secret":[["a","b"],["c","\u0064"]]}"#)
+        .ok()
+        .unwrap();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|[one, two]| (one.expose(), two.expose()))
+        .collect();
+    assert_eq!(pairs, [(&b"a"[..], &b"b"[..]), (b"c", b"d")]);
+    for body in ["{}", r#"{"secret":null}"#, r#"{"secret":[]}"#] {
+        assert!(read(body).ok().unwrap().is_empty(), "{body}");
+    }
+    let long = format!(r#"{{"secret":[{}["a","b"]]}}"#, r#"["a","b"],"#.repeat(256));
+    for (body, expected) in [
+        (r#"{"secret":"sk-canary"}"#, "must be a list"),
+        (
+            r#"{"secret":[["a","b"],["sk-canary"]]}"#,
+            "secret[1]: must be a list of two texts",
+        ),
+        (r#"{"secret":[["a",["sk-canary"]]]}"#, "secret[0]"),
+        (r#"{"secret":[["a","b","sk-canary"]]}"#, "secret[0]"),
+        (r#"{"secret":["sk-canary"]}"#, "secret[0]"),
+        (&long, "at most 256 items"),
+    ] {
+        let told = told(read(body).err().expect(body));
+        assert!(told.contains(expected), "{told}");
+        assert!(!told.contains("sk-canary"), "{told}");
     }
 }
 

@@ -46,6 +46,11 @@ fn new_custom(slug: &str) -> Value {
     json!({"name": "Ours", "slug": slug, "base_url": "https://llm.example.com"})
 }
 
+/// What would become of a request?
+fn question() -> Value {
+    json!({"method": "POST", "target": format!("/v1/{OURS}/default/openai/x")})
+}
+
 /// What the walk sends to one route: the id that stands in the path, and a body that is accepted.
 struct Stop {
     path: String,
@@ -96,6 +101,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         }
         ("POST", "/tokens") => ("", Some(run())),
         ("PUT", "/tokens/{id}") => (token, Some(run())),
+        ("POST", "/keyward/explain") => ("", Some(question())),
         ("PUT", "/tokens/{id}/value") | ("GET" | "DELETE", "/tokens/{id}") => (token, None),
         ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}")
         | ("POST", "/logs/audit/verify")
@@ -215,6 +221,7 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {tokens}/verify: any"),
         "GET /client/v4/user/tokens/verify: any".to_owned(),
         "GET /client/v4/keyward/token: any".to_owned(),
+        "POST /client/v4/accounts/{account}/keyward/explain: AI Gateway Read".to_owned(),
         "GET /client/v4/user: any".to_owned(),
         "GET /client/v4/accounts: any".to_owned(),
         "GET /client/v4/accounts/{account}: any".to_owned(),

@@ -1,5 +1,6 @@
 //! A control plane over a store in memory, and requests to it.
 
+mod plane;
 mod store;
 
 use std::{
@@ -22,6 +23,7 @@ use keyward_vault::{SecretsStoreId, Vault};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+pub(crate) use self::plane::FakePlane;
 use self::store::FakeStore;
 
 /// The random part of every provider key in these tests: no answer may hold it.
@@ -36,6 +38,7 @@ pub(crate) struct Harness {
     /// An API token of the role Admin in the account `OURS`.
     pub(crate) admin: String,
     pub(crate) store: Arc<FakeStore>,
+    pub(crate) plane: Arc<FakePlane>,
     router: Router,
 }
 
@@ -91,6 +94,11 @@ impl Harness {
                 registry.create_gateway(id, gateway, settings, Actor::Command("test"), now());
             made.await.unwrap();
         }
+        let plane = Arc::new(FakePlane::default());
+        let config = Config {
+            explain: Some(Arc::clone(&plane) as _),
+            ..config
+        };
         let control = Control::new(Arc::clone(&registry), config);
         let mut harness = Self {
             router: control.router(),
@@ -98,6 +106,7 @@ impl Harness {
             registry,
             admin: String::new(),
             store,
+            plane,
         };
         harness.admin = harness
             .token(Grant::new(OURS, Role::Admin.permissions()))

@@ -1,0 +1,233 @@
+//! `…/keyward/explain`: what the data plane would do with a request. Ours, beside the reference.
+//!
+//! A read, although it has a body: the request that is asked about may hold a token or a key, which may not stand in a
+//! URL. Nothing of it is repeated but names.
+
+mod request;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use keyward_auth::{ManagePlace, Permission};
+use keyward_secret::SecretBytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+pub(crate) use self::request::Question;
+use super::{provider_configs, tokens};
+use crate::{
+    call::Call,
+    envelope::{FieldPath, Problem, Reply},
+    explain::{Answer, Credential, Destination, Explanation, Headers, Outcome, Refused, Token},
+    object::{Object, Shape},
+    openapi::choice,
+};
+
+/// No method is longer.
+const MAX_METHOD: usize = 32;
+
+/// What the data plane would do with a request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub(crate) struct Body<'a> {
+    /// `forwarded` or `refused`.
+    #[schema(schema_with = verdicts)]
+    verdict: &'static str,
+    /// The request's path and query, with `***` for what may be a token or a key.
+    target: String,
+    /// Where it is taken to come from.
+    source: String,
+    /// Where applications reach the data plane.
+    gateway_url: String,
+    /// The gateway that the path names.
+    gateway: Option<String>,
+    /// The provider: its slug where the request goes on, else as the path names it.
+    provider: Option<String>,
+    /// `known`, `unknown`, `malformed` or `absent`.
+    #[schema(schema_with = token_states)]
+    token_state: &'static str,
+    /// The token, where the account has it.
+    token: Option<tokens::Body<'a>>,
+    /// What the request would carry; null where it is refused.
+    credential: Option<CredentialBody>,
+    destination: Option<Destination>,
+    /// Whether it is a WebSocket handshake that goes on.
+    websocket: bool,
+    headers: Option<Headers>,
+    answer: Option<Answer>,
+    /// Null where the request goes on.
+    refusal: Option<Refused>,
+}
+
+/// Whose credential a request would carry.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExplainedCredential)]
+struct CredentialBody {
+    /// `stored_key`; `request`, the client's own where it stands; `request_moved`, the client's own in another place; or
+    /// `provider_headers`, the stored headers of a custom provider alone.
+    #[schema(schema_with = credentials)]
+    from: &'static str,
+    /// Whether the request names the alias of the stored key. Otherwise it is the one that needs no name.
+    asked_for: bool,
+    /// The stored key.
+    key: Option<provider_configs::Body>,
+}
+
+fn verdicts() -> utoipa::openapi::Schema {
+    choice(["forwarded", "refused"])
+}
+
+fn token_states() -> utoipa::openapi::Schema {
+    choice(["known", "unknown", "malformed", "absent"])
+}
+
+fn credentials() -> utoipa::openapi::Schema {
+    choice(["stored_key", "request", "request_moved", "provider_headers"])
+}
+
+pub(crate) fn explain(mut call: Call) -> Result<Reply, Problem> {
+    let mut body = call.take_body(Shape {
+        known: &["method", "source"],
+        skipped: &[],
+        secrets: &["target", "headers"],
+    })?;
+    let request = read_request(&mut body)?;
+    let source = match body.find("source") {
+        Some(field) => field.parsed(parse_source)?,
+        None => call.caller.source().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+    };
+    let Some(data_plane) = &call.config.explain else {
+        return Err(Problem::no_route());
+    };
+    let explained = data_plane.explain(request, source, call.now);
+    if let Some(address) = &explained.address {
+        if address.account != call.account {
+            return Err(Problem::no_account());
+        }
+        let gateway = ManagePlace::Gateway(&address.gateway);
+        call.require(Permission::AiGatewayRead, gateway)?;
+    }
+    answer(&call, source, explained)
+}
+
+fn parse_source(text: &str) -> Result<IpAddr, &'static str> {
+    let source: IpAddr = text.parse().map_err(|_error| "must be an IP address")?;
+    Ok(source.to_canonical())
+}
+
+/// The request that is asked about, as the data plane's server would read it.
+fn read_request(body: &mut Object) -> Result<Request<()>, Problem> {
+    let method = body.require("method")?;
+    let path = method.path().clone();
+    let method = Method::from_bytes(method.text(MAX_METHOD)?.as_bytes())
+        .map_err(|_error| Problem::invalid(&path, "is no HTTP method"))?;
+    let path = body.path("target");
+    let target = body.require_secret("target")?;
+    if !target.expose().starts_with(b"/") {
+        return Err(Problem::invalid(&path, "must begin with `/`"));
+    }
+    let target = Uri::from_maybe_shared(erased(target.expose())).map_err(|_error| {
+        Problem::invalid(
+            &path,
+            "must be a path, with a query if need be, as a URL has it",
+        )
+    })?;
+    let path = body.path("headers");
+    let mut request = Request::new(());
+    for (index, pair) in body.secret_pairs("headers")?.iter().enumerate() {
+        let (name, value) = read_header(pair, &path.index(index))?;
+        request.headers_mut().append(name, value);
+    }
+    *request.method_mut() = method;
+    *request.uri_mut() = target;
+    Ok(request)
+}
+
+fn read_header(
+    [name, value]: &[SecretBytes; 2],
+    path: &FieldPath,
+) -> Result<(HeaderName, HeaderValue), Problem> {
+    let name = HeaderName::from_bytes(name.expose())
+        .map_err(|_error| Problem::invalid(path, "has a name that no header has"))?;
+    let mut value = HeaderValue::from_maybe_shared(erased(value.expose().trim_ascii()))
+        .map_err(|_error| Problem::invalid(path, "has a value that no header has"))?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// A copy that is erased with its last holder.
+fn erased(bytes: &[u8]) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(bytes.to_vec()))
+}
+
+fn answer(call: &Call, source: IpAddr, explained: Explanation) -> Result<Reply, Problem> {
+    let snapshot = call.snapshot();
+    let (token_state, token) = match explained.token {
+        Token::Absent => ("absent", None),
+        Token::Malformed => ("malformed", None),
+        Token::Unknown => ("unknown", None),
+        Token::Known(id) => ("known", snapshot.tokens().find_by_id(id)),
+    };
+    let (gateway, provider) = match explained.address {
+        Some(address) => (Some(address.gateway), Some(address.provider)),
+        None => (None, None),
+    };
+    let body = Body {
+        verdict: "refused",
+        target: explained.target,
+        source: source.to_string(),
+        gateway_url: call.config.gateway_url.clone(),
+        gateway,
+        provider,
+        token_state,
+        token: token.map(|entry| tokens::Body::new(&entry.record, entry.last_used.get(), call.now)),
+        credential: None,
+        destination: None,
+        websocket: false,
+        headers: None,
+        answer: None,
+        refusal: None,
+    };
+    Reply::new(&match explained.outcome {
+        Outcome::Refused(refused) => Body {
+            refusal: Some(refused),
+            ..body
+        },
+        Outcome::Forwarded(forwarded) => Body {
+            verdict: "forwarded",
+            provider: Some(forwarded.provider),
+            credential: Some(CredentialBody::new(call, &forwarded.credential)),
+            destination: Some(forwarded.destination),
+            websocket: forwarded.is_handshake,
+            headers: Some(forwarded.headers),
+            answer: Some(forwarded.answer),
+            ..body
+        },
+    })
+}
+
+impl CredentialBody {
+    fn new(call: &Call, credential: &Credential) -> Self {
+        let without_key = |from| Self {
+            from,
+            asked_for: false,
+            key: None,
+        };
+        match credential {
+            Credential::Stored { key, is_asked_for } => {
+                let snapshot = call.snapshot();
+                let key = snapshot.provider_key(call.account, *key);
+                Self {
+                    from: "stored_key",
+                    asked_for: *is_asked_for,
+                    key: key.map(|key| provider_configs::Body::new(call, key)),
+                }
+            }
+            Credential::Client => without_key("request"),
+            Credential::ClientMoved => without_key("request_moved"),
+            Credential::ProviderHeaders => without_key("provider_headers"),
+        }
+    }
+}

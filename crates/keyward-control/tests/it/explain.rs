@@ -1,0 +1,226 @@
+//! What the data plane would do with a request: asked by way of the API, for those who may read the gateway.
+
+use axum::body::Body;
+use http::Method;
+use keyward_auth::{Grant, Permission, Permissions, Scope};
+use keyward_control::{
+    Config, Control,
+    explain::{Answer, Credential, Destination, Forwarded, Headers, Outcome, SetHeader, Token},
+};
+use keyward_registry::ProviderKeyId;
+use keyward_secret::AccountId;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::support::{CANARY, Harness, OURS, THEIRS, request};
+
+fn path() -> String {
+    format!("/client/v4/accounts/{OURS}/keyward/explain")
+}
+
+fn question() -> Value {
+    json!({"method": "POST", "target": target(OURS, "default")})
+}
+
+fn target(account: AccountId, gateway: &str) -> String {
+    format!("/v1/{account}/{gateway}/openai/chat/completions?a=b")
+}
+
+fn forwarded(credential: Credential) -> Outcome {
+    Outcome::Forwarded(Box::new(Forwarded {
+        provider: "openai".to_owned(),
+        destination: Destination {
+            origin: "https://api.openai.com".to_owned(),
+            target: "/v1/chat/completions?a=b".to_owned(),
+        },
+        credential,
+        is_handshake: false,
+        headers: Headers {
+            dropped: vec!["cookie".to_owned()],
+            set: vec![SetHeader {
+                name: "authorization".to_owned(),
+                value: None,
+            }],
+            kept: vec!["accept".to_owned()],
+        },
+        answer: Answer {
+            cut: vec!["set-cookie".to_owned()],
+            may_be_compressed: true,
+        },
+    }))
+}
+
+#[tokio::test]
+async fn what_goes_on_is_told_with_token_and_key_as_lists_show_them() {
+    let harness = Harness::new().await;
+    let key = harness.key("team").await;
+    let run = Permissions::from_iter([Permission::AiGatewayRun]);
+    let (token, text) = harness.token(Grant::new(OURS, run)).await;
+    let stored = Credential::Stored {
+        key: ProviderKeyId::parse(&key).unwrap(),
+        is_asked_for: true,
+    };
+    harness.plane.say(Token::Known(token), forwarded(stored));
+    let mut asked = question();
+    asked["headers"] = json!([
+        ["Host", "127.0.0.1:8787"],
+        ["cf-aig-authorization", format!(" Bearer {text} ")],
+        ["x-own", CANARY],
+        ["x-own", "2"],
+    ]);
+    let answer = harness.post(&path(), asked).await;
+    assert!(!answer.text.contains(&text), "{}", answer.text);
+    let said = answer.result();
+    assert_eq!(said["verdict"], "forwarded");
+    assert_eq!(
+        (&said["gateway"], &said["provider"]),
+        (&json!("default"), &json!("openai"))
+    );
+    assert_eq!(said["source"], "127.0.0.1");
+    assert_eq!(said["gateway_url"], "http://127.0.0.1:8787");
+    assert_eq!(
+        (&said["token_state"], &said["token"]["id"]),
+        (&json!("known"), &json!(token.as_str()))
+    );
+    assert_eq!(
+        said["token"]["policies"][0]["permission_groups"][0]["name"],
+        "AI Gateway Run"
+    );
+    let credential = &said["credential"];
+    assert_eq!(
+        (&credential["from"], &credential["asked_for"]),
+        (&json!("stored_key"), &json!(true))
+    );
+    assert_eq!(
+        (&credential["key"]["id"], &credential["key"]["alias"]),
+        (&json!(key), &json!("team"))
+    );
+    let keys = harness.get(&crate::support::keys(OURS, "default")).await;
+    assert_eq!(credential["key"], keys.result()[0]);
+    assert_eq!(said["destination"]["target"], "/v1/chat/completions?a=b");
+    assert_eq!(
+        said["headers"]["set"],
+        json!([{"name": "authorization", "value": null}])
+    );
+    assert_eq!(said["refusal"], Value::Null);
+
+    // What the data plane was asked is the request, and its values print as secrets.
+    let (asked, source) = harness.plane.take_asked().unwrap();
+    assert_eq!(
+        (asked.method(), source.to_string().as_str()),
+        (&Method::POST, "127.0.0.1")
+    );
+    assert_eq!(asked.uri().to_string(), target(OURS, "default"));
+    assert_eq!(
+        asked.headers()["cf-aig-authorization"],
+        format!("Bearer {text}")
+    );
+    assert_eq!(asked.headers().get_all("x-own").iter().count(), 2);
+    assert!(!format!("{:?}", asked.headers()).contains(CANARY));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_as_an_answer() {
+    let harness = Harness::new().await;
+    let mut asked = question();
+    asked["source"] = json!("192.0.2.7");
+    let answer = harness.post(&path(), asked).await;
+    let said = answer.result();
+    assert_eq!(
+        (&said["verdict"], &said["source"]),
+        (&json!("refused"), &json!("192.0.2.7"))
+    );
+    assert_eq!(said["refusal"]["code"], 2009);
+    assert_eq!(said["refusal"]["reason"], "why");
+    assert_eq!(
+        (&said["token_state"], &said["token"]),
+        (&json!("absent"), &Value::Null)
+    );
+    for field in ["credential", "destination", "headers", "answer"] {
+        assert_eq!(said[field], Value::Null, "{field}");
+    }
+    // What addresses nothing is explained as well.
+    let nothing = json!({"method": "GET", "target": "/v1"});
+    assert_eq!(
+        harness.post(&path(), nothing).await.result()["gateway"],
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn other_accounts_and_other_gateways_are_nobodys_to_ask_about() {
+    let harness = Harness::new().await;
+    let elsewhere = json!({"method": "GET", "target": target(THEIRS, "default")});
+    harness.post(&path(), elsewhere).await.refused(404, 7003);
+    let nowhere = AccountId::from_bytes([0xCC; 16]);
+    let nowhere = json!({"method": "GET", "target": target(nowhere, "default")});
+    harness.post(&path(), nowhere).await.refused(404, 7003);
+
+    let mut narrowed = Grant::new(OURS, Permissions::from_iter([Permission::AiGatewayRead]));
+    narrowed.gateways = Scope::only(["other".to_owned()]);
+    let (_, narrowed) = harness.token(narrowed).await;
+    let ask = async |gateway: &str| {
+        let asked = json!({"method": "GET", "target": target(OURS, gateway)});
+        harness
+            .call_as(&narrowed, Method::POST, &path(), Some(asked))
+            .await
+    };
+    ask("default").await.refused(403, 10000);
+    assert_eq!(ask("other").await.result()["verdict"], "refused");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_and_not_repeated() {
+    let harness = Harness::new().await;
+    let secret = format!("sk-{CANARY}");
+    let with = |field: &str, value: Value| crate::support::with(question(), field, value);
+    for (body, path) in [
+        (json!({"target": "/v1"}), json!(["body", "method"])),
+        (with("method", json!("GET ")), json!(["body", "method"])),
+        (with("method", json!(1)), json!(["body", "method"])),
+        (json!({"method": "GET"}), json!(["body", "target"])),
+        (with("target", json!(secret)), json!(["body", "target"])),
+        (with("target", json!(["/v1"])), json!(["body", "target"])),
+        (
+            with("target", json!(format!("/v1 {secret}"))),
+            json!(["body", "target"]),
+        ),
+        (with("headers", json!(secret)), json!(["body", "headers"])),
+        (
+            with("headers", json!([["a", "b"], [secret]])),
+            json!(["body", "headers", 1]),
+        ),
+        (
+            with("headers", json!([[format!("a {secret}"), "b"]])),
+            json!(["body", "headers", 0]),
+        ),
+        (
+            with(
+                "headers",
+                json!([["a", format!("{secret}\n")], ["a", format!("b\n{secret}")]]),
+            ),
+            json!(["body", "headers", 1]),
+        ),
+        (with("source", json!("here")), json!(["body", "source"])),
+    ] {
+        harness.post(&self::path(), body).await.invalid(&path);
+        assert!(harness.plane.take_asked().is_none());
+    }
+}
+
+#[tokio::test]
+async fn where_no_data_plane_is_joined_there_is_no_such_route() {
+    let harness = Harness::new().await;
+    let control = Control::new(
+        std::sync::Arc::clone(&harness.registry),
+        Config::loopback("http://127.0.0.1:8787", "0"),
+    );
+    let asked = request(
+        &harness.admin,
+        Method::POST,
+        &path(),
+        Body::from(question().to_string()),
+    );
+    let answer = control.router().oneshot(asked).await.unwrap();
+    assert_eq!(answer.status(), 404);
+}
