@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 #[cfg(test)]
 mod documented;
+pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod profile;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use self::{
     audit::AuditCommand,
     config::ConfigCommand,
+    explain::ExplainArgs,
     import::ImportArgs,
     keys::KeysCommand,
     profile::ProfileCommand,
@@ -110,6 +112,8 @@ Examples:
     Snippet(SnippetArgs),
     /// Run a program whose SDKs find the gateway, and no provider key
     Run(RunArgs),
+    /// Say what the gateway would do with a request, or why it would refuse it
+    Explain(Box<ExplainArgs>),
     /// Store the provider keys that a file or the environment holds
     Import(ImportArgs),
     /// Write the manual pages, one for each command

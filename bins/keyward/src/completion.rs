@@ -176,7 +176,7 @@ mod tests {
         check(&["keyward", "keys", "add", "--from-file=x"], &[":files"]);
         check(&["keyward", "import", ""], &[":files"]);
         check(&["keyward", "run", "--", "py"], &[":files"]);
-        check(&["keyward", "help", "ex"], &["exit-codes"]);
+        check(&["keyward", "help", "exi"], &["exit-codes"]);
         check(&["keyward", "help", "vault", "slots", "re"], &["remove"]);
         check(
             &["keyward", "tokens", "create", "x", "--class", "inf"],

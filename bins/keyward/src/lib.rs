@@ -11,6 +11,7 @@ mod commands;
 mod completion;
 mod config;
 mod confirm;
+mod curl;
 mod dev_file;
 mod dry_run;
 mod failure;
@@ -40,9 +41,9 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use crate::{
     args::{Command, vault::VaultCommand},
     commands::{
-        audit, completions, config as configs, dev, doctor, gateways, help, import as imports,
-        keys, man, profile as profiles, providers, run as runs, secrets, serve, slots, snippet,
-        status, tokens, vault,
+        audit, completions, config as configs, dev, doctor, explain, gateways, help,
+        import as imports, keys, man, profile as profiles, providers, run as runs, secrets, serve,
+        slots, snippet, status, tokens, vault,
     },
     failure::Failure,
     typed::Typed,
@@ -140,6 +141,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Profile(command) => profiles::run(command),
             Command::Snippet(args) => Box::pin(snippet::run(&args)).await,
             Command::Run(args) => Box::pin(runs::run(&args, &descriptors)).await,
+            Command::Explain(args) => Box::pin(explain::run(&args)).await,
             Command::Import(args) => Box::pin(imports::run(&args)).await,
             Command::Man { out } => man::run(&out),
             Command::Completions { shell } => completions::run(shell),

@@ -1,4 +1,4 @@
-//! A key or token that was pasted as an argument: refused, and repeated nowhere.
+//! A key, a token, or a request with one, that was pasted as an argument: refused, and repeated nowhere.
 
 use std::{ffi::OsString, path::Path};
 
@@ -11,12 +11,18 @@ const SHORTEST_KEY: usize = 24;
 const MASK: &str = "••••";
 
 /// Refuses what begins as a key does, wherever it stands, and what looks like one where a key could be meant:
-/// `keyward keys … KEY`, `keyward secrets … NAME KEY`, `keyward import KEY`, `--from-file KEY`. `is_file` says whether
-/// there is such a file.
+/// `keyward keys … KEY`, `keyward secrets … NAME KEY`, `keyward import KEY`, `--from-file KEY`; and
+/// `keyward explain curl …`. `is_file` says whether there is such a file.
 pub(crate) fn refuse(
     args: impl IntoIterator<Item = OsString>,
     is_file: impl Fn(&Path) -> bool,
 ) -> Result<(), Failure> {
+    let args: Vec<_> = args.into_iter().collect();
+    if holds_request(&args) {
+        return Err(Failure::usage("an argument looks like a request").help(
+            "others can see arguments, and a request holds a token: pipe the line in, or name a file with --file",
+        ));
+    }
     let args = own(args);
     let no_file = |text: &str| looks_like_key(text) && !is_file(Path::new(text));
     let pasted = |names: usize| {
@@ -74,6 +80,24 @@ fn value(arg: &str) -> &str {
     }
 }
 
+/// Whether a line of curl's, or a part of one, is among the arguments of `explain`. Also behind `--`: the command takes
+/// nothing there, and what is not understood is shown.
+fn holds_request(args: &[OsString]) -> bool {
+    let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    if args.get(1).is_none_or(|command| command != "explain") {
+        return false;
+    }
+    args.windows(2).skip(1).any(|pair| match pair {
+        [before, arg] if !before.starts_with("--") || before == "--" || before == "--json" => {
+            arg == "curl"
+                || arg.contains("://") && !arg.starts_with("--")
+                || arg.contains(char::is_whitespace)
+                || looks_like_key(arg)
+        }
+        _ => false,
+    })
+}
+
 fn looks_like_key(arg: &str) -> bool {
     may_be_key(arg) && !arg.contains(['.', ' '])
 }
@@ -118,6 +142,25 @@ mod tests {
         check("keyward secrets create team-0123456789abcdefghij", false);
         check("keyward secrets create name 0123456789abcdefghijklmn", true);
         check("keyward tokens revoke 0123456789abcdefghijklmnop", false);
+        for line in [
+            "keyward explain curl -v",
+            "keyward explain -- curl",
+            "keyward explain --json curl",
+            "keyward explain https://h/?key=0123456789",
+            "keyward explain sk-proj-0123456789abcdefghij",
+        ] {
+            check(line, true);
+        }
+        for line in [
+            "keyward explain --control-url http://127.0.0.1:8788 --json",
+            "keyward explain --control-url=http://127.0.0.1:8788",
+            "keyward explain --file a-file-0123456789abcdefghij",
+            "keyward explain --provider openai --path v1/models",
+        ] {
+            check(line, false);
+        }
+        let whole = ["keyward", "explain", "curl -H 'x: sk-0123456789'"];
+        assert!(refuse(whole.map(Into::into), |_path| false).is_err());
     }
 
     #[test]

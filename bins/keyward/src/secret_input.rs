@@ -79,6 +79,11 @@ pub(crate) fn read_value(prompt: &str, file: Option<&Path>) -> Result<SecretByte
     if io::stdin().is_terminal() {
         return ask(prompt);
     }
+    read_input()
+}
+
+/// Reads the whole standard input.
+pub(crate) fn read_input() -> Result<SecretBytes, Failure> {
     read_to_end(&mut io::stdin().lock(), "standard input")
 }
 

@@ -35,7 +35,7 @@ sed -E \
     -e 's/[0-9]+ certificate authorities/<n> certificate authorities/g' \
     -e 's/[0-9]+ MiB for [0-9]+ connections; [^;]* open files; memory may be [^"]*/<limits>/g' \
     -e 's/(schema"?[ \t:])[0-9]+/\1<n>/g' \
-    -e 's/token [0-9A-Za-z]{12}\b/token <id>/g' \
+    -e 's/(token[ \t])[0-9A-Za-z]{12}\b/\1<id>/g' \
     -e 's/^[0-9A-Za-z]{12}\t/<id>\t/' \
     -e 's/"id":"[0-9A-Za-z]{12}"/"id":"<id>"/g' \
     -e 's/••••[0-9a-f]{4}\b/••••<end>/g' \

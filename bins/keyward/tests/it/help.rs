@@ -62,6 +62,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["doctor"],
     &["snippet"],
     &["run"],
+    &["explain"],
     &["import"],
     &["man"],
     &["completions"],

@@ -13,6 +13,8 @@ mod doctor;
 #[cfg(test)]
 mod dry_run;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod hardening;
 #[cfg(test)]
 mod help;
