@@ -252,7 +252,9 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::one::<custom_providers::Body>("Changes a custom provider")
                 .takes::<custom_providers::Change>()
                 .may_conflict()
+                .details("Requests under way are settled where it is switched off, its `base_url` changes, or headers go.")
         },
+                .query::<UnderWayQuery>()
     ),
     Route::new(
         Method::DELETE,

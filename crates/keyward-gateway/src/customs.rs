@@ -13,7 +13,7 @@ use keyward_secret::Origin;
 use keyward_vault::Vault;
 use rustc_hash::FxHashMap;
 
-use crate::{credentials::Injected, gateway::ProviderEntry};
+use crate::{credentials::Injected, cut::CustomUse, gateway::ProviderEntry};
 
 /// One worker's prepared custom providers.
 #[derive(Debug, Default)]
@@ -30,6 +30,9 @@ pub(crate) struct Prepared {
     pub(crate) entry: Arc<ProviderEntry>,
     /// What requests to it carry besides a key; none where nothing is stored.
     pub(crate) headers: Result<Option<Arc<Injected>>, OpenHeadersError>,
+    /// What requests use that carry the headers, and those that do not.
+    with_headers: Arc<CustomUse>,
+    without_headers: Arc<CustomUse>,
 }
 
 /// What was joined, and the result. What is held cannot be taken for another.
@@ -49,6 +52,14 @@ impl Prepared {
     pub(crate) fn origin(&self) -> &Origin {
         self.view.record.base_url.origin()
     }
+
+    /// What a request to it uses that carries this.
+    pub(crate) fn used(&self, injected: Option<&Injected>) -> Arc<CustomUse> {
+        match injected.is_some_and(|injected| !injected.more.is_empty()) {
+            true => Arc::clone(&self.with_headers),
+            false => Arc::clone(&self.without_headers),
+        }
+    }
 }
 
 impl Customs {
@@ -65,11 +76,18 @@ impl Customs {
             return Ok(Arc::clone(known));
         }
         let headers = view.open_headers(vault);
+        let number = view.record.headers.as_ref().map(|headers| headers.number);
+        let used = |headers| {
+            let id = view.record.id;
+            Arc::new(CustomUse { id, headers })
+        };
         let prepared = Arc::new(Prepared {
             entry: Arc::new(ProviderEntry::build(index, Arc::clone(&view.provider))?),
             headers: headers.map(|headers| {
                 (!headers.is_empty()).then(|| Arc::new(Injected::of_headers(headers)))
             }),
+            with_headers: used(number),
+            without_headers: used(None),
             view: Arc::clone(view),
         });
         self.prepared.insert(view.record.id, Arc::clone(&prepared));

@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    num::NonZeroUsize,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -16,7 +17,7 @@ use std::{
 };
 
 use keyward_auth::TokenId;
-use keyward_registry::{InUse, ProviderKeyId, Use};
+use keyward_registry::{CustomProviderId, InUse, ProviderKeyId, Use};
 use keyward_vault::{SecretId, VersionNumber};
 use slab::Slab;
 
@@ -25,10 +26,12 @@ use slab::Slab;
 const REMEMBERED: usize = 1024;
 
 /// What one request uses.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Used {
     pub(crate) token: Option<TokenId>,
     pub(crate) key: Option<KeyUse>,
+    /// Shared: few requests have one, and each that waits keeps its place twice.
+    pub(crate) custom: Option<Arc<CustomUse>>,
 }
 
 /// One value of a provider key.
@@ -39,11 +42,20 @@ pub(crate) struct KeyUse {
     pub(crate) version: VersionNumber,
 }
 
+/// A custom provider, and which of its headers are carried to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CustomUse {
+    pub(crate) id: CustomProviderId,
+    pub(crate) headers: Option<VersionNumber>,
+}
+
 /// What was revoked under a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Revoked {
     Token,
     Key,
+    /// A custom provider, or its headers.
+    Custom,
 }
 
 /// Every worker's requests.
@@ -76,7 +88,8 @@ pub(crate) struct Watch {
     used: Used,
     /// Where the count of cuts stood when it was decided, or last looked.
     seen: u64,
-    place: Option<usize>,
+    /// One more than its place in the list.
+    place: Option<NonZeroUsize>,
 }
 
 impl Used {
@@ -87,6 +100,17 @@ impl Used {
                 .key
                 .filter(|key| key.id == id && keeps != Some((key.secret, key.version)))
                 .map(|_key| Revoked::Key),
+            Use::CustomProvider(id) => self
+                .custom
+                .as_ref()
+                .filter(|custom| custom.id == id)
+                .map(|_custom| Revoked::Custom),
+            Use::CustomHeaders { id, keeps } => self
+                .custom
+                .as_ref()
+                .filter(|custom| custom.id == id)
+                .filter(|custom| custom.headers.is_some() && custom.headers != keeps)
+                .map(|_custom| Revoked::Custom),
         }
     }
 }
@@ -204,18 +228,20 @@ impl Watch {
     /// Ready when the request is cut; else it is woken when that happens.
     pub(crate) fn poll_revoked(&mut self, context: &Context<'_>) -> Poll<Revoked> {
         let mut waiting = lock(&self.requests.waiting);
-        if let Some(request) = self.place.and_then(|place| waiting.get_mut(place)) {
+        let place = self.place.map(|place| place.get() - 1);
+        if let Some(request) = place.and_then(|place| waiting.get_mut(place)) {
             if !request.waker.will_wake(context.waker()) {
                 request.waker.clone_from(context.waker());
             }
             self.seen = self.requests.cuts_made();
             return request.revoked.map_or(Poll::Pending, Poll::Ready);
         }
-        self.place = Some(waiting.insert(Waiting {
-            used: self.used,
+        let place = waiting.insert(Waiting {
+            used: self.used.clone(),
             waker: context.waker().clone(),
             revoked: None,
-        }));
+        });
+        self.place = Some(NonZeroUsize::MIN.saturating_add(place));
         drop(waiting);
         let made = self.requests.cuts_made();
         if made != self.seen {
@@ -250,7 +276,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            lock(&self.requests.waiting).try_remove(place);
+            lock(&self.requests.waiting).try_remove(place.get() - 1);
         }
     }
 }
@@ -270,10 +296,10 @@ mod tests {
     };
 
     use keyward_auth::TokenId;
-    use keyward_registry::{InUse, ProviderKeyId, Use};
+    use keyward_registry::{CustomProviderId, InUse, ProviderKeyId, Use};
     use keyward_vault::{SecretId, VersionNumber};
 
-    use super::{Cuts, KeyUse, Revoked, Used, lock};
+    use super::{CustomUse, Cuts, KeyUse, Revoked, Used, lock};
 
     fn key(byte: u8) -> KeyUse {
         KeyUse {
@@ -293,7 +319,11 @@ mod tests {
         let (first, second) = (cuts.worker(), cuts.worker());
         let (one, other) = (key(1), key(2));
         let id = token("aaaaaaaaaaaa");
-        let used = |token, key| Used { token, key };
+        let used = |token, key| Used {
+            token,
+            key,
+            custom: None,
+        };
         let context = Context::from_waker(Waker::noop());
         let mut by_both = first.watch(used(Some(id), Some(one)), 0);
         let mut by_token = second.watch(used(Some(id), Some(other)), 0);
@@ -325,6 +355,44 @@ mod tests {
     }
 
     #[test]
+    fn a_custom_provider_is_cut_with_all_and_its_headers_with_those_that_carry_them() {
+        let cuts = Arc::new(Cuts::default());
+        let worker = cuts.worker();
+        let [id, other] = [1, 2].map(|byte| CustomProviderId::from_bytes([byte; 16]));
+        let (old, new) = (VersionNumber::FIRST, VersionNumber::new(2).unwrap());
+        let context = Context::from_waker(Waker::noop());
+        let carries = [
+            (id, Some(old)),
+            (id, Some(new)),
+            (id, None),
+            (other, Some(old)),
+        ];
+        let mut watches = carries.map(|(id, headers)| {
+            let used = Used {
+                custom: Some(Arc::new(CustomUse { id, headers })),
+                ..Used::default()
+            };
+            worker.watch(used, 0)
+        });
+        let mut ended = || {
+            let polled = watches.each_mut();
+            polled.map(|watch| watch.poll_revoked(&context) == Poll::Ready(Revoked::Custom))
+        };
+        assert_eq!(ended(), [false; 4]);
+        let replaced = Use::CustomHeaders {
+            id,
+            keeps: Some(new),
+        };
+        assert_eq!((cuts.count(replaced), cuts.cut(replaced)), (1, 1));
+        assert_eq!(ended(), [true, false, false, false]);
+        let removed = Use::CustomHeaders { id, keeps: None };
+        assert_eq!(cuts.cut(removed), 1);
+        assert_eq!(ended(), [true, true, false, false]);
+        assert_eq!(cuts.cut(Use::CustomProvider(id)), 1);
+        assert_eq!(ended(), [true, true, true, false]);
+    }
+
+    #[test]
     fn a_request_that_was_decided_before_a_cut_finds_it_out() {
         let cuts = Arc::new(Cuts::default());
         let worker = cuts.worker();
@@ -336,9 +404,10 @@ mod tests {
         let used = Used {
             token: None,
             key: Some(key),
+            custom: None,
         };
         let context = Context::from_waker(Waker::noop());
-        let mut early = worker.watch(used, worker.cuts_made());
+        let mut early = worker.watch(used.clone(), worker.cuts_made());
         assert_eq!(cuts.cut(of_key), 0);
         // Decided after: with the new picture, so it uses what is good.
         let mut late = worker.watch(used, worker.cuts_made());
@@ -359,6 +428,7 @@ mod tests {
         let used = Used {
             token: None,
             key: Some(key),
+            custom: None,
         };
         let context = Context::from_waker(Waker::noop());
         let mut watch = second.watch(used, second.cuts_made());

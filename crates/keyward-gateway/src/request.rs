@@ -183,6 +183,7 @@ impl<'a> Step<'a> {
             used: Used {
                 token: token.map(|token| token.record.id),
                 key: plan.injected.as_ref().and_then(|injected| injected.of),
+                custom: custom.map(|custom| custom.used(plan.injected.as_deref())),
             },
             offers: self
                 .handshake

@@ -131,6 +131,10 @@ pub(crate) enum Refusal {
         "The stored key was revoked while the request was under way, and the request was cut. Send it again if there is another key."
     )]
     KeyCut,
+    #[error(
+        "The provider was changed or removed while the request was under way, and the request was cut. Send it again if the provider is still there."
+    )]
+    ProviderCut,
     #[error("{0}")]
     Upstream(String),
     #[error("{0}")]
@@ -176,6 +180,7 @@ impl From<Revoked> for Refusal {
         match revoked {
             Revoked::Token => Self::Unauthorized(Denied::Unknown),
             Revoked::Key => Self::KeyCut,
+            Revoked::Custom => Self::ProviderCut,
         }
     }
 }
@@ -241,7 +246,7 @@ impl Refusal {
             Self::KeyDamaged { .. } | Self::HeadersDamaged { .. } => {
                 (StatusCode::FAILED_DEPENDENCY, 9013)
             }
-            Self::KeyCut => (StatusCode::FAILED_DEPENDENCY, 9014),
+            Self::KeyCut | Self::ProviderCut => (StatusCode::FAILED_DEPENDENCY, 9014),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, 9020),
             Self::UpstreamSlow(_) => (StatusCode::GATEWAY_TIMEOUT, 9021),
             Self::RedirectRefused(_) => (StatusCode::BAD_GATEWAY, 9022),

@@ -147,7 +147,7 @@ where
         let Some(slot) = self.places.begin_request() else {
             return Ok(refuse(Refusal::Busy));
         };
-        let watch = self.requests.watch(plan.used, cuts_seen);
+        let watch = self.requests.watch(plan.used.clone(), cuts_seen);
         let path = uri.path();
         let forwarded = match handshake {
             // Not a future of its own, into which the request would be copied.

@@ -1,6 +1,6 @@
-//! Who uses a token or a provider's key at this moment, and how that use is ended.
+//! Who uses a token, a provider's key or a custom provider at this moment, and how that use is ended.
 //!
-//! A revoked token or key is good for no request that starts later. What has started goes on, unless it is cut:
+//! What was revoked is good for no request that starts later. What has started goes on, unless it is cut:
 //! whoever serves requests says how many there are, and ends them.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use keyward_auth::TokenId;
 use keyward_vault::{SecretId, VersionNumber};
 
-use crate::{ProviderKeyId, Registry};
+use crate::{CustomProviderId, ProviderKeyId, Registry};
 
 /// Requests that are under way, by what they use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,15 @@ pub enum Use {
         id: ProviderKeyId,
         /// The value whose use goes on: the current one, where an older one is ended.
         keeps: Option<(SecretId, VersionNumber)>,
+    },
+    /// Those to this custom provider, whatever they carry.
+    CustomProvider(CustomProviderId),
+    /// Those that carry headers of this custom provider, other than the ones that are kept.
+    CustomHeaders {
+        /// The custom provider.
+        id: CustomProviderId,
+        /// The [number](crate::SealedHeaders::number) of those whose use goes on.
+        keeps: Option<VersionNumber>,
     },
 }
 

@@ -97,7 +97,7 @@ Keys and headers stay sealed for the origin that they were entered for: after th
 requests are refused until they are entered again.
 
 Examples:
-  keyward providers update our-llm --disable
+  keyward providers update our-llm --disable --now
   keyward providers update our-llm --base-url https://llm.example.com/v2 --name \"Our models\"")]
     Update {
         #[command(flatten)]
@@ -116,6 +116,8 @@ Examples:
         /// Take all headers away
         #[arg(long, conflicts_with = "headers_file")]
         no_headers: bool,
+        #[command(flatten)]
+        now: Now,
         #[command(flatten)]
         dry_run: DryRun,
         #[command(flatten)]

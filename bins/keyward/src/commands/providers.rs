@@ -65,6 +65,7 @@ pub(crate) async fn run(command: ProvidersCommand) -> Result<(), Failure> {
             disable,
             text,
             no_headers,
+            now,
             dry_run,
             connect,
         } => {
@@ -86,6 +87,7 @@ pub(crate) async fn run(command: ProvidersCommand) -> Result<(), Failure> {
                 &provider.slug,
                 fields,
                 text.headers_file.as_deref(),
+                now,
                 dry_run,
                 &connect,
             )
@@ -166,6 +168,7 @@ async fn update(
     slug: &CustomSlug,
     fields: Map<String, Value>,
     headers: Option<&Path>,
+    now: Now,
     dry_run: DryRun,
     connect: &Connect,
 ) -> Result<(), Failure> {
@@ -183,9 +186,11 @@ async fn update(
             .unchecked("whether the headers may be sent, and where the name of the host leads")
             .tell(Output::new(connect.json));
     }
-    let path = path(&found);
+    let path = now.on(&path(&found));
     let updated = client.send(Method::PATCH, &path, Some(body)).await?;
-    Output::new(connect.json).done(format_args!("changed provider {slug}"), &updated)
+    let under_way = in_use::told(&updated);
+    let sentence = format_args!("changed provider {slug}{under_way}");
+    Output::new(connect.json).done(sentence, &updated)
 }
 
 async fn delete(

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_registry::{
-    CustomProvider, CustomProviderDetails, CustomProviderEdit, CustomProviderId, CustomSlug,
-    HeaderInput, Link, Logo, NewCustomProvider, Refusal,
+    CustomProvider, CustomProviderDetails, CustomProviderEdit, CustomProviderId,
+    CustomProviderRecord, CustomSlug, HeaderInput, Link, Logo, NewCustomProvider, Refusal, Use,
 };
 use keyward_secret::SecretBytes;
 use serde::Serialize;
@@ -48,6 +48,8 @@ const ANSWER_FIELDS: &[&str] = &[
     "headers_destination",
     "created_at",
     "modified_at",
+    "requests_open",
+    "requests_cut",
 ];
 
 /// A custom provider as answers carry it. Of the headers the names, and masks for the values.
@@ -80,6 +82,8 @@ pub(crate) struct Body {
     created_at: Option<String>,
     /// RFC 3339.
     modified_at: Option<String>,
+    #[serde(flatten)]
+    requests: Requests,
 }
 
 /// A custom provider that was deleted, and what went with it.
@@ -90,8 +94,6 @@ pub(crate) struct DeletedBody {
     provider: Body,
     /// How many provider keys, in all gateways of the account.
     provider_keys_deleted: usize,
-    #[serde(flatten)]
-    requests: Requests,
 }
 
 impl Body {
@@ -124,6 +126,7 @@ impl Body {
             headers_destination: destination.map(|destination| destination.entries().collect()),
             created_at: moment::format(record.created_at),
             modified_at: moment::format(record.modified_at),
+            requests: Requests::default(),
         }
     }
 }
@@ -217,6 +220,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
 }
 
 pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
+    let under_way = UnderWay::of(&call)?;
     let stored = find(&call)?;
     let mut body = call.take_body(Shape {
         known: request::FIELDS,
@@ -251,7 +255,27 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
         .registry
         .edit_custom_provider(call.account, stored.record.id, edit, call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&call, &provider))
+    let mut body = Body::new(&call, &provider);
+    if let Some(revoked) = revoked(&stored.record, &provider.record) {
+        body.requests = under_way.settle(&call, revoked);
+    }
+    Reply::new(&body)
+}
+
+/// What a change takes from requests under way: where they go, or the headers that they carry.
+fn revoked(before: &CustomProviderRecord, after: &CustomProviderRecord) -> Option<Use> {
+    let id = after.id;
+    let number = |record: &CustomProviderRecord| {
+        let headers = record.headers.as_ref();
+        headers.map(|headers| headers.number)
+    };
+    let is_off = before.enabled && !after.enabled;
+    if is_off || before.base_url != after.base_url {
+        return Some(Use::CustomProvider(id));
+    }
+    let keeps = number(after);
+    let is_replaced = number(before).is_some_and(|number| Some(number) != keeps);
+    is_replaced.then_some(Use::CustomHeaders { id, keeps })
 }
 
 pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
@@ -261,10 +285,12 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
         .registry
         .delete_custom_provider(call.account, id, call.actor(), call.now)
         .await?;
+    let mut body = Body::new(&call, &provider);
+    // Those with its keys are among them: a key for it is used for nothing else.
+    body.requests = under_way.settle(&call, Use::CustomProvider(id));
     Reply::new(&DeletedBody {
-        provider: Body::new(&call, &provider),
+        provider: body,
         provider_keys_deleted: keys.len(),
-        requests: under_way.settle_keys(&call, &keys),
     })
 }
 

@@ -7,7 +7,7 @@ use keyward_auth::{Grant, Permission, Permissions};
 use keyward_registry::{InUse, Use};
 use serde_json::{Value, json};
 
-use crate::support::{Harness, OURS, keys, secret, tokens};
+use crate::support::{Answer, Harness, OURS, keys, secret, tokens};
 
 /// Serves two requests with everything, and notes what is cut.
 #[derive(Debug, Default)]
@@ -108,4 +108,62 @@ async fn a_key_cuts_what_uses_it_and_a_rotation_what_uses_the_old_value() {
     let deleted = harness.delete(&format!("{path}?now=true")).await;
     says(deleted.result(), &Value::Null, &json!(2));
     assert!(matches!(cuts()[..], [Use::ProviderKey { keeps: None, .. }]));
+}
+
+#[tokio::test]
+async fn a_custom_provider_cuts_what_goes_to_it_and_new_headers_what_carries_the_old() {
+    let (harness, busy) = busy().await;
+    let list = format!("/client/v4/accounts/{OURS}/ai-gateway/custom-providers");
+    let headers = || json!({"X-Org": secret()}).to_string();
+    let made = json!({
+        "name": "Mine", "slug": "mine", "base_url": "https://llm.example.com/v1", "enable": true, "headers": headers(),
+    });
+    let made = harness.post(&list, made).await;
+    let path = format!("{list}/{}", made.result()["id"].as_str().unwrap());
+    let cuts = || std::mem::take(&mut *busy.0.lock().unwrap());
+    let patch = async |query: &str, body: Value| -> Answer {
+        let path = format!("{path}{query}");
+        harness.call(Method::PATCH, &path, Some(body)).await
+    };
+    // The masks of all that is stored leave it as it is.
+    let masks = made.result()["headers"].clone();
+    for harmless in [
+        json!({"description": "x"}),
+        json!({"enable": true, "headers": masks}),
+    ] {
+        let edited = patch("?now=true", harmless).await;
+        says(edited.result(), &Value::Null, &Value::Null);
+        assert_eq!(cuts(), []);
+    }
+    patch("?now=1", json!({"enable": false}))
+        .await
+        .refused(400, 7001);
+    let waits = patch("", json!({"headers": headers()})).await;
+    says(waits.result(), &json!(2), &Value::Null);
+    assert_eq!(cuts(), []);
+    let told = waits.result().clone();
+
+    for headers in [json!(headers()), Value::Null] {
+        let replaced = patch("?now=true", json!({"headers": headers})).await;
+        says(replaced.result(), &Value::Null, &json!(2));
+        let [Use::CustomHeaders { keeps, .. }] = cuts()[..] else {
+            panic!("the old headers are not cut");
+        };
+        assert_eq!(keeps.is_some(), !headers.is_null());
+    }
+    for change in [
+        json!({"base_url": "https://llm.example.com/v2"}),
+        json!({"enable": false}),
+    ] {
+        let changed = patch("?now=true", change).await;
+        says(changed.result(), &Value::Null, &json!(2));
+        assert!(matches!(cuts()[..], [Use::CustomProvider(_)]));
+    }
+    // An answer may be sent back whole.
+    let mut whole = told;
+    whole["headers"] = Value::Null;
+    patch("", whole).await.result();
+    let deleted = harness.delete(&format!("{path}?now=true")).await;
+    says(deleted.result(), &Value::Null, &json!(2));
+    assert!(matches!(cuts()[..], [Use::CustomProvider(_)]));
 }

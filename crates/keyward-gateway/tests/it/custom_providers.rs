@@ -1,6 +1,6 @@
 //! Providers that an operator adds: where their requests go, what they carry, and what no change of them does.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_auth::{Classes, Scope};
@@ -11,14 +11,17 @@ use keyward_gateway::Config;
 use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_registry::{
     CustomProvider, CustomProviderDetails, CustomProviderEdit, CustomSlug, GatewaySettings,
-    HeaderInput, KeySource, NewCustomProvider, Refusal,
+    HeaderInput, KeySource, NewCustomProvider, Refusal, Use,
 };
 use keyward_secret::{Origin, SecretBytes};
 use keyward_testing::{
     Behaviour, Canary, FakeProvider, Placement, TestCa, client::RawAnswer, register_named_canary,
 };
+use tokio::task::JoinHandle;
 
-use crate::support::{ACCOUNT, ACTOR, Base, CHAT, Running, code, mint, new_key, now, value};
+use crate::support::{
+    ACCOUNT, ACTOR, Base, CHAT, Running, code, mint, new_key, now, value, wait_until,
+};
 
 /// The gateway with its fake provider, and another one that nothing may ever reach.
 struct World {
@@ -77,6 +80,21 @@ impl World {
 
     async fn chat(&self, headers: &[(&str, &str)]) -> RawAnswer {
         self.running.authorized_chat("custom-mine", headers).await
+    }
+
+    /// A request that the provider has and does not answer.
+    async fn unanswered(&self) -> JoinHandle<RawAnswer> {
+        let seen = self.running.provider.count();
+        let path = self.running.path("custom-mine/chat/completions");
+        let bearer = self.running.bearer();
+        let mut client = self.running.client().await;
+        let asking = tokio::spawn(async move {
+            let token = [("cf-aig-authorization", bearer.as_str())];
+            client.post(&path, &token, CHAT).await.unwrap()
+        });
+        let deadline = Duration::from_secs(20);
+        self.running.provider.wait_for(seen + 1, deadline).await;
+        asking
     }
 
     /// Nothing arrived at the other provider, and something could have.
@@ -426,6 +444,82 @@ async fn headers_go_beside_the_stored_key_and_are_replaced_at_once() {
         seen.iter()
             .all(|seen| seen.header("x-more") == Some("stays-as-it-is-1"))
     );
+    world.end().await;
+}
+
+/// Neither a key of ours nor a changed token would end them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_carries_headers_alone_is_cut_with_them() {
+    let world = World::new(Placement::bearer()).await;
+    let origin = world.running.provider.origin();
+    let new = NewCustomProvider {
+        headers: headers(r#"{"X-Org":"first-value-of-it"}"#),
+        ..world.new_provider(&origin)
+    };
+    let provider = world.add(new).await;
+    let id = provider.record.id;
+    let registry = Arc::clone(&world.running.registry);
+    let all = Use::CustomProvider(id);
+    let fake = &world.running.provider;
+    fake.accept_keys(["own-key"]);
+
+    // A stream beside the client's own key, and a request that is not answered yet.
+    fake.behave_once(Behaviour::GatedSse);
+    let mut stream = world.running.client().await;
+    let body = r#"{"model":"m","stream":true,"messages":[]}"#;
+    let lines = format!(
+        "Authorization: Bearer own-key\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    let head = world
+        .running
+        .head("POST", "custom-mine/chat/completions", &lines);
+    stream
+        .send(format!("{head}{body}").as_bytes())
+        .await
+        .unwrap();
+    let mut came = Vec::new();
+    while !came.windows(6).any(|bytes| bytes == b"data: ") {
+        let more = stream.read_some().await.unwrap();
+        assert!(!more.is_empty(), "{}", String::from_utf8_lossy(&came));
+        came.extend(more);
+    }
+    fake.behave(Behaviour::StallBeforeHead);
+    let old = world.unanswered().await;
+    wait_until("both wait", || registry.requests_open(all) == 2).await;
+
+    let edit = CustomProviderEdit {
+        headers: Some(headers(r#"{"X-Org":"second-value-of-it"}"#)),
+        ..CustomProviderEdit::default()
+    };
+    world.edit(&provider, edit).await;
+    let new = world.unanswered().await;
+    wait_until("all wait", || registry.requests_open(all) == 3).await;
+    let snapshot = registry.snapshot();
+    let record = &snapshot.custom_provider(ACCOUNT, "mine").unwrap().record;
+    let keeps = record.headers.as_ref().map(|headers| headers.number);
+    assert_eq!(registry.cut_requests(Use::CustomHeaders { id, keeps }), 2);
+    let cut = old.await.unwrap();
+    assert_eq!((cut.status, code(&cut)), (424, 9014));
+    assert!(
+        cut.text().contains("provider was changed"),
+        "{}",
+        cut.text()
+    );
+    let mut rest = Vec::new();
+    while let Ok(more) = stream.read_some().await {
+        if more.is_empty() {
+            break;
+        }
+        rest.extend(more);
+    }
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "the stream has a proper end");
+
+    let deleted = registry.delete_custom_provider(ACCOUNT, id, ACTOR, now());
+    deleted.await.unwrap();
+    assert_eq!(registry.requests_open(all), 1);
+    assert_eq!(registry.cut_requests(all), 1);
+    assert_eq!(code(&new.await.unwrap()), 9014);
     world.end().await;
 }
 
