@@ -1,7 +1,7 @@
 //! The store: reads the whole file, changes it in memory, writes a new one and puts it in the old one's place.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -123,15 +123,21 @@ impl VaultStore for FileStore {
         account: AccountId,
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Option<(SecretRecord, Option<VersionRecord>)>, StoreError>> {
+        ready(move || Ok(self.read("find a secret")?.current(account, secret)))
+    }
+
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, Result<Vec<(SecretRecord, Option<VersionRecord>)>, StoreError>> {
         ready(move || {
-            let content = self.read("find a secret")?;
-            let Some(found) = content.secrets.get(&(account, secret)) else {
-                return Ok(None);
-            };
-            let current = found
-                .current
-                .and_then(|number| content.versions.get(&(account, secret, number)));
-            Ok(Some((found.clone(), current.cloned())))
+            let content = self.read("find secrets")?;
+            let sought: BTreeSet<_> = secrets.iter().collect();
+            let found = sought
+                .into_iter()
+                .filter_map(|secret| content.current(account, *secret));
+            Ok(found.collect())
         })
     }
 
@@ -185,6 +191,18 @@ impl fmt::Debug for FileStore {
 }
 
 impl Content {
+    fn current(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> Option<(SecretRecord, Option<VersionRecord>)> {
+        let found = self.secrets.get(&(account, secret))?;
+        let current = found
+            .current
+            .and_then(|number| self.versions.get(&(account, secret, number)));
+        Some((found.clone(), current.cloned()))
+    }
+
     fn carry_out(&mut self, change: Change) {
         match change {
             Change::PutSecret(secret) => {

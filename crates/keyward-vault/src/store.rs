@@ -38,6 +38,14 @@ pub trait VaultStore: Send + Sync + fmt::Debug {
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Option<Current>, StoreError>>;
 
+    /// Those of `secrets` that there are, rising by id, each with its current version as by
+    /// [`find_secret`](Self::find_secret). One look-up for all of them.
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, Result<Vec<Current>, StoreError>>;
+
     /// Every secret of an account, by the bytes of its name, then by id.
     fn list_secrets(
         &self,

@@ -1,7 +1,7 @@
 //! A store in memory, and the contract suite that every vault store runs (feature `testing`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     future::ready,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -84,14 +84,20 @@ impl VaultStore for MemoryStore {
         account: AccountId,
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Option<(SecretRecord, Option<VersionRecord>)>, StoreError>> {
+        Box::pin(ready(Ok(self.state().rows.current(account, secret))))
+    }
+
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, Result<Vec<(SecretRecord, Option<VersionRecord>)>, StoreError>> {
         let state = self.state();
-        let found = state.rows.secrets.get(&(account, secret)).map(|record| {
-            let current = record
-                .current
-                .and_then(|number| state.rows.versions.get(&(account, secret, number)));
-            (record.clone(), current.cloned())
-        });
-        Box::pin(ready(Ok(found)))
+        let sought: BTreeSet<_> = secrets.iter().collect();
+        let found = sought
+            .into_iter()
+            .filter_map(|secret| state.rows.current(account, *secret));
+        Box::pin(ready(Ok(found.collect())))
     }
 
     fn list_secrets(
@@ -142,6 +148,18 @@ impl VaultStore for MemoryStore {
 }
 
 impl Rows {
+    fn current(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> Option<(SecretRecord, Option<VersionRecord>)> {
+        let record = self.secrets.get(&(account, secret))?;
+        let current = record
+            .current
+            .and_then(|number| self.versions.get(&(account, secret, number)));
+        Some((record.clone(), current.cloned()))
+    }
+
     fn apply_one(&mut self, change: Change) {
         match change {
             Change::PutSecret(record) => {

@@ -93,15 +93,26 @@ impl UsedBy {
 }
 
 impl Body {
-    async fn new(call: &Call, secret: &SecretRecord) -> Result<Self, Problem> {
-        let destination = call.registry.destination_of_secret(call.account, secret.id);
-        let destination = destination.await?;
+    async fn new(call: &Call, secret: &Arc<SecretRecord>) -> Result<Self, Problem> {
+        let bodies = Self::all(call, std::slice::from_ref(secret)).await?;
+        let body = bodies.into_iter().next();
+        Ok(body.unwrap_or_else(|| Self::gone(secret, std::iter::empty())))
+    }
+
+    async fn all(call: &Call, secrets: &[Arc<SecretRecord>]) -> Result<Vec<Self>, Problem> {
+        let ids: Vec<_> = secrets.iter().map(|secret| secret.id).collect();
+        let destinations = call.registry.destinations_of_secrets(call.account, &ids);
+        let destinations = destinations.await?;
         let snapshot = call.snapshot();
-        let keys = snapshot.keys_of_secret(call.account, secret.id);
-        Ok(Self {
-            destination: destination.map(|destination| destination.entries().collect()),
-            ..Self::gone(secret, keys)
-        })
+        let bodies = secrets.iter().map(|secret| {
+            let keys = snapshot.keys_of_secret(call.account, secret.id);
+            let destination = destinations.get(&secret.id);
+            Self {
+                destination: destination.map(|destination| destination.entries().collect()),
+                ..Self::gone(secret, keys)
+            }
+        });
+        Ok(bodies.collect())
     }
 
     /// Without its destination, which goes with the value.
@@ -150,11 +161,7 @@ async fn store(mut call: Call) -> Result<Reply, Problem> {
         .registry
         .create_secrets(call.account, store, new, call.actor(), call.now)
         .await?;
-    let mut bodies = Vec::with_capacity(stored.len());
-    for secret in &stored {
-        bodies.push(Body::new(&call, secret).await?);
-    }
-    Reply::new(&bodies)
+    Reply::new(&Body::all(&call, &stored).await?)
 }
 
 fn read_new(mut object: Object) -> Result<NewSecret, Problem> {

@@ -253,6 +253,20 @@ async fn a_store_that_does_not_answer_is_asked_again_later() {
     }
 }
 
+/// However many there are on a page.
+#[tokio::test]
+async fn a_page_of_secrets_reads_the_store_once() {
+    let harness = Harness::new().await;
+    for number in 0..30 {
+        harness.secret(&format!("s{number}"), &["workers"]).await;
+    }
+    let lookups = || harness.store.lookups.swap(0, Ordering::Relaxed);
+    lookups();
+    let page = harness.get(&secrets(OURS)).await;
+    assert_eq!(page.result().as_array().unwrap().len(), 20);
+    assert_eq!(lookups(), 1);
+}
+
 #[tokio::test]
 async fn only_what_is_sent_is_changed_and_the_name_never_is() {
     let harness = Harness::new().await;

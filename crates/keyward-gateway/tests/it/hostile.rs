@@ -334,6 +334,14 @@ impl VaultStore for Failing {
         self.store.find_secret(account, secret)
     }
 
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, VaultResult<Vec<(SecretRecord, Option<VersionRecord>)>>> {
+        self.store.find_secrets(account, secrets)
+    }
+
     fn list_secrets(&self, account: AccountId) -> BoxFuture<'_, VaultResult<Vec<SecretRecord>>> {
         self.store.list_secrets(account)
     }

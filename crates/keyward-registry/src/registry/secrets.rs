@@ -3,7 +3,7 @@
 //! Where a value may go is decided here once, when it arrives, from the secret's name; it is sealed with the value,
 //! and nothing that is done to the secret later moves it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, iter, sync::Arc, time::SystemTime};
 
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_vault::{
@@ -111,20 +111,24 @@ impl Registry {
         self.secrets.find(account, id)
     }
 
-    /// Where the current value of a secret may go; `None` where it may go nowhere, or there is none.
+    /// Where the current values of these secrets may go; one whose value may go nowhere, or that has none, is left
+    /// out. Reads the store once.
     ///
     /// # Errors
     ///
     /// The store's failure.
-    pub async fn destination_of_secret(
+    pub async fn destinations_of_secrets(
         &self,
         account: AccountId,
-        id: SecretId,
-    ) -> Result<Option<Destination>, ChangeError> {
-        let found = self.find_secret(account, id).await?;
-        let current = found.and_then(|(_, current)| current);
-        let policy = current.and_then(|current| self.policy_of(&current));
-        Ok(policy.and_then(|policy| policy.destination))
+        ids: &[SecretId],
+    ) -> Result<BTreeMap<SecretId, Destination>, ChangeError> {
+        let found = self.store.find_secrets(account, ids).await;
+        let found = found.map_err(ChangeError::failed)?.into_iter();
+        let destinations = found.filter_map(|(secret, current)| {
+            let policy = self.policy_of(&current?)?;
+            Some((secret.id, policy.destination?))
+        });
+        Ok(destinations.collect())
     }
 
     /// Stores secrets: all of them, or none. One with the scope `ai_gateway` whose name is read as a gateway, a
@@ -334,15 +338,27 @@ impl Registry {
         provider: &ProviderSlug,
         alias: &Alias,
     ) -> Vec<Arc<SecretRecord>> {
-        self.secrets.select(account, |secret| {
-            only.is_none_or(|store| secret.store == store)
-                && self
-                    .places(snapshot, account, &secret.name)
-                    .iter()
-                    .any(|(reading, meant)| {
-                        (&reading.gateway, meant, &reading.alias) == (gateway, provider, alias)
-                    })
-        })
+        // What may stand for the provider in a name: `places` says what it then means.
+        let slug = provider.as_str();
+        let bare = slug.strip_prefix(CustomSlug::PREFIX);
+        let built_in = self.catalogue.find(slug);
+        let aliases = built_in.into_iter().flat_map(|provider| provider.aliases());
+        let spellings = iter::once(slug)
+            .chain(bare)
+            .chain(aliases.map(AsRef::as_ref));
+        let names = spellings.map(|slug| format!("{gateway}_{slug}_{alias}"));
+        let says_it = |name: &String| {
+            let places = self.places(snapshot, account, name);
+            places.iter().any(|(reading, meant)| {
+                (&reading.gateway, meant, &reading.alias) == (gateway, provider, alias)
+            })
+        };
+        let found = names
+            .filter(says_it)
+            .flat_map(|name| self.secrets.named(account, &name));
+        found
+            .filter(|secret| only.is_none_or(|store| secret.store == store))
+            .collect()
     }
 
     /// The policy that a genuine version is sealed with.
@@ -368,8 +384,8 @@ impl Registry {
         store: SecretsStoreId,
         name: &str,
     ) -> bool {
-        let same = |secret: &SecretRecord| secret.store == store && secret.name == name;
-        !self.secrets.select(account, same).is_empty()
+        let mut named = self.secrets.named(account, name).into_iter();
+        named.any(|secret| secret.store == store)
     }
 
     /// What a secret's name says in this account, with the provider by the slug that provider keys have.
@@ -485,12 +501,9 @@ impl Registry {
         store: SecretsStoreId,
         names: &[SecretName],
     ) -> Result<(), SecretRefusal> {
-        let known = self.secrets.select(account, |secret| {
-            secret.store == store && names.iter().any(|name| name.as_str() == secret.name)
-        });
         for (index, name) in names.iter().enumerate() {
             let earlier = names.get(..index).unwrap_or_default();
-            if earlier.contains(name) || known.iter().any(|known| known.name == name.as_str()) {
+            if earlier.contains(name) || self.is_name_taken(account, store, name.as_str()) {
                 return Err(SecretRefusal::NameTaken {
                     index: Some(index),
                     name: name.to_string(),

@@ -1,7 +1,7 @@
 //! Everything in memory: no database, no authentication codes, nothing kept.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::ready,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -502,6 +502,19 @@ impl VaultStore for MemoryStore {
     }
 
     fn list_secrets(&self, account: AccountId) -> BoxFuture<'_, VaultResult<Vec<SecretRecord>>> {
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, VaultResult<Vec<(SecretRecord, Option<VersionRecord>)>>> {
+        let state = self.state();
+        let sought: BTreeSet<_> = secrets.iter().collect();
+        let found = sought
+            .into_iter()
+            .filter_map(|secret| state.current(account, *secret));
+        Box::pin(ready(Ok(found.collect())))
+    }
+
         let state = self.state();
         let ours = state
             .secrets

@@ -82,6 +82,24 @@ pub(crate) async fn put(
     Ok(mac)
 }
 
+/// Those of these secrets that there are, by id; those that are not honoured are reported and left out.
+pub(crate) async fn find_several(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: AccountId,
+    ids: &[SecretId],
+) -> Result<Vec<SecretRecord>, Failure> {
+    let rows: Vec<SqliteRow> = sqlx::query(
+        "SELECT * FROM secrets
+         WHERE account = $1 AND id IN (SELECT value FROM json_each($2)) ORDER BY id",
+    )
+    .bind(account.to_string())
+    .bind(json_list(ids.iter().map(SecretId::to_string)))
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
+}
+
 /// The secrets of an account by name, then id; those that are not honoured are reported and left out.
 pub(crate) async fn list_of(
     connection: &mut SqliteConnection,

@@ -1,5 +1,7 @@
 //! What the vault needs of a store.
 
+use std::collections::HashMap;
+
 use keyward_registry::{Actor, Change};
 use keyward_secret::AccountId;
 use keyward_vault::{
@@ -31,6 +33,31 @@ impl SqliteStore {
             Some(number) => versions::find(connection, keys, account, id, number).await?,
         };
         Ok(Some((secret, version)))
+    }
+
+    /// The same for several, in two queries.
+    async fn current_of(
+        &self,
+        account: AccountId,
+        ids: &[SecretId],
+    ) -> Result<Vec<Current>, Failure> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = self.authenticator();
+        let mut transaction = self.read().await?;
+        let secrets = secrets::find_several(&mut transaction, keys, account, ids).await?;
+        let versions = versions::current_of(&mut transaction, keys, account, ids).await?;
+        let mut versions: HashMap<_, _> = versions
+            .into_iter()
+            .map(|version| ((version.secret, version.number), version))
+            .collect();
+        let current = secrets.into_iter().map(|secret| {
+            let number = secret.current;
+            let version = number.and_then(|number| versions.remove(&(secret.id, number)));
+            (secret, version)
+        });
+        Ok(current.collect())
     }
 
     /// Changes that come without an audit line of their own: the line names the first row.
@@ -85,6 +112,17 @@ impl VaultStore for SqliteStore {
                 self.current(&mut transaction, account, secret).await
             };
             find.await.map_err(|failure| failure.vault("read a secret"))
+        })
+    }
+
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, Result<Vec<Current>, StoreError>> {
+        Box::pin(async move {
+            let find = self.current_of(account, secrets);
+            find.await.map_err(|failure| failure.vault("read secrets"))
         })
     }
 

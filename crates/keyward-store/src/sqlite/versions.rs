@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::authentic::{StoredRow, authentic, honoured, seal_row};
 use crate::{
-    column::{Columns, millis},
+    column::{Columns, list, millis},
     failure::Failure,
 };
 
@@ -124,6 +124,27 @@ pub(crate) async fn list_of(
     )
     .bind(account.to_string())
     .bind(secret.to_string())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
+}
+
+/// The versions that these secrets name as their current ones; those that are not honoured are reported and left
+/// out.
+pub(crate) async fn current_of(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: AccountId,
+    secrets: &[SecretId],
+) -> Result<Vec<VersionRecord>, Failure> {
+    let rows = sqlx::query(
+        "SELECT secret_versions.* FROM secrets
+         JOIN secret_versions ON secret_versions.account = secrets.account
+             AND secret_versions.secret = secrets.id AND secret_versions.number = secrets.current
+         WHERE secrets.account = $1 AND secrets.id IN (SELECT value FROM json_each($2))",
+    )
+    .bind(account.to_string())
+    .bind(list(secrets.iter().map(SecretId::to_string)))
     .fetch_all(connection)
     .await?;
     Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())

@@ -94,6 +94,14 @@ mod delegate {
             self.0.find_secret(account, secret)
         }
 
+        fn find_secrets<'a>(
+            &'a self,
+            account: AccountId,
+            secrets: &'a [SecretId],
+        ) -> Answer<'a, Vec<(SecretRecord, Option<VersionRecord>)>> {
+            self.0.find_secrets(account, secrets)
+        }
+
         fn list_secrets(&self, account: AccountId) -> Answer<'_, Vec<SecretRecord>> {
             self.0.list_secrets(account)
         }

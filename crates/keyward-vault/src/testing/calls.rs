@@ -99,6 +99,15 @@ pub(super) async fn find(
     store.find_secret(account, secret).await.expect("a look-up")
 }
 
+pub(super) async fn find_all(
+    store: &dyn VaultStore,
+    account: AccountId,
+    secrets: &[SecretId],
+) -> Vec<(SecretRecord, Option<VersionRecord>)> {
+    let found = store.find_secrets(account, secrets).await;
+    found.expect("several secrets can be looked for")
+}
+
 pub(super) async fn list(store: &dyn VaultStore, account: AccountId) -> Vec<SecretRecord> {
     store.list_secrets(account).await.expect("a listing")
 }

@@ -10,7 +10,7 @@
 use keyward_secret::AccountId;
 
 use super::{
-    calls::{both, delete, enter, find, list, load, put, refuse, save, versions},
+    calls::{both, delete, enter, find, find_all, list, load, put, refuse, save, versions},
     samples::{full_secret, id, seal, sealed, secret, time, version_record},
 };
 use crate::{
@@ -40,6 +40,7 @@ where
     of_two_that_save_the_seal_at_once_one_wins(&make().await).await;
     records_come_back_as_they_were_put(&make().await).await;
     a_put_replaces_by_id(&make().await).await;
+    several_are_found_at_once(&make().await).await;
     lists_have_an_order(&make().await).await;
     accounts_do_not_see_each_other(&make().await).await;
     changes_are_all_or_none(&make().await).await;
@@ -113,6 +114,42 @@ pub async fn of_two_that_save_the_seal_at_once_one_wins(store: &dyn VaultStore) 
     };
     assert!(error.is_conflict(), "{error:?}");
     assert_eq!(load(store).await, Some(winner));
+}
+
+/// What is looked up together is what is found one by one: those that there are, each once, by their ids.
+pub async fn several_are_found_at_once(store: &dyn VaultStore) {
+    let mut with_value = secret(2, ONE);
+    let version = VersionRecord {
+        sealed: Some(sealed(&with_value, 1, b"sk-1")),
+        ..version_record(&with_value, 1)
+    };
+    with_value.current = Some(VersionNumber::FIRST);
+    let mut without_version = secret(3, ONE);
+    without_version.current = VersionNumber::new(7);
+    let without_value = secret(1, ONE);
+    let others = secret(4, TWO);
+    put(
+        store,
+        vec![
+            Change::PutSecret(with_value.clone()),
+            Change::PutVersion(version),
+            Change::PutSecret(without_version),
+            Change::PutSecret(without_value),
+            Change::PutSecret(others),
+            Change::PutSecret(secret(5, ONE)),
+        ],
+    )
+    .await;
+    let sought = [id(4), id(3), id(2), id(9), id(1), id(2)];
+    let found = find_all(store, ONE, &sought).await;
+    let mut one_by_one = Vec::new();
+    for number in 1..=4 {
+        one_by_one.extend(find(store, ONE, id(number)).await);
+    }
+    assert_eq!(found, one_by_one);
+    assert_eq!(found.len(), 3);
+    assert!(find_all(store, ONE, &[]).await.is_empty());
+    assert!(find_all(store, TWO, &[id(1)]).await.is_empty());
 }
 
 /// Every field, any text, every state, and the longest value.

@@ -77,10 +77,7 @@ async fn page(call: &Call) -> Result<Reply, Problem> {
     let (secrets, info) = page.cut_in_order(secrets, |one, other| {
         direction.turn(order.compare(one, other))
     });
-    let mut bodies = Vec::with_capacity(secrets.len());
-    for secret in &secrets {
-        bodies.push(Body::new(call, secret).await?);
-    }
+    let bodies = Body::all(call, &secrets).await?;
     Reply::page(&bodies, info)
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -27,6 +27,8 @@ pub(crate) struct FakeStore {
     pub(crate) is_down: AtomicBool,
     /// While it is set, no secret is read.
     pub(crate) is_silent: AtomicBool,
+    /// How often secrets were looked up.
+    pub(crate) lookups: AtomicUsize,
     /// What a check of the audit log finds.
     pub(crate) findings: Mutex<Vec<AuditFinding>>,
     /// While it is set, a write is stored and its call does not return.
@@ -50,6 +52,18 @@ struct Rows {
 }
 
 impl FakeStore {
+    /// Counts a look-up of secrets, which fails while the store is silent.
+    fn hear(&self) -> Result<(), keyward_vault::StoreError> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        if self.is_silent.load(Ordering::Relaxed) {
+            return Err(keyward_vault::StoreError::unavailable(
+                "read a secret",
+                "disk canary-path /var/lib is gone",
+            ));
+        }
+        Ok(())
+    }
+
     /// How many writes are stored.
     pub(crate) fn revision(&self) -> u64 {
         self.rows.lock().unwrap().revision
@@ -229,14 +243,22 @@ impl VaultStore for FakeStore {
         '_,
         Result<Option<(SecretRecord, Option<VersionRecord>)>, keyward_vault::StoreError>,
     > {
-        if self.is_silent.load(Ordering::Relaxed) {
-            let silent = keyward_vault::StoreError::unavailable(
-                "read a secret",
-                "disk canary-path /var/lib is gone",
-            );
-            return Box::pin(async { Err(silent) });
+        match self.hear() {
+            Ok(()) => self.vault.find_secret(account, secret),
+            Err(silent) => Box::pin(async { Err(silent) }),
         }
-        self.vault.find_secret(account, secret)
+    }
+
+    fn find_secrets<'a>(
+        &'a self,
+        account: AccountId,
+        secrets: &'a [SecretId],
+    ) -> BoxFuture<'a, Result<Vec<(SecretRecord, Option<VersionRecord>)>, keyward_vault::StoreError>>
+    {
+        match self.hear() {
+            Ok(()) => self.vault.find_secrets(account, secrets),
+            Err(silent) => Box::pin(async { Err(silent) }),
+        }
     }
 
     fn list_secrets(
