@@ -51,10 +51,14 @@ pub(crate) fn note(
     });
 }
 
-/// `provider_key.rotate` for a route that is called `provider_key_rotate`.
+/// `provider_key.rotate` for a route that is called `provider_key_rotate`. What is done to several records is the same
+/// action as for one.
 pub(crate) fn action(name: &str) -> String {
     match name.rsplit_once('_') {
-        Some((record, verb)) => format!("{record}.{verb}"),
+        Some((record, verb)) => {
+            let record = record.strip_suffix("_bulk").unwrap_or(record);
+            format!("{record}.{verb}")
+        }
         None => name.to_owned(),
     }
 }
@@ -99,11 +103,43 @@ fn named(snapshot: &Snapshot, parameters: &RawPathParams) -> Option<Subject> {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::action;
+    use crate::route::ROUTES;
 
     #[test]
     fn actions_are_named_like_those_of_changes() {
         assert_eq!(action("provider_key_rotate"), "provider_key.rotate");
+        assert_eq!(action("secret_bulk_delete"), "secret.delete");
         assert_eq!(action("several"), "several");
+        // Those that the registry writes of changes.
+        let changes = [
+            "gateway.create",
+            "gateway.update",
+            "gateway.delete",
+            "provider_key.create",
+            "provider_key.rotate",
+            "provider_key.edit",
+            "provider_key.delete",
+            "custom_provider.create",
+            "custom_provider.edit",
+            "custom_provider.delete",
+            "secrets_store.create",
+            "secrets_store.delete",
+            "secret.create",
+            "secret.edit",
+            "secret.delete",
+            "secret.duplicate",
+            "token.create",
+            "token.update",
+            "token.roll",
+            "token.delete",
+        ];
+        for route in ROUTES.iter().filter(|route| route.method != Method::GET) {
+            let action = action(route.name);
+            let is_known = changes.contains(&&*action) || action == "audit.verify";
+            assert!(is_known, "{action}");
+        }
     }
 }

@@ -42,6 +42,8 @@ pub struct AuditQuery {
     pub before: Option<SystemTime>,
     /// The actor as the log names it, or a token's id alone.
     pub actor: Option<String>,
+    /// The id of the token that was the actor.
+    pub token: Option<String>,
     /// The address that the request came from.
     pub source: Option<String>,
     /// The action, such as `token.create`.
@@ -72,6 +74,7 @@ impl AuditQuery {
             since: None,
             before: None,
             actor: None,
+            token: None,
             source: None,
             action: None,
             result: None,

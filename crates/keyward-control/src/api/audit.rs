@@ -197,7 +197,8 @@ fn read_query(call: &Call) -> Result<AuditQuery, Problem> {
         .is_ok();
     query.since = read(call, "since", |text| moment_or_day(text, 0))?;
     query.before = read(call, "before", |text| moment_or_day(text, 1))?;
-    query.actor = text("actor_token_id").or_else(|| text("actor_id"));
+    query.actor = text("actor_id");
+    query.token = text("actor_token_id");
     query.source = text("actor_ip_address");
     query.action = text("action");
     query.result = read(call, "action_result", |text| match text {

@@ -214,6 +214,14 @@ async fn lines_are_listed_by_condition_and_cursor() {
     let token = newest["actor"]["token_id"].as_str().unwrap();
     for (query, expected) in [
         (format!("actor_token_id={token}"), 3),
+        (format!("actor_id={token}&actor_token_id={token}"), 3),
+        (
+            format!("actor_id=token%20{token}&actor_token_id={token}"),
+            3,
+        ),
+        // Conditions hold together.
+        (format!("actor_id=unknown&actor_token_id={token}"), 0),
+        (format!("actor_id={token}&actor_token_id=unknown"), 0),
         ("action=gateway.create&resource_id=b".to_owned(), 1),
         ("resource_type=gateway".to_owned(), 4),
         ("action_result=failure".to_owned(), 0),

@@ -138,7 +138,7 @@ fn is_asked_for(query: &AuditQuery, entry: &AuditEntry) -> bool {
         Some(account) => *account == query.account.to_string(),
         None => query.with_server,
     };
-    let token = entry.actor.strip_prefix("token ").unwrap_or(&entry.actor);
+    let token = entry.actor.strip_prefix("token ");
     let is_beyond = query.after.is_none_or(|seq| {
         if query.newest_first {
             entry.seq < seq
@@ -150,7 +150,8 @@ fn is_asked_for(query: &AuditQuery, entry: &AuditEntry) -> bool {
         && is_beyond
         && query.since.is_none_or(|since| entry.at >= millis(since))
         && query.before.is_none_or(|before| entry.at < millis(before))
-        && (fits(&query.actor, &entry.actor) || fits(&query.actor, token))
+        && (fits(&query.actor, &entry.actor) || fits(&query.actor, token.unwrap_or_default()))
+        && fits(&query.token, token.unwrap_or_default())
         && fits(&query.source, entry.source.as_deref().unwrap_or_default())
         && fits(&query.action, &entry.action)
         && query
@@ -501,7 +502,6 @@ impl VaultStore for MemoryStore {
         Box::pin(ready(Ok(self.state().current(account, secret))))
     }
 
-    fn list_secrets(&self, account: AccountId) -> BoxFuture<'_, VaultResult<Vec<SecretRecord>>> {
     fn find_secrets<'a>(
         &'a self,
         account: AccountId,
@@ -515,6 +515,7 @@ impl VaultStore for MemoryStore {
         Box::pin(ready(Ok(found.collect())))
     }
 
+    fn list_secrets(&self, account: AccountId) -> BoxFuture<'_, VaultResult<Vec<SecretRecord>>> {
         let state = self.state();
         let ours = state
             .secrets

@@ -409,6 +409,7 @@ impl crate::write::Door {
             .bind(i64::from(key.get()))
             .bind(signer.public().as_bytes().as_slice())
             .execute(&mut *transaction)
+                 AND ($14 IS NULL OR actor = 'token ' || $14)
             .await?;
         transaction.commit().await?;
         Ok(signer)
@@ -445,3 +446,4 @@ async fn select(
         .await?;
     Ok(rows)
 }
+        .bind(query.token.as_deref())

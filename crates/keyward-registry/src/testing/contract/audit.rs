@@ -83,6 +83,13 @@ pub(super) async fn the_log_is_read_by_condition_and_page(store: &dyn RegistrySt
     .await;
     check(store, |query| query.actor = text(&id), &[1, 3]).await;
     check(store, |query| query.actor = text("unknown"), &[4]).await;
+    check(store, |query| query.token = text(&id), &[1, 3]).await;
+    check(store, |query| query.token = text("unknown"), &[]).await;
+    let both = |query: &mut AuditQuery| {
+        query.actor = text("unknown");
+        query.token = text(&id);
+    };
+    check(store, both, &[]).await;
     check(store, |query| query.source = text("10.0.0.1"), &[1, 3]).await;
     check(store, |query| query.action = text("contract.try"), &[4]).await;
     check(
