@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{
     AuditPublicKey, Chain,
-    checkpoint::{Checkpoint, NoCheckpoint},
+    checkpoint::{Checkpoint, Follows, NoCheckpoint, Sequence},
     entry, tables,
     walk::{Findings, Walk},
     walk_to_end,
@@ -152,6 +152,7 @@ fn begin(evidence: &AuditEvidence<'_>, vault: Option<VaultId>, report: &mut Audi
     };
     let mut findings = Findings::default();
     let mut genuine = Vec::new();
+    let mut sequence = Sequence::default();
     for (number, line) in (1..).zip(text.lines()) {
         if line.is_empty() {
             continue;
@@ -167,7 +168,18 @@ fn begin(evidence: &AuditEvidence<'_>, vault: Option<VaultId>, report: &mut Audi
             Ok(checkpoint) if vault.is_some_and(|vault| vault != checkpoint.vault) => {
                 add("is of another vault");
             }
-            Ok(checkpoint) => genuine.push(checkpoint),
+            Ok(checkpoint) => {
+                let follows = sequence.take(&checkpoint);
+                if let Some(fault) = follows.fault() {
+                    add(fault);
+                }
+                if follows == Follows::AnotherFile {
+                    report.notes.push(format!(
+                        "line {number} of the checkpoints follows one of another file, as after a log rotation; check that file too"
+                    ));
+                }
+                genuine.push(checkpoint);
+            }
             Err(NoCheckpoint::CutOff) => report.notes.push(format!(
                 "line {number} of the checkpoints is cut off, as by a crash; it was left out"
             )),
@@ -179,6 +191,7 @@ fn begin(evidence: &AuditEvidence<'_>, vault: Option<VaultId>, report: &mut Audi
     }
     report.checkpoints = u64::try_from(genuine.len()).unwrap_or(u64::MAX);
     let mut walk = Walk::new(genuine);
+    // They were told with their line in the file.
     walk.findings = findings;
     walk
 }

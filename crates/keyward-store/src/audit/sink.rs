@@ -96,12 +96,17 @@ mod tests {
     use keyward_vault::Vault;
 
     use super::CheckpointFile;
-    use crate::audit::checkpoint::{Checkpoint, Signer};
+    use crate::audit::checkpoint::{Checkpoint, NONE_BEFORE, Signer};
 
     fn checkpoint(seq: i64) -> Checkpoint {
         let (vault, _root) = Vault::create().unwrap();
         let signer = Signer::derive(&vault, vault.newest_key()).unwrap().unwrap();
-        signer.sign(vault.id(), seq, [1; 32], SystemTime::UNIX_EPOCH)
+        signer.sign(
+            vault.id(),
+            (seq, [1; 32]),
+            NONE_BEFORE,
+            SystemTime::UNIX_EPOCH,
+        )
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use keyward_registry::AuditFinding;
 
-use super::{Chain, Link, Read, RowEntry, checkpoint::Checkpoint};
+use super::{
+    Chain, Link, Read, RowEntry,
+    checkpoint::{Checkpoint, Sequence},
+};
 
 /// Findings that are told; more are only known to be there.
 const MOST_FINDINGS: usize = 100;
@@ -44,6 +47,8 @@ pub(crate) struct Walk {
     /// The revision of the newest line that does not say row by row what it wrote.
     unlisted: Option<i64>,
     pub(crate) findings: Findings,
+    /// What is wrong with the checkpoints themselves: the log may be whole all the same.
+    pub(crate) in_checkpoints: Findings,
 }
 
 impl Findings {
@@ -58,13 +63,19 @@ impl Findings {
 }
 
 impl Walk {
-    /// A walk that compares the chain with `checkpoints`, whose signatures were checked.
+    /// A walk that compares the chain with `checkpoints`, whose signatures were checked, in the order of their file.
     pub(crate) fn new(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
+        let mut sequence = Sequence::default();
         let mut walk = Self {
             previous: Some(vec![0; 32]),
             ..Self::default()
         };
         for checkpoint in checkpoints {
+            let seq = checkpoint.seq;
+            if let Some(fault) = sequence.take(&checkpoint).fault() {
+                let what = format!("the checkpoint of line {seq} {fault}");
+                walk.in_checkpoints.add(0, what);
+            }
             let of_line = walk.checkpoints.entry(checkpoint.seq).or_default();
             of_line.push(checkpoint);
         }

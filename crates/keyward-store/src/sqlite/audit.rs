@@ -23,8 +23,9 @@ use tokio::{
 use super::SqliteStore;
 use crate::{
     audit::{
-        AuditPublicKey, CheckpointFile, Line, Read, Walk, checkpoint::Checkpoint,
-        checkpoint::Signer, compare_tables, join, walk_to_end,
+        AuditPublicKey, CheckpointFile, Line, Read, Walk,
+        checkpoint::{Checkpoint, Sequence, Signer},
+        compare_tables, join, walk_to_end,
     },
     column::{list, millis},
     failure::Failure,
@@ -45,6 +46,15 @@ pub struct CheckpointSettings {
     pub every: Duration,
     /// After so many lines at the latest.
     pub lines: u64,
+}
+
+/// The newest checkpoint.
+#[derive(Debug, Default)]
+struct Signed {
+    /// The line that it is of.
+    seq: u64,
+    /// What the next one names it by; none where that has to be read from the file.
+    digest: Option<[u8; 32]>,
 }
 
 /// What is known of the log, and what signs it.
@@ -138,9 +148,12 @@ impl SqliteStore {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         let mut all_at = self.check_all().await;
-        let signed = self.tell(self.own_checkpoints().await, "read the checkpoints");
-        let signed = signed.iter().flatten().map(|checkpoint| checkpoint.seq);
-        let mut signed = signed.max().unwrap_or(0).cast_unsigned();
+        let own = self.tell(self.own_checkpoints().await, "read the checkpoints");
+        let of = own.iter().flatten().map(|checkpoint| checkpoint.seq);
+        let mut signed = Signed {
+            seq: of.max().unwrap_or(0).cast_unsigned(),
+            digest: own.map(|own| end_of(&own)),
+        };
         let mut stop = std::pin::pin!(stop);
         loop {
             let mut sign = false;
@@ -149,7 +162,7 @@ impl SqliteStore {
                 _ = signing.tick() => sign = true,
                 _ = checks.tick() => {}
                 changed = newest.changed() => {
-                    let new = newest.borrow_and_update().cast_unsigned().saturating_sub(signed);
+                    let new = newest.borrow_and_update().cast_unsigned().saturating_sub(signed.seq);
                     if changed.is_err() || new < lines {
                         continue;
                     }
@@ -175,27 +188,31 @@ impl SqliteStore {
     }
 
     /// Checks what is new, and signs it if that is wanted.
-    async fn go_on(&self, sign: bool, signed: &mut u64) {
+    async fn go_on(&self, sign: bool, signed: &mut Signed) {
         let checked = self.check_new_lines().await;
         let Some((seq, hash)) = self.tell(checked, "check the audit log").flatten() else {
             return;
         };
-        if !sign || seq.cast_unsigned() <= *signed {
+        if !sign || seq.cast_unsigned() <= signed.seq {
             return;
         }
-        let written = self.write_checkpoint(seq, hash).await;
+        let written = self.write_checkpoint(seq, hash, signed.digest).await;
         let is_failing = written.is_err();
-        if self
-            .tell(written, "write a checkpoint of the audit log")
-            .flatten()
-            .is_some()
-        {
-            *signed = seq.cast_unsigned();
+        match self.tell(written, "write a checkpoint of the audit log") {
+            Some(None) => {}
+            Some(digest) => {
+                *signed = Signed {
+                    seq: seq.cast_unsigned(),
+                    digest,
+                };
+            }
+            // It may stand in the file although the call failed.
+            None => signed.digest = None,
         }
         if let Some(state) = &mut self.watch.state().checkpoints {
             state.is_failing = is_failing;
             if !is_failing {
-                state.newest = Some(*signed);
+                state.newest = Some(signed.seq);
                 state.signed_at = Some(Self::now());
             }
         }
@@ -236,21 +253,34 @@ impl SqliteStore {
         Ok(signer)
     }
 
-    async fn write_checkpoint(&self, seq: i64, hash: Vec<u8>) -> Result<Option<()>, Failure> {
+    /// Signs and writes that the log ends so, behind the checkpoint with the digest `previous`, or the last one of
+    /// the file. Returns the digest of the new one.
+    async fn write_checkpoint(
+        &self,
+        seq: i64,
+        hash: Vec<u8>,
+        previous: Option<[u8; 32]>,
+    ) -> Result<Option<[u8; 32]>, Failure> {
         let Some(settings) = self.watch.settings.get() else {
             return Ok(None);
         };
         let hash = hash
             .try_into()
             .map_err(|_length| Failure::damaged("a hash has another length"))?;
+        let previous = match previous {
+            Some(previous) => previous,
+            None => end_of(&self.own_checkpoints().await?),
+        };
         let signer = self.signer().await?;
-        let checkpoint = signer.sign(self.door.chain.vault(), seq, hash, Self::now());
+        let vault = self.door.chain.vault();
+        let checkpoint = signer.sign(vault, (seq, hash), previous, Self::now());
+        let digest = checkpoint.digest();
         let file = settings.file.clone();
         let written = tokio::task::spawn_blocking(move || file.append(&checkpoint)).await;
         written
             .map_err(Failure::unavailable)?
             .map_err(Failure::unavailable)?;
-        Ok(Some(()))
+        Ok(Some(digest))
     }
 
     /// Goes on from where the last check ended. Returns where the log ends, if all of it is whole.
@@ -290,7 +320,8 @@ impl SqliteStore {
     /// Keeps what a check found, and logs what was not known before.
     fn conclude(&self, walk: &Walk, before: usize) {
         let mut state = self.watch.state();
-        for finding in walk.findings.0.iter().skip(before) {
+        let in_file = walk.in_checkpoints.0.iter();
+        for finding in walk.findings.0.iter().skip(before).chain(in_file.clone()) {
             if !state.findings.contains(finding) {
                 tracing::error!(
                     line = finding.seq,
@@ -300,6 +331,7 @@ impl SqliteStore {
             }
         }
         state.findings.clone_from(&walk.findings.0);
+        state.findings.extend(in_file.cloned());
         state.verified_to = walk.seq().cast_unsigned();
         state.checked_at = Some(Self::now());
     }
@@ -360,6 +392,15 @@ impl SqliteStore {
     }
 }
 
+/// What a checkpoint names that follows these.
+fn end_of(checkpoints: &[Checkpoint]) -> [u8; 32] {
+    let mut sequence = Sequence::default();
+    for checkpoint in checkpoints {
+        sequence.take(checkpoint);
+    }
+    sequence.end()
+}
+
 macro_rules! list_sql {
     ($beyond:literal, $order:literal) => {
         concat!(
@@ -368,6 +409,7 @@ macro_rules! list_sql {
                  AND ($3 IS NULL OR at >= $3)
                  AND ($4 IS NULL OR at < $4)
                  AND ($5 IS NULL OR actor = $5 OR actor = 'token ' || $5)
+                 AND ($14 IS NULL OR actor = 'token ' || $14)
                  AND ($6 IS NULL OR source = $6)
                  AND ($7 IS NULL OR action = $7)
                  AND ($8 IS NULL OR result = $8)
@@ -409,7 +451,6 @@ impl crate::write::Door {
             .bind(i64::from(key.get()))
             .bind(signer.public().as_bytes().as_slice())
             .execute(&mut *transaction)
-                 AND ($14 IS NULL OR actor = 'token ' || $14)
             .await?;
         transaction.commit().await?;
         Ok(signer)
@@ -442,8 +483,8 @@ async fn select(
         .bind(after)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(i64::from(query.is_refused))
+        .bind(query.token.as_deref())
         .fetch_all(connection)
         .await?;
     Ok(rows)
 }
-        .bind(query.token.as_deref())

@@ -26,7 +26,8 @@ pub(crate) struct Copied {
 }
 
 impl Copied {
-    /// Rows of every kind, some replaced and some removed; checkpoints at the lines 5 and 8.
+    /// Rows of every kind, some replaced and some removed; checkpoints at the lines 5, 7 and 8, each by a server that
+    /// was started anew.
     pub(crate) async fn new() -> Self {
         let mut fixture = Fixture::new().await;
         let (store, vault) = (&fixture.store, &fixture.vault);
@@ -58,6 +59,8 @@ impl Copied {
             id: gateway("c").id,
         }];
         commit(store, changes).await.unwrap();
+        sign(&mut fixture).await;
+        let store = &fixture.store;
         commit(store, vec![put_token(token(1, "renamed"))])
             .await
             .unwrap();
@@ -65,7 +68,7 @@ impl Copied {
         let key = fixture.store.audit_public_key().await.unwrap();
         fixture.store.close().await;
         let checkpoints = std::fs::read_to_string(checkpoint_path(&fixture)).unwrap();
-        assert_eq!(checkpoints.lines().count(), 2);
+        assert_eq!(checkpoints.lines().count(), 3);
         Self {
             fixture,
             key,
@@ -146,7 +149,7 @@ async fn an_untouched_copy_is_whole_and_nothing_is_made_beside_it() {
     let before = files();
     let report = copied.check().await;
     assert_eq!(report.findings, []);
-    assert_eq!((report.lines, report.checkpoints), (8, 2));
+    assert_eq!((report.lines, report.checkpoints), (8, 3));
     // Three gateways, a key, two tokens, a secret with two versions.
     assert_eq!((report.rows, report.uncovered), (9, 0));
     assert!(!report.has_codes);
@@ -266,6 +269,7 @@ fn a_line_that_was_inserted() {
             "line 5: it has another hash than the checkpoint",
             "line 6: it is not as it was written",
             "line 7: it is not as it was written",
+            "line 7: it has another hash than the checkpoint",
             "line 8: it is not as it was written",
             "line 8: it has another hash than the checkpoint",
             "line 9: it is not as it was written",
@@ -364,8 +368,8 @@ async fn a_chain_that_was_computed_anew() {
             .collect()
     };
     let by_checkpoints = told(copied.check().await);
-    assert_eq!(by_checkpoints.len(), 2, "{by_checkpoints:?}");
-    for ((seq, what), expected) in by_checkpoints.iter().zip([5, 8]) {
+    assert_eq!(by_checkpoints.len(), 3, "{by_checkpoints:?}");
+    for ((seq, what), expected) in by_checkpoints.iter().zip([5, 7, 8]) {
         assert!(
             *seq == expected && what.contains("checkpoint"),
             "{seq}: {what}"
@@ -446,11 +450,11 @@ async fn checkpoints_that_were_touched() {
         ),
         (
             format!("{whole}nonsense\n"),
-            "line 3 of the checkpoints is no checkpoint",
+            "line 4 of the checkpoints is no checkpoint",
         ),
         (
             format!("{whole}{}", other.checkpoints),
-            "line 3 of the checkpoints names another key",
+            "line 4 of the checkpoints names another key",
         ),
         (
             String::new(),
@@ -463,10 +467,79 @@ async fn checkpoints_that_were_touched() {
         assert!(told[0].starts_with(expected), "{told:?}");
     }
     // A line that a crash cut off is no fault.
-    copied.checkpoints = format!("{}\n{}\n{whole}", first, &first[..100]);
+    copied.checkpoints = format!("{}\n{whole}", &first[..100]);
     let report = copied.check().await;
     assert_eq!(report.findings, []);
     assert!(report.notes[0].contains("cut off"), "{:?}", report.notes);
+}
+
+/// Each checkpoint names the one before it, so none goes missing from between others, and none changes its place.
+#[tokio::test]
+async fn a_checkpoint_that_was_taken_out_is_missed() {
+    let mut copied = Copied::new().await;
+    let whole = copied.checkpoints.clone();
+    let lines: Vec<_> = whole.lines().collect();
+    assert!(lines.iter().all(|line| line.contains(" v2 ")));
+    let missed = "does not follow the checkpoint before it";
+    let begins = "follows no checkpoint, although others stand before it";
+    for (order, expected) in [
+        (vec![0, 2], vec![(2, missed)]),
+        (vec![0, 2, 1], vec![(2, missed), (3, missed)]),
+        (vec![0, 1, 1, 2], vec![(3, missed)]),
+        (vec![0, 0, 1, 2], vec![(2, begins)]),
+        (vec![1, 2], vec![]),
+        (vec![0, 1], vec![]),
+    ] {
+        copied.checkpoints = order.iter().map(|at| format!("{}\n", lines[*at])).collect();
+        let report = copied.check().await;
+        let told: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), expected.len(), "{order:?}: {told:?}");
+        for (told, (line, fault)) in told.iter().zip(expected) {
+            let expected = format!("line {line} of the checkpoints {fault}");
+            assert!(told.starts_with(&expected), "{told}");
+        }
+        // A file may begin where a log rotation began it.
+        let begins_later = order[0] > 0;
+        assert_eq!(
+            report
+                .notes
+                .iter()
+                .any(|note| note.contains("another file")),
+            begins_later
+        );
+    }
+}
+
+/// A server tells it of its own file, and goes on: the log itself is whole.
+#[tokio::test]
+async fn a_server_misses_a_checkpoint_too() {
+    let mut copied = Copied::new().await;
+    let path = checkpoint_path(&copied.fixture);
+    let lines: Vec<_> = copied.checkpoints.lines().collect();
+    std::fs::write(&path, format!("{}\n{}\n", lines[0], lines[2])).unwrap();
+    copied.fixture.reopen().await;
+    let store = &copied.fixture.store;
+    commit(store, vec![put_token(token(1, "again"))])
+        .await
+        .unwrap();
+    let settings = CheckpointSettings {
+        file: CheckpointFile::open(&path).unwrap(),
+        every: std::time::Duration::from_secs(3_600),
+        lines: 1_000,
+    };
+    store.watch_audit(Some(settings), async {}).await;
+    let findings = store.audit_state().findings;
+    let told = findings
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        told.starts_with("the checkpoint of line 8 does not follow"),
+        "{told}"
+    );
+    store.close().await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
 }
 
 #[tokio::test]
