@@ -209,6 +209,11 @@ impl Server {
         }
     }
 
+    /// The caps that follow from the memory budget, if there is one.
+    pub(crate) fn caps(&self) -> Option<keyward_gateway::Limits> {
+        self.gateway.limits().cloned()
+    }
+
     /// Writes checkpoints of the audit log.
     pub(crate) fn with_checkpoints(self, checkpoints: Option<CheckpointSettings>) -> Self {
         Self {

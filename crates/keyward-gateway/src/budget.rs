@@ -7,15 +7,19 @@
 use std::{cmp, fmt};
 
 use keyward_listen::Http2;
+use keyward_registry::Snapshot;
 
 use crate::Config;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// The process without traffic: program, registry, store, control plane. Measured 20 MiB with few tokens; a token
-/// takes about 850 bytes, a provider key with its secret about 2,250 (docs/performance.md).
+/// The process without traffic and with little stored: program, registry, store, control plane. Measured 20 MiB.
 const BASE: u64 = 64 * MIB;
+/// A provider key with its secret and its sealed value. Measured 2,237 bytes (docs/performance.md).
+const PROVIDER_KEY: u64 = 2_304;
+/// A token. Measured 836 bytes (docs/performance.md).
+const TOKEN: u64 = 896;
 /// A worker without traffic: its stack, its opened credentials, and the upstream connections that it keeps, 256 of
 /// about 22 KiB. And one compressed error that is being decoded: of a decoder's window only what it fills is in memory,
 /// 256 KiB for each of two codings, with a copy of it and its tables.
@@ -41,10 +45,24 @@ const LEAST_WINDOW: u32 = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Budget(u64);
 
+/// What is held of what is stored, whatever the traffic: every provider key and every token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain counts")]
+pub struct Stored {
+    /// Provider keys, each with its secret.
+    pub provider_keys: usize,
+    /// Tokens.
+    pub tokens: usize,
+}
+
 /// The caps that follow from a [`Budget`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
+    /// The budget.
+    pub budget: Budget,
+    /// What is set aside for provider keys and tokens.
+    pub stored: Budget,
     /// Client connections at once.
     pub connections: usize,
     /// What is set aside for each of them, in bytes.
@@ -81,7 +99,8 @@ impl Budget {
         self.0
     }
 
-    /// The caps that keep to this budget. Reads the configured caps, which it only ever lowers, and changes nothing.
+    /// The caps that keep to this budget beside what is stored. Reads the configured caps, which it only ever lowers,
+    /// and changes nothing.
     ///
     /// First the windows of HTTP/2 give way, down to an eighth; then, where
     /// [`max_connections`](keyward_listen::Config::max_connections) is not set, the number of connections. What
@@ -90,10 +109,12 @@ impl Budget {
     /// # Errors
     ///
     /// When not even 16 connections fit, or not as many as are set, each with one request.
-    pub fn limits(self, config: &Config) -> Result<Limits, BudgetError> {
+    pub fn limits(self, config: &Config, stored: Stored) -> Result<Limits, BudgetError> {
         let wanted = config.listen.connections();
         let workers = u64::try_from(config.workers.get()).unwrap_or(u64::MAX);
-        let base = BASE.saturating_add(WORKER.saturating_mul(workers));
+        let base = BASE
+            .saturating_add(WORKER.saturating_mul(workers))
+            .saturating_add(stored.bytes());
         let for_traffic = self.0.saturating_sub(base);
         let request_bytes = request_bytes(config);
 
@@ -131,12 +152,36 @@ impl Budget {
         let streams = http2.as_ref().map_or(1, |http2| http2.max_streams.max(1));
         let possible = connections.saturating_mul(usize::try_from(streams).unwrap_or(usize::MAX));
         Ok(Limits {
+            budget: self,
+            stored: Self(stored.bytes()),
             connections,
             connection_bytes,
             requests: cmp::min(usize::try_from(requests).unwrap_or(usize::MAX), possible),
             request_bytes,
             http2,
         })
+    }
+}
+
+impl Stored {
+    /// What a snapshot holds.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let keys = snapshot
+            .accounts()
+            .map(|account| account.provider_key_count());
+        Self {
+            provider_keys: keys.sum(),
+            tokens: snapshot.tokens().len(),
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        let bytes = |count: usize, each: u64| {
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            count.saturating_mul(each)
+        };
+        bytes(self.provider_keys, PROVIDER_KEY).saturating_add(bytes(self.tokens, TOKEN))
     }
 }
 

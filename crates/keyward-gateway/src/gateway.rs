@@ -19,7 +19,7 @@ use keyward_registry::{InUse, Registry};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    BudgetError, Config, Limits,
+    BudgetError, Config, Limits, Stored,
     counters::{Counters, Writers},
     cut::Cuts,
     in_flight::InFlight,
@@ -98,9 +98,10 @@ impl Gateway {
         config: Config,
     ) -> Result<Self, BuildError> {
         let providers = Providers::build(&registry)?;
+        let stored = Stored::of(&registry.snapshot());
         let limits = config
             .memory_budget
-            .map(|budget| budget.limits(&config))
+            .map(|budget| budget.limits(&config, stored))
             .transpose()
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
         let most_requests = limits.as_ref().map(|limits| limits.requests);

@@ -80,7 +80,7 @@ mod worker;
 
 pub use address::{AddressError, GatewayAddress};
 pub use body::AnswerError;
-pub use budget::{Budget, BudgetError, Limits};
+pub use budget::{Budget, BudgetError, Limits, Stored};
 pub use config::Config;
 pub use echo::EchoDial;
 pub use gateway::{BuildError, Gateway};

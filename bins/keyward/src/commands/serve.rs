@@ -68,8 +68,9 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
             return Err(failure);
         }
     };
+    let caps = server.caps();
     Box::pin(server.run(|| {
-        say_what_runs(&config, &database, &urls, &key);
+        say_what_runs(&config, &database, &urls, &key, caps.as_ref());
         Ok(())
     }))
     .await
@@ -133,7 +134,13 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// One line for each thing that runs; then silence.
-fn say_what_runs(config: &Config, database: &Path, urls: &(String, String), key: &Key) {
+fn say_what_runs(
+    config: &Config,
+    database: &Path,
+    urls: &(String, String),
+    key: &Key,
+    caps: Option<&keyward_gateway::Limits>,
+) {
     let roots = match config.tls.extra_ca_files.len() {
         0 => "the system's".to_owned(),
         count => format!("the system's and {count} configured"),
@@ -147,6 +154,17 @@ fn say_what_runs(config: &Config, database: &Path, urls: &(String, String), key:
     tracing::info!(target: START, url = urls.0, "data plane");
     tracing::info!(target: START, url = urls.1, "control plane");
     tracing::info!(target: START, path = %database.display(), "store");
+    match caps {
+        Some(caps) => tracing::info!(
+            target: START,
+            budget = %caps.budget,
+            keys_and_tokens = %caps.stored,
+            connections = caps.connections,
+            requests = caps.requests,
+            "memory"
+        ),
+        None => tracing::info!(target: START, budget = "none", "memory"),
+    }
     tracing::info!(target: START, how = seal, "seal");
     tracing::info!(target: START, trusted = roots, "roots");
 }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use keyward_gateway::Stored;
+
 use super::{Config, memory::Bytes};
 use crate::{failure::Failure, logging, server::Plane};
 
@@ -44,13 +46,16 @@ impl Config {
         .help("set `tls_cert_file` and `tls_key_file`, listen on 127.0.0.1 behind a proxy that does TLS, or set `danger_plain_http_listen = true`"))
     }
 
-    /// Only where the budget is written down: what a machine has is no fault of the configuration.
+    /// Only where the budget is written down: what a machine has is no fault of the configuration. What is stored is
+    /// counted at the start.
     fn check_budget(&self) -> Result<(), Failure> {
         let Some(Bytes(_)) = self.gateway.memory_budget else {
             return Ok(());
         };
         let gateway = self.gateway(None);
-        let limits = gateway.memory_budget.map(|budget| budget.limits(&gateway));
+        let limits = gateway
+            .memory_budget
+            .map(|budget| budget.limits(&gateway, Stored::default()));
         match limits {
             Some(Err(error)) => Err(Failure::new(error.to_string())
                 .help("raise `[gateway] memory_budget`, or lower `max_connections`")),

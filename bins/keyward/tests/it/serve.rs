@@ -41,8 +41,20 @@ pub(crate) fn serve(directory: &Path, environment: &[(&str, &str)]) -> (Server, 
         .collect();
     assert_eq!(
         told,
-        ["data plane", "control plane", "store", "seal", "roots"]
+        [
+            "data plane",
+            "control plane",
+            "store",
+            "memory",
+            "seal",
+            "roots"
+        ]
     );
+    let memory = lines.iter().find(|line| line["message"] == "memory");
+    let memory = memory.unwrap();
+    // What dev made: a token, and no provider key.
+    assert_eq!(memory["keys_and_tokens"], "1 MiB");
+    assert!(memory["connections"].as_u64() > Some(0), "{memory}");
     let url = lines.iter().find_map(|line| line["url"].as_str());
     let url = url.unwrap().to_owned();
     (server, url)

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use keyward_gateway::Stored;
 use rustix::process::{Resource, getrlimit};
 
 use super::Outcome;
@@ -146,7 +147,7 @@ pub(super) fn limits(config: &Config) -> Outcome {
     let gateway = config.gateway(None);
     let limits = gateway
         .memory_budget
-        .map(|budget| (budget, budget.limits(&gateway)));
+        .map(|budget| (budget, budget.limits(&gateway, Stored::default())));
     let memory = match limits {
         Some((_, Err(error))) => {
             return Outcome::Failed(
