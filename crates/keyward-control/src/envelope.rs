@@ -322,6 +322,16 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, CUSTOM_BASE_URL, message).at(path)
     }
 
+    /// What was to be changed is not any more what the client read. No 409, which clients of Cloudflare repeat
+    /// (wire-spec §4.0).
+    pub(crate) fn changed_meanwhile(parameter: &'static str) -> Self {
+        let path = FieldPath::query().name(parameter);
+        let message = format!(
+            "{path}: it was changed after it was read; read it again, and repeat the change if it is still wanted"
+        );
+        Self::new(StatusCode::PRECONDITION_FAILED, INVALID, message).at(&path)
+    }
+
     /// The body as a whole is not acceptable.
     pub(crate) fn invalid_body(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, reason).at(&FieldPath::body())

@@ -139,6 +139,8 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::one::<gateways::Body>("Replaces the settings of a gateway")
                 .details("`authentication`, `byok_only`, `stored_keys_only` and `store_id` stay as they are where they are left out; to weaken one, the token needs Secrets Store Write too.")
                 .takes::<gateways::GatewayChange>()
+                .query::<gateways::ChangeQuery>()
+                .may_be_late()
         },
     ),
     Route::new(
@@ -250,11 +252,11 @@ pub(crate) static ROUTES: &[Route] = &[
         |call| Box::pin(custom_providers::edit(call)),
         || {
             Description::one::<custom_providers::Body>("Changes a custom provider")
-                .takes::<custom_providers::Change>()
-                .may_conflict()
                 .details("Requests under way are settled where it is switched off, its `base_url` changes, or headers go.")
-        },
+                .takes::<custom_providers::Change>()
                 .query::<UnderWayQuery>()
+                .may_conflict()
+        },
     ),
     Route::new(
         Method::DELETE,

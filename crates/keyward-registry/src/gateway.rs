@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use keyward_secret::AccountId;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::GatewayId;
 
@@ -69,6 +71,17 @@ pub struct GatewaySettings {
     pub store_id: Option<String>,
 }
 
+impl GatewaySettings {
+    /// A text that is the same for equal settings and another one for others: 64 hexadecimal digits. So who changes
+    /// what they read can tell whether it still stands.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        // Plain fields: nothing in them fails to be written.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        HEXLOWER.encode(&Sha256::digest(text))
+    }
+}
+
 impl Default for GatewaySettings {
     /// What the automatic `default` gateway has (wire-spec §6.5): authentication and logs on, cache and
     /// limits off.
@@ -120,6 +133,18 @@ pub enum Backoff {
 #[cfg(test)]
 mod tests {
     use super::GatewaySettings;
+
+    #[test]
+    fn a_digest_tells_settings_apart() {
+        let one = GatewaySettings::default();
+        let other = GatewaySettings {
+            cache_ttl: 1,
+            ..one.clone()
+        };
+        assert_eq!(one.digest(), GatewaySettings::default().digest());
+        assert_ne!(one.digest(), other.digest());
+        assert_eq!(one.digest().len(), 64);
+    }
 
     /// Never to be changed: rows with these settings are out there, under codes made of this text.
     #[test]

@@ -73,6 +73,11 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
             if let Some(settings) = gateway.as_object_mut() {
                 settings.extend(set);
             }
+            // A PUT replaces everything: not what somebody else changed since it was read.
+            let path = match text(&gateway, "revision").as_str() {
+                "" => path,
+                revision => format!("{path}?if_revision={revision}"),
+            };
             let updated = client
                 .send(Method::PUT, &path, client::json(&gateway))
                 .await?;

@@ -30,6 +30,8 @@ sed -E \
     -e 's/kw_(gw|api)_[0-9A-Za-z]{12}_[0-9A-Za-z]{40,}/kw_\1_<token>/g' \
     -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/<uuid>/g' \
     -e 's/\b[0-9a-f]{32}\b/<hex>/g' \
+    -e 's/"revision":"[0-9a-f]{64}"/"revision":"<hex>"/g' \
+    -e 's/^(revision\t)[0-9a-f]{64}$/\1<hex>/' \
     -e 's/(\[::1\]|127\.0\.0\.1|localhost):[0-9]{4,5}/\1:<port>/g' \
     -e 's/[0-9]+ MiB free/<n> MiB free/g' \
     -e 's/[0-9]+ certificate authorities/<n> certificate authorities/g' \

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{Alias, Gateway, GatewayId, GatewayRecord, GatewaySettings, Refusal};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use self::request::{GatewayChange, ListQuery, NewGateway};
 use self::settings::Settings;
@@ -34,6 +34,17 @@ pub(crate) struct Body {
     created_at: Option<String>,
     /// RFC 3339.
     modified_at: Option<String>,
+    /// Ours: another text as soon as a setting is another one. `if_revision` of a change refers to it.
+    revision: String,
+}
+
+/// On what a change depends.
+#[derive(IntoParams)]
+#[expect(dead_code, reason = "describes the query, which is read name by name")]
+pub(crate) struct ChangeQuery {
+    /// Ours: the `revision` that an answer had. The change is refused with 412 where the gateway has another one now.
+    #[param(inline, required = false)]
+    if_revision: String,
 }
 
 impl Body {
@@ -46,6 +57,7 @@ impl Body {
             settings: Settings::new(&record.settings),
             created_at: moment::format(record.created_at),
             modified_at: moment::format(record.modified_at),
+            revision: record.settings.digest(),
         }
     }
 }
@@ -121,7 +133,11 @@ pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
     {
         return Err(field.refuse("is another gateway's; a gateway keeps its id"));
     }
+    let expected = call.query("if_revision").map(str::to_owned);
     let decide = |known: &GatewaySettings| {
+        if expected.is_some_and(|expected| expected != known.digest()) {
+            return Err(Problem::changed_meanwhile("if_revision"));
+        }
         let wanted = settings::read(&mut body, known)?;
         check_protection(&call, call.gateway(), known, &wanted)?;
         Ok(wanted)

@@ -51,6 +51,11 @@ const REFUSALS: &[(StatusCode, &str, &str)] = &[
         "What the request refers to is not as the request assumes.",
     ),
     (
+        StatusCode::PRECONDITION_FAILED,
+        "Changed",
+        "What is to be changed was changed after it was read.",
+    ),
+    (
         StatusCode::PAYLOAD_TOO_LARGE,
         "TooLarge",
         "The body is too large.",
@@ -81,6 +86,7 @@ fn may_refuse(route: &Route, description: &Description, status: StatusCode) -> b
             is_write && route.method != Method::DELETE
         }
         StatusCode::CONFLICT => description.conflicts(),
+        StatusCode::PRECONDITION_FAILED => description.has_precondition(),
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {
             is_write || description.reads_store()
         }

@@ -22,6 +22,7 @@ pub(crate) struct Description {
     body: Option<BodyDescription>,
     query: Vec<Parameter>,
     may_conflict: bool,
+    has_precondition: bool,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -87,6 +88,7 @@ impl Description {
             body: None,
             query: Vec::new(),
             may_conflict: false,
+            has_precondition: false,
             schemas: Vec::new(),
         }
     }
@@ -151,6 +153,14 @@ impl Description {
         }
     }
 
+    /// The request may name what it expects to find, and be refused with 412 where it is not so any more.
+    pub(crate) fn may_be_late(self) -> Self {
+        Self {
+            has_precondition: true,
+            ..self
+        }
+    }
+
     pub(crate) fn summary(&self) -> &'static str {
         self.summary
     }
@@ -185,6 +195,10 @@ impl Description {
 
     pub(crate) fn conflicts(&self) -> bool {
         self.may_conflict
+    }
+
+    pub(crate) fn has_precondition(&self) -> bool {
+        self.has_precondition
     }
 
     pub(crate) fn schemas(&self) -> &[(String, RefOr<Schema>)] {

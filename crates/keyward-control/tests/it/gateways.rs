@@ -61,6 +61,40 @@ async fn settings_are_kept_and_given_back() {
     }
 }
 
+/// Two who read the same and change it one after the other: the second is told, and takes nothing back.
+#[tokio::test]
+async fn a_change_of_what_was_changed_meanwhile_is_refused() {
+    let harness = Harness::new().await;
+    harness.gateway("prod").await;
+    let path = format!("{}/prod", gateways(OURS));
+    let read = harness.get(&path).await.result().clone();
+    let revision = read["revision"].as_str().unwrap();
+    let late = format!("{path}?if_revision={revision}");
+    let put = async |path: &str, field: &str, value: Value| {
+        let body = with(read.clone(), field, value);
+        harness.call(Method::PUT, path, Some(body)).await
+    };
+    let first = put(&late, "cache_ttl", json!(60)).await;
+    assert_ne!(first.result()["revision"], revision);
+    let second = put(&late, "collect_logs", json!(false)).await;
+    let told = second.refused(412, 7001);
+    assert!(told.contains("read it again"), "{told}");
+    assert_eq!(
+        second.json["errors"][0]["path"],
+        json!(["query", "if_revision"])
+    );
+    let now = harness.get(&path).await.result().clone();
+    assert_eq!(
+        (&now["cache_ttl"], &now["collect_logs"]),
+        (&json!(60), &json!(true))
+    );
+    // Read again, it is taken; and without a condition as ever.
+    let again = format!("{path}?if_revision={}", now["revision"].as_str().unwrap());
+    put(&again, "collect_logs", json!(false)).await.result();
+    let back = put(&path, "collect_logs", json!(true)).await;
+    assert_eq!(back.result()["revision"], revision);
+}
+
 #[tokio::test]
 async fn lists_come_in_pages_and_end_with_an_empty_one() {
     let harness = Harness::new().await;

@@ -52,6 +52,7 @@ pub(super) const ANSWER_FIELDS: &[&str] = &[
     "internal_id",
     "is_default",
     "modified_at",
+    "revision",
     "wholesale",
 ];
 
