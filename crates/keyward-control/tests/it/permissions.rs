@@ -1,7 +1,7 @@
 //! The route walk: every route, asked by tokens that lack one thing each.
 
 use axum::body::Body;
-use http::Method;
+use http::{HeaderValue, Method, Request};
 use keyward_auth::{
     Grant, Kind, Network, Networks, NewToken, Permission, Permissions, Role, TokenId,
 };
@@ -237,8 +237,25 @@ fn the_table_of_routes_is_the_contract() {
     );
 }
 
+/// Every route of the table, in every way that must not work; one line tells how many.
 #[tokio::test]
-async fn every_route_refuses_a_token_that_lacks_exactly_its_permission() {
+async fn the_route_walk() {
+    let routes = Control::routes().count();
+    let lacking = every_route_refuses_a_token_that_lacks_exactly_its_permission().await;
+    assert_eq!(no_route_answers_without_a_good_token().await, routes);
+    let strangers = a_token_of_one_account_sees_nothing_of_another().await;
+    assert_eq!(a_page_gets_nothing_from_any_route().await, routes);
+    println!(
+        "route walk: {routes} routes, each refuses no token, a cookie only, a mistyped token, a gateway token, one that is \
+         expired, disabled or of another network (401), and a foreign page; {lacking} refuse a token without their \
+         permission (403); {strangers} name an account and are not found for a token of another (404); the other {} \
+         tell a token of its own account alone",
+        routes - strangers
+    );
+}
+
+/// Returns how many routes need a permission.
+async fn every_route_refuses_a_token_that_lacks_exactly_its_permission() -> usize {
     let mut seen = 0;
     for route in Control::routes() {
         let Some(permission) = route.permission else {
@@ -264,10 +281,12 @@ async fn every_route_refuses_a_token_that_lacks_exactly_its_permission() {
         seen += 1;
     }
     assert!(seen >= 15);
+    seen
 }
 
-#[tokio::test]
-async fn no_route_answers_without_a_good_token() {
+/// Returns how many routes were asked.
+async fn no_route_answers_without_a_good_token() -> usize {
+    let mut seen = 0;
     let harness = Harness::new().await;
     let rows = Rows::make(&harness).await;
     let gateway_token = harness.token_with(OURS, &[Permission::AiGatewayRun]).await;
@@ -310,15 +329,100 @@ async fn no_route_answers_without_a_good_token() {
             assert_eq!(answer.headers["www-authenticate"], "Bearer");
             bodies.insert(answer.text);
         }
-        let mut without = request("x", route.method.clone(), &stop.path, Body::empty());
-        without.headers_mut().remove("authorization");
-        bodies.insert(harness.send(without).await.text);
+        // Without a token, also where a cookie holds a good one.
+        for cookie in [None, Some(cookies(&harness))] {
+            let mut without = bare(&route, &stop);
+            if let Some(cookie) = cookie {
+                without.headers_mut().insert("cookie", cookie);
+            }
+            let answer = harness.send(without).await;
+            answer.refused(401, 10000);
+            bodies.insert(answer.text);
+        }
+        seen += 1;
     }
     assert_eq!(bodies.len(), 1, "refusals can be told apart: {bodies:?}");
+    seen
 }
 
-#[tokio::test]
-async fn a_token_of_one_account_sees_nothing_of_another() {
+/// The administrator's token under every name that a cookie of it could have.
+fn cookies(harness: &Harness) -> HeaderValue {
+    let token = &harness.admin;
+    let names = [
+        "token",
+        "Authorization",
+        "CF_Authorization",
+        "api_token",
+        "session",
+    ];
+    let pairs = names.map(|name| format!("{name}={token}"));
+    HeaderValue::from_str(&pairs.join("; ")).unwrap()
+}
+
+/// A request with all that a good one has but the token.
+fn bare(route: &RouteDescription, stop: &Stop) -> Request<Body> {
+    let body = stop.body.as_ref().map(Value::to_string);
+    let body = body.map_or_else(Body::empty, Body::from);
+    let mut request = request("x", route.method.clone(), &stop.path, body);
+    request.headers_mut().remove("authorization");
+    request
+}
+
+/// A foreign page has neither the token, which no browser adds by itself, nor an answer that says it may read; and
+/// where it has a token, it changes nothing all the same. Returns how many routes were asked.
+async fn a_page_gets_nothing_from_any_route() -> usize {
+    let harness = Harness::new().await;
+    let rows = Rows::make(&harness).await;
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", harness.admin)).unwrap();
+    let revision = harness.store.revision();
+    let mut seen = 0;
+    for route in Control::routes() {
+        let stop = stop(&route, OURS, &rows);
+        let from_a_page = |with_token: bool| {
+            let mut request = bare(&route, &stop);
+            let headers = request.headers_mut();
+            headers.insert("origin", HeaderValue::from_static("https://page.example"));
+            headers.insert("cookie", cookies(&harness));
+            if with_token {
+                headers.insert("authorization", bearer.clone());
+            }
+            request
+        };
+        let reads = route.method == Method::GET;
+        let answer = harness.send(from_a_page(false)).await;
+        answer.refused(if reads { 401 } else { 403 }, 10000);
+        let with_token = harness.send(from_a_page(true)).await;
+        if reads {
+            with_token.result();
+        } else {
+            with_token.refused(403, 10000);
+        }
+        // A preflight is told nothing either.
+        let mut preflight = from_a_page(true);
+        *preflight.method_mut() = Method::OPTIONS;
+        let method = HeaderValue::from_str(route.method.as_str()).unwrap();
+        preflight
+            .headers_mut()
+            .insert("access-control-request-method", method);
+        let preflight = harness.send(preflight).await;
+        assert!(preflight.status >= 400, "{}", preflight.text);
+        for answer in [&answer, &with_token, &preflight] {
+            let mut names = answer.headers.keys();
+            assert!(!names.any(|name| name.as_str().starts_with("access-control-")));
+        }
+        seen += 1;
+    }
+    assert_eq!(
+        harness.store.revision(),
+        revision,
+        "a page changed something"
+    );
+    seen
+}
+
+/// Returns how many routes name an account.
+async fn a_token_of_one_account_sees_nothing_of_another() -> usize {
+    let mut seen = 0;
     let harness = Harness::new().await;
     let rows = Rows::make(&harness).await;
     let stranger = harness
@@ -355,17 +459,14 @@ async fn a_token_of_one_account_sees_nothing_of_another() {
             assert!(matches!(answer.status, 400 | 404), "{}", answer.text);
             assert!(answer.status == 404 || answer.text.contains("must be"));
         }
+        seen += 1;
     }
     let list = harness
         .call_as(&stranger, Method::GET, "/client/v4/accounts", None)
         .await;
     assert_eq!(list.result().as_array().unwrap().len(), 1);
     assert_eq!(list.result()[0]["id"], THEIRS.to_string());
-    println!(
-        "walked {} routes: each refuses without its permission, without a token, with a gateway token, with one \
-         that is expired, disabled, of another network or of another account",
-        Control::routes().count()
-    );
+    seen
 }
 
 /// A guesser is told the same from the first try to the last, and takes nothing from who holds a good token behind
