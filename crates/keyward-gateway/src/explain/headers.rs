@@ -1,7 +1,7 @@
 //! Which headers of a request go, come and stay, found by rewriting them as the forwarder does.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response,
     header::{ACCEPT_ENCODING, HOST},
 };
 use keyward_forward::{AcceptEncoding, Handshake, Rules, headers};
@@ -132,7 +132,8 @@ fn cut_from_answer(plan: &Plan, rules: &Rules<'_>) -> Vec<&'static str> {
         );
     }
     // Only a redirect is refused, and this is none.
-    let _never = headers::prepare_response(&mut answer, StatusCode::OK, &plan.target, rules);
+    let _never =
+        headers::prepare_response(&mut answer, Response::new(()).status(), &plan.target, rules);
     let cut = ANSWER
         .iter()
         .filter(|(_, name)| !answer.contains_key(*name));
