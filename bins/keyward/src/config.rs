@@ -100,6 +100,8 @@ pub(crate) struct GatewaySection {
 pub(crate) struct ControlSection {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) allowed_hosts: Vec<HostName>,
+    /// Whether there are pages for people. Default: there are.
+    dashboard: Option<bool>,
     /// The certificate and key, PEM, of a listener with TLS.
     pub(crate) tls_cert_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
@@ -112,6 +114,11 @@ pub(crate) struct ControlSection {
 }
 
 impl ControlSection {
+    /// Whether there are pages for people.
+    pub(crate) fn has_dashboard(&self) -> bool {
+        self.dashboard.unwrap_or(true)
+    }
+
     /// Host names by which it may be addressed.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let hosts = self.allowed_hosts.iter();

@@ -7,7 +7,7 @@ mod signals;
 
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
-use keyward_control::Control;
+use keyward_control::{Control, SignInLinks};
 use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
 use keyward_gateway::{EchoDial, Gateway};
 use keyward_providers::Catalogue;
@@ -27,11 +27,12 @@ pub(crate) struct Listeners {
     control: Bound,
 }
 
-/// How both planes serve what they are sent.
+/// What both planes serve, and how.
 #[derive(Debug)]
 pub(crate) struct Limits {
     gateway: keyward_gateway::Config,
     control: keyward_listen::Config,
+    has_dashboard: bool,
 }
 
 impl Limits {
@@ -42,7 +43,11 @@ impl Limits {
         config.set_listener(Plane::Data, &mut gateway.listen)?;
         let mut control = keyward_control::Config::limits();
         config.set_listener(Plane::Control, &mut control)?;
-        Ok(Self { gateway, control })
+        Ok(Self {
+            gateway,
+            control,
+            has_dashboard: config.control.has_dashboard(),
+        })
     }
 
     /// Whether connections to `plane` are encrypted.
@@ -146,6 +151,7 @@ pub(crate) struct Server {
     signals: Signals,
     allowed_hosts: Vec<String>,
     control_limits: keyward_listen::Config,
+    has_dashboard: bool,
     checkpoints: Option<CheckpointSettings>,
 }
 
@@ -203,6 +209,7 @@ impl Server {
                 signals,
                 allowed_hosts,
                 control_limits: limits.control,
+                has_dashboard: limits.has_dashboard,
                 checkpoints: None,
             }),
             Err(failure) => Err((failure, opened)),
@@ -222,11 +229,11 @@ impl Server {
         }
     }
 
-    /// Serves until a signal comes; then finishes what is in flight, keeps what is to be kept, and closes the
+    /// Serves until a signal comes, after `ready` was told what makes links to sign in with; then finishes what is in flight, keeps what is to be kept, and closes the
     /// store. A second signal ends the process at once.
     pub(crate) async fn run(
         self,
-        ready: impl FnOnce() -> Result<(), Failure>,
+        ready: impl FnOnce(Option<SignInLinks>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let health = Health::start(Arc::clone(&self.opened.store), self.metrics.clone());
         let control = Control::new(
@@ -236,6 +243,7 @@ impl Server {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 is_loopback: self.listeners.control.address.ip().is_loopback(),
                 allowed_hosts: self.allowed_hosts,
+                dashboard: self.has_dashboard,
                 metrics: Some({
                     let metrics = self.metrics.clone();
                     Arc::new(move || metrics.render())
@@ -249,12 +257,13 @@ impl Server {
         let stop = CancellationToken::new();
         let stop_recorder = CancellationToken::new();
         let recorder = tokio::spawn(Arc::clone(&self.gateway).record(stop_recorder.clone()));
+        let links = control.sign_in_links();
         let control = serve_control(control, self.listeners.control.listener, stop.clone());
         let mut gateway = tokio::spawn(
             self.gateway
                 .serve(self.listeners.gateway.listener, stop.clone()),
         );
-        let outcome = match ready() {
+        let outcome = match ready(links) {
             Err(failure) => Err(failure),
             Ok(()) => tokio::select! {
                 () = self.signals.first() => Ok(()),

@@ -2,8 +2,6 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
-use axum::extract::{Query, RawPathParams};
-use http::Uri;
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{Actor, ProviderKey, ProviderKeyId, Registry, Snapshot};
 use keyward_secret::AccountId;
@@ -37,11 +35,16 @@ pub(crate) struct Call {
 }
 
 /// The parts of the path that a route leaves open, decoded.
-#[derive(Debug, Default)]
-struct Parameters(Vec<(String, String)>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    fn find(&self, name: &str) -> Option<&str> {
+    pub(crate) fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self(parameters.into_iter().map(own).collect())
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(known, _)| known == name)
@@ -61,12 +64,10 @@ impl Call {
         surroundings: &Surroundings,
         access: Access,
         caller: Caller,
-        parameters: &RawPathParams,
-        uri: &Uri,
+        parameters: Parameters,
+        query: Vec<(String, String)>,
         now: SystemTime,
     ) -> Result<Self, Problem> {
-        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let parameters = Parameters(parameters.iter().map(own).collect());
         let account = match parameters.find("account") {
             Some(text) => AccountId::parse(text).map_err(|_invalid| Problem::no_account())?,
             None => caller.grant().account,
@@ -74,10 +75,6 @@ impl Call {
         if account != caller.grant().account {
             return Err(Problem::no_account());
         }
-        let query = Query::<Vec<(String, String)>>::try_from_uri(uri);
-        let Ok(Query(query)) = query else {
-            return Err(Problem::no_route());
-        };
         let mut call = Self {
             registry: Arc::clone(&surroundings.registry),
             config: Arc::clone(&surroundings.config),

@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, header::AUTHORIZATION};
 use keyward_auth::{
     Decision, Entry, Grant, Kind, ManageAsk, ManagePlace, Networks, Permission, Reason, Status,
-    TokenText, decide_manage_at,
+    TokenDigest, TokenId, TokenText, decide_manage_at,
 };
 use keyward_registry::{Actor, Snapshot};
 use keyward_secret::AccountId;
@@ -66,8 +66,34 @@ impl Caller {
         if !scheme.eq_ignore_ascii_case(b"Bearer ") {
             return None;
         }
-        let text = TokenText::parse(token.trim_ascii()).ok()?;
-        let entry = snapshot.tokens().find(&text.digest(), now)?;
+        Self::of_text(snapshot, token.trim_ascii(), peer, now)
+    }
+
+    /// The holder of the API token with this text.
+    pub(crate) fn of_text(
+        snapshot: &Snapshot,
+        text: &[u8],
+        peer: Option<Peer>,
+        now: SystemTime,
+    ) -> Option<Self> {
+        let text = TokenText::parse(text).ok()?;
+        Self::from_there(snapshot.tokens().find(&text.digest(), now)?, peer)
+    }
+
+    /// The holder of an API token that was shown before: `text` is the digest of its text then, which is good no more
+    /// where the token was rolled.
+    pub(crate) fn known(
+        snapshot: &Snapshot,
+        token: TokenId,
+        text: &TokenDigest,
+        peer: Option<Peer>,
+    ) -> Option<Self> {
+        let entry = snapshot.tokens().find_by_id(token)?;
+        let caller = Self::from_there(entry, peer)?;
+        (caller.entry.record.digest == *text).then_some(caller)
+    }
+
+    fn from_there(entry: &Arc<Entry>, peer: Option<Peer>) -> Option<Self> {
         let grant = &entry.record.grant;
         let source = peer.map(|Peer(address)| address.ip().to_canonical());
         let is_from_there = match source {

@@ -17,6 +17,8 @@ pub struct Config {
     /// Host names by which the control plane is reached besides loopback's, each with or without a port.
     /// A request with another `Host` is refused, so that no web page reaches it by way of a name of its own.
     pub allowed_hosts: Vec<String>,
+    /// Whether there is a dashboard: pages for people beside the REST API.
+    pub dashboard: bool,
     /// Renders the metrics in Prometheus' text format. `None`: there is no `/metrics`.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     /// Asked by `/readyz`. Must answer at once.
@@ -42,7 +44,8 @@ pub enum Readiness {
 }
 
 impl Config {
-    /// A listener on loopback that is ready, with no metrics, no data plane to ask and no further host names.
+    /// A listener on loopback that is ready, with the dashboard, no metrics, no data plane to ask and no further host
+    /// names.
     #[must_use]
     pub fn loopback(gateway_url: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
@@ -50,6 +53,7 @@ impl Config {
             version: version.into(),
             is_loopback: true,
             allowed_hosts: Vec::new(),
+            dashboard: true,
             metrics: None,
             ready: Arc::new(|| Readiness::Ready),
             explain: None,
@@ -73,6 +77,7 @@ impl fmt::Debug for Config {
             .field("version", &self.version)
             .field("is_loopback", &self.is_loopback)
             .field("allowed_hosts", &self.allowed_hosts)
+            .field("dashboard", &self.dashboard)
             .field("metrics", &self.metrics.is_some())
             .field("explain", &self.explain.is_some())
             .field("listen", &self.listen)

@@ -8,9 +8,8 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
-    extract::{FromRequestParts, RawPathParams, Request, State},
-    middleware::{Next, from_fn_with_state},
+    extract::{FromRequestParts, Query, RawPathParams, Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on},
 };
@@ -18,18 +17,17 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method,
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
-    request::Parts,
 };
 use keyward_auth::{Failure, FailureLimit, ManagePlace, Permission};
 use keyward_registry::Registry;
-use tokio::task::JoinError;
 
 use crate::{
     Config, Peer,
     api::health,
-    body,
-    call::{Call, Surroundings},
+    ask::{Ask, Content},
+    call::{Parameters, Surroundings},
     caller::Caller,
+    dashboard::{self, Dashboard, SignInLinks},
     envelope::{Problem, Reply},
     host::{self, AllowedHosts, HostFault},
     openapi, refused,
@@ -40,8 +38,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Control(Arc<Shared>);
 
-struct Shared {
-    surroundings: Surroundings,
+pub(crate) struct Shared {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) dashboard: Dashboard,
     hosts: AllowedHosts,
     /// The description of the API, written when it is asked for first.
     description: OnceLock<Bytes>,
@@ -68,6 +67,7 @@ impl Control {
     pub fn new(registry: Arc<Registry>, config: Config) -> Self {
         Self(Arc::new(Shared {
             hosts: AllowedHosts::new(&config.allowed_hosts),
+            dashboard: Dashboard::new(&config),
             description: OnceLock::new(),
             failures: Mutex::default(),
             surroundings: Surroundings {
@@ -87,6 +87,18 @@ impl Control {
                 Access::Verify | Access::AnyToken => None,
             },
         })
+    }
+
+    /// Every page of the dashboard, by method and path.
+    pub fn pages() -> impl Iterator<Item = (Method, &'static str)> {
+        dashboard::pages()
+    }
+
+    /// What makes links that sign a browser in. `None` where nobody can sign in: there is no dashboard, or the
+    /// listener takes plain HTTP from other machines.
+    #[must_use]
+    pub fn sign_in_links(&self) -> Option<SignInLinks> {
+        SignInLinks::new(&self.0)
     }
 
     /// The control plane as an axum router, for a host with an accept loop of its own, which puts a [`Peer`]
@@ -112,9 +124,14 @@ impl Control {
                 router = router.route(route.path, on(filter, handler));
             }
         }
-        router
+        router = router
             .fallback(async || Problem::no_route())
             .method_not_allowed_fallback(async || Problem::no_method())
+            .layer(from_fn(refuse_pages));
+        if self.config().dashboard {
+            router = router.merge(dashboard::router());
+        }
+        router
             .layer(from_fn_with_state(Arc::clone(&self.0), guard))
             .with_state(Arc::clone(&self.0))
     }
@@ -135,7 +152,7 @@ impl std::fmt::Debug for Control {
 }
 
 impl Shared {
-    fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Config {
         &self.surroundings.config
     }
 
@@ -153,7 +170,7 @@ impl Shared {
             .inspect_err(|_unknown| self.note_failure(peer, now))
     }
 
-    fn note_failure(&self, peer: Option<Peer>, now: SystemTime) {
+    pub(crate) fn note_failure(&self, peer: Option<Peer>, now: SystemTime) {
         // What comes from nowhere that is known is one source.
         let source = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(address)| address.ip());
         let failure = {
@@ -183,7 +200,9 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
@@ -200,10 +219,15 @@ fn check_surface(shared: &Shared, request: &Request) -> Result<(), Problem> {
                 HostFault::NotAllowed => Problem::host_not_allowed(),
             })?;
     }
-    if host::is_write_from_a_page(request.method(), request.headers()) {
-        return Err(Problem::from_a_page());
-    }
     Ok(())
+}
+
+/// Web pages may not change anything by the REST API. The dashboard knows its own.
+async fn refuse_pages(request: Request, next: Next) -> Response {
+    if host::is_write_from_a_page(request.method(), request.headers()) {
+        return Problem::from_a_page().into_response();
+    }
+    next.run(request).await
 }
 
 async fn respond(route: &'static Route, shared: Arc<Shared>, request: Request) -> Response {
@@ -229,55 +253,24 @@ async fn run(route: &'static Route, shared: &Shared, request: Request) -> Result
     let (mut parts, content) = request.into_parts();
     let parameters = RawPathParams::from_request_parts(&mut parts, &()).await;
     let parameters = parameters.map_err(|_not_utf8| Problem::no_route())?;
-    let outcome = carry_out(route, shared, &parts, &parameters, content, now).await;
-    if let Err(problem) = &outcome {
-        let registry = &shared.surroundings.registry;
-        refused::note(registry, route, &parts, &parameters, problem, now);
-    }
-    outcome
-}
-
-async fn carry_out(
-    route: &'static Route,
-    shared: &Shared,
-    parts: &Parts,
-    parameters: &RawPathParams,
-    content: Body,
-    now: SystemTime,
-) -> Result<Reply, Problem> {
-    let caller = identify(route.access, shared, parts, now)?;
-    let mut call = Call::admit(
-        &shared.surroundings,
-        route.access,
-        caller,
-        parameters,
-        &parts.uri,
-        now,
-    )?;
-    if route.method != Method::GET {
-        call.set_body(body::read(content).await?);
-    }
-    if route.method == Method::GET {
-        return (route.handler)(call).await;
-    }
-    // On a task of its own: a client that hangs up must not stop a change between its being stored and its
-    // being seen by everyone.
-    let outcome = tokio::spawn((route.handler)(call)).await;
-    outcome.map_err(|error: JoinError| Problem::internal("finish a change", &error))?
-}
-
-fn identify(
-    access: Access,
-    shared: &Shared,
-    parts: &Parts,
-    now: SystemTime,
-) -> Result<Caller, Problem> {
+    let parameters = Parameters::new(&parameters);
     let peer = parts.extensions.get().copied();
-    let caller = shared.identify(&parts.headers, peer, now)?;
-    match access {
-        Access::Verify => Ok(caller),
-        Access::AnyToken | Access::Permission(..) => caller.in_force(now),
-    }
+    let caller = shared
+        .identify(&parts.headers, peer, now)
+        .inspect_err(|problem| {
+            let registry = &shared.surroundings.registry;
+            refused::note_unknown(registry, route, peer, &parameters, problem, now);
+        })?;
+    let Ok(Query(query)) = Query::try_from_uri(&parts.uri) else {
+        return Err(Problem::no_route());
+    };
+    let ask = Ask {
+        route,
+        parameters,
+        query,
+        content: Content::Coming(content),
+    };
+    ask.carry_out(&shared.surroundings, caller, now).await
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
@@ -317,6 +310,6 @@ async fn description(State(shared): State<Arc<Shared>>) -> Result<Response, Prob
     clippy::disallowed_methods,
     reason = "the shell of the control plane reads the clock once per request"
 )]
-fn read_clock() -> SystemTime {
+pub(crate) fn read_clock() -> SystemTime {
     SystemTime::now()
 }

@@ -130,6 +130,11 @@ impl Reply {
         Self::build(result, &[message], None::<ResultInfo>)
     }
 
+    /// The whole envelope, for a page that takes it apart.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
     fn build(
         result: &impl Serialize,
         messages: &[Message],
@@ -384,6 +389,19 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// What is wrong, as the client may read it.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The field of the body that is not acceptable.
+    pub(crate) fn field(&self) -> Option<&str> {
+        match self.0.path.as_slice() {
+            [Step::Name(place), Step::Name(field), ..] if place == "body" => Some(field),
+            _ => None,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keyward's control plane: a REST API in the shapes of Cloudflare's v4 API.
+//! Keyward's control plane: a REST API in the shapes of Cloudflare's v4 API, and a dashboard that is a client of it.
 //!
 //! - [`Control`] joins a [`Registry`](keyward_registry::Registry) with a [`Config`];
 //!   [`Control::serve`] runs it on a listener, [`Control::router`] hands it to a host with its own.
@@ -6,10 +6,14 @@
 //!   without an access and a description cannot be written, and no handler can be called but through a line.
 //! - [`explain::Explain`] is how the control plane asks a data plane what it would do with a request.
 //! - `GET /client/v4/openapi.json` describes them in OpenAPI 3.1, made from the same table; anyone may read it.
+//! - [`Control::pages`] lists the dashboard's pages, and [`Control::sign_in_links`] makes links that sign a browser in.
 //!
-//! What every request passes, in this order: the host it names (a web page cannot reach the control plane by
+//! What every request to the API passes, in this order: the host it names (a web page cannot reach the control plane by
 //! a name of its own), no write from a web page, an API token in `Authorization: Bearer` (nothing else
 //! authenticates: no cookie, no gateway token), the account, the permission, the scopes. There is no CORS.
+//!
+//! A page reads and changes through the same table, as the API token that its session names; its cookie is good for
+//! pages alone.
 //!
 //! The crate knows no SQL, and no path of the data plane but the one it tells (`…/url/{provider}`). It makes
 //! no decision about keys or tokens of its own: `keyward-registry` and `keyward-auth` do. The clock is read in
@@ -36,11 +40,13 @@
 //! `docs/compatibility.md` in the repository lists the routes and where they differ from Cloudflare's.
 
 mod api;
+mod ask;
 mod body;
 mod call;
 mod caller;
 mod config;
 mod control;
+mod dashboard;
 mod envelope;
 mod erased;
 pub mod explain;
@@ -56,3 +62,4 @@ mod serve;
 pub use caller::Peer;
 pub use config::{Config, Readiness};
 pub use control::{Control, RouteDescription};
+pub use dashboard::SignInLinks;

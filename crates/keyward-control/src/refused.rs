@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use axum::extract::RawPathParams;
-use http::request::Parts;
 use keyward_auth::TokenId;
 use keyward_registry::{
     Actor, GatewayId, ProviderKeyId, RefusedAttempt, Registry, Snapshot, Subject,
@@ -12,34 +10,50 @@ use keyward_secret::AccountId;
 
 use crate::{
     Peer,
+    call::Parameters,
     caller::Caller,
     envelope::Problem,
     route::{Access, Place, Route},
 };
 
-/// Takes note of the refusal, if it is one of who asked: the log is written off this path.
+/// Takes note of the refusal of `caller`, if it is one of who asked: the log is written off this path.
 pub(crate) fn note(
     registry: &Registry,
     route: &Route,
-    parts: &Parts,
-    parameters: &RawPathParams,
+    caller: &Caller,
+    parameters: &Parameters,
+    problem: &Problem,
+    now: SystemTime,
+) {
+    let subject = reached(route, caller.grant().account, parameters);
+    write(registry, route, caller.actor(), Some(subject), problem, now);
+}
+
+/// The same of somebody who is not known.
+pub(crate) fn note_unknown(
+    registry: &Registry,
+    route: &Route,
+    peer: Option<Peer>,
+    parameters: &Parameters,
+    problem: &Problem,
+    now: SystemTime,
+) {
+    let source = peer.map(|Peer(address)| address.ip().to_canonical());
+    let subject = named(&registry.snapshot(), parameters);
+    let actor = Actor::Unknown { source };
+    write(registry, route, actor, subject, problem, now);
+}
+
+fn write(
+    registry: &Registry,
+    route: &Route,
+    actor: Actor,
+    subject: Option<Subject>,
     problem: &Problem,
     now: SystemTime,
 ) {
     let Some(result) = problem.audit_result() else {
         return;
-    };
-    let snapshot = registry.snapshot();
-    let peer: Option<Peer> = parts.extensions.get().copied();
-    let (actor, subject) = match Caller::identify(&snapshot, &parts.headers, peer, now) {
-        Ok(caller) => {
-            let subject = reached(route, caller.grant().account, parameters);
-            (caller.actor(), Some(subject))
-        }
-        Err(_unknown) => {
-            let source = peer.map(|Peer(address)| address.ip().to_canonical());
-            (Actor::Unknown { source }, named(&snapshot, parameters))
-        }
     };
     registry.note_refused(RefusedAttempt {
         at: now,
@@ -63,25 +77,20 @@ pub(crate) fn action(name: &str) -> String {
     }
 }
 
-fn find<'a>(parameters: &'a RawPathParams, wanted: &str) -> Option<&'a str> {
-    let found = parameters.iter().find(|(name, _)| *name == wanted);
-    found.map(|(_, value)| value)
-}
-
 /// What the holder of a token reached for, as far as the path names a record of the token's own account in a form
 /// that it can have.
-fn reached(route: &Route, account: AccountId, parameters: &RawPathParams) -> Subject {
+fn reached(route: &Route, account: AccountId, parameters: &Parameters) -> Subject {
     let own = Subject::Account(account);
-    let named = find(parameters, "account");
+    let named = parameters.find("account");
     let is_own = named.is_none_or(|named| AccountId::parse(named).is_ok_and(|id| id == account));
     let Access::Permission(_, place) = route.access else {
         return own;
     };
     let gateway = || {
-        let id = GatewayId::parse(find(parameters, "gateway")?).ok()?;
+        let id = GatewayId::parse(parameters.find("gateway")?).ok()?;
         Some(Subject::Gateway(account, id))
     };
-    let id = find(parameters, "id").filter(|_| is_own);
+    let id = parameters.find("id").filter(|_| is_own);
     let reached = match place {
         Place::ProviderKey => id
             .and_then(|id| ProviderKeyId::parse(id).ok())
@@ -96,8 +105,8 @@ fn reached(route: &Route, account: AccountId, parameters: &RawPathParams) -> Sub
 }
 
 /// The account that the path names, if there is one: nothing else of what a client without a token chose.
-fn named(snapshot: &Snapshot, parameters: &RawPathParams) -> Option<Subject> {
-    let id = AccountId::parse(find(parameters, "account")?).ok()?;
+fn named(snapshot: &Snapshot, parameters: &Parameters) -> Option<Subject> {
+    let id = AccountId::parse(parameters.find("account")?).ok()?;
     snapshot.account(id).map(|_exists| Subject::Account(id))
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum Place {
     Gateway,
     /// The provider key `{id}` of the gateway `{gateway}`.
     ProviderKey,
-    /// A token: the handler compares its scopes with the caller's.
+    /// A token, or a list of what the caller may see: the handler compares scopes with the caller's.
     Token,
     /// What only the body tells: the handler asks [`Call::require`] again.
     InBody,
@@ -87,6 +87,7 @@ const GATEWAY_URL: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{ga
 const KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs";
 const KEY: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}";
+const ALL_KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/provider_configs";
 const CUSTOM_PROVIDERS: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
 const CUSTOM_PROVIDER: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers/{id}";
 const STORES: &str = "/client/v4/accounts/{account}/secrets_store/stores";
@@ -167,6 +168,24 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::page::<provider_configs::Body>("Lists the provider keys of a gateway")
                 .details("A gateway that does not exist has none.")
         },
+    ),
+    Route::get(
+        "provider_keys_list",
+        ALL_KEYS,
+        may(Permission::AiGatewayRead, Place::Token),
+        |call| Box::pin(async move { provider_configs::list_all(&call) }),
+        || {
+            Description::page::<provider_configs::Body>("Lists the provider keys of the account")
+                .details("Those that the token may see, sorted by provider, gateway and alias.")
+                .query::<provider_configs::ListQuery>()
+        },
+    ),
+    Route::get(
+        "provider_key_show",
+        KEY,
+        may(Permission::AiGatewayRead, Place::ProviderKey),
+        |call| Box::pin(async move { provider_configs::show(&call) }),
+        || Description::one::<provider_configs::Body>("Shows a provider key, without its value"),
     ),
     Route::new(
         Method::POST,

@@ -3,7 +3,8 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use keyward_auth::Kind;
+use keyward_auth::{Kind, TokenText};
+use keyward_control::SignInLinks;
 use keyward_providers::Catalogue;
 use keyward_registry::TokenMinted;
 use keyward_secret::AccountId;
@@ -63,11 +64,12 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
         Err((failure, opened)) => return Err(close(opened, failure).await),
     };
     let told = data_dir.clone();
-    Box::pin(server.run(move || {
+    Box::pin(server.run(move |links| {
+        let dashboard = links.and_then(|links| sign_in_link(&links, &file));
         if args.json {
-            print(ready(&file))
+            print(ready(&file, dashboard.as_deref()))
         } else {
-            welcome(&file, &told, has_echo_key)
+            welcome(&file, &told, has_echo_key, dashboard.as_deref())
         }
     }))
     .await
@@ -193,11 +195,20 @@ async fn close(opened: Opened, failure: Failure) -> Failure {
     failure
 }
 
-fn ready(file: &DevFile) -> serde_json::Value {
+/// Signs a browser in once, as the holder of the API token.
+fn sign_in_link(links: &SignInLinks, file: &DevFile) -> Option<String> {
+    let token = TokenText::parse(file.api_token.as_bytes()).ok()?;
+    let path = links.make(token.id(), clock::now())?;
+    let path = std::str::from_utf8(path.expose()).ok()?;
+    Some(format!("{}{path}", file.control_url))
+}
+
+fn ready(file: &DevFile, dashboard: Option<&str>) -> serde_json::Value {
     json!({
         "event": "ready",
         "gateway_url": file.gateway_url,
         "control_url": file.control_url,
+        "dashboard_url": dashboard,
         "account_id": file.account_id,
         "gateway_id": file.gateway_id,
         "gateway_token": file.gateway_token,
@@ -205,7 +216,12 @@ fn ready(file: &DevFile) -> serde_json::Value {
     })
 }
 
-fn welcome(file: &DevFile, data_dir: &Path, has_echo_key: bool) -> Result<(), Failure> {
+fn welcome(
+    file: &DevFile,
+    data_dir: &Path,
+    has_echo_key: bool,
+    dashboard: Option<&str>,
+) -> Result<(), Failure> {
     let other = match data_dir == Path::new(config::DEFAULT_DATA_DIR) {
         true => String::new(),
         false => format!(" --data-dir {}", quoted(&data_dir.to_string_lossy())),
@@ -230,12 +246,15 @@ fn welcome(file: &DevFile, data_dir: &Path, has_echo_key: bool) -> Result<(), Fa
     let width = next.iter().map(|(command, _)| command.len()).max();
     let width = width.unwrap_or_default();
     let next = next.map(|(command, what)| format!("  {command:width$}   {what}"));
+    let dashboard = dashboard.map_or_else(String::new, |link| {
+        format!("  dashboard      {link} (signs in once, within 10 minutes)\n")
+    });
     print(format_args!(
         "warning: dev is for one's own machine: no TLS, and the key that opens the vault lies beside it
 
   data plane     {}
   control plane  {}
-  data           {} (tokens in dev.json)
+{dashboard}  data           {} (tokens in dev.json)
 
 try it:
 {request}

@@ -69,7 +69,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
         }
     };
     let caps = server.caps();
-    Box::pin(server.run(|| {
+    Box::pin(server.run(|_links| {
         say_what_runs(&config, &database, &urls, &key, caps.as_ref());
         Ok(())
     }))

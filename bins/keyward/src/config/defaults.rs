@@ -15,6 +15,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("", "data_dir") => Some(quoted(DEFAULT_DATA_DIR)),
         ("gateway", "listen") => Some(quoted("127.0.0.1:8787")),
         ("control", "listen") => Some(quoted("127.0.0.1:8788")),
+        ("control", "dashboard") => Some(Config::default().control.has_dashboard().to_string()),
         ("gateway", "workers") => Some("one per core".to_owned()),
         ("gateway", "max_connections") => {
             Some("what the limit of open files and memory_budget allow, at most 10000".to_owned())

@@ -93,6 +93,7 @@ pub(super) static FIELDS: &[Field] = &[
     field("upstream", "websocket_lifetime_secs", SECONDS, "How long a WebSocket may last"),
     field("control", "listen", Kind::Address, "Where the control plane listens; port 0 takes a free one"),
     field("control", "allowed_hosts", Kind::Hosts, "Host names by which it may be addressed besides loopback, with or without a port"),
+    field("control", "dashboard", Kind::Flag, "Whether there are pages for people beside the REST API"),
     field("control", "tls_cert_file", Kind::Path, "The certificate of a listener with TLS, PEM"),
     field("control", "tls_key_file", Kind::Path, "The private key of a listener with TLS, PEM"),
     field("control", "tls_client_ca_file", Kind::Path, "Certificate authorities of which a client must show a certificate, PEM"),

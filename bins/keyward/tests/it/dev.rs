@@ -15,6 +15,8 @@ fn the_printed_curl_line_answers() {
     let lines = server.lines_until(&format!("  {} serve", env!("CARGO_BIN_EXE_keyward")));
     assert!(lines.len() <= 15, "{lines:#?}");
     assert!(lines[0].starts_with("warning: "), "{lines:#?}");
+    let link = |line: &&String| line.starts_with("  dashboard ") && line.contains("/sign-in/");
+    assert_eq!(lines.iter().filter(link).count(), 1, "{lines:#?}");
     let curl: Vec<_> = lines.iter().filter(|line| line.contains("curl ")).collect();
     let [curl] = curl.as_slice() else {
         panic!("{lines:#?}");

@@ -100,7 +100,7 @@ pub(crate) const CLASSES: [(u8, &str, &str); 20] = [
     (
         17,
         "cross-site requests",
-        "no cookie counts, no write comes from a page, CORS is off",
+        "the APIs take no cookie and no write from a page, forms of the dashboard come from its own pages alone, CORS is off",
     ),
     (
         18,

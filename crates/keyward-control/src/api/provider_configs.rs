@@ -1,8 +1,9 @@
 //! Provider keys: `…/gateways/{gateway}/provider_configs` (wire-spec §4.5).
 //!
-//! Ours beside the reference: `PATCH`, and the fields `description`, `expires_on`, `enabled`, `status` and
+//! Ours beside the reference: `GET` of one key, the list of the whole account, `PATCH`, and the fields `description`, `expires_on`, `enabled`, `status` and
 //! what goes with them, `created_at`, `last_used_at`, `version` and `destination`.
 
+mod list;
 mod request;
 
 use keyward_auth::{ManagePlace, Permission};
@@ -15,7 +16,10 @@ use keyward_vault::{RecordId, SecretId, VersionNumber};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use self::request::{Edit, NewKey, NewValue};
+pub(crate) use self::{
+    list::{ListQuery, list_all},
+    request::{Edit, NewKey, NewValue},
+};
 use super::in_use::{Requests, UnderWay};
 use crate::{
     call::Call,
@@ -156,6 +160,10 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     Reply::page(&bodies, info)
 }
 
+pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
+    Reply::new(&Body::new(call, call.key()?))
+}
+
 pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let body = call.take_body(Shape {
         known: &[
@@ -207,12 +215,16 @@ fn check_shared(call: &Call, key: &ProviderKey) -> Result<(), Problem> {
 }
 
 fn require_key(call: &Call, key: &ProviderKey) -> Result<(), Problem> {
+    require(call, Permission::SecretsStoreWrite, key)
+}
+
+fn require(call: &Call, permission: Permission, key: &ProviderKey) -> Result<(), Problem> {
     let place = ManagePlace::ProviderKey {
         gateway: key.record.gateway.as_str(),
         provider: key.record.provider.as_str(),
         alias: key.record.alias.as_str(),
     };
-    call.require(Permission::SecretsStoreWrite, place)
+    call.require(permission, place)
 }
 
 fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {

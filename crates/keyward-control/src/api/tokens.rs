@@ -106,10 +106,12 @@ pub(crate) struct PermissionGroupBody {
 pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
     let direction = Direction::of(call, Direction::Rising)?;
+    let kind = wanted_kind(call)?;
     let snapshot = call.snapshot();
     let entries: Vec<_> = snapshot
         .tokens()
         .iter()
+        .filter(|entry| kind.is_none_or(|kind| entry.record.kind == kind))
         .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
         .collect();
     let age = |entry: &Entry| {
@@ -124,6 +126,17 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
         .map(|entry| Body::new(&entry.record, entry.last_used.get(), call.now))
         .collect();
     Reply::page(&bodies, info)
+}
+
+fn wanted_kind(call: &Call) -> Result<Option<Kind>, Problem> {
+    let Some(name) = call.query("kind") else {
+        return Ok(None);
+    };
+    let kind = Kind::find_by_name(name);
+    kind.map(Some).ok_or_else(|| {
+        let path = FieldPath::query().name("kind");
+        Problem::invalid(&path, "is `gateway` or `api`")
+    })
 }
 
 pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {

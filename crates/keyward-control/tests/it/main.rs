@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod custom_providers;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod gateways;

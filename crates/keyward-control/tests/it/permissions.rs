@@ -89,7 +89,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         ("PATCH", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => {
             (key, Some(json!({"enabled": false})))
         }
-        ("DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => (key, None),
+        ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => (key, None),
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
         ("PATCH", "/ai-gateway/custom-providers/{id}") => {
             (rows.custom.as_str(), Some(json!({"enable": true})))
@@ -111,6 +111,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             | "/ai-gateway/gateways"
             | "/ai-gateway/custom-providers"
             | "/ai-gateway/gateways/{gateway}/provider_configs"
+            | "/ai-gateway/provider_configs"
             | "/tokens"
             | "/tokens/permission_groups"
             | "/tokens/verify"
@@ -187,6 +188,8 @@ fn the_table_of_routes_is_the_contract() {
         format!("DELETE {gateways}/{{gateway}}: AI Gateway Write"),
         format!("GET {gateways}/{{gateway}}/url/{{id}}: AI Gateway Read"),
         format!("GET {gateways}/{{gateway}}/provider_configs: AI Gateway Read"),
+        "GET /client/v4/accounts/{account}/ai-gateway/provider_configs: AI Gateway Read".to_owned(),
+        format!("GET {gateways}/{{gateway}}/provider_configs/{{id}}: AI Gateway Read"),
         format!("POST {gateways}/{{gateway}}/provider_configs: Secrets Store Write"),
         format!("PUT {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),

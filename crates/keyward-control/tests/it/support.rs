@@ -115,6 +115,10 @@ impl Harness {
         harness
     }
 
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// Makes a token as a command on the machine would.
     pub(crate) async fn token(&self, grant: Grant) -> (TokenId, String) {
         let request = NewTokenRequest {

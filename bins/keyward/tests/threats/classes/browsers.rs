@@ -11,6 +11,7 @@ use crate::{
 pub(super) fn cases(world: &World) -> Vec<Case> {
     let mut cases = rebinding(world);
     cases.extend(cross_site(world));
+    cases.extend(dashboard(world));
     cases
 }
 
@@ -94,6 +95,51 @@ fn rebinding(world: &World) -> Vec<Case> {
     ] {
         cases.push(Case::ask(16, name, &ask, Must::RefuseWith(&[401])));
     }
+    cases
+}
+
+/// The dashboard's pages and forms, as a page of somebody else reaches them: without a cookie of ours, which a browser
+/// does not send along (`SameSite=Strict`), and with what such a page can set.
+fn dashboard(world: &World) -> Vec<Case> {
+    let own = format!("http://{}", world.control);
+    let mut cases = Vec::new();
+    for page in ["/", "/keys", "/sign-in"] {
+        let ask = Ask::list(world).target(page.to_owned());
+        cases.push(Case::ask(
+            16,
+            format!("the page `{page}` under a name of a stranger's"),
+            &ask.anonymous().host("evil.example"),
+            Must::RefuseWith(&[400, 421]),
+        ));
+    }
+    let admin = world.admin.text();
+    let form =
+        format!("csrf=x&token={admin}&provider_slug=openai&gateway=default&secret=sk-planted");
+    for page in ["/sign-in", "/keys/new", "/tokens/new"] {
+        for origin in ["https://evil.example", "null", own.as_str()] {
+            let ask = Ask::create(world)
+                .target(page.to_owned())
+                .anonymous()
+                .with("origin", origin)
+                .with("content-type", "application/x-www-form-urlencoded")
+                .with("cookie", "keyward-00000000=x; __Host-keyward=x")
+                .body(form.as_bytes());
+            let shown = if origin == own { "its own" } else { origin };
+            cases.push(Case::ask(
+                17,
+                format!("the form `{page}` with the origin {shown} and no session"),
+                &ask,
+                Must::RefuseWith(&[403]),
+            ));
+        }
+    }
+    let token = Ask::list(world).target("/keys".to_owned());
+    cases.push(Case::ask(
+        17,
+        "a page with a token in the place of a session",
+        &token,
+        hold_that("it leads to the sign-in", |seen| seen.status == Some(303)),
+    ));
     cases
 }
 

@@ -71,9 +71,12 @@ fn redirects(world: &World) -> Vec<Case> {
         cases.push(Case::ask(8, name, &Ask::api(world, "GET", rest, ""), must));
     }
     let root = Ask::list(world).target("/");
-    let must = hold_that("no redirect", |seen| {
-        seen.status
-            .is_some_and(|status| !(300..400).contains(&status))
+    let must = hold_that("no redirect but to the sign-in", |seen| {
+        let leads = |status: u16| (300..400).contains(&status);
+        match seen.status {
+            Some(status) if leads(status) => seen.header("location").as_deref() == Some("/sign-in"),
+            status => status.is_some(),
+        }
     });
     cases.push(Case::ask(8, "`/` leads nowhere else", &root, must));
     cases

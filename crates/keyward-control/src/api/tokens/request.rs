@@ -16,12 +16,19 @@ use crate::{
     page::direction,
 };
 
-/// In which order tokens are listed.
+/// Which tokens are listed, and in which order.
 #[derive(IntoParams)]
 pub(crate) struct ListQuery {
+    /// Only those for applications, `gateway`, or for operators, `api`.
+    #[param(required = false, schema_with = kind)]
+    kind: String,
     /// `asc`, the oldest first, or `desc`. Default `asc`.
     #[param(required = false, schema_with = direction)]
     direction: String,
+}
+
+fn kind() -> utoipa::openapi::Schema {
+    choice(["gateway", "api"])
 }
 
 /// Which permissions are listed.

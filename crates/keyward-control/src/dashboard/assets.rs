@@ -1,0 +1,94 @@
+//! What pages load: one style sheet, pictures and scripts, all of them in the binary.
+//!
+//! Each stands under a path that names its content, so that a browser may keep it for good.
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{
+    HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+
+use super::nonce;
+
+/// One thing that pages load.
+#[derive(Clone, Copy)]
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    content: &'static [u8],
+}
+
+const STYLE: Asset = Asset {
+    name: "dashboard.css",
+    kind: "text/css; charset=utf-8",
+    content: include_bytes!("../../assets/dashboard.css"),
+};
+const ICONS: Asset = Asset {
+    name: "icons.svg",
+    kind: "image/svg+xml",
+    content: include_bytes!("../../assets/icons.svg"),
+};
+const LOGO: Asset = Asset {
+    name: "logo.svg",
+    kind: "image/svg+xml",
+    content: include_bytes!("../../assets/logo.svg"),
+};
+/// Ours.
+const SCRIPT: Asset = Asset {
+    name: "dashboard.js",
+    kind: "text/javascript; charset=utf-8",
+    content: include_bytes!("../../assets/dashboard.js"),
+};
+/// htmx 2.0.11 as npm has it; its licence lies beside it.
+const HTMX: Asset = Asset {
+    name: "htmx.min.js",
+    kind: "text/javascript; charset=utf-8",
+    content: include_bytes!("../../assets/htmx.min.js"),
+};
+
+/// The path of everything that pages load.
+#[derive(Clone, Debug)]
+pub(crate) struct Assets {
+    pub(crate) style: String,
+    pub(crate) icons: String,
+    pub(crate) logo: String,
+    pub(crate) script: String,
+    pub(crate) htmx: String,
+}
+
+impl Assets {
+    pub(crate) fn new() -> Self {
+        Self {
+            style: path(STYLE),
+            icons: path(ICONS),
+            logo: path(LOGO),
+            script: path(SCRIPT),
+            htmx: path(HTMX),
+        }
+    }
+
+    /// What stands under a path; none where the path names another content.
+    pub(crate) fn find(&self, path: &str) -> Option<Response> {
+        let known = [
+            (&self.style, STYLE),
+            (&self.icons, ICONS),
+            (&self.logo, LOGO),
+            (&self.script, SCRIPT),
+            (&self.htmx, HTMX),
+        ];
+        let (_, asset) = known.into_iter().find(|(known, _)| *known == path)?;
+        let mut response = Response::new(Body::from(Bytes::from_static(asset.content)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+        let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
+        headers.insert(CACHE_CONTROL, kept);
+        Some(response)
+    }
+}
+
+fn path(asset: Asset) -> String {
+    let digest = data_encoding::HEXLOWER.encode(&nonce::digest(asset.content));
+    let (digest, _) = digest.split_at(16);
+    format!("/assets/{digest}/{}", asset.name)
+}

@@ -1,0 +1,248 @@
+//! One request by somebody who is signed in: what a page gets to work with.
+//!
+//! A page is a client of the table of routes, inside the process. It reads and changes through them alone, as the API
+//! token that its session names, so that it can do nothing that the token cannot.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
+
+use axum::response::Response;
+use http::Method;
+use keyward_auth::{ManagePlace, Permission, Scope};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{
+    form::Form,
+    nonce::{Digest, Nonce},
+    view::{Frame, Section},
+};
+use crate::{
+    ask::{Ask, Content},
+    call::Parameters,
+    caller::Caller,
+    control::Shared,
+    envelope::{Problem, Reply},
+    erased::Buffer,
+    route::{ROUTES, Route},
+};
+
+/// What a page returns.
+pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
+
+/// One request by somebody who is signed in. Of a `POST` the form is known to be ours.
+pub(crate) struct Visit {
+    pub(super) shared: Arc<Shared>,
+    pub(super) caller: Caller,
+    pub(super) csrf: Arc<Nonce>,
+    /// The digest of the cookie that the session is known by.
+    pub(super) cookie: Digest,
+    pub(super) parameters: Parameters,
+    pub(super) query: Vec<(String, String)>,
+    pub(crate) form: Form,
+    /// The one time at which everything about this request is decided.
+    pub(crate) now: SystemTime,
+}
+
+/// A call of a route: which, where, and what is asked of a list.
+pub(crate) struct To<'a> {
+    route: &'static str,
+    parameters: Vec<(&'static str, &'a str)>,
+    query: Vec<(&'static str, String)>,
+}
+
+/// What a route answered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answer<T> {
+    pub(crate) result: T,
+    #[serde(default)]
+    pub(crate) result_info: Info,
+}
+
+/// How a list goes on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Info {
+    pub(crate) page: usize,
+    pub(crate) per_page: usize,
+    pub(crate) count: usize,
+    pub(crate) total_count: usize,
+    pub(crate) total_pages: usize,
+    pub(crate) cursor: Option<String>,
+}
+
+impl<'a> To<'a> {
+    pub(crate) fn new(route: &'static str) -> Self {
+        Self {
+            route,
+            parameters: Vec::new(),
+            query: Vec::new(),
+        }
+    }
+
+    /// With an open part of the path.
+    pub(crate) fn at(mut self, name: &'static str, value: &'a str) -> Self {
+        self.parameters.push((name, value));
+        self
+    }
+
+    /// With a parameter of the query, unless it is empty.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        if !value.is_empty() {
+            self.query.push((name, value.to_owned()));
+        }
+        self
+    }
+
+    /// With a number in the query.
+    pub(crate) fn with_number(self, name: &'static str, number: usize) -> Self {
+        self.with(name, &number.to_string())
+    }
+
+    fn route(&self) -> Result<&'static Route, Problem> {
+        let found = ROUTES.iter().find(|route| route.name == self.route);
+        found.ok_or_else(Problem::no_route)
+    }
+
+    /// The same call with curl, for people to paste. `body` is what to send; a secret stands there as a word.
+    pub(crate) fn curl(&self, account: &str, body: Option<&Value>) -> String {
+        let Ok(route) = self.route() else {
+            return String::new();
+        };
+        let mut path = route.path.replace("{account}", account);
+        for (name, value) in &self.parameters {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        let query = self.query.iter();
+        let query: Vec<_> = query
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !query.is_empty() {
+            path = format!("{path}?{}", query.join("&"));
+        }
+        let method = match route.method {
+            Method::GET => String::new(),
+            ref method => format!(" -X {method}"),
+        };
+        let body = body.map_or_else(String::new, |body| format!(" \\\n  -d '{body}'"));
+        format!(
+            "curl{method} \"$KEYWARD_CONTROL_URL{path}\" \\\n  -H \"Authorization: Bearer $(cat \"$KEYWARD_API_TOKEN_FILE\")\"{body}"
+        )
+    }
+}
+
+impl Visit {
+    /// An open part of the page's own path.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.find(name).unwrap_or_default()
+    }
+
+    /// A parameter of the page's own query; empty where it is not there.
+    pub(crate) fn query(&self, name: &str) -> &str {
+        let found = self.query.iter().rev().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.trim())
+    }
+
+    pub(crate) fn account(&self) -> String {
+        self.caller.grant().account.to_string()
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Whether the token may use `permission` at `place`: pages show only what would not be refused.
+    pub(crate) fn may(&self, permission: Permission, place: ManagePlace<'_>) -> bool {
+        let account = self.caller.grant().account;
+        let allowed = self.caller.require(account, permission, place, self.now);
+        allowed.is_ok()
+    }
+
+    /// The gateways that the token is for.
+    pub(crate) fn gateways(&self) -> &Scope {
+        &self.caller.grant().gateways
+    }
+
+    pub(crate) fn frame(&self, section: Section) -> Frame {
+        Frame {
+            assets: Arc::clone(&self.shared.dashboard.assets),
+            section,
+            csrf: Arc::clone(&self.csrf),
+            account: self.account(),
+            token: self.caller.entry().record.name.clone(),
+            version: self.shared.config().version.clone(),
+        }
+    }
+
+    /// Reads.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, to: To<'_>) -> Result<Answer<T>, Problem> {
+        self.send(to, Buffer::default()).await
+    }
+
+    /// Changes.
+    pub(crate) async fn change<T: DeserializeOwned>(
+        &self,
+        to: To<'_>,
+        body: &Value,
+    ) -> Result<Answer<T>, Problem> {
+        let mut buffer = Buffer::with_capacity(256);
+        serde_json::to_writer(&mut buffer, body)
+            .map_err(|error| Problem::internal("write a request", &error))?;
+        self.send(to, buffer).await
+    }
+
+    /// Changes, with the secret of the form's field `name` as the body's field of that name.
+    pub(crate) async fn change_with_secret<T: DeserializeOwned>(
+        &self,
+        to: To<'_>,
+        body: &Value,
+        name: &'static str,
+    ) -> Result<Answer<T>, Problem> {
+        let body = with_secret(body, name, &self.form)?;
+        self.send(to, body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        to: To<'_>,
+        body: Buffer,
+    ) -> Result<Answer<T>, Problem> {
+        let account = self.account();
+        let route = to.route()?;
+        let own = [("account", account.as_str())];
+        let ask = Ask {
+            route,
+            parameters: Parameters::new(own.into_iter().chain(to.parameters)),
+            query: to
+                .query
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            content: Content::Here(body),
+        };
+        let surroundings = &self.shared.surroundings;
+        let reply = ask.carry_out(surroundings, self.caller.clone(), self.now);
+        read(&reply.await?)
+    }
+}
+
+fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, Problem> {
+    serde_json::from_slice(reply.as_slice())
+        .map_err(|error| Problem::internal("read an answer", &error))
+}
+
+/// The members of `body`, and the form's secret beside them, written into memory that is erased.
+fn with_secret(body: &Value, name: &'static str, form: &Form) -> Result<Buffer, Problem> {
+    let mut members = body.to_string();
+    members.pop();
+    let comma = if members.len() > 1 { "," } else { "" };
+    let secret = form.secret(name);
+    let mut buffer = Buffer::with_capacity(
+        members.len() + 8 * secret.map_or(0, keyward_secret::SecretBytes::len) + 64,
+    );
+    buffer.extend(members.as_bytes());
+    buffer.extend(format!("{comma}{}:", json!(name)).as_bytes());
+    form.write_json(name, &mut buffer)
+        .map_err(|error| Problem::internal("write a request", &error))?;
+    buffer.extend(b"}");
+    Ok(buffer)
+}

@@ -1,0 +1,6 @@
+//! The dashboard: who gets in, which forms are taken, and what pages show.
+
+mod browser;
+mod forms;
+mod pages;
+mod sign_in;
