@@ -62,6 +62,16 @@ const TOOLS: &[Tool] = &[
         probe: &["setsid", "--version"],
         packages: &["util-linux"],
     },
+    Tool {
+        name: "chromium",
+        probe: &["chromium", "--version"],
+        packages: &["chromium"],
+    },
+    Tool {
+        name: "chromedriver",
+        probe: &["chromedriver", "--version"],
+        packages: &["chromium-driver"],
+    },
 ];
 
 /// Programs are missing and could not be installed.

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod completions;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod doctor;
