@@ -151,6 +151,12 @@ pub(crate) fn check_url(text: &str) -> Result<String, Failure> {
     Url::parse(text, false).map(|url| url.to_string())
 }
 
+/// Whether the URL leads to this machine, or to the place of one of `known`.
+pub(crate) fn is_here_or_one_of(url: &str, known: &[String]) -> bool {
+    let is_known = |url: &Url| known.iter().any(|known| url.is_same_place(known));
+    Url::parse(url, true).is_ok_and(|url| url.is_loopback() || is_known(&url))
+}
+
 impl Client {
     /// Finds the control plane, the token and the account.
     pub(crate) async fn connect(args: &Connect) -> Result<Self, Failure> {

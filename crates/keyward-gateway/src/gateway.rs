@@ -19,7 +19,7 @@ use keyward_registry::{InUse, Registry};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    BudgetError, Config, Limits, Stored,
+    Budget, BudgetError, Config, Limits, Stored,
     counters::{Counters, Writers},
     cut::Cuts,
     in_flight::InFlight,
@@ -85,6 +85,18 @@ impl BuildError {
     }
 }
 
+/// What was stored while a server ran must not keep the next one from starting: it is in memory either way.
+fn limits(budget: Budget, config: &Config, stored: Stored) -> Result<Limits, BudgetError> {
+    budget.limits(config, stored).or_else(|error| {
+        let limits = budget.limits(config, Stored::default())?;
+        tracing::warn!(
+            %error,
+            "keys and tokens take more memory than the budget leaves beside connections, and come on top of it; raise `[gateway] memory_budget`"
+        );
+        Ok(limits)
+    })
+}
+
 impl Gateway {
     /// Prepares the data plane. Dials upstreams through `dial`.
     ///
@@ -101,7 +113,7 @@ impl Gateway {
         let stored = Stored::of(&registry.snapshot());
         let limits = config
             .memory_budget
-            .map(|budget| budget.limits(&config, stored))
+            .map(|budget| limits(budget, &config, stored))
             .transpose()
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
         let most_requests = limits.as_ref().map(|limits| limits.requests);

@@ -3,7 +3,7 @@
 
 mod machine;
 mod network;
-mod stored;
+pub(super) mod stored;
 
 use serde_json::json;
 

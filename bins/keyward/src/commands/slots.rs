@@ -17,7 +17,7 @@ use crate::{
         slots::{AddArgs, Means, OpenArgs, RemoveArgs, SlotsCommand},
         vault::Place,
     },
-    commands::serve::check_key_file,
+    commands::{doctor::stored, serve::check_key_file},
     config::Config,
     confirm::confirm,
     dry_run::{self, Plan},
@@ -51,11 +51,18 @@ struct Sealed {
 }
 
 impl Sealed {
-    async fn find(place: &Place) -> Result<Self, Failure> {
+    async fn find(place: &Place, is_dry_run: bool) -> Result<Self, Failure> {
         let config = Config::load(place.config.as_deref())?;
         logging::init(&config.log, logging::QUIET)?;
         let data_dir = config.data_dir(place.data_dir.as_deref());
         let path = config.database(&data_dir);
+        if is_dry_run && stored::is_older(&path) {
+            return Err(
+                Failure::new("a dry run would bring the database to a newer schema")
+                    .at(path.display().to_string())
+                    .help("make a backup, and start this version of Keyward once; or leave --dry-run out"),
+            );
+        }
         let database = open::existing_database(&path).await?;
         let state = open::load_seal(&database).await;
         match state.and_then(|state| state.ok_or_else(|| open::no_vault(&path))) {
@@ -97,7 +104,7 @@ impl Sealed {
 }
 
 async fn list(place: &Place, json: bool) -> Result<(), Failure> {
-    let sealed = Sealed::find(place).await?;
+    let sealed = Sealed::find(place, false).await?;
     let rows: Vec<_> = sealed.state.slots.iter().map(row).collect();
     let values: Vec<_> = sealed.state.slots.iter().map(value).collect();
     let shown = Output::new(json).list(&["slot", "opened by", "each try costs"], &rows, &values);
@@ -142,7 +149,7 @@ enum New {
 
 async fn add(args: AddArgs, hardening: &Hardening) -> Result<(), Failure> {
     let params = params(&args)?;
-    let sealed = Sealed::find(&args.place).await?;
+    let sealed = Sealed::find(&args.place, args.dry_run.is_wanted).await?;
     hardening.tell();
     if args.dry_run.is_wanted {
         let plan = plan_to_add(&sealed, &args, params).await;
@@ -292,7 +299,7 @@ fn params(args: &AddArgs) -> Result<PassphraseParams, Failure> {
 }
 
 async fn remove(args: RemoveArgs, hardening: &Hardening) -> Result<(), Failure> {
-    let sealed = Sealed::find(&args.place).await?;
+    let sealed = Sealed::find(&args.place, args.confirm.dry_run.is_wanted).await?;
     hardening.tell();
     let removed = async {
         let key = sealed.key(&args.open).await?;
@@ -336,7 +343,7 @@ async fn test(
     json: bool,
     hardening: &Hardening,
 ) -> Result<(), Failure> {
-    let sealed = Sealed::find(place).await?;
+    let sealed = Sealed::find(place, false).await?;
     hardening.tell();
     let tested = async {
         let key = sealed.key(open).await?;

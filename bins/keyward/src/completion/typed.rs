@@ -1,11 +1,15 @@
 //! What the words before the cursor say: which control plane, and which of its things.
 
-use std::ffi::OsString;
+use std::{env, ffi::OsString};
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, parser::ValueSource};
 use keyward_registry::{GatewayId, ProviderSlug};
 
-use crate::args::{Args, Connect, secrets::InStore};
+use crate::{
+    args::{Args, Connect, secrets::InStore},
+    client,
+    profile::Profiles,
+};
 
 /// What was typed already, as far as it can be understood.
 #[derive(Debug, Default)]
@@ -33,7 +37,8 @@ impl Typed {
         Self {
             connect: has(of, "control_url")
                 .then(|| Connect::from_arg_matches(of).ok())
-                .flatten(),
+                .flatten()
+                .filter(|connect| !is_typed(of) || is_known(connect)),
             gateways: many(of, "gateway"),
             provider: many(of, "provider").pop(),
             store: many(of, "store").pop(),
@@ -46,6 +51,21 @@ impl Typed {
             store: self.store.clone(),
         }
     }
+}
+
+/// Whether the address of the control plane stands on the line, and in no variable.
+fn is_typed(of: &ArgMatches) -> bool {
+    of.value_source("control_url") == Some(ValueSource::CommandLine)
+}
+
+/// Nobody has entered the line yet: the token goes to this machine, and to where a profile says that it may go.
+fn is_known(connect: &Connect) -> bool {
+    let profiles = Profiles::read().unwrap_or_default();
+    let profiles = profiles.by_name.into_values();
+    let known = profiles.map(|profile| profile.control_url);
+    let known: Vec<_> = known.chain(env::var("KEYWARD_CONTROL_URL").ok()).collect();
+    let url = connect.control_url.as_deref();
+    url.is_none_or(|url| client::is_here_or_one_of(url, &known))
 }
 
 /// Whether the command has such an argument: to ask for another panics.
@@ -76,6 +96,9 @@ mod tests {
         assert_eq!(connect.control_url.as_deref(), Some("http://127.0.0.1:1"));
         assert_eq!(typed.gateways[0].as_str(), "production");
         assert_eq!(typed.provider.unwrap().as_str(), "openai");
+        // Nobody has entered this line: no token goes there.
+        let elsewhere = "keyward keys list --control-url https://keyward.example --gateway";
+        assert!(read(elsewhere).connect.is_none());
         let typed = read("keyward tokens show --profile work");
         assert_eq!(typed.connect.unwrap().profile.unwrap().to_string(), "work");
         let typed = read("keyward secrets delete --store team --bad-option");

@@ -251,31 +251,44 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
             Some(Some(text)) => Some(headers(&text)?),
         },
     };
+    let asked = Asked::of(&edit);
     let provider = call
         .registry
         .edit_custom_provider(call.account, stored.record.id, edit, call.actor(), call.now)
         .await?;
     let mut body = Body::new(&call, &provider);
-    if let Some(revoked) = revoked(&stored.record, &provider.record) {
+    if let Some(revoked) = asked.revoked(&provider.record) {
         body.requests = under_way.settle(&call, revoked);
     }
     Reply::new(&body)
 }
 
-/// What a change takes from requests under way: where they go, or the headers that they carry.
-fn revoked(before: &CustomProviderRecord, after: &CustomProviderRecord) -> Option<Use> {
-    let id = after.id;
-    let number = |record: &CustomProviderRecord| {
-        let headers = record.headers.as_ref();
-        headers.map(|headers| headers.number)
-    };
-    let is_off = before.enabled && !after.enabled;
-    if is_off || before.base_url != after.base_url {
-        return Some(Use::CustomProvider(id));
+/// What a change takes from requests under way, by what was asked and not by what it made different: who switches off
+/// first and cuts later, or asks again, cuts as well.
+struct Asked {
+    leads_elsewhere: bool,
+    is_switched_off: bool,
+    has_headers: bool,
+}
+
+impl Asked {
+    fn of(edit: &CustomProviderEdit) -> Self {
+        Self {
+            leads_elsewhere: edit.base_url.is_some(),
+            is_switched_off: edit.enabled == Some(false),
+            has_headers: edit.headers.is_some(),
+        }
     }
-    let keeps = number(after);
-    let is_replaced = number(before).is_some_and(|number| Some(number) != keeps);
-    is_replaced.then_some(Use::CustomHeaders { id, keeps })
+
+    /// Where requests go, or the headers that they carry.
+    fn revoked(&self, after: &CustomProviderRecord) -> Option<Use> {
+        let id = after.id;
+        if self.is_switched_off || self.leads_elsewhere {
+            return Some(Use::CustomProvider(id));
+        }
+        let keeps = after.headers.as_ref().map(|headers| headers.number);
+        self.has_headers.then_some(Use::CustomHeaders { id, keeps })
+    }
 }
 
 pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {

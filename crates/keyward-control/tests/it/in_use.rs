@@ -125,16 +125,18 @@ async fn a_custom_provider_cuts_what_goes_to_it_and_new_headers_what_carries_the
         let path = format!("{path}{query}");
         harness.call(Method::PATCH, &path, Some(body)).await
     };
-    // The masks of all that is stored leave it as it is.
-    let masks = made.result()["headers"].clone();
-    for harmless in [
-        json!({"description": "x"}),
-        json!({"enable": true, "headers": masks}),
-    ] {
+    for harmless in [json!({"description": "x"}), json!({"enable": true})] {
         let edited = patch("?now=true", harmless).await;
         says(edited.result(), &Value::Null, &Value::Null);
         assert_eq!(cuts(), []);
     }
+    // The masks of all that is stored leave it as it is; what carries others ends.
+    let masks = made.result()["headers"].clone();
+    patch("?now=true", json!({"headers": masks})).await.result();
+    assert!(matches!(
+        cuts()[..],
+        [Use::CustomHeaders { keeps: Some(_), .. }]
+    ));
     patch("?now=1", json!({"enable": false}))
         .await
         .refused(400, 7001);
@@ -151,7 +153,10 @@ async fn a_custom_provider_cuts_what_goes_to_it_and_new_headers_what_carries_the
         };
         assert_eq!(keeps.is_some(), !headers.is_null());
     }
+    // Who asks again, or asked without `now` before, cuts as well.
+    patch("", json!({"enable": false})).await.result();
     for change in [
+        json!({"base_url": "https://llm.example.com/v2"}),
         json!({"base_url": "https://llm.example.com/v2"}),
         json!({"enable": false}),
     ] {

@@ -58,6 +58,8 @@ pub(crate) const NONE_BEFORE: [u8; 32] = [0; 32];
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     last: Option<[u8; 32]>,
+    /// Whether one of them named the one before it.
+    is_chained: bool,
 }
 
 /// How a checkpoint stands to the one before it in its file.
@@ -71,13 +73,18 @@ pub(crate) enum Follows {
     Another,
     /// It follows none.
     None,
+    /// It does not say, although some before it do.
+    Unchained,
 }
 
 impl Sequence {
     /// Takes the next genuine checkpoint.
     pub(crate) fn take(&mut self, checkpoint: &Checkpoint) -> Follows {
         let last = self.last.replace(checkpoint.digest());
+        let was_chained = self.is_chained;
+        self.is_chained |= checkpoint.previous.is_some();
         match (checkpoint.previous, last) {
+            (None, _) if was_chained => Follows::Unchained,
             (None, _) | (Some(NONE_BEFORE), None) => Follows::Yes,
             (Some(_), None) => Follows::AnotherFile,
             (Some(previous), Some(last)) if previous == last => Follows::Yes,
@@ -102,6 +109,9 @@ impl Follows {
             ),
             Self::None => Some(
                 "follows no checkpoint, although others stand before it: one was removed, or two files were put together",
+            ),
+            Self::Unchained => Some(
+                "does not name the checkpoint before it, although others before it do: an old one was put there",
             ),
         }
     }
@@ -369,6 +379,7 @@ mod tests {
         assert_eq!(follows(&[0, 2, 1]), [yes, another, another]);
         assert_eq!(follows(&[0, 1, 1]), [yes, yes, another]);
         assert_eq!(follows(&[2, 3]), [Follows::AnotherFile, yes]);
+        assert_eq!(follows(&[0, 1, 0]), [yes, yes, Follows::Unchained]);
         let mut sequence = Sequence::default();
         assert_eq!(sequence.end(), NONE_BEFORE);
         let anew = signer.sign(vault, (6, [1; 32]), NONE_BEFORE, at());

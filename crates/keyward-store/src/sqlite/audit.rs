@@ -53,8 +53,10 @@ pub struct CheckpointSettings {
 struct Signed {
     /// The line that it is of.
     seq: u64,
-    /// What the next one names it by; none where that has to be read from the file.
+    /// What the next one names it by; none where the file could not be read at the start.
     digest: Option<[u8; 32]>,
+    /// The digest of one that may stand behind it: writing it failed, which does not mean that nothing was written.
+    attempted: Option<[u8; 32]>,
 }
 
 /// What is known of the log, and what signs it.
@@ -153,6 +155,7 @@ impl SqliteStore {
         let mut signed = Signed {
             seq: of.max().unwrap_or(0).cast_unsigned(),
             digest: own.map(|own| end_of(&own)),
+            attempted: None,
         };
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -196,19 +199,9 @@ impl SqliteStore {
         if !sign || seq.cast_unsigned() <= signed.seq {
             return;
         }
-        let written = self.write_checkpoint(seq, hash, signed.digest).await;
+        let written = self.write_checkpoint(seq, hash, signed).await;
         let is_failing = written.is_err();
-        match self.tell(written, "write a checkpoint of the audit log") {
-            Some(None) => {}
-            Some(digest) => {
-                *signed = Signed {
-                    seq: seq.cast_unsigned(),
-                    digest,
-                };
-            }
-            // It may stand in the file although the call failed.
-            None => signed.digest = None,
-        }
+        self.tell(written, "write a checkpoint of the audit log");
         if let Some(state) = &mut self.watch.state().checkpoints {
             state.is_failing = is_failing;
             if !is_failing {
@@ -253,34 +246,45 @@ impl SqliteStore {
         Ok(signer)
     }
 
-    /// Signs and writes that the log ends so, behind the checkpoint with the digest `previous`, or the last one of
-    /// the file. Returns the digest of the new one.
+    /// Signs and writes that the log ends so, behind the newest checkpoint.
     async fn write_checkpoint(
         &self,
         seq: i64,
         hash: Vec<u8>,
-        previous: Option<[u8; 32]>,
-    ) -> Result<Option<[u8; 32]>, Failure> {
+        signed: &mut Signed,
+    ) -> Result<(), Failure> {
         let Some(settings) = self.watch.settings.get() else {
-            return Ok(None);
+            return Ok(());
         };
         let hash = hash
             .try_into()
             .map_err(|_length| Failure::damaged("a hash has another length"))?;
-        let previous = match previous {
-            Some(previous) => previous,
-            None => end_of(&self.own_checkpoints().await?),
+        let previous = match (signed.digest, signed.attempted) {
+            (Some(known), None) => known,
+            (None, _) => end_of(&self.own_checkpoints().await?),
+            // A file that ends with another one was cut. The next one names what was signed last, so that it shows.
+            (Some(known), Some(attempted)) => match end_of(&self.own_checkpoints().await?) {
+                end if end == attempted => attempted,
+                _ => known,
+            },
         };
         let signer = self.signer().await?;
         let vault = self.door.chain.vault();
         let checkpoint = signer.sign(vault, (seq, hash), previous, Self::now());
         let digest = checkpoint.digest();
+        signed.digest = Some(previous);
+        signed.attempted = Some(digest);
         let file = settings.file.clone();
         let written = tokio::task::spawn_blocking(move || file.append(&checkpoint)).await;
         written
             .map_err(Failure::unavailable)?
             .map_err(Failure::unavailable)?;
-        Ok(Some(digest))
+        *signed = Signed {
+            seq: seq.cast_unsigned(),
+            digest: Some(digest),
+            attempted: None,
+        };
+        Ok(())
     }
 
     /// Goes on from where the last check ended. Returns where the log ends, if all of it is whole.

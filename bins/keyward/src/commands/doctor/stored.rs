@@ -63,6 +63,13 @@ fn schema(header: &[u8; HEADER]) -> Option<i64> {
     Some(i64::from(number(60))).filter(|schema| is_ours && *schema > 0)
 }
 
+/// Whether to open the database would bring its schema up to date.
+pub(in crate::commands) fn is_older(database: &Path) -> bool {
+    let header = read_header(database).ok();
+    let schema = header.and_then(|header| schema(&header));
+    schema.is_some_and(|schema| schema < Database::newest_schema())
+}
+
 fn judge_header(header: &[u8; HEADER], newest: i64) -> Result<String, Failure> {
     match schema(header) {
         None => Err(
@@ -85,9 +92,7 @@ pub(super) async fn seal(config: &Config, data_dir: &Path, database: &Path) -> O
     if let Err(failure) = config.seal.check() {
         return Outcome::Failed(failure);
     }
-    let header = read_header(database).ok();
-    let schema = header.and_then(|header| schema(&header));
-    if schema.is_some_and(|schema| schema < Database::newest_schema()) {
+    if is_older(database) {
         return Outcome::Skipped("to look into the database would change its schema".to_owned());
     }
     let opened = match Database::open(database).await {
