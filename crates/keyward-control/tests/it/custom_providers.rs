@@ -74,8 +74,9 @@ async fn a_provider_is_added_shown_changed_and_deleted() {
     }
     // What an answer holds may be sent back whole: nothing changes by it.
     let again = harness.patch(id, edited.clone()).await;
+    let again = without(again.result().clone(), "requests_open");
     assert_eq!(
-        without(again.result().clone(), "modified_at"),
+        without(again, "modified_at"),
         without(edited.clone(), "modified_at")
     );
     let cleared =
