@@ -328,6 +328,7 @@ impl Config {
             fs::read(path).map_err(|error| {
                 Failure::new(format!("cannot read {}", path.display()))
                     .caused_by(&error)
+                    .in_file(path)
                     .help("`[tls] extra_ca_files` names it; correct the path, or leave it out")
             })
         };
@@ -348,7 +349,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
             path.display()
         ))
         .caused_by(&error)
-        .help("name a file that exists and may be read")
+        .in_file(path)
+        .help("name a file that exists and may be read with --config")
     })
 }
 

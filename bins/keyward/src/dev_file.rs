@@ -32,7 +32,10 @@ impl DevFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
                 let what = format!("cannot read {}", path.display());
-                return Err(Failure::new(what).caused_by(&error));
+                return Err(Failure::new(what)
+                    .caused_by(&error)
+                    .in_file(&path)
+                    .help("correct its owner and mode, or name the control plane with --control-url and the token with KEYWARD_API_TOKEN_FILE"));
             }
         };
         // The parser's message may quote a token; its place does not.
@@ -53,7 +56,10 @@ impl DevFile {
     pub(crate) fn write(&self, data_dir: &Path) -> Result<(), Failure> {
         let path = path(data_dir);
         let fail = |error: &dyn std::error::Error| {
-            Failure::new(format!("cannot write {}", path.display())).caused_by(error)
+            Failure::new(format!("cannot write {}", path.display()))
+                .caused_by(error)
+                .in_file(&path)
+                .help("make the data directory writable, or name another with --data-dir")
         };
         let mut text = serde_json::to_vec_pretty(self).map_err(|error| fail(&error))?;
         text.push(b'\n');

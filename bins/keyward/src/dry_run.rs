@@ -160,9 +160,13 @@ impl Plan {
             slugs.any(|known| known == slug.as_str())
         };
         match custom.into_iter().find(|slug| !is_there(slug)) {
-            Some(slug) => Err(refused(
-                Refusal::ProviderUnknown(slug.to_string()).to_string(),
-            )),
+            Some(slug) => {
+                let refusal = Refusal::ProviderUnknown {
+                    provider: slug.to_string(),
+                    nearest: catalogue.nearest(slug.as_str()).map(str::to_owned),
+                };
+                Err(refused(refusal.to_string()))
+            }
             None => Ok(plan),
         }
     }
@@ -226,7 +230,7 @@ pub(crate) fn changes(before: &Value, after: &Value) -> Vec<String> {
 
 /// What the control plane would answer.
 pub(crate) fn refused(what: impl Into<String>) -> Failure {
-    Failure::new(what).help("`keyward status` shows what there is; docs/errors.md lists the codes")
+    Failure::refused(&what.into(), "")
 }
 
 #[cfg(test)]

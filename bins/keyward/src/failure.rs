@@ -1,6 +1,6 @@
 //! Why a command failed, in the four lines that people read, and the exit code that scripts read.
 
-use std::{error::Error, fmt, process::ExitCode};
+use std::{error::Error, fmt, path::Path, process::ExitCode};
 
 use serde_json::{Value, json};
 
@@ -75,6 +75,16 @@ impl Failure {
     /// Ctrl-C was pressed at a question: exit code 130.
     pub(crate) fn stopped() -> Self {
         Self::with_exit(Exit::Stopped, "stopped by Ctrl-C")
+    }
+
+    /// What the control plane refuses, in its own words: what to do stands behind the last semicolon. `code` follows
+    /// what failed.
+    pub(crate) fn refused(message: &str, code: &str) -> Self {
+        match message.rsplit_once("; ") {
+            Some((what, help)) => Self::new(format!("{what}{code}")).help(help),
+            None => Self::new(format!("{message}{code}"))
+                .help("`keyward status` shows what there is; docs/errors.md lists the codes"),
+        }
     }
 
     fn with_exit(exit: Exit, what: impl Into<String>) -> Self {
@@ -152,7 +162,12 @@ impl Failure {
         self
     }
 
-    /// Says where: a file, with line and column where they are known.
+    /// Says which file is at fault.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        self.at(path.display().to_string())
+    }
+
+    /// Says where: a file, with line and column where they are known, or what sets the value that is at fault.
     pub(crate) fn at(mut self, place: impl Into<String>) -> Self {
         self.0.place = Some(place.into());
         self

@@ -45,7 +45,8 @@ fn no_url() -> Failure {
 
 /// The gateway token: from `file`, what the environment names, or `dev.json` where that is what `identity` comes from.
 pub(crate) fn token(file: Option<&Path>, identity: &Identity) -> Result<SecretBytes, Failure> {
-    let token = match (file, Named::find("KEYWARD_GATEWAY_TOKEN")?) {
+    let named = Named::find("KEYWARD_GATEWAY_TOKEN")?;
+    let token = match (file, &named) {
         (Some(file), _) => secret_input::read_line(file)?,
         (None, Some(named)) => named.read()?,
         (None, None) => from_dev(identity)?,
@@ -55,9 +56,14 @@ pub(crate) fn token(file: Option<&Path>, identity: &Identity) -> Result<SecretBy
     if token.expose().starts_with(prefix.as_bytes()) {
         return Ok(token);
     }
-    Err(Failure::usage("what was read as the gateway token is none")
+    let failure = Failure::usage("what was read as the gateway token is none")
         .because(format!("gateway tokens begin with `{prefix}`"))
-        .help("make one with `keyward tokens create NAME --out FILE`"))
+        .help("make one with `keyward tokens create NAME --out FILE`");
+    Err(match (file, named) {
+        (Some(file), _) => failure.in_file(file),
+        (None, Some(named)) => failure.at(named.to_string()),
+        (None, None) => failure,
+    })
 }
 
 /// `dev.json` has a gateway token of its own server beside the API token, and of no other.

@@ -209,6 +209,9 @@ mod tests {
             "11 model_list[2] own: looks like a key; of which provider is not known",
             "13 OPENAI_API_KEY: openai/default 32 characters",
         ];
-        assert_eq!(told(read_litellm(text).unwrap()), expected);
+        assert_eq!(
+            told(read_litellm(text, "litellm.yaml".as_ref()).unwrap()),
+            expected
+        );
     }
 }

@@ -26,7 +26,8 @@ fn parse(directives: &str) -> Result<EnvFilter, Failure> {
     EnvFilter::try_new(directives).map_err(|error| {
         Failure::new(format!("`{directives}` is no filter for the log"))
             .caused_by(&error)
-            .help("`[log] filter` and KEYWARD_LOG take directives such as `warn,keyward_gateway=debug`")
+            .at("`[log] filter` or KEYWARD_LOG")
+            .help("write directives such as `warn,keyward_gateway=debug`")
     })
 }
 

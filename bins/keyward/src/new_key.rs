@@ -27,7 +27,8 @@ const TRIES: usize = 3;
 
 /// From where the variables `{variable}_FILE` and `{variable}_FD` say, or asked for twice.
 pub(crate) fn passphrase(variable: &str) -> Result<SecretBytes, Failure> {
-    let passphrase = match secret_input::Named::find(variable)? {
+    let named = secret_input::Named::find(variable)?;
+    let passphrase = match &named {
         Some(named) => named.read()?,
         None if io::stdin().is_terminal() => {
             let passphrase = secret_input::ask("New passphrase")?;
@@ -45,10 +46,14 @@ pub(crate) fn passphrase(variable: &str) -> Result<SecretBytes, Failure> {
         }
     };
     if passphrase.len() < LEAST_PASSPHRASE {
-        return Err(Failure::new(format!(
+        let failure = Failure::new(format!(
             "the passphrase is shorter than {LEAST_PASSPHRASE} bytes"
         ))
-        .help("six random words make a good one"));
+        .help("six random words make a good one");
+        return Err(match named {
+            Some(named) => failure.at(named.to_string()),
+            None => failure,
+        });
     }
     Ok(passphrase)
 }
@@ -73,7 +78,9 @@ impl NewRecoveryKey {
             Ok(key) => Ok(Self { key, out }),
             Err(error) => {
                 out.discard();
-                Err(Failure::new("cannot make a recovery key").caused_by(&error))
+                Err(Failure::new("cannot make a recovery key")
+                    .caused_by(&error)
+                    .help("nothing was changed; try again"))
             }
         }
     }

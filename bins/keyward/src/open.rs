@@ -37,11 +37,13 @@ impl Key {
                 "the vault stays sealed: cannot read the key file {name}"
             ))
             .because(first_cause(&failure))
+            .in_file(path)
             .help("name the right file in `[seal] key_file`, or restore it from its backup")
         })?;
         let key = KeyFile::parse(text.expose()).map_err(|error| {
             Failure::unreachable(format!("the vault stays sealed: {name} cannot be used"))
                 .caused_by(&error)
+                .in_file(path)
                 .help("restore the key file from its backup")
         })?;
         Ok(Self::File {
@@ -58,7 +60,10 @@ impl Key {
             return Self::read(path);
         }
         let fail = |error: &dyn std::error::Error| {
-            Failure::new(format!("cannot make the key file {}", path.display())).caused_by(error)
+            Failure::new(format!("cannot make the key file {}", path.display()))
+                .caused_by(error)
+                .in_file(path)
+                .help("name a file in a directory that exists and may be written")
         };
         let key = KeyFile::generate().map_err(|error| fail(&error))?;
         // Whole or not at all: half a key file would keep the next start from making one.
@@ -102,13 +107,15 @@ pub(crate) async fn existing_database(path: &Path) -> Result<Database, Failure> 
 
 /// There is no vault here.
 pub(crate) fn no_vault(path: &Path) -> Failure {
-    Failure::new(format!("there is no vault at {}", path.display())).help(
-        "make one with `keyward vault init`, or name another with `data_dir` or `[store] path`",
+    Failure::new(format!("there is no vault at {}", path.display())).in_file(path).help(
+        "make one with `keyward vault init`, or name another with --data-dir, `data_dir` or `[store] path`",
     )
 }
 
 fn refuse(error: &OpenError) -> Failure {
-    let failure = Failure::new(error.to_string()).because_of_sources(error);
+    let failure = Failure::new(error.to_string())
+        .because_of_sources(error)
+        .in_file(error.path());
     if error.is_in_use() {
         failure.help("stop the server that uses it, or name another directory with --data-dir; whether it serves, GET /readyz on its control plane says")
     } else if error.is_missing_directory() {
@@ -119,16 +126,17 @@ fn refuse(error: &OpenError) -> Failure {
         failure
             .help("nothing was changed; start the version of Keyward that wrote it, or a newer one")
     } else {
-        failure
+        failure.help("correct the owner and the mode of the file and of its directory; `keyward doctor` looks at both")
     }
 }
 
 /// Reads the seal; `None` where no vault was made yet.
 pub(crate) async fn load_seal(database: &Database) -> Result<Option<SealState>, Failure> {
-    database
-        .load_seal()
-        .await
-        .map_err(|error| Failure::new("cannot read the vault's seal").caused_by(&error))
+    database.load_seal().await.map_err(|error| {
+        Failure::new("cannot read the vault's seal")
+            .caused_by(&error)
+            .help("restore the database from a backup")
+    })
 }
 
 /// Unseals the vault.
@@ -139,14 +147,18 @@ pub(crate) fn unseal(state: &SealState, key: &Key) -> Result<Vault, Failure> {
 /// Why the vault stays sealed.
 pub(crate) fn sealed(error: &UnsealError, key: &Key) -> Failure {
     if !error.is_wrong_unlock() {
-        return Failure::new(error.to_string()).because_of_sources(error);
+        return Failure::new(error.to_string())
+            .because_of_sources(error)
+            .help("`keyward vault slots list` shows what opens the vault, `keyward doctor` whether the database is whole");
     }
     let failure = Failure::unreachable("the vault stays sealed").because_of_sources(error);
     match key {
         Key::File { path, .. } => failure.at(path.display().to_string()).help(
             "`keyward vault status` lists the slots; name the key file that belongs to this vault",
         ),
-        Key::Passphrase(_) => failure.help("try the passphrase again"),
+        Key::Passphrase(_) => failure.help(
+            "try the passphrase again; `keyward vault slots list` shows whether there is a slot for one",
+        ),
         Key::Recovery(_) => failure.help("it may be another vault's, or its slot was removed"),
         Key::Command(_) => failure.help(
             "`keyward vault slots list` shows the slots; `keyward vault slots add command` lets the command in",

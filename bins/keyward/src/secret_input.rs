@@ -43,6 +43,10 @@ impl Named {
         let number: Option<u32> = text.to_str().and_then(|text| text.parse().ok());
         let number = number.ok_or_else(|| {
             Failure::usage(format!("{variable} is not the number of a file descriptor"))
+                .at(&variable)
+                .help(format!(
+                    "open the file as a descriptor and name its number, such as 3; or name the file in {name}_FILE"
+                ))
         })?;
         let path = PathBuf::from(format!("/dev/fd/{number}"));
         Ok(Some(Self { variable, path }))
@@ -54,8 +58,12 @@ impl Named {
 
     /// Reads it, without line breaks at its end.
     pub(crate) fn read(&self) -> Result<SecretBytes, Failure> {
-        let text = read_file(&self.path)
-            .map_err(|failure| failure.help(format!("{} names this file", self.variable)))?;
+        let text = read_file(&self.path).map_err(|failure| {
+            failure.at(self.to_string()).help(format!(
+                "name a file that exists and may be read in {}",
+                self.variable
+            ))
+        })?;
         Ok(without_line_break(&text))
     }
 }
@@ -109,6 +117,7 @@ pub(crate) fn read_file(path: &Path) -> Result<SecretBytes, Failure> {
     let mut file = File::open(path).map_err(|error| {
         Failure::new(format!("cannot open {name}"))
             .caused_by(&error)
+            .in_file(path)
             .help("name a file that exists and may be read")
     })?;
     read_to_end(&mut file, &name)
@@ -127,13 +136,18 @@ fn read_to_end(reader: &mut impl Read, name: &str) -> Result<SecretBytes, Failur
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                return Err(Failure::new(format!("cannot read {name}")).caused_by(&error));
+                return Err(Failure::new(format!("cannot read {name}"))
+                    .caused_by(&error)
+                    .at(name)
+                    .help("name a file that may be read"));
             }
         }
     }
     Err(Failure::new(format!(
         "{name} is longer than {ROOM} bytes; that is no secret"
-    )))
+    ))
+    .at(name)
+    .help("name a file that holds the secret and nothing else"))
 }
 
 /// Editors and `echo` end a text with a line break; nobody means it as a part of a secret.

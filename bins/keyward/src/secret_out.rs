@@ -44,6 +44,7 @@ impl SecretOut {
                 Err(error) => {
                     return Err(Failure::new(format!("cannot make {}", path.display()))
                         .caused_by(&error)
+                        .in_file(path)
                         .help(format!("{option} wants a file that does not exist yet")));
                 }
             },
@@ -52,6 +53,7 @@ impl SecretOut {
                 return Err(Failure::usage(format!(
                     "the {name} is not written to a file or pipe by itself"
                 ))
+                .because("standard output is no terminal")
                 .help(format!("name a new file with {option} FILE")));
             }
         };
@@ -80,7 +82,10 @@ impl SecretOut {
                     .and_then(|()| file.write_all(b"\n"))
                     .and_then(|()| file.sync_all());
                 written.map_err(|error| {
-                    Failure::new(format!("cannot write {}", path.display())).caused_by(&error)
+                    Failure::new(format!("cannot write {}", path.display()))
+                        .caused_by(&error)
+                        .in_file(path)
+                        .help("make room there, and run it again with another new file")
                 })?;
                 if !is_quiet {
                     remark(format_args!("the {name} is in {}", path.display()));

@@ -123,14 +123,16 @@ impl Bound {
     async fn bind(plane: Plane, address: SocketAddr, limits: &Limits) -> Result<Self, Failure> {
         let refuse = |error: io::Error| {
             let failure = Failure::new(format!("the {plane} cannot listen on {address}"));
-            let failure = failure.caused_by(&error);
-            match error.kind() {
-                io::ErrorKind::AddrInUse => failure.help(format!(
-                    "stop what uses the port, or choose another with {}",
-                    plane.setting()
-                )),
-                _ => failure.help(format!("{} sets the address", plane.setting())),
-            }
+            let failure = failure.caused_by(&error).at(plane.setting());
+            failure.help(match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "stop what uses the port (`ss -ltnp` lists it), or choose another"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "choose a port from 1024 up, or let the program listen on lower ones"
+                }
+                _ => "name an address of this machine, such as 127.0.0.1",
+            })
         };
         let listener = TcpListener::bind(address).await.map_err(refuse)?;
         let address = listener.local_addr().map_err(refuse)?;
@@ -193,9 +195,13 @@ impl Server {
             let gateway = gateway.map_err(|error| {
                 let failure = Failure::new(error.to_string()).because_of_sources(&error);
                 if error.is_budget() {
-                    failure.help("raise `[gateway] memory_budget`, or lower `max_connections`")
-                } else {
                     failure
+                        .at("`[gateway] memory_budget`")
+                        .help("raise it, or lower `max_connections`")
+                } else {
+                    failure.help(
+                        "correct the `base_url` of the providers that the configuration names",
+                    )
                 }
             })?;
             Ok((signals, metrics, Arc::new(gateway)))

@@ -79,7 +79,8 @@ fn passphrase(state: &SealState) -> Result<Key, Failure> {
 }
 
 fn recovery_key() -> Result<Key, Failure> {
-    let text = match secret_input::Named::find("KEYWARD_RECOVERY_KEY")? {
+    let named = secret_input::Named::find("KEYWARD_RECOVERY_KEY")?;
+    let text = match &named {
         Some(named) => named.read()?,
         None if io::stdin().is_terminal() => secret_input::ask("Recovery key")?,
         None => {
@@ -91,8 +92,12 @@ fn recovery_key() -> Result<Key, Failure> {
     RecoveryKey::parse(text.expose())
         .map(Key::Recovery)
         .map_err(|error| {
-            Failure::unreachable("the vault stays sealed")
+            let failure = Failure::unreachable("the vault stays sealed")
                 .caused_by(&error)
-                .help("compare it with what was written down, group by group")
+                .help("compare it with what was written down, group by group");
+            match &named {
+                Some(named) => failure.at(named.to_string()),
+                None => failure,
+            }
         })
 }

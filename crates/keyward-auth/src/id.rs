@@ -98,4 +98,13 @@ mod tests {
             prop_assert_eq!(TokenId::parse(&text).is_ok(), good);
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::ParseTokenIdError;
+
+        keyward_testing::assert_texts!("ParseTokenIdError", [
+            "an id" => ParseTokenIdError,
+        ]);
+    }
 }

@@ -310,4 +310,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::Network;
+
+        keyward_testing::assert_texts!("ParseNetworkError", [
+            "no address" => Network::parse("example.com").unwrap_err(),
+            "a long prefix" => Network::parse("10.0.0.0/33").unwrap_err(),
+            "host bits" => Network::parse("10.0.0.1/8").unwrap_err(),
+        ]);
+    }
 }

@@ -136,7 +136,10 @@ pub struct Permissions(u32);
 
 /// No permission has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no permission is called `{name}`")]
+#[error(
+    "no permission is called `{name}`; known are {}",
+    Permission::ALL.map(Permission::name).join(", ")
+)]
 pub struct UnknownPermission {
     name: String,
 }
@@ -488,5 +491,14 @@ mod tests {
             prop_assert_eq!(Permissions::from_names(set.names()), Ok(set));
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), chosen);
         }
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::UnknownPermission;
+
+        keyward_testing::assert_texts!("UnknownPermission", [
+            "a name" => UnknownPermission { name: "read all".to_owned() },
+        ]);
     }
 }

@@ -132,3 +132,17 @@ impl StoreError {
         matches!(self.kind, StoreErrorKind::Damaged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{StoreError, StoreErrorKind};
+
+        keyward_testing::assert_texts!("StoreError", StoreErrorKind {
+            StoreErrorKind::Conflict => StoreErrorKind::Conflict,
+            StoreErrorKind::Unavailable => StoreErrorKind::Unavailable,
+            StoreErrorKind::Damaged => StoreErrorKind::Damaged,
+        }, |kind| keyward_testing::told(&StoreError { kind, source: "the disk is full".into() }));
+    }
+}

@@ -110,9 +110,9 @@ pub struct ParseTokenError {
 enum ParseErrorKind {
     #[error("the prefix is neither kw_gw_ nor kw_api_")]
     Prefix,
-    #[error("the length or a character is wrong")]
+    #[error("the length or a character is wrong; copy it again, whole")]
     Shape,
-    #[error("the checksum is wrong, so a character is missing or mistyped")]
+    #[error("the checksum is wrong, so a character is missing or mistyped; copy it again, whole")]
     Checksum,
 }
 
@@ -417,5 +417,19 @@ mod tests {
                 assert!(TokenText::parse(&changed).is_err(), "byte {at} as {to}");
             }
         }
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{ParseErrorKind, ParseTokenError, RandomError};
+
+        keyward_testing::assert_texts!("ParseTokenError", ParseErrorKind {
+            ParseErrorKind::Prefix => ParseErrorKind::Prefix,
+            ParseErrorKind::Shape => ParseErrorKind::Shape,
+            ParseErrorKind::Checksum => ParseErrorKind::Checksum,
+        }, |kind| keyward_testing::told(&ParseTokenError { kind }));
+        keyward_testing::assert_texts!("RandomError", [
+            "no randomness" => RandomError("the device is gone".into()),
+        ]);
     }
 }

@@ -248,7 +248,7 @@ impl Problem {
         Self::new(
             StatusCode::UNAUTHORIZED,
             AUTHENTICATION,
-            "Authentication error",
+            "Authentication error: send an API token that is in force as `Authorization: Bearer …`",
         )
     }
 
@@ -257,7 +257,7 @@ impl Problem {
         Self::new(
             StatusCode::FORBIDDEN,
             AUTHENTICATION,
-            "Authentication error: the token may not do this",
+            "Authentication error: the token may not do this; `keyward status` says what it may do",
         )
     }
 
@@ -271,12 +271,13 @@ impl Problem {
     }
 
     pub(crate) fn no_account() -> Self {
-        let message = "Could not route to the account, perhaps your object identifier is invalid?";
+        let message = "Could not route to the account, perhaps your object identifier is invalid? `/client/v4/accounts` lists the token's";
         Self::new(StatusCode::NOT_FOUND, NO_ACCOUNT, message)
     }
 
     pub(crate) fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, NO_ROUTE, "No route for that URI")
+        let message = "No route for that URI; `/client/v4/openapi.json` describes those there are";
+        Self::new(StatusCode::NOT_FOUND, NO_ROUTE, message)
     }
 
     pub(crate) fn no_method() -> Self {
@@ -289,17 +290,17 @@ impl Problem {
         Self::new(
             StatusCode::BAD_REQUEST,
             NO_ROUTE,
-            "The request must name one host",
+            "The request must name one host; send one `Host`",
         )
     }
 
     pub(crate) fn host_not_allowed() -> Self {
-        let message = "The control plane is not reached by this host name; add the name to `allowed_hosts` if it is yours";
+        let message = "The control plane is not reached by this host name; add the name to `[control] allowed_hosts` if it is yours";
         Self::new(StatusCode::MISDIRECTED_REQUEST, NO_ROUTE, message)
     }
 
     pub(crate) fn from_a_page() -> Self {
-        let message = "Web pages may not change anything here: the request carries `Origin` or a cross-site `Sec-Fetch-Site`";
+        let message = "Web pages may not change anything here: the request carries `Origin` or a cross-site `Sec-Fetch-Site`; send it from a program, without them";
         Self::new(StatusCode::FORBIDDEN, AUTHENTICATION, message)
     }
 
@@ -351,12 +352,15 @@ impl Problem {
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
-        let message = format!("the body is larger than {limit} bytes");
+        let message = format!("the body is larger than {limit} bytes; send less at once");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, message)
     }
 
     pub(crate) fn too_slow(limit: Duration) -> Self {
-        let message = format!("the body did not arrive within {} s", limit.as_secs());
+        let message = format!(
+            "the body did not arrive within {} s; send it faster",
+            limit.as_secs()
+        );
         Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, message)
     }
 
@@ -492,7 +496,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::GatewayExists(_) => (StatusCode::BAD_REQUEST, INVALID, Some("id")),
             Refusal::ProviderKeyExists { .. } => (StatusCode::BAD_REQUEST, INVALID, Some("alias")),
-            Refusal::ProviderUnknown(_) | Refusal::ProviderRefused { .. } => {
+            Refusal::ProviderUnknown { .. } | Refusal::ProviderRefused { .. } => {
                 (StatusCode::BAD_REQUEST, INVALID, Some("provider_slug"))
             }
             Refusal::Value(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret")),
@@ -575,16 +579,4 @@ impl fmt::Display for Chain<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::FieldPath;
-
-    #[test]
-    fn paths_read_as_people_write_them() {
-        let path = FieldPath::body().name("policies").index(0).name("effect");
-        assert_eq!(path.to_string(), "policies[0].effect");
-        assert_eq!(
-            serde_json::to_string(&path.0).unwrap(),
-            r#"["body","policies",0,"effect"]"#
-        );
-    }
-}
+mod tests;

@@ -315,3 +315,16 @@ impl Error for BodyError {
         Some(source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::BodyError;
+
+        keyward_testing::assert_texts!("BodyError", [
+            "a pause" => BodyError { source: None },
+            "an end" => BodyError { source: Some("the connection was closed".into()) },
+        ]);
+    }
+}

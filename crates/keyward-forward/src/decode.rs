@@ -255,4 +255,15 @@ mod tests {
             let _whatever = decoded(&coding, &body);
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::DecodeError;
+
+        keyward_testing::assert_texts!("DecodeError", DecodeError {
+            DecodeError::Unknown => DecodeError::Unknown,
+            DecodeError::TooLong => DecodeError::TooLong,
+            DecodeError::Damaged(_) => DecodeError::Damaged(std::io::Error::other("it is cut short")),
+        }, |error| keyward_testing::told(&error));
+    }
 }

@@ -235,3 +235,20 @@ impl Error for DialError {
         Some(source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{DialError, Kind};
+
+        keyward_testing::assert_texts!("DialError", Kind {
+            Kind::Refused => Kind::Refused,
+            Kind::Unresolvable => Kind::Unresolvable,
+            Kind::Unreachable => Kind::Unreachable,
+            Kind::Forbidden => Kind::Forbidden,
+            Kind::Tls => Kind::Tls,
+            Kind::Timeout => Kind::Timeout,
+        }, |kind| keyward_testing::told(&DialError::from(kind)));
+    }
+}

@@ -87,4 +87,13 @@ mod tests {
             assert_eq!(endpoint.host(), host);
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::EndpointError;
+
+        keyward_testing::assert_texts!("EndpointError", [
+            "an origin" => EndpointError { origin: Origin::parse("https://api.example.com").unwrap() },
+        ]);
+    }
 }

@@ -163,46 +163,68 @@ impl ForwardError {
 impl fmt::Display for ForwardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.endpoint.origin().host();
+        // Where it is not plain, what the client can do comes behind a semicolon.
         match self.kind {
-            Kind::ConnectRefused => write!(f, "{host} refused the connection"),
-            Kind::Unresolvable => write!(f, "the name {host} has no address"),
-            Kind::Unreachable => write!(f, "{host} cannot be reached"),
-            Kind::AddressForbidden => {
-                write!(f, "{host} leads to an address that requests may not go to")
-            }
-            Kind::Tls => write!(f, "the TLS handshake with {host} failed"),
-            Kind::ConnectTimeout => write!(f, "connecting to {host} took too long"),
-            Kind::Busy => write!(f, "too many requests wait for {host}"),
-            Kind::HeaderTimeout => write!(f, "{host} did not answer in time"),
-            Kind::UpstreamClosed => {
-                write!(f, "{host} closed the connection before it answered")
-            }
-            Kind::InvalidAnswer => write!(f, "{host} sent an answer that is not valid HTTP"),
-            Kind::UnaskedUpgrade => write!(f, "{host} switched protocols without being asked"),
-            Kind::BadUpgrade => {
+            Kind::ConnectRefused => write!(f, "{host} refused the connection; try again later"),
+            Kind::Unresolvable => {
                 write!(
                     f,
-                    "{host} switched protocols without completing the handshake"
+                    "the name {host} has no address; try again later, or correct the provider's base URL"
                 )
             }
+            Kind::Unreachable => write!(f, "{host} cannot be reached; try again later"),
+            Kind::AddressForbidden => {
+                write!(
+                    f,
+                    "{host} leads to an address that requests may not go to; name another host"
+                )
+            }
+            Kind::Tls => write!(
+                f,
+                "the TLS handshake with {host} failed; the log says why: correct the provider's base URL, or trust its authority"
+            ),
+            Kind::ConnectTimeout => {
+                write!(f, "connecting to {host} took too long; try again later")
+            }
+            Kind::Busy => write!(f, "too many requests wait for {host}; try again later"),
+            Kind::HeaderTimeout => write!(
+                f,
+                "{host} did not answer in time; try again, with a shorter request or as a stream"
+            ),
+            Kind::UpstreamClosed => write!(
+                f,
+                "{host} closed the connection before it answered; send the request again, unless doing it twice does harm"
+            ),
+            Kind::InvalidAnswer => write!(
+                f,
+                "{host} sent an answer that is not valid HTTP; try again later, or correct the provider's base URL"
+            ),
+            Kind::UnaskedUpgrade => write!(
+                f,
+                "{host} switched protocols without being asked; correct the provider's base URL"
+            ),
+            Kind::BadUpgrade => write!(
+                f,
+                "{host} switched protocols without completing the handshake; try again later"
+            ),
             Kind::Undecodable => write!(
                 f,
-                "{host} sent an error that is compressed in a way that cannot be undone safely"
+                "{host} sent an error that is compressed in a way that cannot be undone safely; send `Accept-Encoding: identity` to see it"
             ),
             Kind::RedirectOutside => write!(f, "{host} redirects to an address outside its own"),
-            Kind::WrongDestination => {
-                write!(
-                    f,
-                    "the stored key is not bound to {host}; store it again for this host"
-                )
+            Kind::WrongDestination => write!(
+                f,
+                "the stored key is not bound to {host}; store it again for this host"
+            ),
+            Kind::RequestBody => f.write_str("the request's body broke off; send it whole"),
+            Kind::RequestBodyTooFine => f.write_str(
+                "the request's body came in too many tiny pieces; send it in larger ones",
+            ),
+            Kind::RequestBodyTimeout => {
+                f.write_str("the request's body came too slowly; send it faster")
             }
-            Kind::RequestBody => f.write_str("the request's body broke off"),
-            Kind::RequestBodyTooFine => {
-                f.write_str("the request's body came in too many tiny pieces")
-            }
-            Kind::RequestBodyTimeout => f.write_str("the request's body came too slowly"),
-            Kind::Method => f.write_str("this method is not forwarded"),
-            Kind::Path => f.write_str("the path leads outside what is forwarded"),
+            Kind::Method => f.write_str("this method is not forwarded; use another"),
+            Kind::Path => f.write_str("the path leads outside what is forwarded; correct the path"),
         }
     }
 }
@@ -232,9 +254,38 @@ mod tests {
     use std::sync::Arc;
 
     use keyward_secret::Origin;
+    use keyward_testing::{assert_texts, told};
 
     use super::{Fault, ForwardError, Kind};
     use crate::Endpoint;
+
+    #[test]
+    fn every_failure_says_what_and_where_and_what_to_do() {
+        let origin = Origin::parse("https://api.example.com").unwrap();
+        let endpoint = Arc::new(Endpoint::new(origin).unwrap());
+        assert_texts!("ForwardError", Kind {
+            Kind::ConnectRefused => Kind::ConnectRefused,
+            Kind::Unresolvable => Kind::Unresolvable,
+            Kind::Unreachable => Kind::Unreachable,
+            Kind::AddressForbidden => Kind::AddressForbidden,
+            Kind::Tls => Kind::Tls,
+            Kind::ConnectTimeout => Kind::ConnectTimeout,
+            Kind::Busy => Kind::Busy,
+            Kind::HeaderTimeout => Kind::HeaderTimeout,
+            Kind::UpstreamClosed => Kind::UpstreamClosed,
+            Kind::InvalidAnswer => Kind::InvalidAnswer,
+            Kind::UnaskedUpgrade => Kind::UnaskedUpgrade,
+            Kind::BadUpgrade => Kind::BadUpgrade,
+            Kind::RedirectOutside => Kind::RedirectOutside,
+            Kind::Undecodable => Kind::Undecodable,
+            Kind::WrongDestination => Kind::WrongDestination,
+            Kind::RequestBody => Kind::RequestBody,
+            Kind::RequestBodyTooFine => Kind::RequestBodyTooFine,
+            Kind::RequestBodyTimeout => Kind::RequestBodyTimeout,
+            Kind::Method => Kind::Method,
+            Kind::Path => Kind::Path,
+        }, |kind| told(&ForwardError::new(kind, &endpoint)));
+    }
 
     #[test]
     fn what_was_never_sent_is_retryable_and_what_was_slow_is_a_timeout() {

@@ -279,4 +279,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::RedirectOutside;
+
+        keyward_testing::assert_texts!("RedirectOutside", [
+            "a redirect" => RedirectOutside,
+        ]);
+    }
 }

@@ -249,4 +249,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, TargetError};
+
+        keyward_testing::assert_texts!("TargetError", Kind {
+            Kind::Boundary => Kind::Boundary,
+            Kind::DotSegment => Kind::DotSegment,
+            Kind::Bytes => Kind::Bytes,
+        }, |kind| keyward_testing::told(&TargetError { kind }));
+    }
 }

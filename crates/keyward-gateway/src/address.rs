@@ -37,20 +37,24 @@ pub struct AddressError(Kind);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Kind {
     #[error(
-        "the path is not `/v1/ACCOUNT/GATEWAY/PROVIDER/…`, where ACCOUNT is 32 lower-case hexadecimal digits"
+        "the path is not `/v1/ACCOUNT/GATEWAY/PROVIDER/…`, where ACCOUNT is 32 lower-case hexadecimal digits; correct the base URL"
     )]
     Shape,
-    #[error("a segment between the slashes before the provider's path is empty")]
+    #[error(
+        "a segment between the slashes before the provider's path is empty; name account, gateway and provider there"
+    )]
     EmptySegment,
-    #[error("the path holds a `.` or `..` segment, plain or encoded")]
+    #[error("the path holds a `.` or `..` segment, plain or encoded; write it without")]
     DotSegment,
-    #[error("the path holds a backslash")]
+    #[error("the path holds a backslash; write `/`, or leave it out")]
     Backslash,
-    #[error("the path holds a control character, plain or encoded")]
+    #[error("the path holds a control character, plain or encoded; leave it out")]
     Control,
-    #[error("the target holds a character that is not ASCII: percent-encode it")]
+    #[error("the target holds a character that is not ASCII; percent-encode it")]
     NotAscii,
-    #[error("a `%` in the path is not followed by two hexadecimal digits")]
+    #[error(
+        "a `%` in the path is not followed by two hexadecimal digits; the sign itself is written `%25`"
+    )]
     BrokenPercent,
 }
 
@@ -308,5 +312,20 @@ mod tests {
             }
         }
         decoded + rest
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{AddressError, Kind};
+
+        keyward_testing::assert_texts!("AddressError", Kind {
+            Kind::Shape => Kind::Shape,
+            Kind::EmptySegment => Kind::EmptySegment,
+            Kind::DotSegment => Kind::DotSegment,
+            Kind::Backslash => Kind::Backslash,
+            Kind::Control => Kind::Control,
+            Kind::NotAscii => Kind::NotAscii,
+            Kind::BrokenPercent => Kind::BrokenPercent,
+        }, |kind| keyward_testing::told(&AddressError(kind)));
     }
 }

@@ -106,3 +106,15 @@ impl Body for AnswerBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{AnswerError, AnswerErrorKind};
+
+        keyward_testing::assert_texts!("AnswerError", [
+            "a revocation" => AnswerError { kind: AnswerErrorKind::Cut },
+        ]);
+    }
+}

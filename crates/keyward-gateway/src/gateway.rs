@@ -284,3 +284,17 @@ impl ProviderEntry {
             .map(|(_, endpoint)| endpoint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{BuildError, BuildErrorKind};
+        use crate::{Budget, Config, budget::Stored};
+
+        let budget = Budget::from_bytes(1).limits(&Config::default(), Stored::default());
+        keyward_testing::assert_texts!("BuildError", [
+            "a small budget" => BuildError(BuildErrorKind::Budget(budget.unwrap_err())),
+        ]);
+    }
+}

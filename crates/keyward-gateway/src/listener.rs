@@ -192,3 +192,15 @@ fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<ReadOn<Incoming>
             .await;
     });
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::StartError;
+
+        keyward_testing::assert_texts!("StartError", [
+            "no thread" => StartError(std::io::ErrorKind::OutOfMemory.into()),
+        ]);
+    }
+}

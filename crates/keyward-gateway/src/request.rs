@@ -10,6 +10,7 @@ mod stored;
 mod well_formed;
 
 use std::{
+    error::Error,
     net::IpAddr,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -286,7 +287,12 @@ fn loose_key(provider: &Provider, key: &[u8]) -> Result<Arc<Injected>, Refusal> 
     let secret = SecretBytes::copy_from(key);
     let credential = provider
         .bind(secret, provider.destination().clone())
-        .map_err(|error| Refusal::Target(error.to_string()))?;
+        .map_err(|error| {
+            let why = error
+                .source()
+                .map_or_else(String::new, |why| format!(": {why}"));
+            Refusal::Target(format!("{error}{why}"))
+        })?;
     Ok(Arc::new(Injected::new(credential, None)))
 }
 

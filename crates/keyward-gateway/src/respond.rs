@@ -22,7 +22,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("cf-aig-request-id");
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 
 /// Why a request is answered by the gateway itself. The texts are for the client: they name what is missing
-/// and the command that mends it, and hold no secret.
+/// and the command that mends it, and hold no secret. docs/errors.md has a line for each code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("Unauthorized")]
@@ -54,30 +54,34 @@ pub(crate) enum Refusal {
     Path(String),
     #[error("The request must carry exactly one Host, and address no other server.")]
     Host,
-    #[error("The header that carries the provider's key stands in the request more than once.")]
+    #[error(
+        "The header that carries the provider's key stands in the request more than once. Send it once."
+    )]
     CredentialRepeated,
     #[error(
         "Gateway `{gateway}` does not take the client's own provider keys. Leave the key out, and the stored one is used."
     )]
     OwnKeyForbidden { gateway: String },
-    #[error("Method {method} is not passed on.")]
+    #[error("Method {method} is not passed on. Use the one that the provider's API asks for.")]
     Method { method: String },
-    #[error("This upgrade is not passed on: {0}.")]
+    #[error(
+        "This upgrade is not passed on: {0}. Send the request without `Upgrade`, or correct the handshake; docs/compatibility.md says where WebSockets go."
+    )]
     Upgrade(&'static str),
-    #[error("The only expectation that is met is `100-continue`.")]
+    #[error("The only expectation that is met is `100-continue`. Leave `Expect` out.")]
     Expectation,
     #[error(
         "The request came back to this gateway: an overridden or custom provider leads here again. Correct its `base_url`."
     )]
     Loop,
-    #[error("Header `cdn-loop` is no list of CDN ids.")]
+    #[error("Header `cdn-loop` is no list of CDN ids. Correct it, or leave it out.")]
     LoopHeader,
-    #[error("Header `{name}` {problem}.")]
+    #[error("Header `{name}` {problem}. Correct it, or leave it out.")]
     Header {
         name: &'static str,
         problem: &'static str,
     },
-    #[error("{0}")]
+    #[error("{0}. Correct the request; docs/compatibility.md says what is passed on.")]
     Target(String),
     #[error(
         "The stored key for `{provider}`, alias `{alias}`, is disabled by an operator. Enable it with `keyward keys enable {provider} --gateway {gateway} --alias {alias}`."
@@ -139,9 +143,9 @@ pub(crate) enum Refusal {
     Upstream(String),
     #[error("{0}")]
     UpstreamSlow(String),
-    #[error("{0}")]
+    #[error("{0}, after the seconds in `Retry-After`; `[upstream] max_connections` is the limit")]
     UpstreamBusy(String),
-    #[error("{0}")]
+    #[error("{0}; call that server directly, without the gateway token")]
     RedirectRefused(String),
     #[error(
         "{host} leads to an address that is not public. If that is meant, name the host in the configuration file: `[providers.NAME] base_url = \"…\"`."
@@ -153,7 +157,9 @@ pub(crate) enum Refusal {
     RequestBody(String),
     #[error("{0}")]
     RequestBodySlow(String),
-    #[error("Too many requests are being forwarded. Try again.")]
+    #[error(
+        "Too many requests are being forwarded. Try again after the seconds in `Retry-After`; `[gateway] memory_budget` is the limit."
+    )]
     Busy,
 }
 
@@ -256,10 +262,22 @@ impl Refusal {
         }
     }
 
+    /// What to do, where the message is one that clients of the reference know word by word. It is the same for
+    /// every reason.
+    const fn description(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized(_) => Some(
+                "Unauthorized: send a gateway token that is in force for this in `cf-aig-authorization: Bearer …`, or where the provider's key would stand; `keyward tokens list` shows the tokens there are.",
+            ),
+            _ => None,
+        }
+    }
+
     /// The whole answer.
     pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
         let (status, code) = self.status();
         let message = self.to_string();
+        let description = self.description().unwrap_or(&message);
         let body = json!({
             "success": false,
             "result": [],
@@ -269,7 +287,7 @@ impl Refusal {
             "httpCode": status.as_u16(),
             "internalCode": code,
             "message": message,
-            "description": message,
+            "description": description,
         });
         let mut response = Response::new(Bytes::from(body.to_string()));
         *response.status_mut() = status;
@@ -289,3 +307,6 @@ fn put_ids(headers: &mut HeaderMap, id: RequestId) {
     headers.insert(EVENT_ID, value.clone());
     headers.insert(REQUEST_ID, value);
 }
+
+#[cfg(test)]
+mod tests;

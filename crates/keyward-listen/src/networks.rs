@@ -109,4 +109,13 @@ mod tests {
         }
         assert!(Networks::parse([""; 0]).unwrap().is_empty());
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::ParseNetworkError;
+
+        keyward_testing::assert_texts!("ParseNetworkError", [
+            "a name" => ParseNetworkError { text: "example.com".to_owned() },
+        ]);
+    }
 }

@@ -241,3 +241,15 @@ impl fmt::Debug for Tls {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::TlsError;
+
+        keyward_testing::assert_texts!("TlsError", [
+            "a file that is away" => TlsError::new("cannot read", "tls.pem".as_ref()).caused_by("No such file"),
+        ]);
+    }
+}

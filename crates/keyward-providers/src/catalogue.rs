@@ -123,6 +123,12 @@ impl Catalogue {
         self.providers.iter()
     }
 
+    /// The name, slug or other, that somebody most likely meant who wrote `name`; none where none is near.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.names.iter().map(|(known, _)| known.as_ref()))
+    }
+
     /// Every upstream, in the order of their [indices](Upstream::index).
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         self.iter().flat_map(|provider| provider.upstreams())

@@ -136,4 +136,13 @@ mod tests {
         let text = super::ParseClassError.to_string();
         assert!(Class::ALL.iter().all(|class| text.contains(class.name())));
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::ParseClassError;
+
+        keyward_testing::assert_texts!("ParseClassError", [
+            "a name" => ParseClassError,
+        ]);
+    }
 }

@@ -364,4 +364,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{BaseUrl, ParsePlacementError};
+
+        keyward_testing::assert_texts!("ParseBaseUrlError", [
+            "api.example.com" => BaseUrl::parse("api.example.com").unwrap_err(),
+            "http://a.example" => BaseUrl::parse("http://a.example").unwrap_err(),
+            "https://a.example?x" => BaseUrl::parse("https://a.example?x").unwrap_err(),
+        ]);
+        keyward_testing::assert_texts!("ParsePlacementError", [
+            "a name" => ParsePlacementError,
+        ]);
+    }
 }

@@ -173,3 +173,32 @@ impl BindError {
         matches!(self.kind, BindErrorKind::Provider(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keyward_testing::{assert_texts, told};
+
+    use super::{BindError, BindErrorKind, CatalogueError, RouteError, RouteErrorKind};
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        assert_texts!("CatalogueError", [
+            "a field" => CatalogueError::field("openai", "base_url", "it is not an origin"),
+            "a file" => CatalogueError::syntax("openai", "a quote is not closed"),
+            "a mistyped provider" => CatalogueError::unknown("opnai", Some("openai")),
+            "another provider" => CatalogueError::unknown("nowhere", None),
+        ]);
+        assert_texts!("RouteError", RouteErrorKind {
+            RouteErrorKind::Provider(_) => RouteErrorKind::Provider("it is not served yet".into()),
+            RouteErrorKind::Path(_) => RouteErrorKind::Path("use the paths below v1/".into()),
+            RouteErrorKind::Target { .. } => RouteErrorKind::Target {
+                header: "x-target".into(),
+                reason: "it names no origin",
+            },
+        }, |kind| told(&RouteError { provider: "openai".into(), kind }));
+        assert_texts!("BindError", BindErrorKind {
+            BindErrorKind::Provider(_) => BindErrorKind::Provider("it is not served yet".into()),
+            BindErrorKind::Secret(_) => BindErrorKind::Secret(keyward_secret::BindError),
+        }, |kind| told(&BindError { provider: "openai".into(), kind }));
+    }
+}

@@ -203,3 +203,16 @@ pub(crate) enum SealHeadersError {
     #[error(transparent)]
     Vault(#[from] SealError),
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::OpenHeadersError;
+
+        keyward_testing::assert_texts!("OpenHeadersError", OpenHeadersError {
+            OpenHeadersError::Elsewhere { .. } => OpenHeadersError::Elsewhere { sealed_for: "https://old.example.com".to_owned() },
+            OpenHeadersError::Damaged => OpenHeadersError::Damaged,
+        }, |error| keyward_testing::told(&error));
+    }
+}

@@ -18,17 +18,17 @@ pub struct ChangeError {
 #[non_exhaustive]
 pub enum Refusal {
     /// There is no such gateway.
-    #[error("gateway `{0}` was not found")]
+    #[error("gateway `{0}` was not found; `keyward gateways list` shows those there are")]
     GatewayNotFound(String),
     /// A gateway of this name exists.
-    #[error("a gateway with id `{0}` already exists")]
+    #[error("a gateway with id `{0}` already exists; change that one, or choose another id")]
     GatewayExists(String),
     /// There is no such provider key.
-    #[error("provider key `{0}` was not found")]
+    #[error("provider key `{0}` was not found; `keyward keys list` shows those there are")]
     ProviderKeyNotFound(String),
     /// There is one for this gateway, provider and alias.
     #[error(
-        "a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`"
+        "a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`; give it a new value with `keyward keys rotate {provider}`, or choose another alias"
     )]
     ProviderKeyExists {
         /// The gateway.
@@ -64,8 +64,16 @@ pub enum Refusal {
     #[error("the stored headers are damaged; enter every value again")]
     HeadersDamaged,
     /// Neither the catalogue nor the account has such a provider.
-    #[error("there is no provider `{0}`")]
-    ProviderUnknown(String),
+    #[error(
+        "there is no provider `{provider}`; {}",
+        nearest.as_ref().map_or_else(|| "docs/providers.md lists those there are".to_owned(), |near| format!("did you mean `{near}`?"))
+    )]
+    ProviderUnknown {
+        /// What it was asked for.
+        provider: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
     /// The provider cannot be used.
     #[error("provider `{provider}` cannot be used: {reason}")]
     ProviderRefused {
@@ -78,7 +86,7 @@ pub enum Refusal {
     #[error("{0}")]
     Value(KeyValueError),
     /// There is no such secret.
-    #[error("secret `{0}` was not found")]
+    #[error("secret `{0}` was not found; `keyward secrets list` shows those there are")]
     SecretNotFound(String),
     /// No secret has the name by which the contract finds the value.
     #[error(
@@ -114,7 +122,7 @@ pub enum Refusal {
         wanted: Destination,
     },
     /// There is no such token.
-    #[error("token `{0}` was not found")]
+    #[error("token `{0}` was not found; `keyward tokens list` shows those there are")]
     TokenNotFound(String),
     /// A token is for one plane for good: its text says which.
     #[error(
@@ -122,10 +130,12 @@ pub enum Refusal {
     )]
     TokenKind(&'static str),
     /// The caller may not make what it asks for.
-    #[error("a token cannot make or change one that is stronger than itself: {0}")]
+    #[error(
+        "a token cannot make or change one that is stronger than itself: {0}; ask for less, or with a stronger token"
+    )]
     StrongerThanCaller(String),
     /// The store did not do it, or something else failed that is not the caller's fault.
-    #[error("the change could not be stored")]
+    #[error("the change could not be stored; the log says why")]
     Failed,
 }
 
@@ -171,5 +181,25 @@ impl From<SecretRefusal> for ChangeError {
 impl From<StoreError> for ChangeError {
     fn from(error: StoreError) -> Self {
         Self::failed(error)
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use keyward_testing::{Texts, assert_texts, told};
+
+    use super::ChangeError;
+    use crate::testing::every_refusal;
+
+    #[test]
+    fn every_refusal_says_what_is_wrong() {
+        let (mut texts, mut variants) = (Texts::default(), BTreeSet::new());
+        for (variant, refusal) in every_refusal() {
+            texts.add(&variant, &told(&ChangeError::from(refusal)));
+            assert!(variants.insert(variant), "a variant stands there twice");
+        }
+        assert_texts!("ChangeError", texts);
     }
 }

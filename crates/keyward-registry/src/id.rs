@@ -337,4 +337,18 @@ mod tests {
             assert!(CustomProviderId::parse(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Alias, CustomProviderId, CustomSlug, GatewayId, ProviderKeyId, ProviderSlug};
+
+        keyward_testing::assert_texts!("ParseIdError", [
+            "a gateway" => GatewayId::parse("A").unwrap_err(),
+            "a provider" => ProviderSlug::parse("A B").unwrap_err(),
+            "an alias" => Alias::parse("a b").unwrap_err(),
+            "a custom slug" => CustomSlug::parse("A").unwrap_err(),
+            "a custom provider" => CustomProviderId::parse("x").unwrap_err(),
+            "a provider key" => ProviderKeyId::parse("x").unwrap_err(),
+        ]);
+    }
 }

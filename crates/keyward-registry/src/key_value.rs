@@ -19,7 +19,7 @@ pub struct KeyValueError(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Kind {
-    #[error("it is empty")]
+    #[error("it is empty; enter the key")]
     Empty,
     #[error("it is {length} bytes long; at most {MAX_LENGTH} are kept")]
     TooLong { length: usize },
@@ -173,5 +173,17 @@ mod tests {
         }
         assert!(parse(&"a".repeat(65_536)).is_ok());
         assert!(parse(&"a".repeat(65_537)).is_err());
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{KeyValueError, Kind};
+
+        keyward_testing::assert_texts!("KeyValueError", Kind {
+            Kind::Empty => Kind::Empty,
+            Kind::TooLong { .. } => Kind::TooLong { length: 70_000 },
+            Kind::Character { .. } => Kind::Character { position: 3, length: 9, what: "a line break" },
+            Kind::OwnToken => Kind::OwnToken,
+        }, |kind| keyward_testing::told(&KeyValueError(kind)));
     }
 }

@@ -200,4 +200,17 @@ mod tests {
         let twice = [SecretScope::Dex, SecretScope::Workers, SecretScope::Dex];
         assert_eq!(SecretScope::texts(&twice), ["dex", "workers"]);
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{SecretName, SecretScope, SecretsStoreName};
+
+        keyward_testing::assert_texts!("ParseNameError", [
+            "no name" => SecretName::parse("").unwrap_err(),
+            "a secret" => SecretName::parse("a b").unwrap_err(),
+            "no name of a store" => SecretsStoreName::parse("").unwrap_err(),
+            "a store" => SecretsStoreName::parse("a\u{7}b").unwrap_err(),
+            "a scope" => "all".parse::<SecretScope>().unwrap_err(),
+        ]);
+    }
 }

@@ -8,13 +8,19 @@ use crate::KeyValueError;
 #[non_exhaustive]
 pub enum SecretRefusal {
     /// There is no such store.
-    #[error("store_not_found: there is no secrets store `{0}`")]
+    #[error(
+        "store_not_found: there is no secrets store `{0}`; the list of stores shows those there are"
+    )]
     StoreNotFound(String),
     /// A store of this name exists.
-    #[error("store_name_already_exists: a secrets store named `{0}` exists already")]
+    #[error(
+        "store_name_already_exists: a secrets store named `{0}` exists already; choose another name"
+    )]
     StoreExists(String),
     /// The account has as many stores as it may have.
-    #[error("maximum_stores_exceeded: an account has at most {0} secrets stores here")]
+    #[error(
+        "maximum_stores_exceeded: an account has at most {0} secrets stores here; delete one, or raise `[secrets_store] max_stores`"
+    )]
     TooManyStores(u32),
     /// Secrets stand in the store that is to be deleted.
     #[error(
@@ -27,10 +33,14 @@ pub enum SecretRefusal {
         keys: usize,
     },
     /// There is no such secret in the store.
-    #[error("secret_not_found: there is no secret `{0}` in this store")]
+    #[error(
+        "secret_not_found: there is no secret `{0}` in this store; `keyward secrets list` shows those there are"
+    )]
     NotFound(String),
     /// A secret of this name stands in the store.
-    #[error("secret_name_already_exists: a secret named `{name}` exists already in this store")]
+    #[error(
+        "secret_name_already_exists: a secret named `{name}` exists already in this store; give that one a new value, or choose another name"
+    )]
     NameTaken {
         /// Which of several new secrets, from 0; none where there is one alone.
         index: Option<usize>,
@@ -38,7 +48,9 @@ pub enum SecretRefusal {
         name: String,
     },
     /// The account has as many secrets as it may have.
-    #[error("maximum_secrets_exceeded: this account may have {0} secrets")]
+    #[error(
+        "maximum_secrets_exceeded: this account may have {0} secrets; delete some, or raise `[secrets_store] quota`"
+    )]
     QuotaReached(u64),
     /// The name says more than one thing.
     #[error(

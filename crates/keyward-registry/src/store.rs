@@ -193,3 +193,17 @@ impl Error for StoreError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, StoreError};
+
+        keyward_testing::assert_texts!("StoreError", Kind {
+            Kind::Conflict => Kind::Conflict,
+            Kind::Unavailable => Kind::Unavailable,
+            Kind::Damaged => Kind::Damaged,
+        }, |kind| keyward_testing::told(&StoreError::build("save a gateway", kind, Some("the disk is full".into()))));
+    }
+}

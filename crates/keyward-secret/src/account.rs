@@ -121,4 +121,13 @@ mod tests {
             assert!(AccountId::parse(text).is_err(), "{text:?}");
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::ParseAccountIdError;
+
+        keyward_testing::assert_texts!("ParseAccountIdError", [
+            "an id" => ParseAccountIdError,
+        ]);
+    }
 }

@@ -142,4 +142,13 @@ mod tests {
             assert_eq!(bind(secret).unwrap_err(), BindError);
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::BindError;
+
+        keyward_testing::assert_texts!("BindError", [
+            "a value" => BindError,
+        ]);
+    }
 }

@@ -374,4 +374,19 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, ParseDestinationError};
+
+        keyward_testing::assert_texts!("ParseDestinationError", Kind {
+            Kind::Origin(_) => Kind::Origin(Origin::parse("api.example.com").unwrap_err()),
+            Kind::Pattern => Kind::Pattern,
+            Kind::PlainHttp => Kind::PlainHttp,
+            Kind::Empty => Kind::Empty,
+        }, |kind| keyward_testing::told(&ParseDestinationError {
+            entry: "api.example.com".to_owned(),
+            kind,
+        }));
+    }
 }

@@ -368,4 +368,20 @@ mod tests {
             let _may_be_refused = Origin::parse(&text);
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::Origin;
+
+        keyward_testing::assert_texts!("ParseOriginError", [
+            "api.example.com" => Origin::parse("api.example.com").unwrap_err(),
+            "ftp://a.example" => Origin::parse("ftp://a.example").unwrap_err(),
+            "https://u@a.example" => Origin::parse("https://u@a.example").unwrap_err(),
+            "https://a.example/x" => Origin::parse("https://a.example/x").unwrap_err(),
+            "https://a.example:0" => Origin::parse("https://a.example:0").unwrap_err(),
+            "https://[::1" => Origin::parse("https://[::1").unwrap_err(),
+            "https://[::1]x" => Origin::parse("https://[::1]x").unwrap_err(),
+            "https://" => Origin::parse("https://").unwrap_err(),
+        ]);
+    }
 }

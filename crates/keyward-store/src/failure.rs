@@ -79,3 +79,17 @@ impl From<sqlx::Error> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::Failure;
+
+        keyward_testing::assert_texts!("Failure", Failure {
+            Failure::Conflict => Failure::Conflict,
+            Failure::Unavailable(_) => Failure::Unavailable("it is locked".into()),
+            Failure::Damaged(_) => Failure::Damaged("a row is short".into()),
+        }, |failure| keyward_testing::told(&failure));
+    }
+}

@@ -41,6 +41,12 @@ enum Kind {
 }
 
 impl OpenError {
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether the directory is missing.
     #[must_use]
     pub const fn is_missing_directory(&self) -> bool {
@@ -124,5 +130,27 @@ impl OpenError {
             kind,
             source,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, OpenError};
+
+        keyward_testing::assert_texts!("OpenError", Kind {
+            Kind::NoDirectory => Kind::NoDirectory,
+            Kind::InUse => Kind::InUse,
+            Kind::ReadOnly => Kind::ReadOnly,
+            Kind::Damaged => Kind::Damaged,
+            Kind::Newer { .. } => Kind::Newer { found: 9, known: 4 },
+            Kind::Older { .. } => Kind::Older { found: 2, known: 4 },
+            Kind::Failed => Kind::Failed,
+        }, |kind| keyward_testing::told(&OpenError {
+            path: "data/keyward.db".into(),
+            kind,
+            source: Some("the disk is gone".into()),
+        }));
     }
 }

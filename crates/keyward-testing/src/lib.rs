@@ -9,6 +9,7 @@
 //! - [`RawRecorder`]: a TCP listener that keeps every byte.
 //! - [`client`]: an HTTP/1.1 client that sends what it is told, byte for byte.
 //! - [`http2`]: HTTP/2 frame by frame.
+//! - [`assert_texts!`]: what every variant of an error says, compared with a file.
 //!
 //! # The sweep
 //!
@@ -31,8 +32,12 @@ mod outputs;
 mod provider;
 mod raw_recorder;
 mod sweep;
+mod texts;
 mod tls;
 mod wire;
+
+#[doc(hidden)]
+pub use insta;
 
 pub use canary::{CANARY_LIST, Canary, register_canary, register_named_canary};
 pub use form::Form;
@@ -43,4 +48,5 @@ pub use provider::{
 };
 pub use raw_recorder::RawRecorder;
 pub use sweep::{Hit, Sweeper};
+pub use texts::{Texts, told};
 pub use tls::TestCa;

@@ -32,7 +32,9 @@ pub(crate) enum SealErrorKind {
     PolicyTooLong,
     #[error("the cipher refused it")]
     Cipher,
-    #[error("the machine has not the memory that the passphrase's parameters ask for")]
+    #[error(
+        "the machine has not the memory that the passphrase's parameters ask for; free some, or make its slot with less"
+    )]
     Derivation,
 }
 
@@ -54,9 +56,11 @@ pub struct OpenError {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenErrorKind {
-    #[error("the record is damaged, is another secret's, or was sealed by another vault")]
+    #[error(
+        "the record is damaged, is another secret's, or was sealed by another vault; restore it from a backup, or enter the value again"
+    )]
     Damaged,
-    #[error("it is sealed for {}", Shown(sealed_for.as_ref()))]
+    #[error("it is sealed for {}; enter the value again to seal it for another destination", Shown(sealed_for.as_ref()))]
     WrongDestination { sealed_for: Option<Destination> },
 }
 
@@ -142,7 +146,9 @@ pub(crate) enum UnsealErrorKind {
     WrongUnlock(&'static str),
     #[error("the keyring is damaged; restore the database from a backup")]
     DamagedKeyring,
-    #[error("the machine has not the memory that the passphrase's parameters ask for")]
+    #[error(
+        "the machine has not the memory that the passphrase's parameters ask for; free some, or make its slot with less"
+    )]
     Derivation,
 }
 
@@ -160,5 +166,58 @@ impl UnsealError {
     #[must_use]
     pub const fn is_damaged(&self) -> bool {
         matches!(self.0, UnsealErrorKind::DamagedKeyring)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_secret::Destination;
+    use keyward_testing::{assert_texts, told};
+
+    use super::{
+        OpenError, OpenErrorKind, RandomError, ResealError, ResealErrorKind, SealError,
+        SealErrorKind, UnsealError, UnsealErrorKind,
+    };
+    use crate::{SecretId, VersionNumber};
+
+    fn random() -> RandomError {
+        RandomError("the device is gone".into())
+    }
+
+    fn open(kind: OpenErrorKind) -> OpenError {
+        OpenError {
+            secret: SecretId::from_bytes([7; 16]),
+            version: VersionNumber::FIRST,
+            kind,
+        }
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        assert_texts!("RandomError", ["no randomness" => random()]);
+        assert_texts!("SealError", SealErrorKind {
+            SealErrorKind::Random(_) => SealErrorKind::Random(random()),
+            SealErrorKind::TooLong { .. } => SealErrorKind::TooLong { length: 65537 },
+            SealErrorKind::PolicyTooLong => SealErrorKind::PolicyTooLong,
+            SealErrorKind::Cipher => SealErrorKind::Cipher,
+            SealErrorKind::Derivation => SealErrorKind::Derivation,
+        }, |kind| told(&SealError(kind)));
+        let destination = || Destination::parse(["https://api.openai.com"]).unwrap();
+        assert_texts!("OpenError", OpenErrorKind {
+            OpenErrorKind::Damaged => OpenErrorKind::Damaged,
+            OpenErrorKind::WrongDestination { .. } => OpenErrorKind::WrongDestination {
+                sealed_for: Some(destination()),
+            },
+        }, |kind| told(&open(kind)));
+        assert_texts!("ResealError", ResealErrorKind {
+            ResealErrorKind::Open(_) => ResealErrorKind::Open(open(OpenErrorKind::Damaged)),
+            ResealErrorKind::Seal(_) => ResealErrorKind::Seal(SealErrorKind::Cipher.into()),
+        }, |kind| told(&ResealError(kind)));
+        assert_texts!("UnsealError", UnsealErrorKind {
+            UnsealErrorKind::NoSuchSlot(_) => UnsealErrorKind::NoSuchSlot("passphrase"),
+            UnsealErrorKind::WrongUnlock(_) => UnsealErrorKind::WrongUnlock("passphrase"),
+            UnsealErrorKind::DamagedKeyring => UnsealErrorKind::DamagedKeyring,
+            UnsealErrorKind::Derivation => UnsealErrorKind::Derivation,
+        }, |kind| told(&UnsealError(kind)));
     }
 }

@@ -190,4 +190,13 @@ mod tests {
         assert_eq!(VersionNumber::new(0), None);
         assert_eq!(VersionNumber::new(u32::MAX).unwrap().next(), None);
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::ParseIdError;
+
+        keyward_testing::assert_texts!("ParseIdError", [
+            "an id" => ParseIdError,
+        ]);
+    }
 }

@@ -61,7 +61,9 @@ pub struct ParseRecordError(Kind);
 enum Kind {
     #[error("it does not begin as one")]
     Magic,
-    #[error("its format, suite or purpose is not one that this version knows")]
+    #[error(
+        "its format, suite or purpose is not one that this version knows; use the version that wrote it"
+    )]
     Unknown,
     #[error("it is cut short, too long or not in its one canonical form")]
     Form,
@@ -227,4 +229,18 @@ fn read_field(bytes: &[u8], limit: usize) -> Result<(&[u8], &[u8]), Kind> {
 /// The longest value that is sealed: the Secrets Store's limit (wire-spec §4.8).
 pub(crate) const fn fits(length: usize) -> bool {
     length <= MAX_VALUE
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, ParseRecordError};
+
+        keyward_testing::assert_texts!("ParseRecordError", Kind {
+            Kind::Magic => Kind::Magic,
+            Kind::Unknown => Kind::Unknown,
+            Kind::Form => Kind::Form,
+        }, |kind| keyward_testing::told(&ParseRecordError(kind)));
+    }
 }

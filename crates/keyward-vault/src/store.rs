@@ -137,3 +137,21 @@ impl StoreError {
         self.kind == Kind::Unavailable
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, StoreError};
+
+        keyward_testing::assert_texts!("StoreError", Kind {
+            Kind::Conflict => Kind::Conflict,
+            Kind::Unavailable => Kind::Unavailable,
+            Kind::Damaged => Kind::Damaged,
+        }, |kind| keyward_testing::told(&StoreError {
+            attempted: "save the seal",
+            kind,
+            source: Some("the disk is full".into()),
+        }));
+    }
+}

@@ -198,3 +198,21 @@ impl fmt::Debug for Unsealed<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, SlotChangeError};
+        use crate::error::SealErrorKind;
+
+        keyward_testing::assert_texts!("SlotChangeError", Kind {
+            Kind::AlreadyOpens(_) => Kind::AlreadyOpens(1),
+            Kind::TooMany => Kind::TooMany,
+            Kind::NoSuchSlot(_) => Kind::NoSuchSlot(7),
+            Kind::Last(_) => Kind::Last(1),
+            Kind::InUse(_) => Kind::InUse(1),
+            Kind::Seal(_) => Kind::Seal(SealErrorKind::Derivation.into()),
+        }, |kind| keyward_testing::told(&SlotChangeError(kind)));
+    }
+}

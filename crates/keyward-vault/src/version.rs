@@ -14,7 +14,7 @@ pub struct ReplaceError(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Kind {
-    #[error("its version numbers are used up")]
+    #[error("its version numbers are used up; store it as a new secret")]
     NumbersUsedUp,
     #[error("the new record is not sealed as the next version")]
     NotTheNext,
@@ -207,5 +207,16 @@ mod tests {
             let next = seal(&vault, next_number(now).unwrap());
             assert!(replace(now, Some(&wrong), next, String::new(), START).is_err());
         }
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, ReplaceError};
+
+        keyward_testing::assert_texts!("ReplaceError", Kind {
+            Kind::NumbersUsedUp => Kind::NumbersUsedUp,
+            Kind::NotTheNext => Kind::NotTheNext,
+            Kind::NotTheCurrent => Kind::NotTheCurrent,
+        }, |kind| keyward_testing::told(&ReplaceError(kind)));
     }
 }

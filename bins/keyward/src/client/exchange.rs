@@ -10,7 +10,7 @@ use http::{
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use keyward_forward::{Dial, Offer, SystemDial, TlsConfig};
+use keyward_forward::{Dial, Offer, SystemDial, TlsConfig, dial};
 use keyward_secret::{Origin, Scheme, SecretBytes};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -46,7 +46,8 @@ impl Url {
         let refuse = |reason: &str| {
             Failure::usage("cannot use the control plane's URL")
                 .because(reason)
-                .help("--control-url or KEYWARD_CONTROL_URL takes a URL such as http://127.0.0.1:8788")
+                .at("--control-url, KEYWARD_CONTROL_URL or the profile")
+                .help("name a URL such as http://127.0.0.1:8788 or https://keys.example.com")
         };
         let text = text.trim_end_matches('/');
         let text = text.strip_suffix("/client/v4").unwrap_or(text);
@@ -105,7 +106,7 @@ impl Exchange {
         };
         let dial = SystemDial::build(tls).map_err(|error| {
             Failure::new("cannot speak TLS with the control plane")
-                .because_of_sources(&error)
+                .caused_by(&error)
                 .help("--ca-file, KEYWARD_CONTROL_CA_FILE or the profile names a PEM file with certificates")
         })?;
         Ok(Self {
@@ -180,7 +181,14 @@ impl Exchange {
     ) -> Result<(StatusCode, Bytes), Failure> {
         let fail = |error: &dyn Error| self.unreachable().caused_by(error);
         let dialled = self.dial.dial(&self.url.origin, Offer::Http1).await;
-        let stream = dialled.map_err(|error| fail(&error))?;
+        let stream = dialled.map_err(|error| {
+            let failure = fail(&error);
+            match error.kind() {
+                dial::Kind::Tls => failure.help("correct the URL, or trust the server's authority: --ca-file FILE, KEYWARD_CONTROL_CA_FILE or `keyward profile set NAME --ca-file FILE`"),
+                dial::Kind::Unresolvable => failure.help("correct the host in --control-url, KEYWARD_CONTROL_URL or the profile"),
+                _ => failure,
+            }
+        })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| fail(&error))?;
@@ -205,7 +213,12 @@ impl Exchange {
         if status.is_success() && answer.get("success").and_then(Value::as_bool) == Some(true) {
             return Ok(answer);
         }
-        let told = told(&answer).unwrap_or_else(|| format!("status {status}"));
+        let Some((message, code)) = told(&answer) else {
+            return Err(self.stranger().because(format!(
+                "its answer, with status {status}, is none of a control plane"
+            )));
+        };
+        let told = format!("{message}{code}");
         Err(match status {
             StatusCode::UNAUTHORIZED => {
                 Failure::not_authorised("the control plane does not accept the API token")
@@ -222,7 +235,7 @@ impl Exchange {
                     "try again; the log of the server says more, and `keyward status` whether it serves",
                 )
             }
-            _ => Failure::new(told).help("`keyward status` shows what there is; docs/errors.md lists the codes"),
+            _ => Failure::refused(&message, &code),
         })
     }
 
@@ -259,12 +272,12 @@ fn bearer(token: &SecretBytes) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-/// The first error of an envelope, such as `gateway x was not found [7002]`.
-fn told(answer: &Value) -> Option<String> {
+/// The first error of an envelope, such as `gateway x was not found` and ` [7002]`.
+fn told(answer: &Value) -> Option<(String, String)> {
     let error = answer.get("errors")?.get(0)?;
     let message = error.get("message")?.as_str()?;
     let code = error.get("code").and_then(Value::as_u64)?;
-    Some(format!("{message} [{code}]"))
+    Some((message.to_owned(), format!(" [{code}]")))
 }
 
 #[cfg(test)]

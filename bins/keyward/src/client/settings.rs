@@ -181,6 +181,7 @@ pub(super) fn read_authorities(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| {
         Failure::new(format!("cannot read {}", file.display()))
             .caused_by(&error)
+            .in_file(file)
             .help("--ca-file, KEYWARD_CONTROL_CA_FILE or the profile names it; correct the path, or leave it out")
     })
 }
@@ -198,6 +199,7 @@ fn refuse_plain_token(is_set: bool) -> Result<(), Failure> {
     match is_set {
         false => Ok(()),
         true => Err(Failure::usage("KEYWARD_API_TOKEN is set, and a token is never taken from a variable")
+            .at("KEYWARD_API_TOKEN")
             .because("other programs and their logs can see what a variable holds")
             .help("unset it, write the token to a file of mode 0600, and name that in KEYWARD_API_TOKEN_FILE")),
     }

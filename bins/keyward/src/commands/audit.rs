@@ -102,7 +102,8 @@ async fn list(client: &Client, query: &str) -> Result<Vec<Value>, Failure> {
         .await?;
     match answer {
         Value::Array(lines) => Ok(lines),
-        _ => Err(Failure::new("the control plane's answer is no list")),
+        _ => Err(Failure::new("the control plane's answer is no list")
+            .help("`keyward status` says which server it is, and of which version")),
     }
 }
 
@@ -302,6 +303,7 @@ async fn verify_copy(
         if key_file.is_some() {
             return Err(Failure::usage("an export cannot be opened with a key file")
                 .because("what the key file opens is in the database")
+                .at("--key-file")
                 .help("name a copy of the database, or leave out --key-file"));
         }
         let file = File::open(copy).map_err(|error| cannot_read(copy, &error))?;
@@ -310,7 +312,12 @@ async fn verify_copy(
     }
     let mut database = DatabaseCopy::open(copy)
         .await
-        .map_err(|error| Failure::new(error.to_string()).because_of_sources(&error))?;
+        .map_err(|error| {
+            Failure::new(error.to_string())
+                .because_of_sources(&error)
+                .in_file(copy)
+                .help("make the copy with `sqlite3 keyward.db \".backup COPY\"`; `docs/audit.md` says how")
+        })?;
     let fail = |error: keyward_registry::StoreError| cannot_read(copy, &error);
     if let Some(path) = key_file {
         let state = database.load_seal().await.map_err(fail)?;
@@ -334,7 +341,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn cannot_read(path: &Path, error: &dyn std::error::Error) -> Failure {
-    Failure::new(format!("cannot read {}", path.display())).caused_by(error)
+    Failure::new(format!("cannot read {}", path.display()))
+        .caused_by(error)
+        .in_file(path)
+        .help("name a file that exists and may be read; `docs/audit.md` says what the checks take")
 }
 
 fn tell_report(copy: &Path, report: &AuditReport, output: Output) -> Result<(), Failure> {

@@ -66,6 +66,7 @@ fn check(file: Option<PathBuf>, json: bool) -> Result<(), Failure> {
             1 => format!("{told} cannot be used as it is"),
             count => format!("{told} cannot be used as it is, for {count} reasons"),
         })
+        .at(told)
         .help("correct what is named above; `keyward config schema` says what each field takes")),
     }
 }

@@ -91,13 +91,17 @@ fn address(
     Err(Failure::usage(format!(
         "`keyward dev` serves this machine only, and {address} is no loopback address"
     ))
-    .because(format!("{} sets the {plane}", plane.setting()))
+    .because("it makes tokens that stand in clear in a file, for trying things out")
+    .at(plane.setting())
     .help("use `keyward serve` for other machines, or 127.0.0.1"))
 }
 
 fn make_directory(path: &Path) -> Result<(), Failure> {
     private_file::create_directory(path).map_err(|error| {
-        Failure::new(format!("cannot make the data directory {}", path.display())).caused_by(&error)
+        Failure::new(format!("cannot make the data directory {}", path.display()))
+            .caused_by(&error)
+            .in_file(path)
+            .help("name a place that may be written with --data-dir")
     })?;
     if private_file::is_open_to_others(path) {
         remark(format_args!(
@@ -133,7 +137,11 @@ async fn unseal_or_create(database: &Database, key_file: &Path) -> Result<Vault,
     let key = Key::read_or_create(key_file)?;
     let (vault, state) = first::create_vault(&key, None)?;
     let saved = database.save_seal(state, None).await;
-    saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
+    saved.map_err(|error| {
+        Failure::new("cannot make a vault")
+            .caused_by(&error)
+            .help("nothing was kept; `keyward doctor` looks at the machine")
+    })?;
     Ok(vault)
 }
 

@@ -68,9 +68,12 @@ fn read(args: &ImportArgs) -> Result<Vec<Setting>, Failure> {
     if let Some(path) = &args.litellm {
         let text = secret_input::read_file(path)?;
         let text = std::str::from_utf8(text.expose()).map_err(|error| {
-            Failure::new(format!("{} is no text", path.display())).caused_by(&error)
+            Failure::new(format!("{} is no text", path.display()))
+                .caused_by(&error)
+                .in_file(path)
+                .help("name a configuration of LiteLLM's, which is YAML")
         })?;
-        return import::read_litellm(text);
+        return import::read_litellm(text, path);
     }
     if let Some(path) = &args.file {
         return Ok(import::read_env(secret_input::read_file(path)?.expose()));

@@ -12,7 +12,10 @@ pub(crate) fn run(directory: &Path) -> Result<(), Failure> {
     // So that pages name the whole command.
     command.build();
     let failed = |error: io::Error| {
-        Failure::new(format!("cannot write into {}", directory.display())).caused_by(&error)
+        Failure::new(format!("cannot write into {}", directory.display()))
+            .caused_by(&error)
+            .in_file(directory)
+            .help("name a directory that may be written")
     };
     fs::create_dir_all(directory).map_err(failed)?;
     write(command, "keyward", directory).map_err(failed)?;

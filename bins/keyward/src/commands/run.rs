@@ -36,7 +36,8 @@ pub(crate) fn secret_descriptors() -> BTreeSet<RawFd> {
 /// `descriptors` are those of [`secret_descriptors`]: the program gets none of them.
 pub(crate) async fn run(args: &RunArgs, descriptors: &BTreeSet<RawFd>) -> Result<(), Failure> {
     let [program, rest @ ..] = args.command.as_slice() else {
-        return Err(Failure::usage("no program is named"));
+        return Err(Failure::usage("no program is named")
+            .help("write it behind `--`: `keyward run -- python app.py`"));
     };
     let client = Client::connect(&args.connect).await?;
     let token = gateway_access::token(args.token_file.as_deref(), client.identity())?;

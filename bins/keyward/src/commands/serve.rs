@@ -112,6 +112,7 @@ pub(crate) fn check_key_file(config: &Config, data_dir: &Path) -> Result<(), Fai
             key_file.display()
         ))
         .because("one copy or backup of the directory would take both the data and the key to it")
+        .in_file(key_file)
         .help("move it elsewhere and correct `[seal] key_file`, or set `danger_key_beside_data = true`"));
     }
     if private_file::is_open_to_others(key_file) {

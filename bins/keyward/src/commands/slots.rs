@@ -295,7 +295,12 @@ fn params(args: &AddArgs) -> Result<PassphraseParams, Failure> {
         default.iterations(),
         default.lanes(),
     )
-    .map_err(|error| Failure::usage("--memory-mib cannot be used").caused_by(&error))
+    .map_err(|error| {
+        Failure::usage("--memory-mib cannot be used")
+            .caused_by(&error)
+            .at("--memory-mib")
+            .help("name a number of MiB from 19 to 4096, or leave it out")
+    })
 }
 
 async fn remove(args: RemoveArgs, hardening: &Hardening) -> Result<(), Failure> {
@@ -369,6 +374,6 @@ fn refuse(attempted: &str, error: &SlotChangeError) -> Failure {
     } else if error.is_unknown() {
         failure.help("`keyward vault slots list` shows the slots there are")
     } else {
-        failure
+        failure.help("nothing was changed; `keyward vault slots list` shows the slots there are")
     }
 }

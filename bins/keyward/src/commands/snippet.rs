@@ -12,8 +12,12 @@ pub(crate) async fn run(args: &SnippetArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new("cannot read the catalogue").caused_by(&error))?;
     let slug = args.provider.as_str();
     let provider = catalogue.find(slug).ok_or_else(|| {
-        Failure::usage(format!("no provider is called `{slug}`"))
-            .help("docs/providers.md lists them; `keyward keys list` those that have keys")
+        let failure = Failure::usage(format!("no provider is called `{slug}`"));
+        match catalogue.nearest(slug) {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None => failure
+                .help("docs/providers.md lists them; `keyward keys list` those that have keys"),
+        }
     })?;
     let client = Client::connect(&args.connect).await?;
     let gateway = client.gateway(args.gateway.as_ref())?;

@@ -127,6 +127,7 @@ impl<'a> Place<'a> {
         let file = private_file::create_empty(path).map_err(|error| {
             Failure::new(format!("cannot make {}", path.display()))
                 .caused_by(&error)
+                .in_file(path)
                 .help("--out wants a file that does not exist yet")
         })?;
         Ok(Self(Some((path, file))))
@@ -165,6 +166,7 @@ impl<'a> Place<'a> {
             .map_err(|error| {
                 Failure::new(format!("cannot write {}", path.display()))
                     .caused_by(&error)
+                    .in_file(path)
                     .help(format!(
                         "revoke the token with `keyward tokens revoke {id}`"
                     ))
@@ -302,7 +304,8 @@ async fn update(args: &UpdateToken) -> Result<(), Failure> {
     let mut token = client.send(Method::GET, &path, None).await?;
     let before = token.clone();
     let Some(fields) = token.as_object_mut() else {
-        return Err(Failure::new("the control plane does not tell of the token"));
+        return Err(Failure::new("the control plane does not tell of the token")
+            .help("`keyward status` says which server it is, and of which version"));
     };
     let mut set = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     if let Some(name) = &args.name {
@@ -441,7 +444,11 @@ fn expiry(
         .checked_add(after)
         .and_then(|end| Timestamp::try_from(end).ok())
         .and_then(|end| Timestamp::from_second(end.as_second()).ok());
-    let end = end.ok_or_else(|| Failure::usage("--expires-in lies beyond all calendars"))?;
+    let end = end.ok_or_else(|| {
+        Failure::usage("--expires-in lies beyond all calendars")
+            .at("--expires-in")
+            .help("name a shorter time, such as 90d")
+    })?;
     Ok(Some(end))
 }
 

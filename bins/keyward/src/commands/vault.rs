@@ -42,10 +42,12 @@ pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Fa
     }
     if args.passphrase && config.seal.key_file.is_some() {
         return Err(Failure::usage("both a passphrase and a key file are named")
+            .at("`[seal] key_file` or --key-file")
             .help("`serve` would look for the key file: leave `[seal] key_file` out of the configuration, or --passphrase"));
     }
     if args.passphrase && config.seal.command.is_some() {
         return Err(Failure::usage("both a passphrase and a command are named")
+            .at("`[seal] command`")
             .help("`serve` would run the command: leave `[seal] command` out of the configuration, or --passphrase"));
     }
     config.seal.check()?;
@@ -65,7 +67,11 @@ pub(crate) async fn init(args: InitArgs, hardening: &Hardening) -> Result<(), Fa
         let opened_database = open::database(&database).await?;
         let (vault, state) = first::create_vault(&key, recovery)?;
         let saved = opened_database.save_seal(state, None).await;
-        saved.map_err(|error| Failure::new("cannot make a vault").caused_by(&error))?;
+        saved.map_err(|error| {
+            Failure::new("cannot make a vault")
+                .caused_by(&error)
+                .help("nothing was kept; `keyward doctor` looks at the machine")
+        })?;
         let opened = open::unlock(
             opened_database,
             vault,
@@ -199,13 +205,17 @@ async fn check_new(path: &Path) -> Result<(), Failure> {
     }
     Err(
         Failure::new(format!("there is a vault at {} already", path.display()))
+            .in_file(path)
             .help("nothing was changed; `keyward vault status` shows what opens it"),
     )
 }
 
 fn make_directory(path: &Path) -> Result<(), Failure> {
     private_file::create_directory(path).map_err(|error| {
-        Failure::new(format!("cannot make the data directory {}", path.display())).caused_by(&error)
+        Failure::new(format!("cannot make the data directory {}", path.display()))
+            .caused_by(&error)
+            .in_file(path)
+            .help("name a place that may be written with --data-dir or `data_dir`")
     })
 }
 
@@ -294,6 +304,10 @@ fn schema(path: &Path) -> Result<u32, Failure> {
         file.read_exact(&mut bytes)?;
         Ok(u32::from_be_bytes(bytes))
     };
-    read()
-        .map_err(|error| Failure::new(format!("cannot read {}", path.display())).caused_by(&error))
+    read().map_err(|error| {
+        Failure::new(format!("cannot read {}", path.display()))
+            .caused_by(&error)
+            .in_file(path)
+            .help("run as the user that it belongs to")
+    })
 }

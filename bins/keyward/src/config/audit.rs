@@ -32,6 +32,7 @@ impl AuditSection {
                 path.display()
             ))
             .caused_by(&error)
+            .in_file(path)
             .help("`[audit] checkpoint_file` names it; correct the path or its permissions, or leave it out")
         })?;
         let interval = self.checkpoint_interval_secs;

@@ -240,6 +240,7 @@ fn add(
     let refuse = |reason: &str| {
         Failure::new(format!("cannot use the variable {name}"))
             .because(reason)
+            .at(name)
             .help("correct it, or unset it; `keyward config schema` says what the field takes")
     };
     let text = text
@@ -250,7 +251,7 @@ fn add(
     insert(&mut single, path, field.name, value.clone());
     // Alone, so that what is wrong can be nothing but this variable.
     if let Err(error) = single.try_into::<super::Config>() {
-        return Err(refuse(error.message()));
+        return Err(refuse(&super::place::in_words(error.message())));
     }
     insert(table, path, field.name, value);
     Ok(())

@@ -43,6 +43,10 @@ impl Config {
             "the {plane} would listen on {address} without TLS"
         ))
         .because("tokens and prompts could be read on the way")
+        .at(match plane {
+            Plane::Data => "`[gateway] listen`",
+            Plane::Control => "`[control] listen`",
+        })
         .help("set `tls_cert_file` and `tls_key_file`, listen on 127.0.0.1 behind a proxy that does TLS, or set `danger_plain_http_listen = true`"))
     }
 
@@ -58,6 +62,7 @@ impl Config {
             .map(|budget| budget.limits(&gateway, Stored::default()));
         match limits {
             Some(Err(error)) => Err(Failure::new(error.to_string())
+                .at("`[gateway] memory_budget`")
                 .help("raise `[gateway] memory_budget`, or lower `max_connections`")),
             _ => Ok(()),
         }

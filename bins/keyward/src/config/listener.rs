@@ -47,7 +47,11 @@ impl Config {
     ) -> Result<(), Failure> {
         let listener = self.listener(plane);
         let networks = |networks: &[Network]| {
-            Networks::parse(networks).map_err(|error| Failure::new(error.to_string()))
+            Networks::parse(networks).map_err(|error| {
+                Failure::new(error.to_string())
+                    .at(format!("`[{}]`", listener.section))
+                    .help("`proxy_protocol_from` and `trusted_proxies` take networks")
+            })
         };
         listen.proxy_protocol_from = networks(listener.proxies)?;
         listen.trusted_proxies = networks(listener.trusted)?;
@@ -96,6 +100,7 @@ impl Listener<'_> {
                 "`[{0}] {given}` is set, and `[{0}] {missing}` is not",
                 self.section
             ))
+            .at(format!("`[{}] {missing}`", self.section))
             .help("TLS needs both `tls_cert_file` and `tls_key_file`"))
         };
         match (self.certificate, self.key) {
@@ -125,6 +130,7 @@ impl Listener<'_> {
         Tls::load(files).map_err(|error| {
             Failure::new(error.to_string())
                 .because_of_sources(&error)
+                .in_file(error.file())
                 .help(format!(
                     "the `tls_…` fields of `[{}]` name PEM files",
                     self.section

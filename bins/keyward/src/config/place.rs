@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 /// What the parser refuses, with its place.
 pub(super) fn refuse(text: &str, file: &Path, error: &Error) -> Failure {
-    let message = error.message().trim_end().replace('\n', ", ");
+    let message = in_words(error.message().trim_end()).replace('\n', ", ");
     let help = what_instead(&message);
     let failure = what(file).because(message);
     let failure = match error.span() {
@@ -21,6 +21,18 @@ pub(super) fn refuse(text: &str, file: &Path, error: &Error) -> Failure {
         None => failure.at(file.display().to_string()),
     };
     failure.help(help.unwrap_or("`keyward config schema` says what each field takes"))
+}
+
+/// What the parser says, with numbers for people where it names types.
+pub(super) fn in_words(message: &str) -> String {
+    let message = ["usize", "u64", "u32"]
+        .iter()
+        .fold(message.to_owned(), |message, name| {
+            message
+                .replace(&format!("a nonzero {name}"), "a whole number from 1 up")
+                .replace(&format!("expected {name}"), "expected a whole number")
+        });
+    message.replace("integer `", "`")
 }
 
 /// What to write instead of what is wrong, where the parser's words do not say so.

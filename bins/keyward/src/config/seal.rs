@@ -42,6 +42,7 @@ impl SealSection {
         if self.key_file.is_some() && self.command.is_some() {
             return Err(
                 Failure::new("`[seal]` names both a key file and a command")
+                    .at("`[seal]`")
                     .help("leave out `key_file` or `command`; `keyward vault slots` adds and removes what opens the vault"),
             );
         }

@@ -3,7 +3,7 @@
 //! Shape: LiteLLM's documentation, "Proxy config.yaml". The parser keeps the text in memory that does not erase itself;
 //! it comes from a file where it stands in clear.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use keyward_secret::SecretBytes;
 use serde::Deserialize;
@@ -36,13 +36,14 @@ struct Params {
 }
 
 /// The settings of a configuration that may hold keys, in the order of its lines.
-pub(crate) fn read(text: &str) -> Result<Vec<Setting>, Failure> {
+pub(crate) fn read(text: &str, file: &Path) -> Result<Vec<Setting>, Failure> {
     let document: Document = serde_saphyr::from_str(text).map_err(|error| {
         // The parser's message may quote what stands there, which may be a key; its place does not.
         let failure = Failure::new("the file is no configuration of LiteLLM's");
+        let name = file.display();
         match error.location() {
-            Some(place) => failure.at(format!("line {}, column {}", place.line(), place.column())),
-            None => failure,
+            Some(place) => failure.at(format!("{name}:{}:{}", place.line(), place.column())),
+            None => failure.in_file(file),
         }
         .help("name it with --litellm only if it is one; `.env` files are read without it")
     })?;

@@ -20,16 +20,16 @@ use tokio::{runtime::Runtime, task::JoinSet};
 
 use crate::support::{DEADLINE, Dev, Server, keyward, run, run_with, until};
 
-const TLS: &str = "tls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n";
+pub(crate) const TLS: &str = "tls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n";
 
 /// A directory with a vault, an API token, and the files of TLS.
-struct Place {
-    directory: TempDir,
+pub(crate) struct Place {
+    pub(crate) directory: TempDir,
     ca: TestCa,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let ca = TestCa::new();
         ca.write_server_pair(directory.path());
@@ -49,7 +49,7 @@ impl Place {
     }
 
     /// Both planes listen on free ports; more fields for each of them.
-    fn configure(&self, gateway: &str, control: &str) {
+    pub(crate) fn configure(&self, gateway: &str, control: &str) {
         let text = format!(
             "data_dir = \".keyward\"\n\
              [seal]\nkey_file = \"key\"\n\
@@ -61,7 +61,7 @@ impl Place {
     }
 
     /// A running server, the data plane's address and the control plane's URL.
-    fn serve(&self) -> (Server, SocketAddr, String) {
+    pub(crate) fn serve(&self) -> (Server, SocketAddr, String) {
         let command = keyward(
             self.directory.path(),
             &["serve", "--config", "keyward.toml"],

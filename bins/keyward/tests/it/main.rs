@@ -15,6 +15,8 @@ mod doctor;
 #[cfg(test)]
 mod dry_run;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod hardening;

@@ -215,3 +215,23 @@ fn a_narrowed_token_manages_what_lies_wholly_inside() {
     check_manage(one_alias, key("prod", "openai", "x"), Ok(()));
     check_manage(one_alias, key("prod", "openai", "y"), Err(Reason::Alias));
 }
+
+#[test]
+fn every_text_says_what_is_wrong() {
+    use super::Reason;
+
+    keyward_testing::assert_texts!("Reason", Reason {
+        Reason::WrongKind => Reason::WrongKind,
+        Reason::Permission => Reason::Permission,
+        Reason::Account => Reason::Account,
+        Reason::Gateway => Reason::Gateway,
+        Reason::Provider => Reason::Provider,
+        Reason::Alias => Reason::Alias,
+        Reason::Class => Reason::Class,
+        Reason::Network => Reason::Network,
+        Reason::NotYet => Reason::NotYet,
+        Reason::Expired => Reason::Expired,
+        Reason::Disabled => Reason::Disabled,
+        Reason::Lifetime => Reason::Lifetime,
+    }, |reason| keyward_testing::told(&reason));
+}

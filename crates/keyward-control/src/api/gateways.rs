@@ -179,7 +179,7 @@ pub(crate) fn url(call: &Call) -> Result<Reply, Problem> {
     let gateway = find(call)?;
     let provider = call.registry.find_provider(call.account, call.id());
     let provider = provider
-        .ok_or_else(|| Problem::from(Refusal::ProviderUnknown(Problem::shown(call.id()))))?;
+        .ok_or_else(|| Problem::from(call.registry.provider_unknown(&Problem::shown(call.id()))))?;
     let base = call.config.gateway_url.trim_end_matches('/');
     let (account, id) = (call.account, &gateway.record().id);
     Reply::new(&format!("{base}/v1/{account}/{id}/{}", provider.slug()))

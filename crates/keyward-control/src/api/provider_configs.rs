@@ -270,7 +270,7 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
 fn canonical(call: &Call, slug: ProviderSlug) -> Result<ProviderSlug, Problem> {
     let provider = call.registry.find_provider(call.account, slug.as_str());
     let provider =
-        provider.ok_or_else(|| Problem::from(Refusal::ProviderUnknown(slug.to_string())))?;
+        provider.ok_or_else(|| Problem::from(call.registry.provider_unknown(slug.as_str())))?;
     Ok(ProviderSlug::parse(provider.slug()).unwrap_or(slug))
 }
 

@@ -276,4 +276,14 @@ mod tests {
         );
         assert!(hold.recover().is_none());
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::HeldBodyError;
+
+        keyward_testing::assert_texts!("HeldBodyError", HeldBodyError {
+            HeldBodyError::Failed => HeldBodyError::Failed,
+            HeldBodyError::TakenBack(_) => HeldBodyError::TakenBack(h2::Reason::CANCEL.into()),
+        }, |error| keyward_testing::told(&error));
+    }
 }

@@ -228,3 +228,19 @@ impl Pace {
         u128::from(bytes) * 1000 < u128::from(self.rate) * waited.as_millis()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::RequestBodyError;
+
+        keyward_testing::assert_texts!("RequestBodyError", RequestBodyError {
+            RequestBodyError::Broken(_) => RequestBodyError::Broken("the connection was closed".into()),
+            RequestBodyError::Idle => RequestBodyError::Idle,
+            RequestBodyError::Slow => RequestBodyError::Slow,
+            RequestBodyError::Fine => RequestBodyError::Fine,
+            RequestBodyError::Answered => RequestBodyError::Answered,
+        }, |error| keyward_testing::told(&error));
+    }
+}

@@ -199,4 +199,19 @@ mod tests {
              allow rebound.example by name if it is meant"
         );
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Forbidden, Reach};
+
+        keyward_testing::assert_texts!("Forbidden", Reach {
+            Reach::Public => Reach::Public,
+            Reach::Private => Reach::Private,
+            Reach::Special => Reach::Special,
+        }, |reach| keyward_testing::told(&Forbidden {
+            host: "a.example".to_owned(),
+            address: [10, 0, 0, 1].into(),
+            reach,
+        }));
+    }
 }

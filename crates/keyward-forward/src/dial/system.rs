@@ -285,4 +285,13 @@ mod tests {
         let dial = SystemDial::build(TlsConfig::default()).unwrap();
         assert!(dial.roots() > 0);
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::BuildError;
+
+        keyward_testing::assert_texts!("BuildError", [
+            "no certificate" => BuildError { what: "a text of extra authorities holds no certificate", source: None },
+        ]);
+    }
 }

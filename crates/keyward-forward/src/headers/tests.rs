@@ -409,3 +409,12 @@ fn what_would_change_the_method_or_speak_of_a_websocket_goes() {
     ]);
     assert_eq!(names(&left), ["host", "sec-fetch-mode", "x-http-methods"]);
 }
+
+#[test]
+fn every_text_says_what_is_wrong() {
+    use super::WrongDestination;
+
+    keyward_testing::assert_texts!("WrongDestination", [
+        "a credential" => WrongDestination { bound_to: "https://api.openai.com".to_owned(), origin: "https://a.example".to_owned() },
+    ]);
+}

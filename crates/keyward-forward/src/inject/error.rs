@@ -89,3 +89,21 @@ impl InjectError {
         Self { kind, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{InjectError, Kind};
+
+        keyward_testing::assert_texts!("InjectError", Kind {
+            Kind::Inner => Kind::Inner,
+            Kind::Relative => Kind::Relative,
+            Kind::Address => Kind::Address,
+            Kind::Method(_) => Kind::Method(http::Method::CONNECT),
+            Kind::WrongDestination => Kind::WrongDestination,
+            Kind::RedirectOutside => Kind::RedirectOutside,
+            Kind::UnaskedUpgrade => Kind::UnaskedUpgrade,
+        }, |kind| keyward_testing::told(&InjectError { kind, source: None }));
+    }
+}

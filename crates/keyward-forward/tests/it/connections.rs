@@ -311,7 +311,10 @@ async fn who_cannot_be_reached_is_named() {
             .unwrap_err();
         assert_eq!(error.kind(), Kind::ConnectRefused);
         assert!(error.is_retryable());
-        assert_eq!(error.to_string(), format!("{host} refused the connection"));
+        assert_eq!(
+            error.to_string(),
+            format!("{host} refused the connection; try again later")
+        );
     }
 }
 

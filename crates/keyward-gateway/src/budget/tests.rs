@@ -149,3 +149,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_text_says_what_is_wrong() {
+    use super::{Budget, BudgetError};
+
+    keyward_testing::assert_texts!("BudgetError", [
+        "a small budget" => BudgetError { budget: Budget::from_bytes(1 << 20), connections: 64, needed: Budget::from_bytes(1 << 26) },
+    ]);
+}

@@ -468,4 +468,20 @@ mod tests {
             assert!(mixed_up.resolve(&stored).is_err(), "{json}");
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{HeadersError, Kind};
+
+        keyward_testing::assert_texts!("HeadersError", Kind {
+            Kind::Shape => Kind::Shape,
+            Kind::Count => Kind::Count,
+            Kind::Name { .. } => Kind::Name { place: 2 },
+            Kind::Twice { .. } => Kind::Twice { place: 2 },
+            Kind::Forbidden { .. } => Kind::Forbidden { place: 2, why: "it frames the message" },
+            Kind::Value { .. } => Kind::Value { place: 2 },
+            Kind::OwnToken { .. } => Kind::OwnToken { place: 2 },
+            Kind::NoSuchMask { .. } => Kind::NoSuchMask { place: 2 },
+        }, |kind| keyward_testing::told(&HeadersError(kind)));
+    }
 }

@@ -168,4 +168,14 @@ mod tests {
             assert!(Logo::parse(text).is_err(), "{}", text.len());
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Link, Logo};
+
+        keyward_testing::assert_texts!("ParseTextError", [
+            "a link" => Link::parse("no").unwrap_err(),
+            "a logo" => Logo::parse("%").unwrap_err(),
+        ]);
+    }
 }

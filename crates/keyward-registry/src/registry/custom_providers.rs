@@ -81,6 +81,15 @@ impl Registry {
         Some(Arc::clone(&custom.provider))
     }
 
+    /// The refusal of a slug that is no provider's, with what was probably meant.
+    #[must_use]
+    pub fn provider_unknown(&self, slug: &str) -> Refusal {
+        Refusal::ProviderUnknown {
+            provider: slug.to_owned(),
+            nearest: self.catalogue().nearest(slug).map(str::to_owned),
+        }
+    }
+
     /// Adds a custom provider.
     ///
     /// # Errors

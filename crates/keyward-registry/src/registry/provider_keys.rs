@@ -317,7 +317,7 @@ impl Registry {
     ) -> Result<Destination, ChangeError> {
         let provider = self
             .find_provider(account, slug.as_str())
-            .ok_or_else(|| Refusal::ProviderUnknown(slug.to_string()))?;
+            .ok_or_else(|| self.provider_unknown(slug.as_str()))?;
         match provider.support() {
             keyward_providers::Support::Ready => Ok(provider.destination().clone()),
             keyward_providers::Support::Refused { reason } => Err(Refusal::ProviderRefused {

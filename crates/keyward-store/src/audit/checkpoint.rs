@@ -438,4 +438,13 @@ mod tests {
             NoCheckpoint::Malformed
         );
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::ParseKeyError;
+
+        keyward_testing::assert_texts!("ParseKeyError", [
+            "a key" => ParseKeyError(()),
+        ]);
+    }
 }

@@ -14,7 +14,9 @@ pub struct ParseSlotError(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Kind {
-    #[error("it is not one, or of a format that this version does not know")]
+    #[error(
+        "it is not one, or of a format that this version does not know; use the version that wrote it, or restore a backup"
+    )]
     Form,
     #[error(transparent)]
     Params(PassphraseParamsError),
@@ -116,4 +118,18 @@ impl Stretch {
 
 const fn form() -> ParseSlotError {
     ParseSlotError(Kind::Form)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, ParseSlotError};
+        use crate::PassphraseParams;
+
+        keyward_testing::assert_texts!("ParseSlotError", Kind {
+            Kind::Form => Kind::Form,
+            Kind::Params(_) => Kind::Params(PassphraseParams::build(1, 1, 1).unwrap_err()),
+        }, |kind| keyward_testing::told(&ParseSlotError(kind)));
+    }
 }

@@ -86,4 +86,13 @@ mod tests {
         check(&[7; 64 * 1024], Some(&[7; 64 * 1024]));
         check(&[7; 64 * 1024 + 1], None);
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::CommandOutput;
+
+        keyward_testing::assert_texts!("CommandOutputError", [
+            "too short" => CommandOutput::new(b"short").err().unwrap(),
+        ]);
+    }
 }

@@ -113,4 +113,14 @@ mod tests {
             assert!(KeyFile::parse(&text.expose()[..length]).is_err());
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, ParseKeyFileError};
+
+        keyward_testing::assert_texts!("ParseKeyFileError", Kind {
+            Kind::Prefix => Kind::Prefix,
+            Kind::Checksum => Kind::Checksum,
+        }, |kind| keyward_testing::told(&ParseKeyFileError(kind)));
+    }
 }

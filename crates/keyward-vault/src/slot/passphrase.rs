@@ -140,4 +140,13 @@ mod tests {
             PassphraseParams::build(default.memory_kib(), default.iterations(), default.lanes());
         assert_eq!(same, Ok(default));
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::PassphraseParams;
+
+        keyward_testing::assert_texts!("PassphraseParamsError", [
+            "too little memory" => PassphraseParams::build(1, 1, 1).unwrap_err(),
+        ]);
+    }
 }

@@ -269,4 +269,15 @@ mod tests {
             let _may_be_refused = RecoveryKey::parse(&bytes);
         }
     }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        use super::{Kind, ParseRecoveryKeyError};
+
+        keyward_testing::assert_texts!("ParseRecoveryKeyError", Kind {
+            Kind::Character(_) => Kind::Character(7),
+            Kind::Length => Kind::Length,
+            Kind::Checksum => Kind::Checksum,
+        }, |kind| keyward_testing::told(&ParseRecoveryKeyError(kind)));
+    }
 }

@@ -11,9 +11,13 @@ pub(super) fn read(provider: &ProviderSlug, from: &ValueFrom) -> Result<KeyValue
     let prompt = format!("Key for {provider}");
     let pasted = secret_input::read_value(&prompt, from.from_file.as_deref())?;
     let value = KeyValue::parse(&pasted).map_err(|error| {
-        Failure::new(error.to_string()).help(
+        let failure = Failure::new(error.to_string()).help(
             "copy the key again from the provider's page, whole and without anything around it",
-        )
+        );
+        match &from.from_file {
+            Some(path) => failure.in_file(path),
+            None => failure,
+        }
     })?;
     // One line break is how texts end; more than that is worth a remark.
     if pasted.len() - value.secret().len() > 1 {

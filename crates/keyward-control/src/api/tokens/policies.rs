@@ -249,7 +249,9 @@ fn read_resources(
 fn existing_gateway(call: &Call, value: &Field, gateway: &str) -> Result<String, Problem> {
     let id = GatewayId::parse(gateway).map_err(|error| value.refuse(error))?;
     if call.snapshot().gateway(call.account, id.as_str()).is_none() {
-        return Err(value.refuse(format_args!("gateway `{id}` was not found")));
+        return Err(value.refuse(format_args!(
+            "gateway `{id}` was not found; `keyward gateways list` shows those there are"
+        )));
     }
     Ok(id.to_string())
 }

@@ -166,3 +166,15 @@ fn only_an_answer_to_this_handshake_completes_it() {
         assert!(!completes(lines), "{lines:?}");
     }
 }
+
+#[test]
+fn every_text_says_what_is_wrong() {
+    use super::{CompleteError, HandshakeError};
+
+    keyward_testing::assert_texts!("HandshakeError", [
+        "a request" => HandshakeError { problem: "its method is not GET" },
+    ]);
+    keyward_testing::assert_texts!("CompleteError", [
+        "an answer" => CompleteError { problem: "its status is not 101" },
+    ]);
+}
