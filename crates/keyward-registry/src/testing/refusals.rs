@@ -6,7 +6,7 @@
 
 use keyward_secret::{Destination, SecretBytes};
 
-use crate::{HeaderInput, KeyValue, Refusal, SecretRefusal};
+use crate::{HeaderInput, KeyValue, KeyValueError, Refusal, SecretRefusal};
 
 /// Examples, each with its variant. The patterns have no wildcard: a new variant does not compile without one.
 macro_rules! every {
@@ -34,25 +34,7 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
         .err()
         .expect("a list is refused");
     let destination = Destination::parse(["https://api.anthropic.com"]).expect("it is an origin");
-    let of_stores = every!(SecretRefusal {
-        SecretRefusal::StoreNotFound(_) => SecretRefusal::StoreNotFound(name("0a1b")),
-        SecretRefusal::StoreExists(_) => SecretRefusal::StoreExists(name("default")),
-        SecretRefusal::TooManyStores(_) => SecretRefusal::TooManyStores(1),
-        SecretRefusal::StoreNotEmpty { .. } => SecretRefusal::StoreNotEmpty { secrets: 3, keys: 2 },
-        SecretRefusal::NotFound(_) => SecretRefusal::NotFound(name("0a1b")),
-        SecretRefusal::NameTaken { .. } => SecretRefusal::NameTaken {
-            index: Some(1),
-            name: name("my-secret"),
-        },
-        SecretRefusal::QuotaReached(_) => SecretRefusal::QuotaReached(100),
-        SecretRefusal::Ambiguous { .. } => SecretRefusal::Ambiguous {
-            index: None,
-            name: name("a_b_c_d"),
-            readings: vec![name("gateway `a`"), name("gateway `a_b`")],
-        },
-        SecretRefusal::Value { .. } => SecretRefusal::Value { index: None, error: value.clone() },
-        SecretRefusal::ValueMissing => SecretRefusal::ValueMissing,
-    });
+    let of_stores = refusals_of_stores(&value);
     let refusals = every!(Refusal {
         Refusal::GatewayNotFound(_) => Refusal::GatewayNotFound(name("staging")),
         Refusal::GatewayExists(_) => Refusal::GatewayExists(name("staging")),
@@ -96,7 +78,6 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
         Refusal::StrongerThanCaller(_) => Refusal::StrongerThanCaller(name("the token lacks the permission")),
         Refusal::Failed => Refusal::Failed,
     });
-    let of_stores = of_stores.map(|(variant, refusal)| (variant, Refusal::Secret(refusal)));
     let all = refusals.into_iter().chain(of_stores);
     let name_of = |pattern: &str| {
         pattern
@@ -107,4 +88,29 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
     };
     all.map(|(pattern, refusal)| (name_of(pattern), refusal))
         .collect()
+}
+
+fn refusals_of_stores(value: &KeyValueError) -> Vec<(&'static str, Refusal)> {
+    let name = str::to_owned;
+    let of_stores = every!(SecretRefusal {
+        SecretRefusal::StoreNotFound(_) => SecretRefusal::StoreNotFound(name("0a1b")),
+        SecretRefusal::StoreExists(_) => SecretRefusal::StoreExists(name("default")),
+        SecretRefusal::TooManyStores(_) => SecretRefusal::TooManyStores(1),
+        SecretRefusal::StoreNotEmpty { .. } => SecretRefusal::StoreNotEmpty { secrets: 3, keys: 2 },
+        SecretRefusal::NotFound(_) => SecretRefusal::NotFound(name("0a1b")),
+        SecretRefusal::NameTaken { .. } => SecretRefusal::NameTaken {
+            index: Some(1),
+            name: name("my-secret"),
+        },
+        SecretRefusal::QuotaReached(_) => SecretRefusal::QuotaReached(100),
+        SecretRefusal::Ambiguous { .. } => SecretRefusal::Ambiguous {
+            index: None,
+            name: name("a_b_c_d"),
+            readings: vec![name("gateway `a`"), name("gateway `a_b`")],
+        },
+        SecretRefusal::Value { .. } => SecretRefusal::Value { index: None, error: value.clone() },
+        SecretRefusal::ValueMissing => SecretRefusal::ValueMissing,
+    });
+    let of_stores = of_stores.map(|(variant, refusal)| (variant, Refusal::Secret(refusal)));
+    of_stores.into_iter().collect()
 }

@@ -82,6 +82,16 @@ fn a_configuration_that_cannot_be_used() {
         "[audit]\ncheckpoint_file = \"absent/checkpoints\"\n",
         dev,
     );
+    fails_the_check(&mut area, path);
+    assert_texts!("configuration", area.texts);
+}
+
+/// What a check finds without a start.
+fn fails_the_check(area: &mut Area<'_>, path: &Path) {
+    let mut written = |how: &str, place: &str, text: &str, line: &str| {
+        fs::write(path.join("c.toml"), text).unwrap();
+        area.fails(how, place, line);
+    };
     let check = "config check c.toml";
     written(
         "a certificate without its key",
@@ -119,7 +129,6 @@ fn a_configuration_that_cannot_be_used() {
         "config check",
         &[("KEYWARD_GATWAY_LISTEN", "127.0.0.1:1")],
     );
-    assert_texts!("configuration", area.texts);
 }
 
 /// A file that exists stands where a new one is to be made, or a directory is away.

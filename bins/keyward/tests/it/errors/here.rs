@@ -130,6 +130,12 @@ fn a_vault_that_stays_sealed() {
     );
     area.fails("no command is configured", "", &with("command"));
 
+    other_means_fail(&mut area, path, test);
+    assert_texts!("vault", area.texts);
+}
+
+/// The key file, and the command.
+fn other_means_fail(area: &mut Area<'_>, path: &Path, test: &str) {
     let key = fs::read(path.join("key")).unwrap();
     fs::write(path.join("key"), "KEYWARD-KEY-FILE-1 AAAA\n").unwrap();
     area.fails("the key file is cut short", "key", test);
@@ -155,7 +161,6 @@ fn a_vault_that_stays_sealed() {
         "serve --config keyward.toml",
     );
     area.redact(other.path().display().to_string(), "<other>");
-    assert_texts!("vault", area.texts);
 }
 
 #[test]

@@ -204,6 +204,12 @@ fn input_that_is_refused() {
         "some-key",
     );
     area.fails_on("an alias that is taken", "", "keys add openai", "some-key");
+    names_are_refused(&mut area);
+    assert_texts!("input", area.texts);
+    drop(dev.stop());
+}
+
+fn names_are_refused(area: &mut Area<'_>) {
     area.fails(
         "a gateway's name that is taken",
         "",
@@ -259,8 +265,6 @@ fn input_that_is_refused() {
     area.fails("a mistyped command", "", "kys list");
     area.fails("a missing argument", "", "keys add");
     area.fails("help about nothing", "", "help nothing");
-    assert_texts!("input", area.texts);
-    drop(dev.stop());
 }
 
 #[test]
