@@ -145,7 +145,7 @@ pub(crate) enum Refusal {
     UpstreamSlow(String),
     #[error("{0}, after the seconds in `Retry-After`; `[upstream] max_connections` is the limit")]
     UpstreamBusy(String),
-    #[error("{0}; call that server directly, without the gateway token")]
+    #[error("{0}; its base URL may be wrong: tell who runs the gateway")]
     RedirectRefused(String),
     #[error(
         "{host} leads to an address that is not public. If that is meant, name the host in the configuration file: `[providers.NAME] base_url = \"…\"`."
