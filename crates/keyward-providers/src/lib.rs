@@ -75,6 +75,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod key_prefix;
 mod overrides;
 mod paths;
 mod pattern;
@@ -86,6 +87,7 @@ pub use catalogue::{Catalogue, all_credential_headers, is_credential_header};
 pub use class::{Class, ParseClassError};
 pub use custom::{BaseUrl, CredentialPlacement, ParseBaseUrlError, ParsePlacementError};
 pub use error::{BindError, CatalogueError, RouteError};
+pub use key_prefix::{begins_as_key, looks_like_key, provider_of_key};
 pub use overrides::Override;
 pub use provider::{Provider, Route, Support, Upstream};
 pub use snippet::{

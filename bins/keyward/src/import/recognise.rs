@@ -42,23 +42,6 @@ const NAMES: &[(&str, &str)] = &[
     ("XAI_API_KEY", "grok"),
 ];
 
-/// How keys begin, the longer before the shorter. `sk-` alone is also DeepSeek's, and of many gateways.
-const PREFIXES: &[(&str, &str)] = &[
-    ("sk-ant-", "anthropic"),
-    ("sk-or-", "openrouter"),
-    ("sk-proj-", "openai"),
-    ("sk-svcacct-", "openai"),
-    ("gsk_", "groq"),
-    ("AIza", "google-ai-studio"),
-    ("xai-", "grok"),
-    ("pplx-", "perplexity-ai"),
-    ("csk-", "cerebras"),
-    ("r8_", "replicate"),
-    ("hf_", "huggingface"),
-    ("fw_", "fireworks"),
-    ("sk_car_", "cartesia"),
-];
-
 /// Providers that LiteLLM calls otherwise than we do.
 const LITELLM: &[(&str, &str)] = &[
     ("gemini", "google-ai-studio"),
@@ -71,15 +54,16 @@ const LITELLM: &[(&str, &str)] = &[
 /// Ends of names that say that a key is meant.
 const KEY_NAMES: &[&str] = &["API_KEY", "APIKEY", "API_TOKEN", "SECRET_KEY"];
 
-/// Fewer characters than any key has: what is shorter was never one. The shortest known have 32.
+/// Fewer characters than any key, or token of ours, has.
 const SHORTEST: usize = 20;
 
 /// Whether a text begins as keys do, or is a token of ours.
 pub(crate) fn begins_as_key(text: &str) -> bool {
-    let begins =
-        text.starts_with("sk-") || PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix));
-    let is_long = text.len() >= SHORTEST && text.bytes().any(|byte| byte.is_ascii_digit());
-    is_long && (begins || keyward_auth::is_ours(text.as_bytes()))
+    let text = text.as_bytes();
+    let is_token = keyward_auth::is_ours(text)
+        && text.len() >= SHORTEST
+        && text.iter().any(u8::is_ascii_digit);
+    is_token || keyward_providers::looks_like_key(text)
 }
 
 /// What a setting is; `None` where it has nothing to do with keys.
@@ -92,10 +76,7 @@ pub(super) fn recognise(setting: &Setting) -> Option<Verdict> {
     let by_name = setting
         .provider
         .or(named.as_ref().map(|(provider, _)| *provider));
-    let by_value = PREFIXES
-        .iter()
-        .find(|(prefix, _)| value.starts_with(prefix.as_bytes()) && value.len() >= SHORTEST)
-        .map(|(_, provider)| *provider);
+    let by_value = keyward_providers::provider_of_key(value);
     let is_meant = setting.is_key || by_name.is_some() || {
         let name = setting.name.to_ascii_uppercase();
         KEY_NAMES.iter().any(|end| name.ends_with(end))
