@@ -135,6 +135,11 @@ impl Call {
             .require(self.account, permission, place, self.now)
     }
 
+    /// Whether [`require`](Self::require) would let the caller pass; where not, the answer says less.
+    pub(crate) fn may(&self, permission: Permission, place: ManagePlace<'_>) -> bool {
+        self.caller.may(self.account, permission, place, self.now)
+    }
+
     pub(crate) fn set_body(&mut self, body: Buffer) {
         self.body = body;
     }

@@ -116,12 +116,7 @@ impl Caller {
         place: ManagePlace<'_>,
         now: SystemTime,
     ) -> Result<(), Problem> {
-        let ask = ManageAsk {
-            account,
-            permission,
-            source: self.source.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-        };
-        match decide_manage_at(self.entry.record.kind, self.grant(), &ask, place, now) {
+        match self.decide(account, permission, place, now) {
             Decision::Allow => Ok(()),
             Decision::Deny(reason) => {
                 tracing::debug!(token = %self.entry.record.id, %reason, "a request to the control plane is refused");
@@ -131,6 +126,32 @@ impl Caller {
                 })
             }
         }
+    }
+
+    /// Whether the caller may use `permission` at `place` of `account`, where an answer says less if not.
+    pub(crate) fn may(
+        &self,
+        account: AccountId,
+        permission: Permission,
+        place: ManagePlace<'_>,
+        now: SystemTime,
+    ) -> bool {
+        self.decide(account, permission, place, now) == Decision::Allow
+    }
+
+    fn decide(
+        &self,
+        account: AccountId,
+        permission: Permission,
+        place: ManagePlace<'_>,
+        now: SystemTime,
+    ) -> Decision {
+        let ask = ManageAsk {
+            account,
+            permission,
+            source: self.source.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        };
+        decide_manage_at(self.entry.record.kind, self.grant(), &ask, place, now)
     }
 
     /// Whether what `grant` reaches lies wholly inside what the caller's token is for: then it may be seen

@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, time::SystemTime};
 
-use http::Request;
+use http::{Request, Uri};
 use keyward_auth::TokenId;
 use keyward_registry::ProviderKeyId;
 use keyward_secret::AccountId;
@@ -12,6 +12,10 @@ use utoipa::ToSchema;
 
 /// Tells what the data plane would do with a request, over the same registry.
 pub trait Explain: Send + Sync {
+    /// The account and the gateway that a request to `target` would be for; none where it addresses nothing. The
+    /// gateway's name is as the path has it, which may be anything, also a secret: it is compared, and not repeated.
+    fn address(&self, target: &Uri) -> Option<(AccountId, String)>;
+
     /// Explains `request`, as if it came from `source` at `now`: method, path with query, and headers, whose values may
     /// be secrets. Must answer at once, send nothing, note no use, and give nothing back of a secret.
     fn explain(&self, request: Request<()>, source: IpAddr, now: SystemTime) -> Explanation;
@@ -77,6 +81,8 @@ pub struct Forwarded {
     pub destination: Destination,
     /// Whose credential it would carry.
     pub credential: Credential,
+    /// Whether the provider is one of the account's own.
+    pub is_custom: bool,
     /// Whether it is a WebSocket handshake.
     pub is_handshake: bool,
     /// What would become of its headers.
@@ -152,9 +158,9 @@ pub struct Answer {
 pub struct Refused {
     /// The HTTP status.
     pub status: u16,
-    /// The code, as docs/errors.md lists it.
-    pub code: u16,
-    /// What the client would read.
+    /// The code, as docs/errors.md lists it; null where the answer has no body.
+    pub code: Option<u16>,
+    /// What the client would read; empty where the answer has no body.
     pub message: String,
     /// Why, where the client is not told.
     pub reason: Option<String>,

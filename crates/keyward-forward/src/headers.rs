@@ -23,9 +23,10 @@ use http::{
     header::{ACCEPT_ENCODING, CONNECTION, HOST},
 };
 
+pub use self::length::frame_request;
 pub(crate) use self::{
     coding::{Coding, coding, is_plain},
-    length::{frame_request, frame_response},
+    length::frame_response,
 };
 use crate::{
     AcceptEncoding, CdnLoop, Endpoint, Rules, Scrubber, Target,

@@ -7,6 +7,8 @@
 //! and what it answers.
 
 mod headers;
+mod listener;
+mod target;
 mod words;
 
 use std::{
@@ -18,18 +20,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, Request, Uri,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
-use http_body::{Body, Frame};
+use http::{HeaderMap, Request, Uri};
+use http_body::{Body, Frame, SizeHint};
 use keyward_auth::TokenId;
 use keyward_forward::Handshake;
-use keyward_providers::Provider;
 use keyward_registry::{ProviderKeyId, Snapshot};
 use keyward_secret::{AccountId, Origin};
 use keyward_vault::VersionNumber;
 
+use self::target::shown_target;
 use crate::{
     Gateway, GatewayAddress,
     caller::{self, Caller},
@@ -108,6 +107,8 @@ pub struct Forwarded {
     pub target: String,
     /// Whose credential it would carry.
     pub credential: Credential,
+    /// Whether the provider is one of the account's own.
+    pub is_custom: bool,
     /// Whether it is a WebSocket handshake.
     pub is_handshake: bool,
     /// Names of headers whose values would not go on, in the request's order.
@@ -159,9 +160,9 @@ pub struct SetHeader {
 pub struct Refused {
     /// The HTTP status.
     pub status: u16,
-    /// The code in the envelope.
-    pub code: u16,
-    /// What the client would read.
+    /// The code in the envelope; none where the listener refuses, whose answers have no body.
+    pub code: Option<u16>,
+    /// What the client would read; empty where there is no body.
     pub message: String,
     /// Why, where the client is not told.
     pub reason: Option<String>,
@@ -170,33 +171,66 @@ pub struct Refused {
 }
 
 impl Gateway {
-    /// Says what would become of `request` from `source` at `now`: its path and headers as a client sends them, over
-    /// HTTP/1.1 unless its version says otherwise. A body is taken to be there where the headers announce one.
+    /// Says what would become of `request` from `source` at `now`: its path and headers as a client sends them to
+    /// [`serve`](Self::serve), over HTTP/1.1 unless its version says otherwise. A body is taken to be there where the
+    /// headers announce one. What is told of its framing is how it would go over HTTP/1.1.
     ///
     /// Opens the stored key that the request would use, and forgets it again. Does no I/O.
     #[must_use]
-    pub fn explain(&self, request: Request<()>, source: IpAddr, now: SystemTime) -> Explanation {
-        let announced = Announced::by(request.headers());
-        let mut request = request.map(|()| announced);
+    pub fn explain(
+        &self,
+        mut request: Request<()>,
+        source: IpAddr,
+        now: SystemTime,
+    ) -> Explanation {
         let before = request.headers().clone();
-        let taken = upgrade::take(&mut request);
+        let read = listener::read(&mut request, &self.config().listen);
         let uri = std::mem::take(request.uri_mut());
+        let address = GatewayAddress::parse(uri.path()).ok();
+        let (token, outcome) = match read {
+            Ok(announced) => {
+                let request = request.map(|()| announced);
+                self.explain_read(request, &before, &uri, (source, now))
+            }
+            // Nobody looks for a token.
+            Err(refused) => (Token::Absent, Outcome::Refused(refused)),
+        };
+        Explanation {
+            target: shown_target(
+                uri.path(),
+                uri.query(),
+                address.as_ref().map(|address| address.account),
+            ),
+            address: address.as_ref().map(Address::of),
+            token,
+            outcome,
+        }
+    }
+
+    /// The same for a request that the listener passes on.
+    fn explain_read(
+        &self,
+        mut request: Request<Announced>,
+        before: &HeaderMap,
+        uri: &Uri,
+        (source, now): (IpAddr, SystemTime),
+    ) -> (Token, Outcome) {
+        let taken = upgrade::take(&mut request);
         let mut state = State::new(self.registry(), Trace::None);
         let handshake = taken.as_ref().ok().and_then(Option::as_deref).cloned();
         let decided = taken.and_then(|handshake| {
             let handshake = handshake.as_deref();
-            request::decide(self, &mut state, &request, &uri, handshake, source, now)
+            request::decide(self, &mut state, &request, uri, handshake, source, now)
         });
         let (snapshot, _is_new) = state.reader.current();
         let address = GatewayAddress::parse(uri.path()).ok();
         let token = match &address {
-            Some(address) => find_token(snapshot, address, &before, &uri, handshake.as_ref(), now),
+            Some(address) => find_token(snapshot, address, before, uri, handshake.as_ref(), now),
             None => Token::Absent,
         };
-        let is_asked_for = !matches!(Head::of(&before).alias, Field::Absent);
+        let is_asked_for = !matches!(Head::of(before).alias, Field::Absent);
         let forwarded = decided.and_then(|plan| {
-            let headers = std::mem::take(request.headers_mut());
-            headers::rewrite(self, &plan, (&before, headers), handshake, uri.path())
+            headers::rewrite(self, &plan, (before, request), handshake, uri.path())
                 .map(|rewritten| rewritten.into_forwarded(&plan, is_asked_for))
         });
         let outcome = match forwarded {
@@ -205,12 +239,7 @@ impl Gateway {
                 Outcome::Refused(words::refused(&refusal, address.as_ref(), token, source))
             }
         };
-        Explanation {
-            target: shown_target(uri.path(), uri.query(), None),
-            address: address.as_ref().map(Address::of),
-            token,
-            outcome,
-        }
+        (token, outcome)
     }
 }
 
@@ -265,58 +294,12 @@ fn find_token(
     }
 }
 
-/// A path and query as they may be repeated: without what may be a token or a key.
-fn shown_target(path: &str, query: Option<&str>, provider: Option<&Provider>) -> String {
-    let path = match caller::holds_token(path.as_bytes()) {
-        true => "***",
-        false => path,
-    };
-    let Some(query) = query else {
-        return path.to_owned();
-    };
-    let pairs: Vec<_> = query
-        .split('&')
-        .map(|pair| shown_pair(pair, provider))
-        .collect();
-    format!("{path}?{}", pairs.join("&"))
-}
-
-fn shown_pair(pair: &str, provider: Option<&Provider>) -> String {
-    /// What is longer is more likely a key than a setting. A guess.
-    const LONGEST: usize = 32;
-    const SECRET_NAMES: [&str; 6] = ["key", "token", "secret", "sig", "auth", "pass"];
-    if caller::holds_token(pair.as_bytes()) {
-        return "***".to_owned();
-    }
-    let Some((name, value)) = pair.split_once('=') else {
-        return match pair.len() > LONGEST {
-            true => "***".to_owned(),
-            false => pair.to_owned(),
-        };
-    };
-    let lower = name.to_ascii_lowercase();
-    let is_secret = value.len() > LONGEST
-        || name.contains('%')
-        || SECRET_NAMES.iter().any(|part| lower.contains(part))
-        || provider.is_some_and(|provider| caller::names_a_key(name, provider));
-    match is_secret && !value.is_empty() {
-        true => format!("{name}=***"),
-        false => pair.to_owned(),
-    }
-}
-
-/// A body of which only is known whether there is one.
-struct Announced {
-    is_there: bool,
-}
-
-impl Announced {
-    fn by(headers: &HeaderMap) -> Self {
-        let length = headers.get(CONTENT_LENGTH);
-        let is_there = headers.contains_key(TRANSFER_ENCODING)
-            || length.is_some_and(|length| length.as_bytes().iter().any(|digit| *digit != b'0'));
-        Self { is_there }
-    }
+/// A body of which only is known how it was announced.
+#[derive(Clone, Copy)]
+enum Announced {
+    Length(u64),
+    /// In chunks, whose end alone tells the length.
+    Unknown,
 }
 
 impl Body for Announced {
@@ -331,37 +314,13 @@ impl Body for Announced {
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.is_there
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shown_target;
-
-    #[track_caller]
-    fn check(path: &str, query: Option<&str>, expected: &str) {
-        assert_eq!(shown_target(path, query, None), expected);
+        matches!(self, Self::Length(0))
     }
 
-    #[test]
-    fn what_may_be_a_key_is_not_repeated() {
-        check("/v1/models", None, "/v1/models");
-        check(
-            "/v1/m",
-            Some("alt=sse&api-version=2"),
-            "/v1/m?alt=sse&api-version=2",
-        );
-        check("/m", Some("key=AIza1&x"), "/m?key=***&x");
-        check(
-            "/m",
-            Some("api_key=1&Access_Token=2"),
-            "/m?api_key=***&Access_Token=***",
-        );
-        check("/m", Some("%6bey=1"), "/m?%6bey=***");
-        check("/m", Some("a=kw_gw_1"), "/m?***");
-        check("/m/kw_gw_1", Some("key="), "***?key=");
-        let long = "a".repeat(33);
-        check("/m", Some(&format!("x={long}&{long}")), "/m?x=***&***");
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Length(length) => SizeHint::with_exact(*length),
+            Self::Unknown => SizeHint::default(),
+        }
     }
 }

@@ -21,6 +21,22 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("cf-aig-request-id");
 /// When a request that found everything in use may be sent again, in seconds. A guess: answers take as long.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 
+/// What the listener answers by itself, without a body, before the gateway sees a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    HeadTooLarge,
+    Malformed,
+}
+
+impl Unread {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
 /// Why a request is answered by the gateway itself. The texts are for the client: they name what is missing
 /// and the command that mends it, and hold no secret. docs/errors.md has a line for each code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

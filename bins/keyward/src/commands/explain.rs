@@ -39,9 +39,9 @@ pub(crate) async fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let explained = client.send(Method::POST, path, Some(question)).await?;
     let gateway_url = text(&explained, "gateway_url");
     if !args.connect.json && !is_at(&gateway_url, &request.authority) {
+        // Which, is not repeated: a variable that stands for a key may be among it.
         remark(format_args!(
-            "note: the request is addressed to {}; this is what the gateway at {gateway_url} would do with it",
-            request.authority
+            "note: the request is addressed to another host; this is what the gateway at {gateway_url} would do with it"
         ));
     }
     let fields = told::fields(&request.method, &explained);

@@ -2,17 +2,23 @@
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
-use http::Request;
+use http::{Request, Uri};
 use keyward_control::explain::{
     Address, Answer, Credential, Destination, Explain, Explanation, Forwarded, Headers, Outcome,
     Refused, SetHeader, Token,
 };
-use keyward_gateway::{Gateway, explain};
+use keyward_gateway::{Gateway, GatewayAddress, explain};
+use keyward_secret::AccountId;
 
 /// The data plane, as the control plane asks it.
 pub(super) struct DataPlane(pub(super) Arc<Gateway>);
 
 impl Explain for DataPlane {
+    fn address(&self, target: &Uri) -> Option<(AccountId, String)> {
+        let address = GatewayAddress::parse(target.path()).ok()?;
+        Some((address.account, address.gateway.to_owned()))
+    }
+
     fn explain(&self, request: Request<()>, source: IpAddr, now: SystemTime) -> Explanation {
         let explained = self.0.explain(request, source, now);
         Explanation {
@@ -61,6 +67,7 @@ fn forwarded(to: explain::Forwarded) -> Forwarded {
             explain::Credential::ClientMoved => Credential::ClientMoved,
             explain::Credential::ProviderHeaders => Credential::ProviderHeaders,
         },
+        is_custom: to.is_custom,
         is_handshake: to.is_handshake,
         headers: Headers {
             dropped: to.dropped,

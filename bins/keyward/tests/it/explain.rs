@@ -120,6 +120,13 @@ fn nothing_of_a_pasted_secret_is_repeated() {
             5,
         ),
         (format!("curl {url}/echo/x?key={token}"), 0),
+        (line(&dev, &format!("echo/x?{own}="), ""), 0),
+        (line(&dev, &format!("echo/x?pwd={own}&{own}"), ""), 0),
+        (line(&dev, &format!("echo/{own}/x"), ""), 0),
+        (line(&dev, &format!("{own}/x"), ""), 5),
+        (format!("curl {url}/echo/x?%6b{}=", &token[1..]), 5),
+        (format!("curl {url}/echo/%6b{}", &token[1..]), 5),
+        (format!("curl https://{own}/v1/models"), 5),
         (format!("curl {url}/echo/x -H '{token}: x'"), 5),
         (
             format!("curl {url}/echo/x -H 'cookie: {own}' -H 'cf-aig-authorization: {token}'"),

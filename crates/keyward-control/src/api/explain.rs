@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use keyward_auth::{ManagePlace, Permission};
+use keyward_auth::{Entry, ManagePlace, Permission};
 use keyward_secret::SecretBytes;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,14 +48,19 @@ pub(crate) struct Body<'a> {
     /// `known`, `unknown`, `malformed` or `absent`.
     #[schema(schema_with = token_states)]
     token_state: &'static str,
-    /// The token, where the account has it.
+    /// The token, where the account has it and the caller may see it: with `Account API Tokens Read`, and scopes that hold
+    /// the token's.
     token: Option<tokens::Body<'a>>,
     /// What the request would carry; null where it is refused.
     credential: Option<CredentialBody>,
+    /// Null where the request is refused, and for a custom provider unless the caller may read those.
     destination: Option<Destination>,
     /// Whether it is a WebSocket handshake that goes on.
     websocket: bool,
+    /// Null where `destination` is.
     headers: Option<Headers>,
+    /// How many headers the gateway would set; null where the request is refused.
+    headers_set: Option<usize>,
     answer: Option<Answer>,
     /// Null where the request goes on.
     refusal: Option<Refused>,
@@ -101,14 +106,14 @@ pub(crate) fn explain(mut call: Call) -> Result<Reply, Problem> {
     let Some(data_plane) = &call.config.explain else {
         return Err(Problem::no_route());
     };
-    let explained = data_plane.explain(request, source, call.now);
-    if let Some(address) = &explained.address {
-        if address.account != call.account {
+    // Before anything is decided, opened or compared.
+    if let Some((account, gateway)) = data_plane.address(request.uri()) {
+        if account != call.account {
             return Err(Problem::no_account());
         }
-        let gateway = ManagePlace::Gateway(&address.gateway);
-        call.require(Permission::AiGatewayRead, gateway)?;
+        call.require(Permission::AiGatewayRead, ManagePlace::Gateway(&gateway))?;
     }
+    let explained = data_plane.explain(request, source, call.now);
     answer(&call, source, explained)
 }
 
@@ -162,14 +167,24 @@ fn erased(bytes: &[u8]) -> Bytes {
     Bytes::from_owner(Zeroizing::new(bytes.to_vec()))
 }
 
+/// Why a token is refused, for who may not see the token: one text for all reasons.
+const TOKEN_REFUSED: &str = "the token may not do this";
+const TOKEN_REFUSED_HELP: &str =
+    "who holds `Account API Tokens Read`, and scopes that hold the token's, is told why";
+
 fn answer(call: &Call, source: IpAddr, explained: Explanation) -> Result<Reply, Problem> {
     let snapshot = call.snapshot();
-    let (token_state, token) = match explained.token {
+    let (token_state, known) = match explained.token {
         Token::Absent => ("absent", None),
         Token::Malformed => ("malformed", None),
         Token::Unknown => ("unknown", None),
-        Token::Known(id) => ("known", snapshot.tokens().find_by_id(id)),
+        Token::Known(id) => match snapshot.tokens().find_by_id(id) {
+            Some(entry) => ("known", Some(entry)),
+            // Deleted meanwhile.
+            None => ("unknown", None),
+        },
     };
+    let seen = known.filter(|entry| may_see(call, entry));
     let (gateway, provider) = match explained.address {
         Some(address) => (Some(address.gateway), Some(address.provider)),
         None => (None, None),
@@ -182,30 +197,60 @@ fn answer(call: &Call, source: IpAddr, explained: Explanation) -> Result<Reply, 
         gateway,
         provider,
         token_state,
-        token: token.map(|entry| tokens::Body::new(&entry.record, entry.last_used.get(), call.now)),
+        token: seen.map(|entry| tokens::Body::new(&entry.record, entry.last_used.get(), call.now)),
         credential: None,
         destination: None,
         websocket: false,
         headers: None,
+        headers_set: None,
         answer: None,
         refusal: None,
     };
     Reply::new(&match explained.outcome {
         Outcome::Refused(refused) => Body {
-            refusal: Some(refused),
+            refusal: Some(match (explained.token, seen) {
+                (Token::Known(_), None) => refused.without_reason(),
+                _ => refused,
+            }),
             ..body
         },
-        Outcome::Forwarded(forwarded) => Body {
-            verdict: "forwarded",
-            provider: Some(forwarded.provider),
-            credential: Some(CredentialBody::new(call, &forwarded.credential)),
-            destination: Some(forwarded.destination),
-            websocket: forwarded.is_handshake,
-            headers: Some(forwarded.headers),
-            answer: Some(forwarded.answer),
-            ..body
-        },
+        Outcome::Forwarded(forwarded) => {
+            // Where a custom provider is, and what its stored headers are called, is the account's.
+            let is_told =
+                !forwarded.is_custom || call.may(Permission::AiGatewayRead, ManagePlace::Account);
+            Body {
+                verdict: "forwarded",
+                provider: Some(forwarded.provider),
+                credential: Some(CredentialBody::new(call, &forwarded.credential)),
+                destination: Some(forwarded.destination).filter(|_there| is_told),
+                websocket: forwarded.is_handshake,
+                headers_set: Some(forwarded.headers.set.len()),
+                headers: Some(forwarded.headers).filter(|_there| is_told),
+                answer: Some(forwarded.answer),
+                ..body
+            }
+        }
     })
+}
+
+/// Whether the caller is shown the token itself: as by `tokens/{id}`.
+fn may_see(call: &Call, entry: &Entry) -> bool {
+    call.may(Permission::AccountApiTokensRead, ManagePlace::Token)
+        && call.caller.covers_scope_of(&entry.record.grant)
+}
+
+impl Refused {
+    /// Says nothing of the token: a reason is there where the client is told 401 alone.
+    fn without_reason(self) -> Self {
+        match self.reason {
+            None => self,
+            Some(_) => Self {
+                reason: Some(TOKEN_REFUSED.to_owned()),
+                help: Some(TOKEN_REFUSED_HELP.to_owned()),
+                ..self
+            },
+        }
+    }
 }
 
 impl CredentialBody {

@@ -5,7 +5,9 @@ use http::Method;
 use keyward_auth::{Grant, Permission, Permissions, Scope};
 use keyward_control::{
     Config, Control,
-    explain::{Answer, Credential, Destination, Forwarded, Headers, Outcome, SetHeader, Token},
+    explain::{
+        Answer, Credential, Destination, Forwarded, Headers, Outcome, Refused, SetHeader, Token,
+    },
 };
 use keyward_registry::ProviderKeyId;
 use keyward_secret::AccountId;
@@ -34,6 +36,7 @@ fn forwarded(credential: Credential) -> Outcome {
             target: "/v1/chat/completions?a=b".to_owned(),
         },
         credential,
+        is_custom: false,
         is_handshake: false,
         headers: Headers {
             dropped: vec!["cookie".to_owned()],
@@ -147,6 +150,79 @@ async fn a_refusal_is_told_as_an_answer() {
     );
 }
 
+fn api(permissions: impl IntoIterator<Item = Permission>) -> Grant {
+    Grant::new(OURS, Permissions::from_iter(permissions))
+}
+
+#[tokio::test]
+async fn a_token_is_shown_to_who_may_see_it_by_its_id() {
+    let harness = Harness::new().await;
+    let (token, _) = harness.token(api([Permission::AiGatewayRun])).await;
+    let refused = Refused {
+        status: 401,
+        code: Some(2009),
+        message: "Unauthorized".to_owned(),
+        reason: Some("the token is for 192.0.2.0/24".to_owned()),
+        help: Some(format!("`keyward tokens show {token}`")),
+    };
+    let reads = api([Permission::AiGatewayRead]);
+    let both = api([Permission::AiGatewayRead, Permission::AccountApiTokensRead]);
+    let mut narrow = both.clone();
+    narrow.gateways = Scope::only(["default".to_owned()]);
+    for (caller, is_shown) in [(reads, false), (narrow, false), (both, true)] {
+        let (_, caller) = harness.token(caller).await;
+        let ask = async || {
+            harness
+                .call_as(&caller, Method::POST, &path(), Some(question()))
+                .await
+        };
+        harness
+            .plane
+            .say(Token::Known(token), Outcome::Refused(refused.clone()));
+        let answer = ask().await;
+        let said = answer.result();
+        assert_eq!(said["token_state"], "known");
+        assert_eq!(said["token"].is_object(), is_shown);
+        for told in [token.to_string(), "192.0.2.0".to_owned()] {
+            assert_eq!(answer.text.contains(&told), is_shown, "{}", answer.text);
+        }
+        assert!(said["refusal"]["reason"].is_string() && said["refusal"]["help"].is_string());
+        let passes = forwarded(Credential::Client);
+        harness.plane.say(Token::Known(token), passes);
+        let answer = ask().await;
+        assert_eq!(answer.text.contains(token.as_str()), is_shown);
+    }
+}
+
+#[tokio::test]
+async fn where_a_custom_provider_is_is_told_to_readers_of_the_account() {
+    let harness = Harness::new().await;
+    let Outcome::Forwarded(mut to) = forwarded(Credential::ProviderHeaders) else {
+        panic!("it goes on");
+    };
+    to.is_custom = true;
+    to.destination.target = "/secret-base/x".to_owned();
+    to.headers.set[0].name = "x-sealed".to_owned();
+    harness.plane.say(Token::Absent, Outcome::Forwarded(to));
+    let whole = api([Permission::AiGatewayRead]);
+    let mut narrow = whole.clone();
+    narrow.gateways = Scope::only(["default".to_owned()]);
+    for (caller, is_told) in [(whole, true), (narrow, false)] {
+        let (_, caller) = harness.token(caller).await;
+        let asked = Some(question());
+        let answer = harness.call_as(&caller, Method::POST, &path(), asked).await;
+        let said = answer.result();
+        assert_eq!(said["verdict"], "forwarded");
+        assert_eq!(said["headers_set"], 1);
+        for field in ["destination", "headers"] {
+            assert_eq!(said[field].is_object(), is_told, "{field}");
+        }
+        for told in ["secret-base", "x-sealed"] {
+            assert_eq!(answer.text.contains(told), is_told, "{}", answer.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn other_accounts_and_other_gateways_are_nobodys_to_ask_about() {
     let harness = Harness::new().await;
@@ -165,7 +241,10 @@ async fn other_accounts_and_other_gateways_are_nobodys_to_ask_about() {
             .call_as(&narrowed, Method::POST, &path(), Some(asked))
             .await
     };
+    harness.plane.take_asked();
     ask("default").await.refused(403, 10000);
+    // Nothing was decided for who may not ask.
+    assert!(harness.plane.take_asked().is_none());
     assert_eq!(ask("other").await.result()["verdict"], "refused");
 }
 

@@ -9,8 +9,9 @@ use http::{
 };
 use http_body::Body;
 
-/// Frames a request.
-pub(crate) fn frame_request(headers: &mut HeaderMap, method: &Method, body: &impl Body) {
+/// Frames a request, after [`prepare_request`](super::prepare_request): what it announces is what is known of `body`.
+/// Where it then announces nothing, HTTP/1.1 sends a `body` of unknown length in chunks.
+pub fn frame_request(headers: &mut HeaderMap, method: &Method, body: &impl Body) {
     if body.is_end_stream() {
         // A method that defines a body says so even when there is none (RFC 9110 §8.6).
         let expected = matches!(*method, Method::POST | Method::PUT | Method::PATCH);

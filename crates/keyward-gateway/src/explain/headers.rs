@@ -1,12 +1,13 @@
 //! Which headers of a request go, come and stay, found by rewriting them as the forwarder does.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response,
-    header::{ACCEPT_ENCODING, HOST},
+    HeaderMap, HeaderName, HeaderValue, Request, Response,
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
+use http_body::Body as _;
 use keyward_forward::{AcceptEncoding, Handshake, Rules, headers};
 
-use super::{Credential, Forwarded, SetHeader, shown_target};
+use super::{Announced, Credential, Forwarded, SetHeader, shown_target};
 use crate::{
     Gateway,
     loops::CDN_LOOP,
@@ -41,17 +42,23 @@ pub(super) struct Rewritten {
     is_handshake: bool,
 }
 
-/// Rewrites `headers`, out of which a handshake was taken; `before` is what the client sent.
+/// Rewrites the headers of `request`, out of which a handshake was taken; `before` is what the client sent.
 pub(super) fn rewrite(
     gateway: &Gateway,
     plan: &Plan,
-    (before, mut headers): (&HeaderMap, HeaderMap),
+    (before, mut request): (&HeaderMap, Request<Announced>),
     handshake: Option<Handshake>,
     path: &str,
 ) -> Result<Rewritten, Refusal> {
+    let mut headers = std::mem::take(request.headers_mut());
     let rules = plan.rules(gateway, &mut headers, path);
     headers::prepare_request(&mut headers, plan.target.endpoint(), &rules)
         .map_err(|error| Refusal::Upstream(error.to_string()))?;
+    headers::frame_request(&mut headers, request.method(), request.body());
+    if !request.body().is_end_stream() && !headers.contains_key(CONTENT_LENGTH) {
+        // What is left is the connection's.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let is_handshake = handshake.is_some();
     if let Some(mut handshake) = handshake {
         if let Some(offers) = plan.offers.as_deref() {
@@ -104,8 +111,9 @@ impl Rewritten {
         Forwarded {
             provider: provider.slug().to_owned(),
             origin: plan.target.endpoint().origin().clone(),
-            target: shown_target(target.path(), target.query(), Some(provider)),
+            target: shown_target(target.path(), target.query(), None),
             credential: Credential::of(plan, is_asked_for),
+            is_custom: plan.used.custom.is_some(),
             is_handshake: self.is_handshake,
             dropped: self.dropped,
             set: self.set,
@@ -118,7 +126,8 @@ impl Rewritten {
 
 /// The value, where it is of the gateway's own making. What else is set is a credential, or the client's handshake.
 fn shown_value(name: &HeaderName, value: &HeaderValue) -> Option<String> {
-    let is_own = *name == HOST || *name == ACCEPT_ENCODING || *name == CDN_LOOP;
+    const OWN: [&HeaderName; 4] = [&HOST, &ACCEPT_ENCODING, &CONTENT_LENGTH, &TRANSFER_ENCODING];
+    let is_own = OWN.contains(&name) || *name == CDN_LOOP;
     let value = value.to_str().ok().filter(|_text| is_own)?;
     Some(value.to_owned())
 }

@@ -28,7 +28,7 @@ pub(super) fn refused(
     };
     Refused {
         status: status.as_u16(),
-        code,
+        code: Some(code),
         message,
         reason,
         help,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keyward_auth::{Decision, Entry, Failure, Kind, Reason, RunAsk, Status, TokenId, decide_run};
 use keyward_providers::{Class, Provider};
 use keyward_registry::Gateway as GatewayView;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use super::Step;
 use crate::{
@@ -117,7 +118,9 @@ impl<'a> Step<'a> {
         let found = self.snapshot.gateway(self.address.account, name);
         match (found, token) {
             (Some(view), None) if view.record().settings.authentication => {
-                tracing::debug!("the gateway wants a token, and none is presented");
+                if self.trace == Trace::Left {
+                    tracing::debug!("the gateway wants a token, and none is presented");
+                }
                 Err(Refusal::Unauthorized(Denied::Missing))
             }
             (Some(view), _) => Ok(view),
@@ -172,7 +175,9 @@ impl<'a> Step<'a> {
         match decide_run(token.record.kind, &token.record.grant, &ask, self.now) {
             Decision::Allow => Ok(()),
             Decision::Deny(reason) => {
-                tracing::debug!(token = %token.record.id, %reason, "a token may not do what it asks for");
+                if self.trace == Trace::Left {
+                    tracing::debug!(token = %token.record.id, %reason, "a token may not do what it asks for");
+                }
                 Err(Refusal::Unauthorized(Denied::Grant(reason)))
             }
         }
@@ -199,10 +204,29 @@ impl<'a> Step<'a> {
 }
 
 /// A name of the path as an answer and the log may repeat it: what cannot be meant as a name may be anything,
-/// also a token.
+/// also a token or a key, plain or encoded.
 pub(crate) fn shown(name: &str) -> String {
-    if name.len() > 64 || keyward_auth::is_ours(name.as_bytes()) || holds_token(name.as_bytes()) {
-        return "?".to_owned();
+    let once: Vec<u8> = percent_decode_str(name).collect();
+    let twice: Vec<u8> = percent_decode(&once).collect();
+    match [name.as_bytes(), &once, &twice]
+        .into_iter()
+        .any(may_be_secret)
+    {
+        true => "?".to_owned(),
+        false => name.to_owned(),
     }
-    name.to_owned()
+}
+
+fn may_be_secret(name: &[u8]) -> bool {
+    /// The longest name that there can be.
+    const LONGEST: usize = 64;
+    /// A name that is longer has words, and a random text has digits. A guess.
+    const LONGEST_WORD: usize = 32;
+    let is_random =
+        name.len() > LONGEST_WORD && !name.contains(&b'-') && name.iter().any(u8::is_ascii_digit);
+    name.len() > LONGEST
+        || is_random
+        || keyward_auth::is_ours(name)
+        || holds_token(name)
+        || keyward_providers::looks_like_key(name)
 }

@@ -44,6 +44,16 @@ pub(super) fn fields(method: &str, explained: &Value) -> Vec<(&'static str, Stri
         let to = format!("{}{}{websocket}", text(to, "origin"), text(to, "target"));
         fields.push(("goes to", to));
     }
+    if let (None | Some(Value::Null), Some(Value::Number(count))) =
+        (explained.get("headers"), explained.get("headers_set"))
+    {
+        let hidden = "is for who may read the account's providers";
+        fields.push(("set", format!("{count} headers; which, {hidden}")));
+        fields.push((
+            "goes to",
+            format!("the custom provider; where it is, {hidden}"),
+        ));
+    }
     if let Some(answer) = explained.get("answer").filter(|there| there.is_object()) {
         fields.push(("answer", self::answer(answer)));
     }
@@ -54,7 +64,7 @@ fn token(explained: &Value) -> String {
     let words = match text(explained, "token_state").as_str() {
         "known" => match explained.get("token").filter(|token| token.is_object()) {
             Some(token) => return known(token),
-            None => "deleted meanwhile",
+            None => "one of the account's; which, this API token may not read",
         },
         "malformed" => "what is presented is no token, or more than one",
         "unknown" => "the account has no such token",
@@ -141,16 +151,16 @@ fn answer(answer: &Value) -> String {
 pub(super) fn refusal(refusal: &Value) -> Failure {
     let message = text(refusal, "message");
     let reason = text(refusal, "reason");
-    let what = format!(
-        "the gateway refuses the request with {}, code {}",
-        text(refusal, "status"),
-        text(refusal, "code")
-    );
-    let failure = Failure::found(what).because(message);
-    let failure = match reason.is_empty() {
-        true => failure,
-        false => failure.because(reason),
+    let status = text(refusal, "status");
+    let what = match text(refusal, "code") {
+        // Before the gateway sees it: the answer has no body.
+        code if code.is_empty() => format!("the listener refuses the request with {status}"),
+        code => format!("the gateway refuses the request with {status}, code {code}"),
     };
+    let failure = [message, reason]
+        .into_iter()
+        .filter(|cause| !cause.is_empty())
+        .fold(Failure::found(what), Failure::because);
     match text(refusal, "help") {
         help if help.is_empty() => failure.help("docs/errors.md says what to do about the code"),
         help if help.starts_with("keyward ") => failure.help(format!("`{help}`")),

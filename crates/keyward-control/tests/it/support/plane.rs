@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use http::Request;
+use http::{Request, Uri};
 use keyward_control::explain::{Address, Explain, Explanation, Outcome, Refused, Token};
 use keyward_secret::AccountId;
 
@@ -32,22 +32,19 @@ impl FakePlane {
 }
 
 impl Explain for FakePlane {
+    fn address(&self, target: &Uri) -> Option<(AccountId, String)> {
+        address(target.path()).map(|address| (address.account, address.gateway))
+    }
+
     fn explain(&self, request: Request<()>, source: IpAddr, _now: SystemTime) -> Explanation {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let path = request.uri().path().to_owned();
-        let mut parts = path.split('/').skip(2);
-        let address = parts.next().and_then(|account| {
-            Some(Address {
-                account: AccountId::parse(account).ok()?,
-                gateway: parts.next()?.to_owned(),
-                provider: parts.next()?.to_owned(),
-            })
-        });
+        let address = address(&path);
         state.asked = Some((request, source));
         let (token, outcome) = state.says.clone().unwrap_or_else(|| {
             let refused = Refused {
                 status: 401,
-                code: 2009,
+                code: Some(2009),
                 message: "Unauthorized".to_owned(),
                 reason: Some("why".to_owned()),
                 help: None,
@@ -61,4 +58,13 @@ impl Explain for FakePlane {
             outcome,
         }
     }
+}
+
+fn address(path: &str) -> Option<Address> {
+    let mut parts = path.split('/').skip(2);
+    Some(Address {
+        account: AccountId::parse(parts.next()?).ok()?,
+        gateway: parts.next()?.to_owned(),
+        provider: parts.next()?.to_owned(),
+    })
 }
