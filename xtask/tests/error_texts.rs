@@ -36,7 +36,8 @@ fn every_public_error_has_a_file_of_its_texts() {
             continue;
         }
         let found = Found::of(&path.join("src"));
-        let public: BTreeSet<_> = found.errors.intersection(&found.public).collect();
+        let public = found.errors.intersection(&found.public);
+        let public: BTreeSet<_> = public.map(|(_, error)| error).collect();
         count += public.len();
         let files = files(&path.join("tests/errors"));
         for error in public {
@@ -61,11 +62,11 @@ fn files(directory: &Path) -> BTreeSet<String> {
     snapshots.map(stem).collect()
 }
 
-/// Names of types in a library.
+/// Names of types in a library, each with the file that it stands in: private ones repeat from file to file.
 #[derive(Default)]
 struct Found {
-    public: BTreeSet<String>,
-    errors: BTreeSet<String>,
+    public: BTreeSet<(PathBuf, String)>,
+    errors: BTreeSet<(PathBuf, String)>,
 }
 
 impl Found {
@@ -81,14 +82,14 @@ impl Found {
                     let text = fs::read_to_string(&path).unwrap();
                     let file =
                         syn::parse_file(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-                    file.items.iter().for_each(|item| found.read(item));
+                    file.items.iter().for_each(|item| found.read(&path, item));
                 }
             }
         }
         found
     }
 
-    fn read(&mut self, item: &Item) {
+    fn read(&mut self, path: &Path, item: &Item) {
         let (name, visibility, attributes) = match item {
             Item::Struct(item) => (&item.ident, &item.vis, &item.attrs),
             Item::Enum(item) => (&item.ident, &item.vis, &item.attrs),
@@ -101,17 +102,17 @@ impl Found {
                     && of.ident == "Error"
                 {
                     let own = own.path.segments.last().expect("a type has a name");
-                    self.errors.insert(own.ident.to_string());
+                    self.errors.insert((path.to_owned(), own.ident.to_string()));
                 }
                 return;
             }
             _ => return,
         };
         if matches!(visibility, Visibility::Public(_)) {
-            self.public.insert(name.to_string());
+            self.public.insert((path.to_owned(), name.to_string()));
         }
         if attributes.iter().any(derives_error) {
-            self.errors.insert(name.to_string());
+            self.errors.insert((path.to_owned(), name.to_string()));
         }
     }
 }

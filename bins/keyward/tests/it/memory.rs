@@ -139,7 +139,8 @@ fn a_budget_too_small_for_what_is_configured_stops_the_start() {
         1,
         &[
             "a memory budget of 256 MiB is too small: 5000 connections",
-            "help: raise `[gateway] memory_budget`, or lower `max_connections`",
+            "at: `[gateway] memory_budget`",
+            "help: raise it, or lower `max_connections`",
         ],
     );
 }

@@ -172,7 +172,7 @@ async fn the_curl_examples_of_the_byok_page_work() {
     let (stored, _) = running.store_key("openai", "default").await;
     let own = keyward_testing::register_named_canary(
         "own key",
-        "sk-own-0123456789abcdef0123456789abcdef",
+        "sk-own-Qm2vXc9Lr4Tz8Kd1Wb6Ny3Hp5Gs0Jf7Ea",
     );
     running.provider.accept_keys([stored.text(), own.text()]);
     let url = format!(
