@@ -50,6 +50,12 @@ fn every_public_error_has_a_file_of_its_texts() {
                 "{name}: {error} has no tests/errors/{file}.snap: write a test with `assert_texts!`"
             );
         }
+        for file in &files {
+            assert!(
+                found.types.contains(file),
+                "{name}: tests/errors/{file}.snap is of no type that there is: delete it"
+            );
+        }
     }
     assert!(count > 40, "{count} errors: are they still found?");
 }
@@ -67,6 +73,8 @@ fn files(directory: &Path) -> BTreeSet<String> {
 struct Found {
     public: BTreeSet<(PathBuf, String)>,
     errors: BTreeSet<(PathBuf, String)>,
+    /// Public and private ones, wherever they stand.
+    types: BTreeSet<String>,
 }
 
 impl Found {
@@ -108,6 +116,7 @@ impl Found {
             }
             _ => return,
         };
+        self.types.insert(name.to_string());
         if matches!(visibility, Visibility::Public(_)) {
             self.public.insert((path.to_owned(), name.to_string()));
         }

@@ -278,6 +278,21 @@ pub(crate) struct Connect {
     pub(crate) json: bool,
 }
 
+/// Which gateway is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InGateway {
+    /// The gateway [default: the profile's, else default]
+    #[arg(
+        id = "gateway",
+        long = "gateway",
+        value_name = "ID",
+        env = "KEYWARD_GATEWAY_ID",
+        hide_env_values = true,
+        value_parser = GatewayId::parse
+    )]
+    pub(crate) named: Option<GatewayId>,
+}
+
 /// What becomes of requests under way that use what is revoked.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Now {

@@ -1,7 +1,7 @@
 //! A curl line as somebody pastes it → the request that curl would send. Nothing is run and nothing is read from files.
 //!
 //! The line holds a token or a key more often than not: no message repeats a part of it but names of options and of
-//! variables. What is read of it is erased.
+//! variables. What is read of it is erased, but for what `shell-words` leaves behind where its words grow.
 
 mod options;
 mod words;
@@ -120,12 +120,7 @@ impl Given {
             Use::Referer => self.put("Referer", value),
             // Else it is the name of a file.
             Use::Cookie if value.contains('=') => self.put("Cookie", value),
-            Use::Bearer => {
-                let mut bearer = Text::new(String::with_capacity(value.len() + 7));
-                bearer.push_str("Bearer ");
-                bearer.push_str(&value);
-                self.put("Authorization", bearer);
-            }
+            Use::Bearer => self.put("Authorization", bearer(&value)),
             Use::Data | Use::RawData | Use::EncodedData => {
                 self.content_type = self
                     .content_type
@@ -194,7 +189,11 @@ impl Given {
             append(&mut target, &data)?;
         }
         let method = match &self.method {
-            Some(method) => method.to_string(),
+            Some(method) if is_method(method) => method.to_string(),
+            Some(_other) => {
+                return Err(Failure::usage("what the line names as its method is none")
+                    .help("write a method such as POST behind -X"));
+            }
             None if self.is_head => "HEAD".to_owned(),
             None if self.is_upload => "PUT".to_owned(),
             None if has_body => "POST".to_owned(),
@@ -249,6 +248,23 @@ impl Given {
         let total = parts.sum::<Option<usize>>()?;
         Some(total + joint * self.data.len().saturating_sub(1))
     }
+}
+
+/// Whether it may be a method, and is no key in its place: the method is shown.
+fn is_method(text: &str) -> bool {
+    /// The longest that is registered has 17 characters.
+    const LONGEST: usize = 17;
+    let is_part = |byte: u8| byte.is_ascii_alphabetic() || byte == b'-';
+    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(is_part)
+}
+
+/// What a header says that holds a token.
+pub(crate) fn bearer(token: &str) -> Text {
+    const SCHEME: &str = "Bearer ";
+    let mut bearer = Text::new(String::with_capacity(SCHEME.len() + token.len()));
+    bearer.push_str(SCHEME);
+    bearer.push_str(token);
+    bearer
 }
 
 /// Host with port, and path with query.

@@ -5,6 +5,7 @@
 
 use std::{fmt::Write, path::Path};
 
+use jiff::Timestamp;
 use keyward_auth::Permission;
 use keyward_providers::{Catalogue, Support};
 use keyward_registry::{GatewayId, ProviderSlug, Refusal};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{CUSTOM_PROVIDERS, Client, GATEWAYS, text},
+    clock,
     failure::Failure,
     output::Output,
 };
@@ -201,6 +203,16 @@ pub(crate) fn check_new_file(path: Option<&Path>, option: &str) -> Result<(), Fa
         Some(path) => Err(Failure::new(format!("cannot make {}", path.display()))
             .because("it exists")
             .help(format!("{option} wants a file that does not exist yet"))),
+    }
+}
+
+/// Checks that what is to end ends in the future. `end` is empty where it does not end.
+pub(crate) fn check_end(end: &str, option: &str) -> Result<(), Failure> {
+    let now = Timestamp::try_from(clock::now());
+    let is_past = |end: Timestamp| now.is_ok_and(|now| end <= now);
+    match end.parse::<Timestamp>().is_ok_and(is_past) {
+        true => Err(refused(format!("{option} lies in the past"))),
+        false => Ok(()),
     }
 }
 

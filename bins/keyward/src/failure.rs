@@ -22,13 +22,12 @@ struct Inner {
 /// What a script learns from the exit code. 0 is success, and clap uses 2 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
-    Failed = 1,
-    Usage = 2,
-    Unreachable = 3,
-    NotAuthorised = 4,
-    Found = 5,
-    /// As shells tell of a program that Ctrl-C ended.
-    Stopped = 130,
+    Failed,
+    Usage,
+    Unreachable,
+    NotAuthorised,
+    Found,
+    Stopped,
 }
 
 impl Exit {
@@ -191,6 +190,7 @@ impl Failure {
             Exit::Unreachable => 3,
             Exit::NotAuthorised => 4,
             Exit::Found => 5,
+            // As shells tell of a program that Ctrl-C ended.
             Exit::Stopped => 130,
         }
     }

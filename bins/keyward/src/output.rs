@@ -106,7 +106,7 @@ pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
     print_all([text])
 }
 
-/// As [`print`], for what has no end: whether somebody still reads.
+/// As [`print()`], for what has no end: whether somebody still reads.
 pub(crate) fn print_on(text: impl Display) -> Result<bool, Failure> {
     write_all([text])
 }

@@ -46,29 +46,38 @@ enum RunError {
 
 /// Runs the command that is configured.
 pub(crate) async fn run(section: &SealSection) -> Result<CommandOutput, Failure> {
+    let argv = find(section)?;
+    let mut room = Zeroizing::new(vec![0; ROOM]);
+    let count = output(argv, section.command_timeout(), &mut room)
+        .await
+        .map_err(|error| gave_nothing(argv, &error))?;
+    CommandOutput::new(room.get(..count).unwrap_or_default())
+        .map_err(|error| gave_nothing(argv, &error))
+}
+
+/// The command that is configured, if it may be run. Does not run it.
+pub(crate) fn find(section: &SealSection) -> Result<&Argv, Failure> {
     let Some(argv) = &section.command else {
         return Err(Failure::usage("no command is configured").help(
             "name one in the configuration file: `[seal] command = [\"/path/of/program\"]`",
         ));
     };
-    let fail = |error: &dyn std::error::Error| {
-        Failure::unreachable("the command of `[seal] command` did not give what opens the vault")
-            .caused_by(error)
-            .at(argv.program().display().to_string())
-            .help("run it by hand to see what it says; it gets no variables, and `/` as its directory")
-    };
-    let mut room = Zeroizing::new(vec![0; ROOM]);
-    let count = output(argv, section.command_timeout(), &mut room)
-        .await
-        .map_err(|error| fail(&error))?;
-    CommandOutput::new(room.get(..count).unwrap_or_default()).map_err(|error| fail(&error))
+    match is_open_to_others(argv.program()) {
+        Ok(false) => Ok(argv),
+        Ok(true) => Err(gave_nothing(argv, &RunError::OpenToOthers)),
+        Err(error) => Err(gave_nothing(argv, &RunError::Start(error))),
+    }
+}
+
+fn gave_nothing(argv: &Argv, error: &dyn std::error::Error) -> Failure {
+    Failure::unreachable("the command of `[seal] command` did not give what opens the vault")
+        .caused_by(error)
+        .at(argv.program().display().to_string())
+        .help("run it by hand to see what it says; it gets no variables, and `/` as its directory")
 }
 
 /// How many bytes it wrote to `room`, when it has ended well.
 async fn output(argv: &Argv, limit: Duration, room: &mut [u8]) -> Result<usize, RunError> {
-    if is_open_to_others(argv.program()).map_err(RunError::Start)? {
-        return Err(RunError::OpenToOthers);
-    }
     let mut child = Command::new(argv.program())
         .args(argv.arguments())
         .env_clear()

@@ -235,8 +235,8 @@ impl Server {
         }
     }
 
-    /// Serves until a signal comes, after `ready` was told what makes links to sign in with; then finishes what is in flight, keeps what is to be kept, and closes the
-    /// store. A second signal ends the process at once.
+    /// Serves until a signal comes, after `ready` was told what makes links to sign in with; then finishes what is in
+    /// flight, keeps what is to be kept, and closes the store. A second signal ends the process at once.
     pub(crate) async fn run(
         self,
         ready: impl FnOnce(Option<SignInLinks>) -> Result<(), Failure>,

@@ -26,6 +26,7 @@ mod sign_in;
 mod tokens;
 mod view;
 mod visit;
+mod when;
 mod wrong;
 
 use std::{
@@ -41,8 +42,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, get, on, post},
 };
-use http::{HeaderName, HeaderValue, Method};
-use keyward_auth::TokenId;
+use http::{HeaderName, Method};
+use keyward_auth::{Kind, TokenId};
 use keyward_secret::SecretBytes;
 
 use self::{
@@ -119,11 +120,14 @@ impl SignInLinks {
     }
 
     /// The path of a new link, to be put behind the control plane's URL: `/sign-in/…`. Whoever has it first may do
-    /// what the API token may. `None`: there is no such API token, or the system has no random bytes.
+    /// what the API token may. `None`: there is no API token of this id, or the system has no random bytes.
     #[must_use]
     pub fn make(&self, token: TokenId, now: SystemTime) -> Option<SecretBytes> {
         let snapshot = self.0.surroundings.registry.snapshot();
         let record = &snapshot.tokens().find_by_id(token)?.record;
+        if record.kind != Kind::Api {
+            return None;
+        }
         let who = Who {
             token,
             text: record.digest,
@@ -266,15 +270,9 @@ async fn respond(page: &'static Page, shared: Arc<Shared>, request: Request) -> 
         Ok(visit) => (page.handler)(visit).await.map_err(Fault::Problem),
         Err(fault) => Err(fault),
     };
-    outcome.unwrap_or_else(|fault| {
-        let mut response = error::respond(&shared, &fault);
-        if refreshes && matches!(fault, Fault::SignedOut | Fault::ToSignIn) {
-            // A part of a page must not be replaced by the page to sign in.
-            let place = HeaderValue::from_static(sign_in::PATH);
-            let headers = response.headers_mut();
-            headers.insert(HeaderName::from_static("hx-redirect"), place);
-        }
-        response
+    outcome.unwrap_or_else(|fault| match fault {
+        Fault::ToSignIn if refreshes => answer::leave_for(sign_in::PATH),
+        fault => error::respond(&shared, &fault),
     })
 }
 
@@ -341,12 +339,17 @@ fn find(
     now: SystemTime,
 ) -> Option<(Session, Caller)> {
     let session = lock(&shared.dashboard.sessions).find(&cookie, is_use, now)?;
-    let snapshot = shared.surroundings.registry.snapshot();
-    let Who { token, text } = session.who;
-    let caller = Caller::known(&snapshot, token, &text, peer);
-    let caller = caller.and_then(|caller| caller.in_force(now).ok());
+    let caller = holder(shared, &session.who, peer, now);
     if caller.is_none() {
         lock(&shared.dashboard.sessions).end(&cookie);
     }
     Some((session, caller?))
+}
+
+/// The holder of the API token, if that is in force and may be used from where the request comes from. With the old
+/// text of a token that was rolled there is none, even while the APIs still take it: a session would outlast it.
+fn holder(shared: &Shared, who: &Who, peer: Option<Peer>, now: SystemTime) -> Option<Caller> {
+    let snapshot = shared.surroundings.registry.snapshot();
+    let caller = Caller::known(&snapshot, who.token, &who.text, peer)?;
+    caller.in_force(now).ok()
 }

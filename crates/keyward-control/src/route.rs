@@ -271,7 +271,7 @@ pub(crate) static ROUTES: &[Route] = &[
         |call| Box::pin(custom_providers::edit(call)),
         || {
             Description::one::<custom_providers::Body>("Changes a custom provider")
-                .details("Requests under way are settled where it is switched off, its `base_url` changes, or headers go.")
+                .details("Requests under way are settled where `enable` is false, or `base_url` or `headers` is sent.")
                 .takes::<custom_providers::Change>()
                 .query::<UnderWayQuery>()
                 .may_conflict()

@@ -5,10 +5,12 @@
 //! always removed, and must verify, or the answer is 401. So nothing with our prefix goes upstream, not even
 //! a mistyped or a revoked token. docs/credentials.md has the whole table.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_auth::TokenText;
 use keyward_providers::{Provider, is_credential_header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use crate::{
     head::{Field, Head},
@@ -219,6 +221,11 @@ pub(crate) fn holds_token(text: &[u8]) -> bool {
     marks(text).any(|(front, from)| lets_word_begin(front) && begins_body(from))
 }
 
+/// The same at any place, also within a word: for what is only shown, and loses nothing by a mistake.
+pub(crate) fn holds_token_anywhere(text: &[u8]) -> bool {
+    marks(text).any(|(_front, from)| begins_body(from))
+}
+
 /// Every place in `text` where our prefix `kw_` stands, in any case: what is before it, and what follows from
 /// its `_` on. Hardly a value has a `_`, so looking for one is nearly all it costs.
 fn marks(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -257,7 +264,7 @@ fn hides_token_in_query(pair: &str) -> bool {
     }
     let decoded: Vec<u8> = percent_decode_str(pair).collect();
     // Twice, for a server behind us that does so.
-    let twice: Vec<u8> = percent_encoding::percent_decode(&decoded).collect();
+    let twice: Vec<u8> = percent_decode(&decoded).collect();
     [decoded, twice].iter().any(|text| {
         holds_token(text)
             || text
@@ -267,8 +274,15 @@ fn hides_token_in_query(pair: &str) -> bool {
     })
 }
 
+/// The text as it stands, and as a server reads it that decodes once, and twice.
+pub(crate) fn decodings(text: &str) -> [Cow<'_, [u8]>; 3] {
+    let once: Cow<'_, [u8]> = percent_decode_str(text).into();
+    let twice = percent_decode(&once).collect::<Vec<u8>>();
+    [Cow::Borrowed(text.as_bytes()), once, Cow::Owned(twice)]
+}
+
 /// Whether a query parameter of this name carries a key of `provider`.
-pub(crate) fn names_a_key(name: &str, provider: &Provider) -> bool {
+fn names_a_key(name: &str, provider: &Provider) -> bool {
     let names = provider.credential_query();
     if !name.contains('%') {
         return names.iter().any(|known| known.as_ref() == name);

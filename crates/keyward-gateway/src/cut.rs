@@ -30,7 +30,7 @@ const REMEMBERED: usize = 1024;
 pub(crate) struct Used {
     pub(crate) token: Option<TokenId>,
     pub(crate) key: Option<KeyUse>,
-    /// Shared: few requests have one, and each that waits keeps its place twice.
+    /// Shared: few requests have one, and the room for it is in every one, twice while it waits.
     pub(crate) custom: Option<Arc<CustomUse>>,
 }
 

@@ -190,7 +190,7 @@ impl Gateway {
         let (token, outcome) = match read {
             Ok(announced) => {
                 let request = request.map(|()| announced);
-                self.explain_read(request, &before, &uri, (source, now))
+                self.explain_read(request, &before, &uri, address.as_ref(), (source, now))
             }
             // Nobody looks for a token.
             Err(refused) => (Token::Absent, Outcome::Refused(refused)),
@@ -213,6 +213,7 @@ impl Gateway {
         mut request: Request<Announced>,
         before: &HeaderMap,
         uri: &Uri,
+        address: Option<&GatewayAddress<'_>>,
         (source, now): (IpAddr, SystemTime),
     ) -> (Token, Outcome) {
         let taken = upgrade::take(&mut request);
@@ -223,23 +224,50 @@ impl Gateway {
             request::decide(self, &mut state, &request, uri, handshake, source, now)
         });
         let (snapshot, _is_new) = state.reader.current();
-        let address = GatewayAddress::parse(uri.path()).ok();
-        let token = match &address {
-            Some(address) => find_token(snapshot, address, before, uri, handshake.as_ref(), now),
+        let token = match address {
+            Some(address) => {
+                self.find_token(snapshot, address, before, uri, handshake.as_ref(), now)
+            }
             None => Token::Absent,
         };
-        let is_asked_for = !matches!(Head::of(before).alias, Field::Absent);
         let forwarded = decided.and_then(|plan| {
-            headers::rewrite(self, &plan, (before, request), handshake, uri.path())
-                .map(|rewritten| rewritten.into_forwarded(&plan, is_asked_for))
+            headers::forwarded(self, &plan, (before, request), handshake, uri.path())
         });
         let outcome = match forwarded {
             Ok(forwarded) => Outcome::Forwarded(Box::new(forwarded)),
-            Err(refusal) => {
-                Outcome::Refused(words::refused(&refusal, address.as_ref(), token, source))
-            }
+            Err(refusal) => Outcome::Refused(words::refused(&refusal, address, token, source)),
         };
         (token, outcome)
+    }
+
+    /// The token, looked for as the decision does, where the addressed account has it: of other accounts nothing is
+    /// told.
+    fn find_token(
+        &self,
+        snapshot: &Snapshot,
+        address: &GatewayAddress<'_>,
+        headers: &HeaderMap,
+        uri: &Uri,
+        handshake: Option<&Handshake>,
+        now: SystemTime,
+    ) -> Token {
+        let entry = self.providers().find(address.provider);
+        let custom = request::custom_provider(snapshot, address);
+        let provider = entry
+            .map(|entry| entry.provider.as_ref())
+            .or_else(|| custom.map(|custom| custom.provider.as_ref()));
+        let offers = handshake.map(|handshake| subprotocols::read(handshake.protocols(), provider));
+        let head = Head::of(headers);
+        let caller = Caller::find(&head, headers, uri.query(), provider, offers.as_deref());
+        match &caller.token {
+            caller::Presented::Absent => Token::Absent,
+            caller::Presented::Bad => Token::Malformed,
+            caller::Presented::Token(text) => snapshot
+                .tokens()
+                .find(&text.digest(), now)
+                .filter(|entry| entry.record.grant.account == address.account)
+                .map_or(Token::Unknown, |entry| Token::Known(entry.record.id)),
+        }
     }
 }
 
@@ -254,12 +282,13 @@ impl Address {
 }
 
 impl Credential {
-    fn of(plan: &Plan, is_asked_for: bool) -> Self {
+    /// `headers` are the client's.
+    fn of(plan: &Plan, headers: &HeaderMap) -> Self {
         match plan.injected.as_deref() {
             Some(Injected { of: Some(of), .. }) => Self::Stored {
                 key: of.id,
                 version: of.version,
-                is_asked_for,
+                is_asked_for: !matches!(Head::of(headers).alias, Field::Absent),
             },
             _ if plan.keeps_own_key => Self::Client,
             Some(Injected {
@@ -268,29 +297,6 @@ impl Credential {
             }) => Self::ClientMoved,
             _ => Self::ProviderHeaders,
         }
-    }
-}
-
-/// The token, where the addressed account has it: of other accounts nothing is told.
-fn find_token(
-    snapshot: &Snapshot,
-    address: &GatewayAddress<'_>,
-    headers: &HeaderMap,
-    uri: &Uri,
-    handshake: Option<&Handshake>,
-    now: SystemTime,
-) -> Token {
-    let offers = handshake.map(|handshake| subprotocols::read(handshake.protocols(), None));
-    let head = Head::of(headers);
-    let caller = Caller::find(&head, headers, uri.query(), None, offers.as_deref());
-    match &caller.token {
-        caller::Presented::Absent => Token::Absent,
-        caller::Presented::Bad => Token::Malformed,
-        caller::Presented::Token(text) => snapshot
-            .tokens()
-            .find(&text.digest(), now)
-            .filter(|entry| entry.record.grant.account == address.account)
-            .map_or(Token::Unknown, |entry| Token::Known(entry.record.id)),
     }
 }
 

@@ -103,7 +103,7 @@ impl Gateway {
     /// # Errors
     ///
     /// When an origin of the catalogue cannot stand in a `Host` header, or the memory budget does not allow what
-    /// else is configured.
+    /// else is configured. Where only what is stored takes too much of the budget, that is logged.
     pub fn build(
         registry: Arc<Registry>,
         dial: Arc<dyn Dial>,
@@ -287,10 +287,32 @@ impl ProviderEntry {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::{Budget, Config, Stored, limits};
+
+    #[test]
+    fn what_is_stored_keeps_no_gateway_from_starting() {
+        let config = Config {
+            workers: NonZeroUsize::MIN,
+            ..Config::default()
+        };
+        let stored = Stored {
+            provider_keys: 200_000,
+            tokens: 200_000,
+        };
+        let budget = Budget::from_bytes(256 * 1024 * 1024);
+        assert!(budget.limits(&config, stored).is_err());
+        let without = budget.limits(&config, Stored::default()).unwrap();
+        let caps = limits(budget, &config, stored).unwrap();
+        assert_eq!(caps.connections, without.connections);
+        // A budget that is too small with nothing stored is refused all the same.
+        assert!(limits(Budget::from_bytes(1), &config, stored).is_err());
+    }
+
     #[test]
     fn every_text_says_what_is_wrong() {
         use super::{BuildError, BuildErrorKind};
-        use crate::{Budget, Config, budget::Stored};
 
         let budget = Budget::from_bytes(1).limits(&Config::default(), Stored::default());
         keyward_testing::assert_texts!("BuildError", [

@@ -1,8 +1,8 @@
 //! The way of one request, up to the point where it goes out. No I/O, no clock: `now` is an argument.
 //!
 //! Address, caller, may they, credential, target. What every request must be is in `well_formed.rs`, who sends it and
-//! what they may in `access.rs`, what is stored for it in `stored.rs`, how it is rewritten in `rules.rs`. What comes after
-//! (rewrite, forward, answer) is the forwarder's.
+//! what they may in `access.rs`, what is stored for it in `stored.rs`, how it is rewritten in `rules.rs`. What comes
+//! after (rewrite, forward, answer) is the forwarder's.
 
 mod access;
 mod rules;
@@ -111,7 +111,7 @@ pub(crate) fn decide<B>(
             let entered = step.enter(gateway, Some(&entry.provider))?;
             step.decide(gateway, state, request.method(), entry, None, entered)
         }
-        None => match step.custom_provider() {
+        None => match custom_provider(step.snapshot, &step.address) {
             Some(view) => step.decide_custom(gateway, state, request.method(), view),
             None => Err(step.unknown_provider(gateway)),
         },
@@ -194,12 +194,6 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// The account's own provider of this name.
-    fn custom_provider(&self) -> Option<&'a Arc<CustomProvider>> {
-        let slug = self.address.provider.strip_prefix(CustomSlug::PREFIX)?;
-        self.snapshot.custom_provider(self.address.account, slug)
-    }
-
     fn decide_custom(
         &self,
         gateway: &Gateway,
@@ -280,6 +274,15 @@ impl<'a> Step<'a> {
             used: Used::default(),
         })
     }
+}
+
+/// The account's own provider of the name in the path.
+pub(crate) fn custom_provider<'a>(
+    snapshot: &'a Snapshot,
+    address: &GatewayAddress<'_>,
+) -> Option<&'a Arc<CustomProvider>> {
+    let slug = address.provider.strip_prefix(CustomSlug::PREFIX)?;
+    snapshot.custom_provider(address.account, slug)
 }
 
 /// The client's own key, which goes on as the header in which the provider takes one.

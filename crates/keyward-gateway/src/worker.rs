@@ -140,14 +140,16 @@ where
                 now(),
             )
         };
-        let plan = match decided {
+        let mut plan = match decided {
             Ok(plan) => plan,
             Err(refusal) => return Ok(refuse(refusal)),
         };
         let Some(slot) = self.places.begin_request() else {
             return Ok(refuse(Refusal::Busy));
         };
-        let watch = self.requests.watch(plan.used.clone(), cuts_seen);
+        let watch = self
+            .requests
+            .watch(std::mem::take(&mut plan.used), cuts_seen);
         let path = uri.path();
         let forwarded = match handshake {
             // Not a future of its own, into which the request would be copied.

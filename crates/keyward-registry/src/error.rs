@@ -28,7 +28,7 @@ pub enum Refusal {
     ProviderKeyNotFound(String),
     /// There is one for this gateway, provider and alias.
     #[error(
-        "a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`; give it a new value with `keyward keys rotate {provider}`, or choose another alias"
+        "a provider key for `{provider}` with alias `{alias}` already exists in gateway `{gateway}`; give it a new value with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`, or choose another alias"
     )]
     ProviderKeyExists {
         /// The gateway.

@@ -64,7 +64,7 @@ enum Kind {
 
 impl<'a> Unsealed<'a> {
     /// Opens a seal: tries every slot of the kind that `unlock` is of. A passphrase takes as long as its
-    /// parameters say, about half a second by default.
+    /// parameters say.
     ///
     /// # Errors
     ///

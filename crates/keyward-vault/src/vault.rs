@@ -61,7 +61,7 @@ impl Vault {
     }
 
     /// Unseals a vault: tries every slot of the kind that `unlock` is of. A passphrase takes as long as its
-    /// parameters say, about half a second by default. [`Unsealed::open`] also tells which slot opened.
+    /// parameters say. [`Unsealed::open`] also tells which slot opened.
     ///
     /// # Errors
     ///

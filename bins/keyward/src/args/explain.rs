@@ -3,9 +3,9 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use http::Method;
-use keyward_registry::{Alias, GatewayId, ProviderSlug};
+use keyward_registry::{Alias, ProviderSlug};
 
-use super::Connect;
+use super::{Connect, InGateway};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -14,7 +14,7 @@ go, and which headers it would lose and get; or why the gateway would refuse it,
 to the provider. A line holds a token, so it is no argument. Of the variables in it, KEYWARD_TOKEN is the gateway token
 that `keyward run` would take and KEYWARD_ACCOUNT_ID the account, where they are not set; others must be.
 
-With --provider the request is built instead, with the gateway token that `keyward run` would take.
+With --provider the request is built instead, for --gateway and with the gateway token that `keyward run` would take.
 
 Examples:
   keyward explain --file request.sh
@@ -43,15 +43,8 @@ pub(crate) struct ExplainArgs {
     /// A file that holds the gateway token
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The gateway of the request that is built [default: the profile's, else default]
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "KEYWARD_GATEWAY_ID",
-        hide_env_values = true,
-        value_parser = GatewayId::parse
-    )]
-    pub(crate) gateway: Option<GatewayId>,
+    #[command(flatten)]
+    pub(crate) gateway: InGateway,
     /// The address that the request would come from [default: this command's]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) source: Option<IpAddr>,

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use keyward_registry::GatewayId;
-
-use super::Connect;
+use super::{Connect, InGateway};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -28,15 +26,8 @@ pub(crate) struct ImportArgs {
     /// Store what was found
     #[arg(long)]
     pub(crate) apply: bool,
-    /// The gateway [default: the profile's, else default]
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "KEYWARD_GATEWAY_ID",
-        hide_env_values = true,
-        value_parser = GatewayId::parse
-    )]
-    pub(crate) gateway: Option<GatewayId>,
+    #[command(flatten)]
+    pub(crate) gateway: InGateway,
     #[command(flatten)]
     pub(crate) connect: Connect,
 }

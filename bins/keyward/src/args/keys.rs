@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
 
-use super::{Confirm, Connect, DryRun, Now};
+use super::{Confirm, Connect, DryRun, InGateway, Now};
 
 /// Which provider key is meant.
 #[derive(Debug, clap::Args)]
@@ -13,15 +13,8 @@ pub(crate) struct KeyName {
     /// The provider, such as `openai`
     #[arg(value_parser = ProviderSlug::parse)]
     pub(crate) provider: ProviderSlug,
-    /// The gateway that uses the key [default: the profile's, else `default`]
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "KEYWARD_GATEWAY_ID",
-        hide_env_values = true,
-        value_parser = GatewayId::parse
-    )]
-    pub(crate) gateway: Option<GatewayId>,
+    #[command(flatten)]
+    pub(crate) gateway: InGateway,
     /// Which of several keys for the provider
     #[arg(long, default_value = "default", value_parser = Alias::parse)]
     pub(crate) alias: Alias,

@@ -4,9 +4,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::ValueEnum;
 use keyward_providers::Language;
-use keyward_registry::{GatewayId, ProviderSlug};
+use keyward_registry::ProviderSlug;
 
-use super::Connect;
+use super::{Connect, InGateway};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -22,15 +22,8 @@ pub(crate) struct SnippetArgs {
     /// What to write it in
     #[arg(long, value_enum, default_value = "curl", value_name = "LANGUAGE")]
     pub(crate) lang: Lang,
-    /// The gateway [default: the profile's, else default]
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "KEYWARD_GATEWAY_ID",
-        hide_env_values = true,
-        value_parser = GatewayId::parse
-    )]
-    pub(crate) gateway: Option<GatewayId>,
+    #[command(flatten)]
+    pub(crate) gateway: InGateway,
     #[command(flatten)]
     pub(crate) connect: Connect,
 }
@@ -52,15 +45,8 @@ pub(crate) struct RunArgs {
     /// A file that holds the gateway token
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The gateway [default: the profile's, else default]
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "KEYWARD_GATEWAY_ID",
-        hide_env_values = true,
-        value_parser = GatewayId::parse
-    )]
-    pub(crate) gateway: Option<GatewayId>,
+    #[command(flatten)]
+    pub(crate) gateway: InGateway,
     #[command(flatten)]
     pub(crate) connect: Connect,
     /// The program and its arguments

@@ -59,7 +59,7 @@ async fn build(
     provider: &ProviderSlug,
 ) -> Result<Request, Failure> {
     let token = token(args, client)?;
-    let gateway = client.gateway(args.gateway.as_ref())?;
+    let gateway = client.gateway(args.gateway.named.as_ref())?;
     let base = gateway_access::base_url(client, &gateway).await?;
     let behind = base
         .split_once("://")
@@ -69,14 +69,11 @@ async fn build(
         "" => format!("/{base}/{provider}"),
         path => format!("/{base}/{provider}/{path}"),
     };
-    let mut bearer = Text::new(String::with_capacity(token.len() + 7));
-    bearer.push_str("Bearer ");
-    bearer.push_str(&token);
     let own = |text: &str| Text::new(text.to_owned());
     let mut headers = vec![
         (own("host"), own(authority)),
         (own("content-type"), own("application/json")),
-        (own("cf-aig-authorization"), bearer),
+        (own("cf-aig-authorization"), curl::bearer(&token)),
     ];
     if let Some(alias) = &args.alias {
         headers.push((own("cf-aig-byok-alias"), own(alias.as_str())));

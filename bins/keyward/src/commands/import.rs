@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &ImportArgs) -> Result<(), Failure> {
     let source = args.source();
     let settings = read(args)?;
     let client = Client::connect(&args.connect).await?;
-    let gateway = client.gateway(args.gateway.as_ref())?;
+    let gateway = client.gateway(args.gateway.named.as_ref())?;
     let stored = client.list(&keys_path(&gateway)).await?;
     let mut rows: Vec<_> = import::judge(settings)
         .into_iter()

@@ -91,7 +91,7 @@ async fn add(
     let name = &Target::new(&client, name)?;
     let value = value::read(&name.provider, from)?;
     if dry_run.is_wanted {
-        return plan_to_add(&client, name)
+        return plan_to_add(&client, name, fields)
             .await?
             .tell(Output::new(connect.json));
     }
@@ -107,8 +107,9 @@ async fn add(
     Output::new(connect.json).done(sentence, &stored)
 }
 
-async fn plan_to_add(client: &Client, name: &Target) -> Result<Plan, Failure> {
+async fn plan_to_add(client: &Client, name: &Target, fields: &Value) -> Result<Plan, Failure> {
     dry_run::check_rights(client, &[Permission::SecretsStoreWrite]).await?;
+    dry_run::check_end(&text(fields, "expires_on"), "--expires-on")?;
     let taken = Refusal::ProviderKeyExists {
         gateway: name.gateway.to_string(),
         provider: canonical(name.provider.as_str()),
@@ -323,7 +324,7 @@ impl Target {
     fn new(client: &Client, name: &KeyName) -> Result<Self, Failure> {
         Ok(Self {
             provider: name.provider.clone(),
-            gateway: client.gateway(name.gateway.as_ref())?,
+            gateway: client.gateway(name.gateway.named.as_ref())?,
             alias: name.alias.clone(),
         })
     }

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &RunArgs, descriptors: &BTreeSet<RawFd>) -> Result
     };
     let client = Client::connect(&args.connect).await?;
     let token = gateway_access::token(args.token_file.as_deref(), client.identity())?;
-    let gateway = client.gateway(args.gateway.as_ref())?;
+    let gateway = client.gateway(args.gateway.named.as_ref())?;
     let base = gateway_access::base_url(&client, &gateway).await?;
     let catalogue = Catalogue::built_in()
         .map_err(|error| Failure::new("cannot read the catalogue").caused_by(&error))?;

@@ -7,8 +7,8 @@ use std::{
 
 use keyward_store::Database;
 use keyward_vault::{
-    KeyFile, PassphraseParams, RecoveryKey, SealState, Slot, SlotChangeError, UnsealError,
-    Unsealed, Vault, VaultStore,
+    KeyFile, PassphraseParams, RecoveryKey, SealState, Slot, SlotChangeError, SlotKind,
+    UnsealError, Unsealed, Vault, VaultStore,
 };
 use serde_json::{Value, json};
 
@@ -177,7 +177,8 @@ async fn add(args: AddArgs, hardening: &Hardening) -> Result<(), Failure> {
     Output::new(args.json).done(format!("added slot {id}: {place}"), &result)
 }
 
-/// As [`prepare`], but no file is made, and what would be made new is forgotten at once.
+/// As [`prepare`], but no file is made, the command of the new slot is not run, and what would be made new is forgotten
+/// at once.
 async fn plan_to_add(
     sealed: &Sealed,
     args: &AddArgs,
@@ -188,36 +189,43 @@ async fn plan_to_add(
     };
     let opened_with = sealed.key(&args.open).await?;
     let unsealed = unseal(&sealed.state, &opened_with)?;
-    let (key, fact) = match (args.kind, &args.key_file) {
-        (Means::KeyFile, Some(path)) if !path.exists() => {
-            New::check_key_file(sealed, path)?;
-            let key = KeyFile::generate().map_err(|error| fail(&error))?;
-            let path = path.clone();
-            let fact = format!("{} would be made", path.display());
-            (Key::File { key, path }, fact)
+    let generate = || RecoveryKey::generate().map_err(|error| fail(&error));
+    let read = || "what was read opens no slot yet".to_owned();
+    let (kind, key, fact) = match args.kind {
+        Means::KeyFile => {
+            let path = key_file(sealed, args)?;
+            let (key, fact) = match path.exists() {
+                true => (Key::read(path)?, read()),
+                false => {
+                    let key = KeyFile::generate().map_err(|error| fail(&error))?;
+                    let fact = format!("{} would be made", path.display());
+                    let path = path.to_owned();
+                    (Key::File { key, path }, fact)
+                }
+            };
+            (SlotKind::KeyFile, key, Some(fact))
         }
-        (Means::RecoveryKey, _) => {
+        Means::Passphrase => (SlotKind::Passphrase, new_passphrase()?, Some(read())),
+        Means::RecoveryKey => {
             dry_run::check_new_file(args.recovery_out.as_deref(), "--recovery-out")?;
-            let key = RecoveryKey::generate().map_err(|error| fail(&error))?;
-            (
-                Key::Recovery(key),
-                "a recovery key would be made".to_owned(),
-            )
+            let fact = "a recovery key would be made".to_owned();
+            (SlotKind::Recovery, Key::Recovery(generate()?), Some(fact))
         }
-        _ => match New::make(sealed, args).await? {
-            New::Key(key) => (key, "what was read opens no slot yet".to_owned()),
-            New::Recovery(new) => {
-                new.discard();
-                return Err(Failure::new("a dry run makes no recovery key"));
-            }
-        },
+        Means::Command => {
+            seal_command::find(&sealed.config.seal)?;
+            // In the place of what it would write.
+            (SlotKind::Command, Key::Recovery(generate()?), None)
+        }
     };
     let (_, id) = unsealed
         .with_slot(&key.unlock(), params)
         .map_err(|error| refuse("add a slot", &error))?;
-    let kind = key.unlock().kind().as_str();
-    let place = sealed.path.display();
-    Ok(Plan::new(format!("add slot {id} ({kind}) to the vault at {place}")).fact(fact))
+    let (kind, place) = (kind.as_str(), sealed.path.display());
+    let plan = Plan::new(format!("add slot {id} ({kind}) to the vault at {place}"));
+    Ok(match fact {
+        Some(fact) => plan.fact(fact),
+        None => plan.unchecked("the command was not run"),
+    })
 }
 
 /// The seal with the new slot; nothing is stored yet.
@@ -254,35 +262,34 @@ async fn prepare(
 }
 
 impl New {
-    fn check_key_file(sealed: &Sealed, path: &Path) -> Result<(), Failure> {
-        let mut config = sealed.config.clone();
-        config.seal.key_file = Some(path.to_owned());
-        check_key_file(&config, &sealed.data_dir)
-    }
-
     async fn make(sealed: &Sealed, args: &AddArgs) -> Result<Self, Failure> {
-        let key = match (args.kind, &args.key_file) {
-            (Means::KeyFile, Some(path)) => {
-                Self::check_key_file(sealed, path)?;
-                Key::read_or_create(path)?
-            }
-            (Means::KeyFile, None) => {
-                return Err(
-                    Failure::usage("no key file is named").help("name one with --key-file PATH")
-                );
-            }
-            (Means::Passphrase, _) => {
-                new_key::passphrase("KEYWARD_NEW_PASSPHRASE").map(Key::Passphrase)?
-            }
-            (Means::Command, _) => seal_command::run(&sealed.config.seal)
+        let key = match args.kind {
+            Means::KeyFile => Key::read_or_create(key_file(sealed, args)?)?,
+            Means::Passphrase => new_passphrase()?,
+            Means::Command => seal_command::run(&sealed.config.seal)
                 .await
                 .map(Key::Command)?,
-            (Means::RecoveryKey, _) => {
+            Means::RecoveryKey => {
                 return NewRecoveryKey::make(args.recovery_out.as_deref()).map(Self::Recovery);
             }
         };
         Ok(Self::Key(key))
     }
+}
+
+/// The key file that is named, if it may lie there.
+fn key_file<'a>(sealed: &Sealed, args: &'a AddArgs) -> Result<&'a Path, Failure> {
+    let path = args.key_file.as_deref().ok_or_else(|| {
+        Failure::usage("no key file is named").help("name one with --key-file PATH")
+    })?;
+    let mut config = sealed.config.clone();
+    config.seal.key_file = Some(path.to_owned());
+    check_key_file(&config, &sealed.data_dir)?;
+    Ok(path)
+}
+
+fn new_passphrase() -> Result<Key, Failure> {
+    new_key::passphrase("KEYWARD_NEW_PASSPHRASE").map(Key::Passphrase)
 }
 
 fn params(args: &AddArgs) -> Result<PassphraseParams, Failure> {

@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &SnippetArgs) -> Result<(), Failure> {
         }
     })?;
     let client = Client::connect(&args.connect).await?;
-    let gateway = client.gateway(args.gateway.as_ref())?;
+    let gateway = client.gateway(args.gateway.named.as_ref())?;
     let url = gateway_access::provider_url(&client, &gateway, provider.slug()).await?;
     let language = args.lang.0;
     let text = snippet(provider, language, &url).ok_or_else(|| {

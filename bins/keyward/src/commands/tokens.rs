@@ -98,12 +98,10 @@ async fn plan_to_create(
     }
     let kind = if args.api { "api" } else { "gateway" };
     let ends = text(body, "expires_on");
-    let ends = match ends.parse::<Timestamp>() {
-        Ok(end) if Timestamp::try_from(clock::now()).is_ok_and(|now| end <= now) => {
-            return Err(dry_run::refused("the token would end in the past"));
-        }
-        Ok(_) => format!("ends {ends}"),
-        Err(_none) => "never ends".to_owned(),
+    dry_run::check_end(&ends, "--expires-on")?;
+    let ends = match ends.is_empty() {
+        true => "never ends".to_owned(),
+        false => format!("ends {ends}"),
     };
     Plan::new(format!("make the {kind} token `{}`", args.name))
         .fact(format!("allows {}", allows(body)))
@@ -335,6 +333,7 @@ async fn update(args: &UpdateToken) -> Result<(), Failure> {
     set("status", told);
     if args.dry_run.is_wanted {
         dry_run::check_rights(&client, &[Permission::AccountApiTokensWrite]).await?;
+        dry_run::check_end(&text(&token, "expires_on"), "--expires-on")?;
         return Plan::new(format!("change token {id} `{}`", text(&before, "name")))
             .facts(dry_run::changes(&before, &token))
             .unchecked("whether the token in use reaches as far as this one")

@@ -185,6 +185,7 @@ fn what_cannot_be_read_is_told_without_the_line() {
     refused("curl h -u s3cret", "cf-aig-authorization");
     refused("curl h --next s3cret", "one request at a time");
     refused("curl h -H @s3cret", "headers from a file");
+    refused("curl h -X s3cret", "its method is none");
     refused("curl h --S3CRET_s3cret", "`--…` is not known");
     refused("curl h --new-option s3cret", "`--new-option` is not known");
     refused("curl h -y s3cret", "`-y` is not known");

@@ -21,26 +21,12 @@ const HOSTILE: &str = "$(touch x)`touch x`;touch x";
 fn world() -> Dev {
     let dev = Dev::start();
     dev.run(&["gateways", "create", "production"]).ok();
-    dev.run(&[
-        "tokens",
-        "create",
-        "my-app",
-        "--gateway",
-        "production",
-        "--out",
-        "app",
-    ])
-    .ok();
+    dev.run_line("tokens create my-app --gateway production --out app")
+        .ok();
     dev.run(&["tokens", "create", HOSTILE, "--out", "hostile"])
         .ok();
-    let create = [
-        "providers",
-        "create",
-        "our-llm",
-        "--base-url",
-        "https://llm.example.com/v1",
-    ];
-    dev.run(&create).ok();
+    dev.run_line("providers create our-llm --base-url https://llm.example.com/v1")
+        .ok();
     let key = Canary::new("completed");
     let add = [
         "keys",
@@ -350,8 +336,8 @@ fn scripts_ask_the_binary() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = run(Path::new("."), &["completions", shell]).ok().out;
         assert!(
-            script.contains(&format!("keyward complete {shell}"))
-                || script.contains("complete powershell")
+            script.contains(&format!("keyward complete {shell}")),
+            "{script}"
         );
     }
     let elvish = run(Path::new("."), &["completions", "elvish"]).ok().out;

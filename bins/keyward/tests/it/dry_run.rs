@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     help::{COMMANDS, help},
-    slots::{QUICK, slots, vault},
+    slots::{QUICK, configure, shell, slots, vault},
     support::{Dev, Done, keyward, run_with},
 };
 
@@ -162,14 +162,8 @@ fn what_would_be_refused_is_refused() {
     let dev = Dev::start();
     let key = Canary::new("dry refused");
     let key = key.text();
-    dev.run(&[
-        "providers",
-        "create",
-        "our-llm",
-        "--base-url",
-        "https://llm.example.com/v1",
-    ])
-    .ok();
+    dev.run_line("providers create our-llm --base-url https://llm.example.com/v1")
+        .ok();
     dev.run_with(&["secrets", "create", "backup", "--scope", "workers"], key)
         .ok();
     fs::write(dev.path().join("taken"), "").unwrap();
@@ -190,6 +184,10 @@ fn what_would_be_refused_is_refused() {
         (
             "keys add openai --gateway nowhere",
             "gateway `nowhere` was not found",
+        ),
+        (
+            "keys add openai --expires-on 2020-01-01T00:00:00Z",
+            "lies in the past",
         ),
         ("keys rotate openai", "there is no key openai/default"),
         ("keys delete openai --yes", "there is no key openai/default"),
@@ -223,7 +221,10 @@ fn what_would_be_refused_is_refused() {
             "no such secrets store",
         ),
         ("tokens create x --gateway nowhere", "nowhere"),
-        ("tokens create x --expires-on 2020-01-01T00:00:00Z", "past"),
+        (
+            "tokens create x --expires-on 2020-01-01T00:00:00Z",
+            "--expires-on lies in the past",
+        ),
         ("tokens create x --out taken", "cannot make taken"),
         ("tokens revoke 4pHFIHbBrKxd --yes", "not found"),
     ] {
@@ -231,27 +232,18 @@ fn what_would_be_refused_is_refused() {
     }
     refused(&dev, "keys add openai", "sk a", 1, "is a blank");
     refused(&dev, "keys add openai", "", 1, "empty");
+    let create = "providers create own --base-url https://a.example --headers-file -";
+    refused(&dev, create, "{\"x-a\": \"b\"", 1, "no JSON object");
+    refused(&dev, create, "[\"x-a\"]", 1, "no JSON object");
     dev.stop();
 }
 
 #[test]
 fn a_token_that_may_not_do_it_is_told_so() {
     let dev = Dev::start();
-    let create = [
-        "tokens",
-        "create",
-        "r",
-        "--api",
-        "--permission",
-        "AI Gateway Read",
-        "--out",
-        "reader",
-    ];
-    dev.run(&create).ok();
+    dev.make_api_token("reader", "AI Gateway Read");
     let reader = |words: &[&str]| -> Done {
-        let mut command = keyward(dev.path(), words);
-        command.env("KEYWARD_API_TOKEN_FILE", "reader");
-        command.env("KEYWARD_CONTROL_URL", dev.text("control_url"));
+        let command = dev.command_with("reader", words);
         run_with(command, "sk-proj-0123456789abcdefghij")
     };
     let before = kept(&dev);
@@ -329,6 +321,26 @@ fn a_dry_run_leaves_the_slots_of_a_vault() {
         ],
     )
     .failed(1, &["cannot make recovery"]);
+}
+
+#[test]
+fn a_dry_run_does_not_run_the_command_of_a_new_slot() {
+    let directory = vault();
+    let path = directory.path();
+    let script = format!("touch {}", path.join("ran").display());
+    let seal = format!("key_file = \"key\"\n{}", shell(path, &script));
+    configure(path, &seal);
+    let add = ["add", "command", "--open-with", "key-file", "--dry-run"];
+    let told = slots(&directory, &add).ok().out;
+    for says in [
+        "would add slot 2 (command)",
+        "\nnot checked: the command was not run\n",
+    ] {
+        assert!(told.contains(says), "{told}");
+    }
+    assert!(!path.join("ran").exists());
+    configure(path, "key_file = \"key\"");
+    slots(&directory, &add).failed(2, &["no command is configured"]);
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn nothing_of_a_pasted_secret_is_repeated() {
         ),
         // None of these is understood.
         (format!("curl {url} -u {own}"), 2),
+        (format!("curl {url} -X {own}"), 2),
         (format!("curl {url} '{own}"), 2),
         (format!("curl {url} {own}"), 2),
         (format!("export KEY={own}"), 2),
@@ -210,20 +211,8 @@ fn a_refusal_is_a_finding_with_what_mends_it() {
 #[test]
 fn whoever_may_not_read_the_gateway_is_told_nothing() {
     let dev = Dev::start();
-    let create = [
-        "tokens",
-        "create",
-        "auditor",
-        "--api",
-        "--permission",
-        "Account API Tokens Read",
-        "--out",
-        "auditor",
-    ];
-    dev.run(&create).ok();
-    let mut command = keyward(dev.path(), &["explain"]);
-    command.env("KEYWARD_API_TOKEN_FILE", "auditor");
-    command.env("KEYWARD_CONTROL_URL", dev.text("control_url"));
+    dev.make_api_token("auditor", "Account API Tokens Read");
+    let command = dev.command_with("auditor", &["explain"]);
     let done = run_with(command, &line(&dev, "echo/x", ""));
     done.failed(4, &["the API token may not do this"]);
     fs::remove_file(dev.path().join("auditor")).unwrap();

@@ -19,17 +19,7 @@ fn at_home(dev: &Dev, directory: &Path, args: &[&str]) -> Command {
 /// A server, and a profile `here` for it, with a token of its own.
 fn profiled() -> Dev {
     let dev = Dev::start();
-    let create = [
-        "tokens",
-        "create",
-        "mine",
-        "--api",
-        "--permission",
-        "AI Gateway Read",
-        "--out",
-        "mine",
-    ];
-    dev.run(&create).ok();
+    dev.make_api_token("mine", "AI Gateway Read");
     let url = dev.text("control_url");
     let set = [
         "profile",

@@ -9,24 +9,10 @@ use crate::support::{Dev, keyward, run, run_with, until};
 
 /// A token with these permissions, in a file; what `status` says with it.
 fn with_permission(dev: &Dev, name: &str) -> crate::support::Done {
-    let create = [
-        "tokens",
-        "create",
-        "narrow",
-        "--api",
-        "--permission",
-        name,
-        "--out",
-        "narrow",
-    ];
-    dev.run(&create).ok();
+    dev.make_api_token("narrow", name);
     let text = fs::read_to_string(dev.path().join("narrow")).unwrap();
     register_named_canary("narrow token", text.trim());
-    let mut command = keyward(dev.path(), &["status", "--json"]);
-    command
-        .env("KEYWARD_API_TOKEN_FILE", "narrow")
-        .env("KEYWARD_CONTROL_URL", dev.text("control_url"));
-    let done = run_with(command, "");
+    let done = run_with(dev.command_with("narrow", &["status", "--json"]), "");
     fs::remove_file(dev.path().join("narrow")).unwrap();
     done
 }

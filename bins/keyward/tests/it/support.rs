@@ -311,6 +311,29 @@ impl Dev {
         run_with(keyward(self.path(), args), input)
     }
 
+    /// Runs the words of a line.
+    pub(crate) fn run_line(&self, line: &str) -> Done {
+        let words: Vec<_> = line.split(' ').collect();
+        self.run(&words)
+    }
+
+    /// Makes an API token with one permission, in the file `name`.
+    #[track_caller]
+    pub(crate) fn make_api_token(&self, name: &str, permission: &str) {
+        let create = format!("tokens create {name} --api --out {name} --permission");
+        let words: Vec<_> = create.split(' ').chain([permission]).collect();
+        self.run(&words).ok();
+    }
+
+    /// A command with the API token that `file` holds.
+    pub(crate) fn command_with(&self, file: &str, args: &[&str]) -> Command {
+        let mut command = keyward(self.path(), args);
+        command
+            .env("KEYWARD_API_TOKEN_FILE", file)
+            .env("KEYWARD_CONTROL_URL", self.text("control_url"));
+        command
+    }
+
     /// A chat with echo, with these header lines.
     pub(crate) fn chat(&self, gateway: &str, headers: &[(&str, &str)]) -> Answer {
         let url = format!(

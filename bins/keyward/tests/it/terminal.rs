@@ -236,14 +236,8 @@ fn ctrl_c_at_a_hidden_question_gives_the_terminal_back_and_ends_with_130() {
 fn deleting_wants_the_name_typed_whatever_is_deleted() {
     let dev = Dev::start();
     dev.run(&["gateways", "create", "staging"]).ok();
-    let create = [
-        "providers",
-        "create",
-        "our-llm",
-        "--base-url",
-        "https://llm.example.com/v1",
-    ];
-    dev.run(&create).ok();
+    dev.run_line("providers create our-llm --base-url https://llm.example.com/v1")
+        .ok();
     let value = Canary::new("deleted by name");
     dev.run_with(
         &["secrets", "create", "backup", "--scope", "workers"],

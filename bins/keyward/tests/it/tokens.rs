@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt};
 
 use keyward_testing::register_named_canary;
 
-use crate::support::{Dev, keyward, run_with};
+use crate::support::{Dev, run_with};
 
 #[test]
 fn a_token_works_until_it_is_revoked() {
@@ -206,24 +206,9 @@ fn the_text_can_go_to_a_new_private_file_alone() {
 #[test]
 fn a_token_without_the_permission_ends_with_4() {
     let dev = Dev::start();
-    let create = [
-        "tokens",
-        "create",
-        "reader",
-        "--api",
-        "--permission",
-        "AI Gateway Read",
-        "--out",
-        "reader",
-    ];
-    dev.run(&create).ok();
-    let with = |args: &[&str], file: &str| {
-        let mut command = keyward(dev.path(), args);
-        command
-            .env("KEYWARD_CONTROL_URL", dev.text("control_url"))
-            .env("KEYWARD_API_TOKEN_FILE", file);
-        run_with(command, "sk-abcdefghijklmnop")
-    };
+    dev.make_api_token("reader", "AI Gateway Read");
+    let with =
+        |args: &[&str], file: &str| run_with(dev.command_with(file, args), "sk-abcdefghijklmnop");
     assert_eq!(
         with(&["keys", "list"], "reader").ok().out.lines().count(),
         1

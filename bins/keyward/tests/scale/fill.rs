@@ -21,7 +21,7 @@ use keyward_vault::{
 };
 use tempfile::TempDir;
 
-use crate::measure::resident;
+use crate::measure::allocated;
 
 pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([0xAC; 16]);
 pub(crate) const ACTOR: Actor = Actor::Command("scale");
@@ -126,17 +126,15 @@ impl Database {
         (Arc::new(registry.unwrap()), store)
     }
 
-    /// What the second of two registries takes, in bytes: the first has left behind what reading takes for a
-    /// while, and the second uses that again. Both are kept, so that the next measurement finds no room that they
-    /// left.
-    pub(crate) async fn memory(&self, kept: &mut Vec<Arc<Registry>>) -> usize {
-        let (first, store) = self.open().await;
+    /// What the second of two registries takes, in bytes: the first is there for what is made once in a process.
+    pub(crate) async fn memory(&self) -> usize {
+        let (_first, store) = self.open().await;
         store.close().await;
-        let before = resident();
-        let (second, store) = self.open().await;
+        let before = allocated();
+        let (_second, store) = self.open().await;
         store.close().await;
-        kept.extend([first, second]);
-        resident().saturating_sub(before)
+        drop(store);
+        allocated().saturating_sub(before)
     }
 
     pub(crate) async fn add_keys(&self, count: usize, filled: &mut Filled) {

@@ -7,17 +7,21 @@ use std::{
 };
 
 use keyward_registry::Snapshot;
+use peak_alloc::PeakAlloc;
 
 use crate::fill::{ACCOUNT, Probe, now};
 
 const ROUNDS: usize = 200;
 const LOOK_UPS: u32 = 2_000;
 
-/// What the process has in memory, in bytes.
-pub(crate) fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size()
+/// Counts what is asked for. Pages that are resident are no measure: what reading took for a while stays with the
+/// process, and the next one to ask gets it.
+#[global_allocator]
+static ALLOCATED: PeakAlloc = PeakAlloc;
+
+/// What the process has allocated, in bytes as they were asked for.
+pub(crate) fn allocated() -> usize {
+    ALLOCATED.current_usage()
 }
 
 pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {

@@ -1,7 +1,8 @@
 //! Provider keys: `…/gateways/{gateway}/provider_configs` (wire-spec §4.5).
 //!
-//! Ours beside the reference: `GET` of one key, the list of the whole account, `PATCH`, and the fields `description`, `expires_on`, `enabled`, `status` and
-//! what goes with them, `created_at`, `last_used_at`, `version` and `destination`.
+//! Ours beside the reference: `GET` of one key, the list of the whole account, `PATCH`, and the fields `description`,
+//! `expires_on`, `enabled`, `status` and what goes with them, `created_at`, `last_used_at`, `version` and
+//! `destination`.
 
 mod list;
 mod request;
@@ -201,7 +202,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
 fn check_reach(call: &Call, secret: SecretId) -> Result<(), Problem> {
     let snapshot = call.snapshot();
     let mut uses = snapshot.keys_of_secret(call.account, secret);
-    if uses.any(|key| require_key(call, key).is_ok()) {
+    if uses.any(|key| call.may(Permission::SecretsStoreWrite, place_of(key))) {
         return Ok(());
     }
     call.require(Permission::SecretsStoreWrite, ManagePlace::Account)
@@ -215,16 +216,16 @@ fn check_shared(call: &Call, key: &ProviderKey) -> Result<(), Problem> {
 }
 
 fn require_key(call: &Call, key: &ProviderKey) -> Result<(), Problem> {
-    require(call, Permission::SecretsStoreWrite, key)
+    call.require(Permission::SecretsStoreWrite, place_of(key))
 }
 
-fn require(call: &Call, permission: Permission, key: &ProviderKey) -> Result<(), Problem> {
-    let place = ManagePlace::ProviderKey {
+/// What a permission for the key must hold for.
+fn place_of(key: &ProviderKey) -> ManagePlace<'_> {
+    ManagePlace::ProviderKey {
         gateway: key.record.gateway.as_str(),
         provider: key.record.provider.as_str(),
         alias: key.record.alias.as_str(),
-    };
-    call.require(permission, place)
+    }
 }
 
 fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {

@@ -29,6 +29,9 @@ const FIELDS: [(&str, &str); 6] = [
     ),
 ];
 
+/// Where htmx leads the browser.
+const LEAVE_FOR: HeaderName = HeaderName::from_static("hx-redirect");
+
 /// Of a page that was asked for.
 pub(crate) const SHOWN: StatusCode = StatusCode::OK;
 /// Of a form that is shown again, since something in it is not acceptable.
@@ -66,6 +69,16 @@ pub(crate) fn see(path: &str) -> Result<Response, Problem> {
     let location = location.map_err(|error| Problem::internal("lead to a page", &error))?;
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
+}
+
+/// Away from a page that refreshes itself. No redirect: the browser would follow it before htmx sees the answer, and
+/// put the page to sign in where a part of this one stood.
+pub(crate) fn leave_for(path: &'static str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = REFUSED;
+    let place = HeaderValue::from_static(path);
+    response.headers_mut().insert(LEAVE_FOR, place);
+    response
 }
 
 /// The answer with a cookie.

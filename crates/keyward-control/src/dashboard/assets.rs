@@ -19,33 +19,24 @@ struct Asset {
     content: &'static [u8],
 }
 
-const STYLE: Asset = Asset {
-    name: "dashboard.css",
-    kind: "text/css; charset=utf-8",
-    content: include_bytes!("../../assets/dashboard.css"),
-};
-const ICONS: Asset = Asset {
-    name: "icons.svg",
-    kind: "image/svg+xml",
-    content: include_bytes!("../../assets/icons.svg"),
-};
-const LOGO: Asset = Asset {
-    name: "logo.svg",
-    kind: "image/svg+xml",
-    content: include_bytes!("../../assets/logo.svg"),
-};
+/// A file of `assets/`.
+macro_rules! asset {
+    ($name:literal, $kind:literal) => {
+        Asset {
+            name: $name,
+            kind: $kind,
+            content: include_bytes!(concat!("../../assets/", $name)),
+        }
+    };
+}
+
+const STYLE: Asset = asset!("dashboard.css", "text/css; charset=utf-8");
+const ICONS: Asset = asset!("icons.svg", "image/svg+xml");
+const LOGO: Asset = asset!("logo.svg", "image/svg+xml");
 /// Ours.
-const SCRIPT: Asset = Asset {
-    name: "dashboard.js",
-    kind: "text/javascript; charset=utf-8",
-    content: include_bytes!("../../assets/dashboard.js"),
-};
+const SCRIPT: Asset = asset!("dashboard.js", "text/javascript; charset=utf-8");
 /// htmx 2.0.11 as npm has it; its licence lies beside it.
-const HTMX: Asset = Asset {
-    name: "htmx.min.js",
-    kind: "text/javascript; charset=utf-8",
-    content: include_bytes!("../../assets/htmx.min.js"),
-};
+const HTMX: Asset = asset!("htmx.min.js", "text/javascript; charset=utf-8");
 
 /// The path of everything that pages load.
 #[derive(Clone, Debug)]

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::{
     answer,
-    view::{ByHand, Frame, Section, When},
+    view::{ByHand, Frame, Section},
     visit::{To, Visit},
+    when::When,
 };
 use crate::envelope::Problem;
 

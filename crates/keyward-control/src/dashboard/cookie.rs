@@ -11,7 +11,7 @@ use super::nonce::{Digest, Nonce, digest};
 ///
 /// Under TLS the prefix `__Host-` makes the browser refuse a cookie of that name from any other host or from plain
 /// HTTP. On loopback there is none such, and every port shares its cookies, so the name is one that no other program
-/// can know beforehand.
+/// can know beforehand. A program that the same browser visits on another port receives the cookie all the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
     session: String,

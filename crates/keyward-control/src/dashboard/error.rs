@@ -36,6 +36,9 @@ struct ErrorPage<'a> {
     text: &'a str,
     link: &'a str,
     link_text: &'a str,
+    /// Whether another API token might do: a token that may not see the overview is led there after the sign-in, and
+    /// this page has no button to sign out.
+    takes_another: bool,
 }
 
 /// The page that tells of a fault.
@@ -68,6 +71,7 @@ pub(crate) fn respond(shared: &Shared, fault: &Fault) -> Response {
         Fault::SignedOut => (sign_in::PATH, "Sign in"),
         _ => ("/", "Overview"),
     };
+    let is_of_a_route = matches!(fault, Fault::Problem(_));
     let page = ErrorPage {
         assets: Arc::clone(&shared.dashboard.assets),
         status: status.as_u16(),
@@ -75,6 +79,7 @@ pub(crate) fn respond(shared: &Shared, fault: &Fault) -> Response {
         text,
         link,
         link_text,
+        takes_another: is_of_a_route && matches!(status.as_u16(), 401 | 403),
     };
     answer::page(status, &page).unwrap_or_else(IntoResponse::into_response)
 }

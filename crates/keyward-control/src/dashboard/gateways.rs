@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::{
     answer,
-    keys::Key,
+    keys::{Key, add::may_add},
     pager::Pager,
     providers::Providers,
-    view::{ByHand, Code, Frame, Section, When},
+    view::{ByHand, Code, Frame, Section},
     visit::{To, Visit},
+    when::When,
 };
 use crate::envelope::Problem;
 
@@ -131,6 +132,8 @@ struct GatewayPage {
     providers: Providers,
     url: String,
     tabs: Vec<Tab>,
+    may_add: bool,
+    may_make_token: bool,
     by_hand: ByHand,
 }
 
@@ -155,6 +158,8 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         frame: visit.frame(Section::Gateways),
         now: visit.now,
         tabs: tabs(&visit, &provider, &url),
+        may_add: may_add(&visit),
+        may_make_token: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
         by_hand: ByHand::new(
             format!("keyward snippet {provider} --gateway {}", gateway.id),
             To::new("gateway_url")

@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use super::{
     providers::Providers,
-    view::{When, days_since},
     visit::{To, Visit},
+    when::{When, days_since},
 };
 use crate::envelope::Problem;
 

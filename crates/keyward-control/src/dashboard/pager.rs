@@ -6,7 +6,7 @@ use super::visit::Info;
 
 /// Where a list goes on, and where it came from.
 pub(crate) struct Pager {
-    /// This very page.
+    /// This very page, for one that refreshes itself.
     pub(crate) own: String,
     pub(crate) previous: Option<String>,
     pub(crate) next: Option<String>,

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
+use keyward_auth::TokenText;
 use keyward_registry::{Actor, AuditResult, RefusedAttempt};
 use keyward_secret::SecretBytes;
 
@@ -16,7 +17,7 @@ use super::{
     assets::Assets,
     error::{self, Fault},
     form::Form,
-    lock,
+    holder, lock,
     nonce::{self, Nonce},
     origin,
     sessions::Who,
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::{
     Peer, body,
-    caller::Caller,
     control::{Shared, read_clock},
     envelope::Problem,
 };
@@ -114,20 +114,14 @@ async fn try_to_enter(shared: &Shared, request: Request) -> Result<Response, Ref
         return Err(Fault::Foreign.into());
     }
     let peer: Option<Peer> = parts.extensions.get().copied();
-    let snapshot = shared.surroundings.registry.snapshot();
-    let (found, refusal) = match form.secret("code") {
+    let (who, refusal) = match form.secret("code") {
         Some(code) => {
             let who = lock(&dashboard.links).take(&nonce::digest(code.expose()), now);
-            let known = |who: Who| Caller::known(&snapshot, who.token, &who.text, peer);
-            (who.and_then(known), USED_UP)
+            (who, USED_UP)
         }
-        None => {
-            let text = form.secret("token").map_or(&[][..], SecretBytes::expose);
-            let found = Caller::of_text(&snapshot, text.trim_ascii(), peer, now);
-            (found, UNKNOWN)
-        }
+        None => (form.secret("token").and_then(of_text), UNKNOWN),
     };
-    let Some(caller) = found.and_then(|caller| caller.in_force(now).ok()) else {
+    let Some(who) = who.filter(|who| holder(shared, who, peer, now).is_some()) else {
         shared.note_failure(peer, now);
         shared.surroundings.registry.note_refused(RefusedAttempt {
             at: now,
@@ -141,11 +135,6 @@ async fn try_to_enter(shared: &Shared, request: Request) -> Result<Response, Ref
         });
         return Err(Refused::Again(refusal));
     };
-    let record = &caller.entry().record;
-    let who = Who {
-        token: record.id,
-        text: record.digest,
-    };
     if let Some(before) = dashboard.cookies.session(&parts.headers) {
         lock(&dashboard.sessions).end(&before);
     }
@@ -156,6 +145,15 @@ async fn try_to_enter(shared: &Shared, request: Request) -> Result<Response, Ref
         response,
         dashboard.cookies.forget_before(),
     )?)
+}
+
+/// The API token that a text is of, if there is one.
+fn of_text(text: &SecretBytes) -> Option<Who> {
+    let text = TokenText::parse(text.expose().trim_ascii()).ok()?;
+    Some(Who {
+        token: text.id(),
+        text: text.digest(),
+    })
 }
 
 /// Whether the form was made for this browser: what stands in it stands in the browser's cookie as well.

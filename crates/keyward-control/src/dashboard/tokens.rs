@@ -12,8 +12,8 @@ use keyward_secret::SecretBytes;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
-    view::When,
     visit::{To, Visit},
+    when::When,
 };
 use crate::envelope::Problem;
 

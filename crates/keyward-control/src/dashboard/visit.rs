@@ -153,8 +153,7 @@ impl Visit {
     /// Whether the token may use `permission` at `place`: pages show only what would not be refused.
     pub(crate) fn may(&self, permission: Permission, place: ManagePlace<'_>) -> bool {
         let account = self.caller.grant().account;
-        let allowed = self.caller.require(account, permission, place, self.now);
-        allowed.is_ok()
+        self.caller.may(account, permission, place, self.now)
     }
 
     /// The gateways that the token is for.

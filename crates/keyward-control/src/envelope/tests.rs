@@ -51,7 +51,7 @@ fn made() -> Vec<(&'static str, Problem)> {
         ("of_secrets_store", missing().of_secrets_store()),
         (
             "changed_meanwhile",
-            Problem::changed_meanwhile("if_modified_at"),
+            Problem::changed_meanwhile("if_revision"),
         ),
         ("too_large", Problem::too_large(1024)),
         ("too_slow", Problem::too_slow(Duration::from_secs(30))),

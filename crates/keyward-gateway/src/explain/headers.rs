@@ -32,24 +32,15 @@ const ANSWER: &[(&str, &str)] = &[
     ("upgrade", "upgrade"),
 ];
 
-/// A request's headers after rewriting, compared with those before.
-pub(super) struct Rewritten {
-    dropped: Vec<String>,
-    set: Vec<SetHeader>,
-    kept: Vec<String>,
-    cut_from_answer: Vec<&'static str>,
-    may_be_compressed: bool,
-    is_handshake: bool,
-}
-
-/// Rewrites the headers of `request`, out of which a handshake was taken; `before` is what the client sent.
-pub(super) fn rewrite(
+/// Rewrites the headers of `request`, out of which a handshake was taken, and compares them with `before`, which is
+/// what the client sent.
+pub(super) fn forwarded(
     gateway: &Gateway,
     plan: &Plan,
     (before, mut request): (&HeaderMap, Request<Announced>),
     handshake: Option<Handshake>,
     path: &str,
-) -> Result<Rewritten, Refusal> {
+) -> Result<Forwarded, Refusal> {
     let mut headers = std::mem::take(request.headers_mut());
     let rules = plan.rules(gateway, &mut headers, path);
     headers::prepare_request(&mut headers, plan.target.endpoint(), &rules)
@@ -90,7 +81,14 @@ pub(super) fn rewrite(
     let kept = headers
         .keys()
         .filter(|name| !own.contains(name) && is_same(name));
-    Ok(Rewritten {
+    let target = plan.target.path_and_query();
+    Ok(Forwarded {
+        provider: plan.provider.provider.slug().to_owned(),
+        origin: plan.target.endpoint().origin().clone(),
+        target: shown_target(target.path(), target.query(), None),
+        credential: Credential::of(plan, before),
+        is_custom: plan.used.custom.is_some(),
+        is_handshake,
         dropped: before
             .keys()
             .filter(is_dropped)
@@ -100,28 +98,7 @@ pub(super) fn rewrite(
         set,
         cut_from_answer: cut_from_answer(plan, &rules),
         may_be_compressed: rules.accept_encoding == AcceptEncoding::Client,
-        is_handshake,
     })
-}
-
-impl Rewritten {
-    pub(super) fn into_forwarded(self, plan: &Plan, is_asked_for: bool) -> Forwarded {
-        let provider = plan.provider.provider.as_ref();
-        let target = plan.target.path_and_query();
-        Forwarded {
-            provider: provider.slug().to_owned(),
-            origin: plan.target.endpoint().origin().clone(),
-            target: shown_target(target.path(), target.query(), None),
-            credential: Credential::of(plan, is_asked_for),
-            is_custom: plan.used.custom.is_some(),
-            is_handshake: self.is_handshake,
-            dropped: self.dropped,
-            set: self.set,
-            kept: self.kept,
-            cut_from_answer: self.cut_from_answer,
-            may_be_compressed: self.may_be_compressed,
-        }
-    }
 }
 
 /// The value, where it is of the gateway's own making. What else is set is a credential, or the client's handshake.

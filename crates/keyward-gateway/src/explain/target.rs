@@ -1,15 +1,12 @@
 //! A path and query as they may be repeated: without what may be a token or a key.
 //!
 //! Whoever pastes a request may have put a key anywhere. So of a query only known settings are repeated; of a path
-//! what is no longer than a name, or holds no digit, and does not begin as keys do. That is a guess, and it errs towards
-//! hiding.
-
-use std::borrow::Cow;
+//! what is no longer than a name, or holds no digit, and does not begin as keys do. That is a guess, and it errs
+//! towards hiding.
 
 use keyward_secret::AccountId;
-use percent_encoding::percent_decode;
 
-use crate::caller;
+use crate::caller::{decodings, holds_token_anywhere};
 
 const HIDDEN: &str = "***";
 
@@ -129,23 +126,9 @@ fn without_verb(text: &[u8]) -> &[u8] {
 
 /// Whether a token of ours, or what was meant as one, stands anywhere in `text`.
 fn hides_token(text: &str) -> bool {
-    const BODIES: [&[u8]; 2] = [b"kw_gw_", b"kw_api_"];
-    decodings(text).iter().any(|text| {
-        let holds = |body: &[u8]| {
-            text.windows(body.len())
-                .any(|found| found.eq_ignore_ascii_case(body))
-        };
-        caller::holds_token(text)
-            || words(text).any(keyward_auth::is_ours)
-            || BODIES.into_iter().any(holds)
-    })
-}
-
-/// The text as it stands, and as a server reads it that decodes once, and twice.
-fn decodings(text: &str) -> [Cow<'_, [u8]>; 3] {
-    let once: Cow<'_, [u8]> = percent_decode(text.as_bytes()).into();
-    let twice = percent_decode(&once).collect::<Vec<u8>>();
-    [Cow::Borrowed(text.as_bytes()), once, Cow::Owned(twice)]
+    decodings(text)
+        .iter()
+        .any(|text| holds_token_anywhere(text) || words(text).any(keyward_auth::is_ours))
 }
 
 fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {

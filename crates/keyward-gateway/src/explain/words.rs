@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use keyward_auth::Reason;
+use keyward_auth::{Reason, TokenId};
 
 use super::{Refused, Token};
 use crate::{
@@ -67,12 +67,14 @@ fn denied_words(
             "what is stored is for requests with a gateway token, and this one carries none".to_owned(),
             format!("{create}; without one, the request must carry the provider's key"),
         ),
-        Denied::Grant(Reason::Account) => unknown(&create),
-        Denied::Grant(reason) => granted(reason, address, token, source),
+        Denied::Grant(reason) => match token {
+            Token::Known(id) => granted(reason, address, id, source),
+            // It is another account's: that account's tokens are nothing to be told of, nor how they stand.
+            Token::Absent | Token::Malformed | Token::Unknown => unknown(&create),
+        },
     }
 }
 
-/// Also where it is another account's: that account's tokens are nothing to be told of.
 fn unknown(create: &str) -> (String, String) {
     (
         "the account has no such token: it is mistyped, revoked or another's".to_owned(),
@@ -83,13 +85,9 @@ fn unknown(create: &str) -> (String, String) {
 fn granted(
     reason: Reason,
     address: &GatewayAddress<'_>,
-    token: Token,
+    id: TokenId,
     source: IpAddr,
 ) -> (String, String) {
-    let id = match token {
-        Token::Known(id) => id.to_string(),
-        Token::Absent | Token::Malformed | Token::Unknown => "ID".to_owned(),
-    };
     let (gateway, provider) = (shown(address.gateway), shown(address.provider));
     let help = match reason {
         Reason::WrongKind => format!(

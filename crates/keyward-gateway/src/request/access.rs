@@ -5,12 +5,11 @@ use std::sync::Arc;
 use keyward_auth::{Decision, Entry, Failure, Kind, Reason, RunAsk, Status, TokenId, decide_run};
 use keyward_providers::{Class, Provider};
 use keyward_registry::Gateway as GatewayView;
-use percent_encoding::{percent_decode, percent_decode_str};
 
 use super::Step;
 use crate::{
     Gateway,
-    caller::{Caller, Presented, holds_token},
+    caller::{Caller, Presented, decodings, holds_token},
     gateway::ProviderEntry,
     respond::{Denied, Refusal},
     subprotocols::{self, Offer},
@@ -206,12 +205,7 @@ impl<'a> Step<'a> {
 /// A name of the path as an answer and the log may repeat it: what cannot be meant as a name may be anything,
 /// also a token or a key, plain or encoded.
 pub(crate) fn shown(name: &str) -> String {
-    let once: Vec<u8> = percent_decode_str(name).collect();
-    let twice: Vec<u8> = percent_decode(&once).collect();
-    match [name.as_bytes(), &once, &twice]
-        .into_iter()
-        .any(may_be_secret)
-    {
+    match decodings(name).iter().any(|name| may_be_secret(name)) {
         true => "?".to_owned(),
         false => name.to_owned(),
     }

@@ -59,6 +59,17 @@ struct Signed {
     attempted: Option<[u8; 32]>,
 }
 
+impl Signed {
+    /// What the next one names, in a file that ends with the checkpoint of the digest `end`.
+    fn previous(&self, end: [u8; 32]) -> [u8; 32] {
+        match self.digest {
+            // A file that ends with another one was cut. The next one names what was signed last, so that it shows.
+            Some(known) if self.attempted != Some(end) => known,
+            _ => end,
+        }
+    }
+}
+
 /// What is known of the log, and what signs it.
 #[derive(Default)]
 pub(super) struct AuditWatch {
@@ -261,12 +272,7 @@ impl SqliteStore {
             .map_err(|_length| Failure::damaged("a hash has another length"))?;
         let previous = match (signed.digest, signed.attempted) {
             (Some(known), None) => known,
-            (None, _) => end_of(&self.own_checkpoints().await?),
-            // A file that ends with another one was cut. The next one names what was signed last, so that it shows.
-            (Some(known), Some(attempted)) => match end_of(&self.own_checkpoints().await?) {
-                end if end == attempted => attempted,
-                _ => known,
-            },
+            _ => signed.previous(end_of(&self.own_checkpoints().await?)),
         };
         let signer = self.signer().await?;
         let vault = self.door.chain.vault();
@@ -324,8 +330,7 @@ impl SqliteStore {
     /// Keeps what a check found, and logs what was not known before.
     fn conclude(&self, walk: &Walk, before: usize) {
         let mut state = self.watch.state();
-        let in_file = walk.in_checkpoints.0.iter();
-        for finding in walk.findings.0.iter().skip(before).chain(in_file.clone()) {
+        for finding in walk.findings.0.iter().skip(before) {
             if !state.findings.contains(finding) {
                 tracing::error!(
                     line = finding.seq,
@@ -334,8 +339,16 @@ impl SqliteStore {
                 );
             }
         }
+        for finding in &walk.in_checkpoints.0 {
+            if !state.findings.contains(finding) {
+                tracing::error!(
+                    what = finding.what,
+                    "the file of checkpoints is not as it was written; compare it with a copy, and find out who can write to it"
+                );
+            }
+        }
         state.findings.clone_from(&walk.findings.0);
-        state.findings.extend(in_file.cloned());
+        state.findings.extend_from_slice(&walk.in_checkpoints.0);
         state.verified_to = walk.seq().cast_unsigned();
         state.checked_at = Some(Self::now());
     }
@@ -491,4 +504,23 @@ async fn select(
         .fetch_all(connection)
         .await?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Signed;
+
+    #[test]
+    fn after_a_failed_write_the_next_follows_what_reached_the_file_or_was_signed_last() {
+        let (older, newest, attempted) = ([1; 32], [2; 32], [3; 32]);
+        let signed = Signed {
+            seq: 2,
+            digest: Some(newest),
+            attempted: Some(attempted),
+        };
+        assert_eq!(signed.previous(attempted), attempted);
+        assert_eq!(signed.previous(newest), newest);
+        assert_eq!(signed.previous(older), newest);
+        assert_eq!(Signed::default().previous(older), older);
+    }
 }

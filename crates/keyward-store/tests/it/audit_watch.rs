@@ -149,6 +149,51 @@ async fn a_file_that_cannot_be_written_is_told_and_written_later() {
     store.close().await;
 }
 
+/// The server remembers what it signed last: a file that has lost it is not gone on with as if it had never been.
+#[tokio::test]
+async fn a_file_that_was_cut_while_it_could_not_be_written_is_found() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let (directory, away) = (
+        fixture.directory.path().join("sink"),
+        fixture.directory.path().join("away"),
+    );
+    std::fs::create_dir(&directory).unwrap();
+    let path = directory.join("checkpoints");
+    watched(store, settings(&path, 1), async {
+        let checkpoints = || store.audit_state().checkpoints.unwrap();
+        for number in 1..=2 {
+            put(store, number, "one").await;
+            wait_until("it is signed", async || {
+                checkpoints().newest == Some(number)
+            })
+            .await;
+        }
+        std::fs::rename(&directory, &away).unwrap();
+        put(store, 3, "one").await;
+        wait_until("it is told", async || checkpoints().is_failing).await;
+        let moved = away.join("checkpoints");
+        let first = lines(&moved).remove(0);
+        std::fs::write(&moved, format!("{first}\n")).unwrap();
+        std::fs::rename(&away, &directory).unwrap();
+        put(store, 4, "one").await;
+        wait_until("it is written", async || checkpoints().newest == Some(4)).await;
+    })
+    .await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let evidence = AuditEvidence {
+        checkpoints: Some((&text, store.audit_public_key().await.unwrap())),
+        vault: None,
+    };
+    let mut copy = DatabaseCopy::open(&fixture.path()).await.unwrap();
+    let report = copy.check_audit(&evidence).await.unwrap();
+    let told: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let expected = "line 2 of the checkpoints does not follow the checkpoint before it";
+    assert!(told[0].starts_with(expected), "{told:?}");
+    store.close().await;
+}
+
 #[tokio::test]
 async fn what_is_not_whole_is_told_and_not_signed() {
     let mut fixture = Fixture::new().await;

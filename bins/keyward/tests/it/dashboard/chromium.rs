@@ -5,11 +5,13 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::process::CommandExt,
     process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -37,12 +39,12 @@ pub(super) struct Chromium {
     _profile: TempDir,
 }
 
-/// Killed when it is dropped, and Chromium with it.
+/// Killed when it is dropped, and Chromium with it: it leads a group of processes, and Chromium stays in that.
 struct Driver(Child);
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        drop(self.0.kill());
+        let _may_be_gone = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         drop(self.0.wait());
     }
 }
@@ -203,6 +205,7 @@ fn start_driver(profile: &TempDir) -> (Driver, u16) {
     let mut command = foreign("chromedriver", profile.path());
     command.arg("--port=0").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command.process_group(0);
     let mut child = command.spawn().unwrap_or_else(|error| {
         panic!("chromedriver: {error}: `sudo apt-get install chromium chromium-driver` installs it")
     });

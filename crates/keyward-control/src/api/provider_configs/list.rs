@@ -6,7 +6,7 @@ use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::ProviderKey;
 use utoipa::IntoParams;
 
-use super::{Body, require};
+use super::{Body, place_of};
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
@@ -102,11 +102,9 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Problem> {
         .account(call.account)
         .ok_or_else(Problem::no_account)?;
     // A token for the whole account sees every key, so that it is asked once.
-    let sees_all = call
-        .require(Permission::AiGatewayRead, ManagePlace::Account)
-        .is_ok();
+    let sees_all = call.may(Permission::AiGatewayRead, ManagePlace::Account);
     let may_see =
-        |key: &ProviderKey| sees_all || require(call, Permission::AiGatewayRead, key).is_ok();
+        |key: &ProviderKey| sees_all || call.may(Permission::AiGatewayRead, place_of(key));
     let keys = account.provider_keys();
     let keys = keys.filter(|key| filter.holds(call, key) && may_see(key));
     let (keys, info) = page.cut_in_order(keys.collect(), |one, other| order(one, other));

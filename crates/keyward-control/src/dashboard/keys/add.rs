@@ -40,13 +40,6 @@ struct AddPage {
     by_hand: ByHand,
 }
 
-impl AddPage {
-    /// What stands below the field for the key.
-    fn hint(&self) -> Option<&str> {
-        self.providers.hint(&self.typed.provider)
-    }
-}
-
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let gateway = match visit.query("gateway") {
         "" => "default",

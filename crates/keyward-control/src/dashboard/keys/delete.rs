@@ -29,16 +29,6 @@ struct DeletePage {
     by_hand: ByHand,
 }
 
-impl DeletePage {
-    fn provider(&self) -> &str {
-        self.providers.name(&self.key.provider_slug)
-    }
-
-    fn keys_page(&self) -> Option<&str> {
-        self.providers.keys_page(&self.key.provider_slug)
-    }
-}
-
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let (key, providers) = find(&visit).await?;
     let page = page(&visit, key, providers, Wrong::default());

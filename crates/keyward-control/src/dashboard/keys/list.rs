@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use askama::Template;
 use axum::response::Response;
 
-use super::{Key, told};
+use super::{Key, add::may_add, told};
 use crate::{
     dashboard::{
         answer,
@@ -40,8 +40,7 @@ struct KeysPage<'a> {
     gateways: Gateways,
     groups: Vec<Group>,
     pager: Pager,
-    /// This page's own address, for the refresh.
-    own: String,
+    may_add: bool,
     by_hand: ByHand,
 }
 
@@ -71,16 +70,14 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         gateway: visit.query("gateway"),
     };
     let page: usize = visit.query("page").parse().unwrap_or(1).max(1);
-    let listed = || {
-        To::new("provider_keys_list")
-            .with_number("page", page)
-            .with_number("per_page", PER_PAGE)
-            .with("search", filter.q)
-            .with("provider_slug", filter.provider)
-            .with("status", filter.status)
-            .with("gateway_id", filter.gateway)
-    };
-    let answer = visit.get::<Vec<Key>>(listed()).await?;
+    let to = To::new("provider_keys_list")
+        .with_number("page", page)
+        .with_number("per_page", PER_PAGE)
+        .with("search", filter.q)
+        .with("provider_slug", filter.provider)
+        .with("status", filter.status)
+        .with("gateway_id", filter.gateway);
+    let answer = visit.get::<Vec<Key>>(to).await?;
     if answer.result.is_empty() && answer.result_info.total_count > 0 {
         // Past the end: what stood there was deleted.
         return answer::see("/keys");
@@ -94,12 +91,9 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         ("gateway", filter.gateway),
     ];
     let pager = Pager::new("/keys", &kept, &answer.result_info);
-    let command = match filter.provider {
-        "" => "keyward keys list".to_owned(),
-        provider if providers.find(provider).is_some() => {
-            format!("keyward keys list --provider {provider}")
-        }
-        _ => "keyward keys list".to_owned(),
+    let command = match providers.find(filter.provider) {
+        Some(known) => format!("keyward keys list --provider {}", known.slug),
+        None => "keyward keys list".to_owned(),
     };
     let by_hand = ByHand::new(
         command,
@@ -109,12 +103,12 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         frame: visit.frame(Section::Keys),
         now: visit.now,
         told: told(&visit),
-        own: pager.own.clone(),
         groups: group(answer.result, &providers),
         filter,
         providers,
         gateways,
         pager,
+        may_add: may_add(&visit),
         by_hand,
     };
     answer::page(answer::SHOWN, &page)

@@ -27,20 +27,6 @@ struct RotatePage {
     by_hand: ByHand,
 }
 
-impl RotatePage {
-    fn provider(&self) -> &str {
-        self.providers.name(&self.key.provider_slug)
-    }
-
-    fn keys_page(&self) -> Option<&str> {
-        self.providers.keys_page(&self.key.provider_slug)
-    }
-
-    fn hint(&self) -> Option<&str> {
-        self.providers.hint(&self.key.provider_slug)
-    }
-}
-
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let (key, providers) = find(&visit).await?;
     ask(&visit, answer::SHOWN, key, providers, Wrong::default())

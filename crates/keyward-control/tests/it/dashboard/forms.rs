@@ -121,7 +121,16 @@ async fn a_page_can_do_no_more_than_its_token() {
     ];
     let reader = harness.token_with(OURS, &read).await;
     let browser = Browser::signed_in_as(&harness, &reader).await;
-    browser.get("/keys").await.shows("openai");
+    browser
+        .get("/keys")
+        .await
+        .shows("openai")
+        .lacks("/keys/new");
+    browser
+        .get("/gateways/default")
+        .await
+        .lacks("/keys/new")
+        .lacks("/tokens/new");
     let mut refused = 0;
     for path in forms.iter().filter(|path| *path != "/sign-out") {
         let fields = [

@@ -372,6 +372,8 @@ async fn html_and_script_of_others_is_text() {
     is_text(&browser.post("/keys/new", &fields).await);
 }
 
+const ICONS: &str = include_str!("../../../assets/icons.svg");
+
 #[track_caller]
 fn is_text(page: &Page) {
     page.lacks("<script>alert")
@@ -422,6 +424,10 @@ async fn every_page_is_protected_and_loads_what_is_ours_alone() {
         for part in page.text.split(r#" src=""#).skip(1) {
             assert!(part.starts_with("/assets/"), "{path}");
         }
+        for part in page.text.split("icons.svg#").skip(1) {
+            let (icon, _) = part.split_once('"').unwrap();
+            assert!(ICONS.contains(&format!(r#"id="{icon}""#)), "{path}: {icon}");
+        }
         assert!(
             page.text.len() < 120 * 1024,
             "{path}: {} bytes",
@@ -458,7 +464,10 @@ async fn a_refresh_of_somebody_who_is_signed_out_leads_to_the_page_to_sign_in() 
         .request(Method::GET, "/keys")
         .header("hx-request", "true");
     let page = browser.send(request, Body::empty()).await;
+    // By a redirect the browser would follow on its own, htmx would get the page to sign in in place of the list.
+    assert_eq!(page.status, 403);
     assert_eq!(page.headers["hx-redirect"], "/sign-in");
+    assert!(!page.headers.contains_key("location") && page.text.is_empty());
 }
 
 #[tokio::test]

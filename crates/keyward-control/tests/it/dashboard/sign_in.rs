@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use http::Method;
-use keyward_auth::{Grant, Network, Networks, Permission, Role, TokenText};
+use keyward_auth::{Grant, Network, Networks, Permission, Permissions, Role, TokenText};
 use keyward_control::Config;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::browser::{Browser, HOST, encode};
 use crate::support::{Harness, OURS, now, tokens};
@@ -37,6 +37,19 @@ async fn a_session_ends_where_its_cookie_is_still_there() {
     browser.post("/sign-out", &[]).await;
     let stolen = browser.request(Method::GET, "/").header("cookie", cookie);
     assert_eq!(browser.send(stolen, Body::empty()).await.to(), "/sign-in");
+}
+
+#[tokio::test]
+async fn a_sign_in_begins_a_session_of_its_own_and_ends_the_one_before() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    let before = browser.cookie();
+    assert_eq!(browser.sign_in(&harness.admin).await.to(), "/");
+    assert_ne!(browser.cookie(), before);
+    assert_eq!(browser.get("/").await.status, 200);
+    let other = Browser::new(&harness);
+    let request = other.request(Method::GET, "/").header("cookie", before);
+    assert_eq!(other.send(request, Body::empty()).await.to(), "/sign-in");
 }
 
 #[tokio::test]
@@ -76,7 +89,7 @@ async fn other_texts_do_not_sign_in_and_are_told_to_the_audit_log() {
 
 #[tokio::test]
 async fn a_session_ends_with_its_token() {
-    for end in ["delete", "disable", "roll"] {
+    for end in ["delete", "disable", "narrow", "roll"] {
         let harness = Harness::new().await;
         let grant = Grant::new(OURS, Role::Admin.permissions());
         let (id, text) = harness.token(grant).await;
@@ -93,9 +106,16 @@ async fn a_session_ends_with_its_token() {
             }
             _ => {
                 let resource = format!("com.cloudflare.api.account.{OURS}");
+                // The browser's machine is in none of them.
+                let elsewhere = json!({"request_ip": {"in": ["192.0.2.0/24"]}});
+                let (status, condition) = match end {
+                    "disable" => ("disabled", Value::Null),
+                    _ => ("active", elsewhere),
+                };
                 let body = json!({
                     "name": "off",
-                    "status": "disabled",
+                    "status": status,
+                    "condition": condition,
                     "policies": [{
                         "effect": "allow",
                         "resources": {resource: "*"},
@@ -107,6 +127,8 @@ async fn a_session_ends_with_its_token() {
         };
         assert_eq!(answer.status, 200, "{end}: {}", answer.text);
         assert_eq!(browser.get("/").await.to(), "/sign-in", "{end}");
+        let page = Browser::new(&harness).sign_in(&text).await;
+        assert_eq!(page.status, 403, "{end}");
     }
 }
 
@@ -152,6 +174,26 @@ async fn a_link_is_good_for_ten_minutes_and_no_other_text_is_one() {
         assert_eq!(page.status, 403, "{path}");
         page.shows("The link is good no more");
     }
+}
+
+#[tokio::test]
+async fn there_is_no_link_for_a_gateway_token() {
+    let harness = Harness::new().await;
+    let run = Permissions::from_iter([Permission::AiGatewayRun]);
+    let (gateway, _) = harness.token(Grant::new(OURS, run)).await;
+    let links = harness.control.sign_in_links().unwrap();
+    assert!(links.make(gateway, now()).is_none());
+}
+
+#[tokio::test]
+async fn who_may_not_see_the_overview_may_sign_in_with_another_token() {
+    let harness = Harness::new().await;
+    let text = harness.token_with(OURS, &[Permission::AuditLogRead]).await;
+    let browser = Browser::signed_in_as(&harness, &text).await;
+    let page = browser.get("/").await;
+    assert_eq!(page.status, 403);
+    page.shows(r#"href="/sign-in""#);
+    assert_eq!(browser.get("/audit").await.status, 200);
 }
 
 #[tokio::test]
