@@ -193,9 +193,27 @@ static PAGES: &[Page] = &[
     changes("/keys/{gateway}/{id}/delete", |visit| {
         Box::pin(keys::delete::save(visit))
     }),
-    reads("/gateways", |visit| Box::pin(gateways::list(visit))),
+    reads("/gateways", |visit| Box::pin(gateways::list::show(visit))),
+    reads(gateways::add::PATH, |visit| {
+        Box::pin(gateways::add::show(visit))
+    }),
+    changes(gateways::add::PATH, |visit| {
+        Box::pin(gateways::add::save(visit))
+    }),
     reads("/gateways/{gateway}", |visit| {
-        Box::pin(gateways::show(visit))
+        Box::pin(gateways::detail::show(visit))
+    }),
+    reads("/gateways/{gateway}/edit", |visit| {
+        Box::pin(gateways::edit::show(visit))
+    }),
+    changes("/gateways/{gateway}/edit", |visit| {
+        Box::pin(gateways::edit::save(visit))
+    }),
+    reads("/gateways/{gateway}/delete", |visit| {
+        Box::pin(gateways::delete::show(visit))
+    }),
+    changes("/gateways/{gateway}/delete", |visit| {
+        Box::pin(gateways::delete::save(visit))
     }),
     reads("/tokens", |visit| Box::pin(tokens::list::show(visit))),
     reads("/tokens/new", |visit| Box::pin(tokens::add::show(visit))),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use self::request::{GatewayChange, ListQuery, NewGateway};
+pub(crate) use self::settings::ANSWER_FIELDS;
 use self::settings::Settings;
 use crate::{
     call::Call,
@@ -94,7 +95,7 @@ pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
 pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: settings::FIELDS,
-        skipped: settings::ANSWER_FIELDS,
+        skipped: ANSWER_FIELDS,
         secrets: &[],
     })?;
     let id = body.require("id")?.parsed(GatewayId::parse)?;
@@ -124,7 +125,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
 pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
     let mut body = call.take_body(Shape {
         known: settings::FIELDS,
-        skipped: settings::ANSWER_FIELDS,
+        skipped: ANSWER_FIELDS,
         secrets: &[],
     })?;
     if let Some(field) = body

@@ -107,11 +107,13 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let page = Page::of(call)?;
     let direction = Direction::of(call, Direction::Rising)?;
     let kind = wanted_kind(call)?;
+    let gateway = call.query("gateway_id");
     let snapshot = call.snapshot();
     let entries: Vec<_> = snapshot
         .tokens()
         .iter()
         .filter(|entry| kind.is_none_or(|kind| entry.record.kind == kind))
+        .filter(|entry| gateway.is_none_or(|id| entry.record.grant.gateways.allows(id)))
         .filter(|entry| call.caller.covers_scope_of(&entry.record.grant))
         .collect();
     let age = |entry: &Entry| {

@@ -1,19 +1,19 @@
-//! Gateways, and how applications reach them.
+//! Gateways: what their pages share.
+
+pub(crate) mod add;
+pub(crate) mod delete;
+pub(crate) mod detail;
+pub(crate) mod edit;
+pub(crate) mod list;
+mod settings;
 
 use std::time::SystemTime;
 
-use askama::Template;
-use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission, Scope};
-use keyward_providers::{Language, snippet};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
-    answer,
-    keys::{Key, add::may_add},
-    pager::Pager,
-    providers::Providers,
-    view::{ByHand, Code, Frame, Section},
     visit::{To, Visit},
     when::When,
 };
@@ -27,10 +27,23 @@ pub(crate) struct Gateway {
     authentication: bool,
     byok_only: bool,
     stored_keys_only: bool,
+    collect_logs: bool,
+    cache_ttl: u64,
+    store_id: Option<String>,
+    revision: String,
     created_at: Option<String>,
 }
 
 impl Gateway {
+    pub(crate) fn path(&self) -> String {
+        format!("/gateways/{}", self.id)
+    }
+
+    /// A page of the gateway.
+    pub(crate) fn path_to(&self, page: &str) -> String {
+        format!("/gateways/{}/{page}", self.id)
+    }
+
     fn created(&self, now: SystemTime) -> Option<When> {
         When::new(self.created_at.as_deref()?, now)
     }
@@ -67,139 +80,51 @@ impl Gateways {
     }
 }
 
-/// A gateway with the number of its keys.
-struct Row {
-    gateway: Gateway,
-    keys: usize,
+/// The gateway that the page's path names.
+async fn find(visit: &Visit) -> Result<Gateway, Problem> {
+    let to = To::new("gateway_show").at("gateway", visit.parameter("gateway"));
+    Ok(visit.get(to).await?.result)
 }
 
-#[derive(Template)]
-#[template(path = "gateways.html")]
-struct GatewaysPage {
-    frame: Frame,
-    now: SystemTime,
-    rows: Vec<Row>,
-    pager: Pager,
-    by_hand: ByHand,
+/// Whether the token may change the gateway.
+fn may_change(visit: &Visit, gateway: &Gateway) -> bool {
+    visit.may(
+        Permission::AiGatewayWrite,
+        ManagePlace::Gateway(&gateway.id),
+    )
 }
 
-pub(crate) async fn list(visit: Visit) -> Result<Response, Problem> {
-    let page: usize = visit.query("page").parse().unwrap_or(1).max(1);
-    let to = To::new("gateway_list")
-        .with_number("page", page)
-        .with_number("per_page", 20);
-    let answer = visit.get::<Vec<Gateway>>(to).await?;
-    let mut rows = Vec::with_capacity(answer.result.len());
-    for gateway in answer.result {
-        let to = keys_of(&gateway.id).with_number("per_page", 1);
-        let keys = visit.get::<Vec<Key>>(to).await?.result_info.total_count;
-        rows.push(Row { gateway, keys });
-    }
-    let page = GatewaysPage {
-        frame: visit.frame(Section::Gateways),
-        now: visit.now,
-        rows,
-        pager: Pager::new("/gateways", &[], &answer.result_info),
-        by_hand: ByHand::new(
-            "keyward gateways list".to_owned(),
-            To::new("gateway_list").curl(&visit.account(), None),
-        ),
+/// Whether the token may make gateways.
+fn may_make(visit: &Visit) -> bool {
+    visit.may(Permission::AiGatewayWrite, ManagePlace::Account)
+}
+
+/// What a page says of what was just done.
+fn told(visit: &Visit) -> Option<String> {
+    let done = match visit.query("done") {
+        "made" => "The gateway is made. It has no provider key yet.",
+        "changed" => "The settings are changed. Requests that start now go by them.",
+        "deleted" => {
+            "The gateway is deleted, with its provider keys. Revoke those at their providers as well."
+        }
+        _ => return None,
     };
-    answer::page(answer::SHOWN, &page)
+    Some(done.to_owned())
+}
+
+/// How many gateway tokens are good for a gateway. None: the token may not see them.
+async fn tokens_of(visit: &Visit, gateway: &str) -> Result<Option<usize>, Problem> {
+    if !visit.may(Permission::AccountApiTokensRead, ManagePlace::Token) {
+        return Ok(None);
+    }
+    let to = To::new("token_list")
+        .with("kind", "gateway")
+        .with("gateway_id", gateway)
+        .with_number("per_page", 1);
+    let answer = visit.get::<Value>(to).await?;
+    Ok(Some(answer.result_info.total_count))
 }
 
 fn keys_of(gateway: &str) -> To<'_> {
     To::new("provider_keys_list").with("gateway_id", gateway)
-}
-
-/// One language of the snippets.
-struct Tab {
-    id: String,
-    name: &'static str,
-    code: Code,
-}
-
-#[derive(Template)]
-#[template(path = "gateway.html")]
-struct GatewayPage {
-    frame: Frame,
-    now: SystemTime,
-    gateway: Gateway,
-    keys: Vec<Key>,
-    total: usize,
-    /// The provider that the snippets are for.
-    provider: String,
-    providers: Providers,
-    url: String,
-    tabs: Vec<Tab>,
-    may_add: bool,
-    may_make_token: bool,
-    by_hand: ByHand,
-}
-
-pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
-    let id = visit.parameter("gateway").to_owned();
-    let to = To::new("gateway_show").at("gateway", &id);
-    let gateway: Gateway = visit.get(to).await?.result;
-    let answer = visit
-        .get::<Vec<Key>>(keys_of(&gateway.id).with_number("per_page", 100))
-        .await?;
-    let (keys, total) = (answer.result, answer.result_info.total_count);
-    let providers = Providers::load(&visit).await?;
-    let asked = providers.find(visit.query("provider"));
-    let first = keys.first().map(|key| key.provider_slug.clone());
-    let provider = asked.map(|choice| choice.slug.clone()).or(first);
-    let provider = provider.unwrap_or_else(|| "openai".to_owned());
-    let to = To::new("gateway_url")
-        .at("gateway", &gateway.id)
-        .at("id", &provider);
-    let url: String = visit.get(to).await?.result;
-    let page = GatewayPage {
-        frame: visit.frame(Section::Gateways),
-        now: visit.now,
-        tabs: tabs(&visit, &provider, &url),
-        may_add: may_add(&visit),
-        may_make_token: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
-        by_hand: ByHand::new(
-            format!("keyward snippet {provider} --gateway {}", gateway.id),
-            To::new("gateway_url")
-                .at("gateway", &gateway.id)
-                .at("id", &provider)
-                .curl(&visit.account(), None),
-        ),
-        gateway,
-        keys,
-        total,
-        provider,
-        providers,
-        url,
-    };
-    answer::page(answer::SHOWN, &page)
-}
-
-/// The snippets that are known for the provider.
-fn tabs(visit: &Visit, provider: &str, url: &str) -> Vec<Tab> {
-    let registry = &visit.shared().surroundings.registry;
-    let Some(provider) = registry.catalogue().find(provider) else {
-        return Vec::new();
-    };
-    let languages = [
-        (Language::Curl, "curl"),
-        (Language::Python, "Python"),
-        (Language::TypeScript, "TypeScript"),
-    ];
-    let tab = |(language, name): (Language, &'static str)| {
-        let id = format!("snippet-{}", language.name());
-        Some(Tab {
-            code: Code {
-                id: format!("{id}-text"),
-                label: name,
-                text: snippet(provider, language, url)?.trim_end().to_owned(),
-                is_line: false,
-            },
-            id,
-            name,
-        })
-    };
-    languages.into_iter().filter_map(tab).collect()
 }

@@ -123,7 +123,9 @@ impl<'a> To<'a> {
             Method::GET => String::new(),
             ref method => format!(" -X {method}"),
         };
-        let body = body.map_or_else(String::new, |body| format!(" \\\n  -d '{body}'"));
+        // Names and ids of others stand in it: a quote must not end what the shell takes as text.
+        let quoted = |body: &Value| body.to_string().replace('\'', r"'\''");
+        let body = body.map_or_else(String::new, |body| format!(" \\\n  -d '{}'", quoted(body)));
         format!(
             "curl{method} \"$KEYWARD_CONTROL_URL{path}\" \\\n  -H \"Authorization: Bearer $(cat \"$KEYWARD_API_TOKEN_FILE\")\"{body}"
         )

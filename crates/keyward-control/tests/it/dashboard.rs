@@ -2,5 +2,6 @@
 
 mod browser;
 mod forms;
+mod gateways;
 mod pages;
 mod sign_in;

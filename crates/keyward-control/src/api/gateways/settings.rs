@@ -45,7 +45,7 @@ pub(super) const FIELDS: &[&str] = &[
 ];
 
 /// What only answers carry: a client that sends back what it read is not refused for it.
-pub(super) const ANSWER_FIELDS: &[&str] = &[
+pub(crate) const ANSWER_FIELDS: &[&str] = &[
     "account_id",
     "account_tag",
     "created_at",

@@ -22,6 +22,9 @@ pub(crate) struct ListQuery {
     /// Only those for applications, `gateway`, or for operators, `api`.
     #[param(required = false, schema_with = kind)]
     kind: String,
+    /// Only those that are good for this gateway: they name it, or are for every gateway.
+    #[param(required = false)]
+    gateway_id: String,
     /// `asc`, the oldest first, or `desc`. Default `asc`.
     #[param(required = false, schema_with = direction)]
     direction: String,

@@ -24,6 +24,8 @@ struct TokensPage {
     now: SystemTime,
     is_revoked: bool,
     tokens: Vec<Token>,
+    /// Only those that are good for this gateway; empty: all.
+    gateway: String,
     pager: Pager,
     may_change: bool,
     by_hand: ByHand,
@@ -31,8 +33,10 @@ struct TokensPage {
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let page: usize = visit.query("page").parse().unwrap_or(1).max(1);
+    let gateway = visit.query("gateway").to_owned();
     let to = To::new("token_list")
         .with("kind", "gateway")
+        .with("gateway_id", &gateway)
         .with("direction", "desc")
         .with_number("page", page)
         .with_number("per_page", 50);
@@ -46,7 +50,8 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         now: visit.now,
         is_revoked: visit.query("done") == "revoked",
         tokens: answer.result,
-        pager: Pager::new("/tokens", &[], &answer.result_info),
+        pager: Pager::new("/tokens", &[("gateway", &gateway)], &answer.result_info),
+        gateway,
         may_change: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
         by_hand: ByHand::new(
             "keyward tokens list".to_owned(),

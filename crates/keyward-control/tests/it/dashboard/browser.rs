@@ -144,6 +144,14 @@ impl Page {
         self
     }
 
+    /// The value of a hidden field.
+    #[track_caller]
+    pub(crate) fn field(&self, name: &str) -> String {
+        let start = format!(r#"name="{name}" value=""#);
+        let (_, rest) = self.text.split_once(&start).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+
     fn csrf(&self) -> Option<String> {
         let (_, rest) = self.text.split_once(r#"name="csrf" value=""#)?;
         Some(rest.split_once('"')?.0.to_owned())

@@ -1,0 +1,174 @@
+//! Making, changing and deleting gateways.
+
+use keyward_auth::{Grant, Permission, Permissions, Scope};
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use crate::support::{Harness, OURS, gateways, keys, new_gateway, secret, with};
+
+const PROTECTED: [(&str, &str); 3] = [
+    ("authentication", "1"),
+    ("collect_logs", "1"),
+    ("cache_ttl", "0"),
+];
+
+/// What the form sends besides: `PROTECTED` and these.
+fn and<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    PROTECTED.iter().chain(more).copied().collect()
+}
+
+async fn shown(harness: &Harness, id: &str) -> Value {
+    let answer = harness.get(&format!("{}/{id}", gateways(OURS))).await;
+    answer.result().clone()
+}
+
+#[tokio::test]
+async fn a_gateway_is_made_changed_and_deleted_with_its_keys() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    browser.get("/gateways").await.shows("/new-gateway");
+    browser
+        .get("/new-gateway")
+        .await
+        .shows(r#"name="authentication" value="1" checked"#)
+        .shows("keyward gateways create production");
+    let made = browser.post("/new-gateway", &and(&[("id", "new")])).await;
+    assert_eq!(made.to(), "/gateways/new?done=made");
+    browser
+        .get(made.to())
+        .await
+        .shows("The gateway is made")
+        .shows("every request needs one");
+    assert_eq!(shown(&harness, "new").await["authentication"], true);
+
+    // What the form does not ask stays as it is.
+    let path = format!("{}/new", gateways(OURS));
+    let more = with(new_gateway("new"), "retry_max_attempts", json!(3));
+    harness
+        .call(http::Method::PUT, &path, Some(more))
+        .await
+        .result();
+    let form = browser.get("/gateways/new/edit").await;
+    let revision = form.field("revision");
+    let fields = and(&[("stored_keys_only", "1"), ("revision", &revision)]);
+    let changed = browser.post("/gateways/new/edit", &fields).await;
+    browser
+        .get(changed.to())
+        .await
+        .shows("The settings are changed")
+        .shows("stored keys only");
+    let now = shown(&harness, "new").await;
+    assert_eq!(now["stored_keys_only"], true);
+    assert_eq!(now["retry_max_attempts"], 3);
+    // A form that was opened before that is not saved over it.
+    let late = browser.post("/gateways/new/edit", &fields).await;
+    assert_eq!(late.status, 412);
+    late.shows("changed after this form was opened");
+
+    for alias in ["one", "two"] {
+        let body = json!({"alias": alias, "provider_slug": "openai", "secret": secret()});
+        harness.post(&keys(OURS, "new"), body).await.result();
+    }
+    let mut grant = Grant::new(OURS, Permissions::from_iter([Permission::AiGatewayRun]));
+    grant.gateways = Scope::only(["new".to_owned()]);
+    harness.token(grant).await;
+    browser
+        .get("/gateways/new")
+        .await
+        .shows(r#"<a href="/keys?gateway=new&amp;status=active">Keys active</a></dt><dd>2</dd>"#)
+        .shows(r#"<a href="/tokens?gateway=new">Gateway tokens</a></dt><dd>1</dd>"#);
+    browser.get("/tokens?gateway=new").await.shows("in new");
+    browser
+        .get("/tokens?gateway=default")
+        .await
+        .shows("No token is good for it");
+    browser
+        .get("/gateways/new/delete")
+        .await
+        .shows("2 provider keys are deleted")
+        .shows("openai/one")
+        .shows("1 gateway token is good here")
+        .lacks("the default gateway");
+    let wrong = browser
+        .post("/gateways/new/delete", &[("typed", "default")])
+        .await;
+    assert_eq!(wrong.status, 400);
+    wrong.shows("that is not its id");
+    let deleted = browser
+        .post("/gateways/new/delete", &[("typed", "new")])
+        .await;
+    browser
+        .get(deleted.to())
+        .await
+        .shows("The gateway is deleted")
+        .lacks("/gateways/new\"");
+    assert_eq!(browser.get("/gateways/new").await.status, 404);
+    browser.get("/keys").await.shows("No provider keys yet");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_gateway_stands_beside_its_field() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    browser.get("/new-gateway").await;
+    for (id, cache, field) in [
+        ("Not An Id", "0", "id"),
+        ("", "0", "id"),
+        ("default", "0", "id"),
+        ("fine", "soon", "cache_ttl"),
+    ] {
+        let fields = [("id", id), ("cache_ttl", cache), ("stored_keys_only", "1")];
+        let page = browser.post("/new-gateway", &fields).await;
+        assert_eq!(page.status, 400, "{id} {cache}: {}", page.text);
+        page.shows(&format!(r#"<p class="error" id="{field}-error">"#))
+            .shows(&format!(r#"name="id" value="{id}""#))
+            .shows(r#"name="stored_keys_only" value="1" checked"#)
+            .shows(&format!(r#"value="{cache}""#));
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_govern_the_keys_cannot_open_a_gateway() {
+    let harness = Harness::new().await;
+    let writer = harness
+        .token_with(OURS, &[Permission::AiGatewayWrite])
+        .await;
+    let browser = Browser::signed_in_as(&harness, &writer).await;
+    let form = browser.get("/gateways/default/edit").await;
+    let revision = form.field("revision");
+    let open = [
+        ("collect_logs", "1"),
+        ("cache_ttl", "0"),
+        ("revision", &revision),
+    ];
+    let page = browser.post("/gateways/default/edit", &open).await;
+    assert_eq!(page.status, 403);
+    page.shows(r#"<p class="error" id="authentication-error">"#)
+        .shows("Secrets Store Write");
+    assert_eq!(shown(&harness, "default").await["authentication"], true);
+    let page = browser
+        .post("/new-gateway", &[("id", "open"), ("cache_ttl", "0")])
+        .await;
+    assert_eq!(page.status, 403);
+    page.shows(r#"id="authentication-error""#)
+        .shows(r#"value="open""#);
+    // Strengthening is within what it may do.
+    let fields = and(&[("stored_keys_only", "1"), ("revision", &revision)]);
+    browser.post("/gateways/default/edit", &fields).await.to();
+}
+
+#[tokio::test]
+async fn the_call_by_hand_holds_no_end_of_a_text() {
+    let harness = Harness::new().await;
+    let path = format!("{}/default", gateways(OURS));
+    let body = with(new_gateway("default"), "store_id", json!("a'; reboot; '"));
+    harness
+        .call(http::Method::PUT, &path, Some(body))
+        .await
+        .result();
+    let browser = Browser::signed_in(&harness).await;
+    browser
+        .get("/gateways/default/edit")
+        .await
+        .shows(r"a&#39;\&#39;&#39;; reboot; &#39;\&#39;&#39;");
+}
