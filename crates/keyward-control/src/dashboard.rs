@@ -11,6 +11,7 @@ mod answer;
 mod assets;
 mod audit;
 mod cookie;
+mod custom_providers;
 mod error;
 mod form;
 mod gateways;
@@ -21,9 +22,12 @@ mod origin;
 mod overview;
 mod pager;
 mod providers;
+mod secrets;
 mod sessions;
 mod sign_in;
+mod stores;
 mod tokens;
+mod under_way;
 mod view;
 mod visit;
 mod when;
@@ -232,6 +236,69 @@ static PAGES: &[Page] = &[
     }),
     changes("/tokens/{id}/revoke", |visit| {
         Box::pin(tokens::revoke::save(visit))
+    }),
+    reads("/secrets", |visit| Box::pin(stores::list::show(visit))),
+    reads("/secrets/new", |visit| Box::pin(stores::add::show(visit))),
+    changes("/secrets/new", |visit| Box::pin(stores::add::save(visit))),
+    reads("/secrets/{store}", |visit| {
+        Box::pin(stores::detail::show(visit))
+    }),
+    reads("/secrets/{store}/delete", |visit| {
+        Box::pin(stores::delete::show(visit))
+    }),
+    changes("/secrets/{store}/delete", |visit| {
+        Box::pin(stores::delete::save(visit))
+    }),
+    reads("/secrets/{store}/new", |visit| {
+        Box::pin(secrets::add::show(visit))
+    }),
+    changes("/secrets/{store}/new", |visit| {
+        Box::pin(secrets::add::save(visit))
+    }),
+    reads("/secrets/{store}/{id}", |visit| {
+        Box::pin(secrets::detail::show(visit))
+    }),
+    reads("/secrets/{store}/{id}/edit", |visit| {
+        Box::pin(secrets::edit::show(visit))
+    }),
+    changes("/secrets/{store}/{id}/edit", |visit| {
+        Box::pin(secrets::edit::save(visit))
+    }),
+    reads("/secrets/{store}/{id}/duplicate", |visit| {
+        Box::pin(secrets::duplicate::show(visit))
+    }),
+    changes("/secrets/{store}/{id}/duplicate", |visit| {
+        Box::pin(secrets::duplicate::save(visit))
+    }),
+    reads("/secrets/{store}/{id}/delete", |visit| {
+        Box::pin(secrets::delete::show(visit))
+    }),
+    changes("/secrets/{store}/{id}/delete", |visit| {
+        Box::pin(secrets::delete::save(visit))
+    }),
+    reads("/providers", |visit| {
+        Box::pin(custom_providers::list::show(visit))
+    }),
+    reads("/providers/new", |visit| {
+        Box::pin(custom_providers::add::show(visit))
+    }),
+    changes("/providers/new", |visit| {
+        Box::pin(custom_providers::add::save(visit))
+    }),
+    reads("/providers/{id}", |visit| {
+        Box::pin(custom_providers::detail::show(visit))
+    }),
+    reads("/providers/{id}/edit", |visit| {
+        Box::pin(custom_providers::edit::show(visit))
+    }),
+    changes("/providers/{id}/edit", |visit| {
+        Box::pin(custom_providers::edit::save(visit))
+    }),
+    reads("/providers/{id}/delete", |visit| {
+        Box::pin(custom_providers::delete::show(visit))
+    }),
+    changes("/providers/{id}/delete", |visit| {
+        Box::pin(custom_providers::delete::save(visit))
     }),
     reads("/audit", |visit| Box::pin(audit::show(visit))),
     changes("/sign-out", |visit| Box::pin(sign_in::leave(visit))),

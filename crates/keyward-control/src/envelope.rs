@@ -400,10 +400,15 @@ impl Problem {
         &self.0.message
     }
 
-    /// The field of the body that is not acceptable.
+    /// The field of the body that is not acceptable; of a body that is a list, the field of an item.
     pub(crate) fn field(&self) -> Option<&str> {
         match self.0.path.as_slice() {
-            [Step::Name(place), Step::Name(field), ..] if place == "body" => Some(field),
+            [Step::Name(place), Step::Name(field), ..]
+            | [Step::Name(place), Step::Index(_), Step::Name(field), ..]
+                if place == "body" =>
+            {
+                Some(field)
+            }
             _ => None,
         }
     }

@@ -3,8 +3,6 @@
 use keyward_secret::SecretBytes;
 use percent_encoding::percent_decode;
 
-use crate::erased::Buffer;
-
 /// The fields of a form, in the order they came. Any of them may be a secret until it is looked at.
 #[derive(Default)]
 pub(crate) struct Form(Vec<(String, SecretBytes)>);
@@ -40,16 +38,22 @@ impl Form {
         text.unwrap_or_default().trim()
     }
 
+    /// Every value of a field that may stand there more than once.
+    pub(crate) fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let fields = self.0.iter().filter(move |(known, _)| known == name);
+        fields.filter_map(|(_, value)| std::str::from_utf8(value.expose()).ok())
+    }
+
     /// Whether a box is ticked.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
 
-    /// Writes a secret as a JSON text, without the blanks and line breaks that pasting leaves at its ends.
-    pub(crate) fn write_json(&self, name: &str, to: &mut Buffer) -> serde_json::Result<()> {
+    /// A secret as text, without the blanks and line breaks that pasting leaves at its ends; empty where it is none.
+    pub(crate) fn secret_text(&self, name: &str) -> &str {
         let secret = self.secret(name).map(|value| value.expose().trim_ascii());
         let text = secret.and_then(|secret| std::str::from_utf8(secret).ok());
-        serde_json::to_writer(to, text.unwrap_or_default())
+        text.unwrap_or_default()
     }
 
     /// The value of a field as it came, in memory that is erased.

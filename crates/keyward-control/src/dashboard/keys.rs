@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::{
     providers::Providers,
+    under_way::UnderWay,
     visit::{To, Visit},
     when::{When, days_since},
 };
@@ -43,8 +44,8 @@ pub(crate) struct Key {
     modified_at: Option<String>,
     pub(crate) version: Option<u32>,
     pub(crate) destination: Option<Vec<String>>,
-    requests_open: Option<u64>,
-    requests_cut: Option<u64>,
+    #[serde(flatten)]
+    pub(crate) under_way: UnderWay,
 }
 
 impl Key {
@@ -112,15 +113,6 @@ impl Key {
         days_since(self.modified_at.as_deref()?, now).filter(|days| *days >= STALE_DAYS)
     }
 
-    /// What became of the requests that used what was taken away: `open=3` or `cut=3`.
-    fn requests(&self) -> String {
-        match (self.requests_cut, self.requests_open) {
-            (Some(cut), _) => format!("&cut={cut}"),
-            (None, Some(open @ 1..)) => format!("&open={open}"),
-            (None, _) => String::new(),
-        }
-    }
-
     pub(crate) fn place(&self) -> ManagePlace<'_> {
         ManagePlace::ProviderKey {
             gateway: &self.gateway_id,
@@ -175,15 +167,5 @@ pub(crate) fn told(visit: &Visit) -> Option<String> {
         "deleted" => "The key is deleted. Revoke it at the provider as well.",
         _ => return None,
     };
-    let count = |name| visit.query(name).parse::<u64>().ok();
-    let requests = |count: u64| match count {
-        1 => "1 request".to_owned(),
-        count => format!("{count} requests"),
-    };
-    let more = match (count("cut"), count("open")) {
-        (Some(cut), _) => format!(" {} cut.", requests(cut)),
-        (None, Some(open)) => format!(" Still under way with it: {}.", requests(open)),
-        (None, None) => String::new(),
-    };
-    Some(format!("{done}{more}"))
+    Some(format!("{done}{}", UnderWay::of(visit).told()))
 }

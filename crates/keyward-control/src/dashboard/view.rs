@@ -24,6 +24,8 @@ pub(crate) enum Section {
     Keys,
     Gateways,
     Tokens,
+    Secrets,
+    CustomProviders,
     Audit,
 }
 
@@ -55,18 +57,25 @@ impl Frame {
         Badge::new(self, status)
     }
 
-    pub(crate) fn menu(&self) -> [Entry; 5] {
+    pub(crate) fn menu(&self) -> Vec<Entry> {
         let entry = |section, path, name, icon| Entry {
             path,
             name,
             icon: self.icon(icon),
             is_here: self.section == section,
         };
-        [
+        vec![
             entry(Section::Overview, "/", "Overview", "overview"),
             entry(Section::Keys, "/keys", "Provider keys", "key"),
             entry(Section::Gateways, "/gateways", "Gateways", "gateway"),
             entry(Section::Tokens, "/tokens", "Gateway tokens", "token"),
+            entry(Section::Secrets, "/secrets", "Secrets stores", "store"),
+            entry(
+                Section::CustomProviders,
+                "/providers",
+                "Custom providers",
+                "provider",
+            ),
             entry(Section::Audit, "/audit", "Audit log", "log"),
         ]
     }
@@ -170,21 +179,33 @@ pub(crate) struct Code {
 
 /// How to do what a page does without it.
 pub(crate) struct ByHand {
-    pub(crate) command: Code,
+    /// None: no command does it.
+    pub(crate) command: Option<Code>,
     pub(crate) call: Code,
 }
 
 impl ByHand {
     pub(crate) fn new(command: String, call: String) -> Self {
-        let code = |id: &str, label, text| Code {
-            id: id.to_owned(),
-            label,
-            text,
-            is_line: true,
-        };
         Self {
-            command: code("by-command", "Command", command),
-            call: code("by-call", "API call", call),
+            command: Some(line("by-command", "Command", command)),
+            ..Self::call(call)
         }
+    }
+
+    /// Of what no command does.
+    pub(crate) fn call(call: String) -> Self {
+        Self {
+            command: None,
+            call: line("by-call", "API call", call),
+        }
+    }
+}
+
+fn line(id: &str, label: &'static str, text: String) -> Code {
+    Code {
+        id: id.to_owned(),
+        label,
+        text,
+        is_line: true,
     }
 }

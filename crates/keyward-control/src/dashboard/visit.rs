@@ -198,8 +198,34 @@ impl Visit {
         body: &Value,
         name: &'static str,
     ) -> Result<Answer<T>, Problem> {
-        let body = with_secret(body, name, &self.form)?;
+        let body = with_secret(body, name, self.form.secret_text(name))?;
         self.send(to, body).await
+    }
+
+    /// The same with a secret text that was made of the form.
+    pub(crate) async fn change_with_text<T: DeserializeOwned>(
+        &self,
+        to: To<'_>,
+        body: &Value,
+        (name, text): (&'static str, &Buffer),
+    ) -> Result<Answer<T>, Problem> {
+        let text = std::str::from_utf8(text.as_slice()).unwrap_or_default();
+        self.send(to, with_secret(body, name, text)?).await
+    }
+
+    /// The same where the route takes a list: of one.
+    pub(crate) async fn change_list_with_secret<T: DeserializeOwned>(
+        &self,
+        to: To<'_>,
+        body: &Value,
+        name: &'static str,
+    ) -> Result<Answer<T>, Problem> {
+        let one = with_secret(body, name, self.form.secret_text(name))?;
+        let mut list = Buffer::with_capacity(one.len() + 2);
+        list.extend(b"[");
+        list.extend(one.as_slice());
+        list.extend(b"]");
+        self.send(to, list).await
     }
 
     async fn send<T: DeserializeOwned>(
@@ -231,18 +257,16 @@ fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, Problem> {
         .map_err(|error| Problem::internal("read an answer", &error))
 }
 
-/// The members of `body`, and the form's secret beside them, written into memory that is erased.
-fn with_secret(body: &Value, name: &'static str, form: &Form) -> Result<Buffer, Problem> {
+/// The members of `body`, and the secret beside them, written into memory that is erased.
+fn with_secret(body: &Value, name: &'static str, secret: &str) -> Result<Buffer, Problem> {
     let mut members = body.to_string();
     members.pop();
     let comma = if members.len() > 1 { "," } else { "" };
-    let secret = form.secret(name);
-    let mut buffer = Buffer::with_capacity(
-        members.len() + 8 * secret.map_or(0, keyward_secret::SecretBytes::len) + 64,
-    );
+    // A character takes six bytes at most, as an escape.
+    let mut buffer = Buffer::with_capacity(members.len() + 6 * secret.len() + 64);
     buffer.extend(members.as_bytes());
     buffer.extend(format!("{comma}{}:", json!(name)).as_bytes());
-    form.write_json(name, &mut buffer)
+    serde_json::to_writer(&mut buffer, secret)
         .map_err(|error| Problem::internal("write a request", &error))?;
     buffer.extend(b"}");
     Ok(buffer)

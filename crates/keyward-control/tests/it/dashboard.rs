@@ -1,7 +1,10 @@
 //! The dashboard: who gets in, which forms are taken, and what pages show.
 
 mod browser;
+mod custom_providers;
 mod forms;
 mod gateways;
 mod pages;
+mod records;
+mod secrets;
 mod sign_in;

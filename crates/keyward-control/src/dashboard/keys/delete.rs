@@ -63,5 +63,5 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
         .change::<Key>(to, &serde_json::Value::Null)
         .await?
         .result;
-    answer::see(&format!("/keys?done=deleted{}", deleted.requests()))
+    answer::see(&format!("/keys?done=deleted{}", deleted.under_way.query()))
 }

@@ -30,5 +30,9 @@ async fn set(visit: &Visit, switch: Switch) -> Result<Response, Problem> {
         Switch::On => "enabled",
         Switch::Off => "disabled",
     };
-    answer::see(&format!("{}?done={done}{}", key.path(), key.requests()))
+    answer::see(&format!(
+        "{}?done={done}{}",
+        key.path(),
+        key.under_way.query()
+    ))
 }

@@ -63,7 +63,11 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     {
         Ok(answer) => {
             let key = answer.result;
-            answer::see(&format!("{}?done=rotated{}", key.path(), key.requests()))
+            answer::see(&format!(
+                "{}?done=rotated{}",
+                key.path(),
+                key.under_way.query()
+            ))
         }
         Err(problem) => {
             let (status, wrong) = (problem.status(), Wrong::of(&problem));

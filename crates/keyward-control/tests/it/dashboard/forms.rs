@@ -2,38 +2,32 @@
 
 use axum::body::Body;
 use http::Method;
-use keyward_auth::{Grant, Permission, Permissions};
+use keyward_auth::Permission;
 use keyward_control::Control;
 
-use super::browser::{Browser, HOST, encode};
+use super::{
+    browser::{Browser, HOST, encode},
+    records::Records,
+};
 use crate::support::{Harness, OURS, keys, new_gateway, now};
 
 /// Every path that takes a form of somebody who is signed in, with records in it that are there.
-async fn forms(harness: &Harness) -> Vec<String> {
-    let key = harness.key("default").await;
-    let run = Permissions::from_iter([Permission::AiGatewayRun]);
-    let (token, _) = harness.token(Grant::new(OURS, run)).await;
+fn forms(records: &Records) -> Vec<String> {
     let posts =
         Control::pages().filter(|(method, path)| *method == Method::POST && *path != "/sign-in");
-    let filled = posts.map(|(_, path)| {
-        let id = if path.starts_with("/tokens") {
-            token.to_string()
-        } else {
-            key.clone()
-        };
-        let path = path.replace("{gateway}", "default").replace("{id}", &id);
-        assert!(!path.contains('{'), "{path}");
-        path
-    });
-    let filled: Vec<_> = filled.collect();
-    assert!(filled.len() >= 8, "{filled:?}");
+    let filled: Vec<_> = posts.map(|(_, path)| records.fill(path)).collect();
+    assert!(
+        filled.len() >= 8 && !filled.iter().any(|path| path.contains('{')),
+        "{filled:?}"
+    );
     filled
 }
 
 #[tokio::test]
 async fn every_form_needs_the_session_its_own_token_and_our_origin_and_host() {
     let harness = Harness::new().await;
-    let forms = forms(&harness).await;
+    let records = Records::make(&harness).await;
+    let forms = forms(&records);
     let browser = Browser::signed_in(&harness).await;
     browser.get("/").await;
     let (csrf, cookie) = (browser.csrf(), browser.cookie());
@@ -109,7 +103,8 @@ async fn every_form_needs_the_session_its_own_token_and_our_origin_and_host() {
 #[tokio::test]
 async fn a_page_can_do_no_more_than_its_token() {
     let harness = Harness::new().await;
-    let forms = forms(&harness).await;
+    let records = Records::make(&harness).await;
+    let forms = forms(&records);
     harness
         .post(&crate::support::gateways(OURS), new_gateway("other"))
         .await
@@ -140,15 +135,10 @@ async fn a_page_can_do_no_more_than_its_token() {
             ("gateway", "default"),
             ("provider_slug", "openai"),
             ("secret", "sk-new-new-new"),
-            ("typed", "openai/default"),
             ("name", "x"),
         ];
-        let id = path.split('/').nth(2).unwrap_or_default();
         let mut fields = fields.to_vec();
-        if path.ends_with("/revoke") || path.starts_with("/gateways/") {
-            fields.retain(|(name, _)| *name != "typed");
-            fields.push(("typed", id));
-        }
+        fields.push(("typed", records.typed(path)));
         let page = browser.post(path, &fields).await;
         assert_eq!(page.status, 403, "{path}: {}", page.text);
         refused += 1;

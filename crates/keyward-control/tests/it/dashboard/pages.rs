@@ -6,7 +6,10 @@ use keyward_auth::{Grant, Permission, Permissions, Scope};
 use keyward_control::Control;
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Page};
+use super::{
+    browser::{Browser, Page},
+    records::{Records, provider, secret_of},
+};
 use crate::support::{CANARY, Harness, OURS, gateways, keys, new_gateway, secret, tokens};
 
 #[tokio::test]
@@ -300,15 +303,14 @@ fn token_in(page: &Page) -> String {
 /// What somebody else may have written into a name.
 const HOSTILE: &str = r#"<script>alert(1)</script>"'><img src=x onerror=alert(1)>&amp;{{7*7}}"#;
 
-#[tokio::test]
-async fn html_and_script_of_others_is_text() {
-    let harness = Harness::new().await;
+/// Records whose every text is hostile, and an API token that is called so.
+async fn hostile_records(harness: &Harness) -> (Records, String) {
     let body = json!({"provider_slug": "openai", "description": HOSTILE, "secret": secret()});
     let key = harness.post(&keys(OURS, "default"), body).await;
     let key = key.result()["id"].as_str().unwrap().to_owned();
-    let custom = format!("/client/v4/accounts/{OURS}/ai-gateway/custom-providers");
-    let body = json!({"name": HOSTILE, "slug": "ours", "base_url": "https://llm.example.com", "description": HOSTILE});
-    harness.post(&custom, body).await.result();
+    let fields = json!({"name": HOSTILE, "description": HOSTILE, "curl_example": HOSTILE, "js_example": HOSTILE,
+        "link": "https://example.com/?q=%22%3E&x={{7*7}}"});
+    let provider = provider(harness, fields).await;
     let body = json!({"provider_slug": "custom-ours", "description": HOSTILE, "secret": secret()});
     harness.post(&keys(OURS, "default"), body).await.result();
     let resource = format!("com.cloudflare.api.account.{OURS}");
@@ -326,19 +328,30 @@ async fn html_and_script_of_others_is_text() {
         "Keyward Audit Log Read",
     ])});
     let admin = harness.post(&tokens(OURS), body).await;
+    let (store, secret) = secret_of(harness, HOSTILE).await;
+    let records = Records {
+        key,
+        token,
+        provider,
+        store,
+        secret,
+    };
+    let token = admin.result()["value"].as_str().unwrap().to_owned();
+    (records, token)
+}
+
+#[tokio::test]
+async fn html_and_script_of_others_is_text() {
+    let harness = Harness::new().await;
+    let (records, admin) = hostile_records(&harness).await;
     // The frame of every page shows the name of the token that signed in.
-    let browser = Browser::signed_in_as(&harness, admin.result()["value"].as_str().unwrap()).await;
+    let browser = Browser::signed_in_as(&harness, &admin).await;
     let mut seen = 0;
     for (method, path) in Control::pages() {
         if method != Method::GET || path.starts_with("/sign-in") {
             continue;
         }
-        let id = if path.starts_with("/tokens") {
-            &token
-        } else {
-            &key
-        };
-        let path = path.replace("{gateway}", "default").replace("{id}", id);
+        let path = records.fill(path);
         let page = browser.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
         is_text(&page);
@@ -356,9 +369,14 @@ async fn html_and_script_of_others_is_text() {
         "/keys/new?provider=",
         "/tokens/new?gateway=",
         "/keys?done=",
+        "/providers?q=",
+        "/secrets/{store}?q=",
+        "/secrets/{store}?scope=",
+        "/secrets/",
         "/sign-in/",
         "/gateways/",
     ] {
+        let path = records.fill(path);
         is_text(&browser.get(&format!("{path}{hostile}")).await);
     }
     let fields = [
@@ -370,6 +388,23 @@ async fn html_and_script_of_others_is_text() {
         ("secret", "x"),
     ];
     is_text(&browser.post("/keys/new", &fields).await);
+    let names = [
+        "name",
+        "slug",
+        "base_url",
+        "credential_header",
+        "link",
+        "logo",
+        "headers",
+        "position",
+    ];
+    let fields = names.map(|name| (name, HOSTILE));
+    is_text(&browser.post("/providers/new", &fields).await);
+    let fields = ["name", "comment", "scopes", "value"].map(|name| (name, HOSTILE));
+    for path in ["new", "{id}/edit", "{id}/duplicate"] {
+        let path = records.fill(&format!("/secrets/{{store}}/{path}"));
+        is_text(&browser.post(&path, &fields).await);
+    }
 }
 
 const ICONS: &str = include_str!("../../../assets/icons.svg");
@@ -384,23 +419,13 @@ fn is_text(page: &Page) {
 #[tokio::test]
 async fn every_page_is_protected_and_loads_what_is_ours_alone() {
     let harness = Harness::new().await;
-    let key = harness.key("default").await;
-    let run = Permissions::from_iter([Permission::AiGatewayRun]);
-    let (token, _) = harness.token(Grant::new(OURS, run)).await;
+    let records = Records::make(&harness).await;
     let browser = Browser::signed_in(&harness).await;
     for (method, path) in Control::pages() {
         if method != Method::GET {
             continue;
         }
-        let id = if path.starts_with("/tokens") {
-            token.as_str()
-        } else {
-            key.as_str()
-        };
-        let path = path
-            .replace("{gateway}", "default")
-            .replace("{id}", id)
-            .replace("{code}", "x");
+        let path = records.fill(path);
         let page = browser.get(&path).await;
         assert_eq!(page.headers["cache-control"], "no-store", "{path}");
         assert_eq!(page.headers["x-content-type-options"], "nosniff");
