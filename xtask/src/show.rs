@@ -164,6 +164,22 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "pictures",
+        description: "every page of the dashboard drawn into docs/pictures, with 10,000 keys where there are many",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward",
+                "--test",
+                "it",
+                "dashboard::pictures",
+            ]);
+            let pictures = workspace.root().join("docs/pictures");
+            Ok(process::run(tests.env("KEYWARD_PICTURES", pictures))?)
+        },
+    },
+    Demonstration {
         name: "fuzz",
         description: "every fuzz target for 10 minutes; needs nightly and cargo-fuzz",
         run: fuzz::run,

@@ -345,7 +345,10 @@ async fn protect(request: Request, next: Next) -> Response {
 }
 
 async fn asset(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let found = shared.dashboard.assets.find(request.uri().path());
+    let found = shared
+        .dashboard
+        .assets
+        .find(request.uri().path(), request.headers());
     found.unwrap_or_else(|| Problem::no_route().into_response())
 }
 

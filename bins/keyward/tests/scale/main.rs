@@ -4,6 +4,8 @@
 //! right. `cargo xtask show scale` runs it with 100,000 in release mode, and there the goals are checked too.
 
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod measure;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 #[cfg(test)]
 use crate::{
+    dashboard::Visitor,
     fill::{Database, Filled, small},
     measure::{Times, look_up, timed},
     server::Server,
@@ -57,6 +60,7 @@ async fn many_keys_and_tokens() {
 
     let server = Server::start(registry, &database).await;
     let slowest = pages(&server, &filled).await;
+    let slowest = slowest.max(dashboard_pages(&server, filled.key_count()).await);
     let mut saves = Times::default();
     for number in 0..SAVES {
         saves.note(server.save_and_use(number).await);
@@ -75,6 +79,37 @@ async fn many_keys_and_tokens() {
         assert!(saves.median_ms() < 20.0);
         assert!(each(keys) < 4_096 && each(tokens) < 1_024);
     }
+}
+
+/// What a page of the dashboard may weigh with everything that it loads, as gzip.
+#[cfg(test)]
+const HEAVIEST: usize = 60 * 1024;
+
+/// Asks for the long pages of the dashboard, and returns the slowest.
+#[cfg(test)]
+async fn dashboard_pages(server: &Server, keys: usize) -> Duration {
+    let visitor = Visitor::sign_in(server).await;
+    let mut slowest = Duration::ZERO;
+    let last = format!("/keys?page={}", keys.div_ceil(50));
+    for path in [
+        "/",
+        "/keys",
+        &last,
+        "/keys?q=key-000007",
+        "/keys/new",
+        "/tokens",
+        "/gateways",
+    ] {
+        let (time, weight) = visitor.page(path).await;
+        slowest = slowest.max(time);
+        println!(
+            "dashboard {path}: {:.1} ms, {:.1} KiB as gzip with all that it loads",
+            time.as_secs_f64() * 1e3,
+            weight as f64 / 1024.0
+        );
+        assert!(weight < HEAVIEST, "{path}: {weight} bytes");
+    }
+    slowest
 }
 
 /// Asks for the first, the middle and the last page of each long list, and returns the slowest.

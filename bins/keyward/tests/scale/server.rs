@@ -68,6 +68,15 @@ impl Server {
         self.own_tokens.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn control(&self) -> SocketAddr {
+        self.control
+    }
+
+    /// The text of an API token that may do everything.
+    pub(crate) fn admin(&self) -> &str {
+        self.admin.text()
+    }
+
     pub(crate) fn stop(&self) {
         self.stop.cancel();
     }

@@ -1,27 +1,35 @@
 //! Chromium without a window, by way of chromedriver: both of this machine, in a directory of their own.
 //!
-//! The protocol is WebDriver (<https://www.w3.org/TR/webdriver2/>): JSON over HTTP.
+//! Operated with the mouse or with the keyboard alone, as [`Hands`] says.
+
+mod driver;
+mod keyboard;
+mod look;
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-    os::unix::process::CommandExt,
-    process::{Child, Stdio},
+    cell::Cell,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::foreign;
+use self::driver::{Driver, ask};
+pub(super) use self::look::Scheme;
 
 /// Whether pages may run scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Script {
     On,
     Off,
+}
+
+/// With what pages are operated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hands {
+    Mouse,
+    Keyboard,
 }
 
 /// How long a page may take to show something.
@@ -34,25 +42,18 @@ pub(super) struct Chromium {
     port: u16,
     /// Of the browser that was started.
     path: String,
+    hands: Hands,
+    /// What the person did so far: addresses entered, clicks, fields filled in.
+    steps: Cell<u32>,
     // Before its directory, so that it ends before that goes.
     driver: Driver,
     _profile: TempDir,
 }
 
-/// Killed when it is dropped, and Chromium with it: it leads a group of processes, and Chromium stays in that.
-struct Driver(Child);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _may_be_gone = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
-        drop(self.0.wait());
-    }
-}
-
 impl Chromium {
-    pub(super) fn start(script: Script) -> Self {
+    pub(super) fn start(script: Script, hands: Hands) -> Self {
         let profile = TempDir::new().unwrap();
-        let (driver, port) = start_driver(&profile);
+        let (driver, port) = driver::start(&profile);
         let mut args = vec![
             "--headless=new".to_owned(),
             "--window-size=1280,1000".to_owned(),
@@ -86,6 +87,8 @@ impl Chromium {
         Self {
             port,
             path: format!("/session/{id}"),
+            hands,
+            steps: Cell::default(),
             driver,
             _profile: profile,
         }
@@ -102,6 +105,7 @@ impl Chromium {
     }
 
     pub(super) fn goto(&self, url: &str) {
+        self.step();
         self.ask("POST", "/url", &json!({ "url": url })).unwrap();
     }
 
@@ -109,16 +113,30 @@ impl Chromium {
         self.ask("POST", "/refresh", &json!({})).unwrap();
     }
 
+    pub(super) fn steps(&self) -> u32 {
+        self.steps.get()
+    }
+
+    fn step(&self) {
+        self.steps.set(self.steps.get() + 1);
+    }
+
     #[track_caller]
     pub(super) fn click(&self, css: &str) {
-        self.until(css, |element| {
-            self.ask("POST", &format!("/element/{element}/click"), &json!({}))
+        self.step();
+        self.until(css, |element| match self.hands {
+            Hands::Mouse => self.ask("POST", &format!("/element/{element}/click"), &json!({})),
+            Hands::Keyboard => self.press(element),
         });
     }
 
     #[track_caller]
     pub(super) fn fill(&self, css: &str, text: &str) {
+        self.step();
         self.until(css, |element| {
+            if self.hands == Hands::Keyboard {
+                return self.type_into(element, text);
+            }
             self.ask("POST", &format!("/element/{element}/clear"), &json!({}))?;
             let body = json!({ "text": text });
             self.ask("POST", &format!("/element/{element}/value"), &body)
@@ -137,14 +155,31 @@ impl Chromium {
         });
     }
 
+    /// What the element shows.
+    #[track_caller]
+    pub(super) fn text(&self, css: &str) -> String {
+        let mut text = String::new();
+        self.until(css, |element| {
+            let shown = self.ask("GET", &format!("/element/{element}/text"), &json!({}))?;
+            text = shown.as_str().unwrap_or_default().to_owned();
+            Ok(shown)
+        });
+        text
+    }
+
     /// What a script returns.
+    #[track_caller]
     pub(super) fn run(&self, script: &str) -> Value {
-        let body = json!({"script": script, "args": []});
-        self.ask("POST", "/execute/sync", &body).unwrap()
+        self.run_with(script, &[]).unwrap()
+    }
+
+    fn run_with(&self, script: &str, args: &[Value]) -> Result<Value, String> {
+        let body = json!({"script": script, "args": args});
+        self.ask("POST", "/execute/sync", &body)
     }
 
     #[track_caller]
-    fn until(&self, css: &str, act: impl Fn(&str) -> Result<Value, String>) {
+    fn until(&self, css: &str, mut act: impl FnMut(&str) -> Result<Value, String>) {
         let start = Instant::now();
         let find = json!({"using": "css selector", "value": css});
         loop {
@@ -160,65 +195,4 @@ impl Chromium {
             thread::park_timeout(Duration::from_millis(50));
         }
     }
-}
-
-/// One request. Not by the HTTP that other tests have: chromedriver says that it closes a connection, and does not.
-fn ask(method: &str, port: u16, path: &str, body: &Value) -> Result<Value, String> {
-    let body = match method {
-        "POST" => body.to_string(),
-        _ => String::new(),
-    };
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut reader = BufReader::new(stream);
-    let (mut status, mut length) = (String::new(), 0);
-    reader.read_line(&mut status).unwrap();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut answer = vec![0; length];
-    reader.read_exact(&mut answer).unwrap();
-    let mut answer: Value = serde_json::from_slice(&answer).unwrap();
-    let value = answer["value"].take();
-    if status.contains(" 200 ") {
-        Ok(value)
-    } else {
-        Err(format!("{}: {}", value["error"], value["message"]))
-    }
-}
-
-fn start_driver(profile: &TempDir) -> (Driver, u16) {
-    let mut command = foreign("chromedriver", profile.path());
-    command.arg("--port=0").stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
-    command.process_group(0);
-    let mut child = command.spawn().unwrap_or_else(|error| {
-        panic!("chromedriver: {error}: `sudo apt-get install chromium chromium-driver` installs it")
-    });
-    let out = BufReader::new(child.stdout.take().unwrap());
-    let driver = Driver(child);
-    // "ChromeDriver was started successfully on port 40123."
-    let mut lines = out.lines().map_while(Result::ok);
-    let port = lines.find_map(|line| {
-        let (_, port) = line.split_once("successfully on port ")?;
-        port.trim_end_matches('.').parse().ok()
-    });
-    let port = port.expect("chromedriver tells its port");
-    // What else it says must find a reader.
-    thread::spawn(move || lines.for_each(drop));
-    (driver, port)
 }

@@ -1,10 +1,15 @@
 //! What pages show, and what they do.
 
+use std::io::Read;
+
 use axum::body::Body;
+use flate2::read::GzDecoder;
 use http::Method;
+use http_body_util::BodyExt;
 use keyward_auth::{Grant, Permission, Permissions, Scope};
 use keyward_control::Control;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use super::{
     browser::{Browser, Page},
@@ -472,6 +477,8 @@ async fn every_page_is_protected_and_loads_what_is_ours_alone() {
         "public, max-age=31536000, immutable"
     );
     assert_eq!(asset.headers["content-type"], "text/css; charset=utf-8");
+    assert_eq!(asset.headers["vary"], "accept-encoding");
+    assert!(!asset.headers.contains_key("content-encoding"));
     assert_eq!(
         browser
             .get("/assets/0000000000000000/dashboard.css")
@@ -479,6 +486,39 @@ async fn every_page_is_protected_and_loads_what_is_ours_alone() {
             .status,
         404
     );
+}
+
+#[tokio::test]
+async fn what_pages_load_is_compressed_for_who_takes_it_and_pages_are_not() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    let page = browser.get("/").await;
+    let (_, rest) = page.text.split_once(r#"<script src=""#).unwrap();
+    let (script, _) = rest.split_once('"').unwrap();
+    let plain = browser.get(script).await.text;
+    let ask = async |path: &str, takes: &str| {
+        let request = browser
+            .request(Method::GET, path)
+            .header("accept-encoding", takes);
+        let request = request.body(Body::empty()).unwrap();
+        let answer = harness.router().oneshot(request).await.unwrap();
+        let is_compressed = answer.headers().contains_key("content-encoding");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (is_compressed, body)
+    };
+    for takes in ["gzip", "br, gzip;q=0.5", "GZIP", "deflate,gzip , br"] {
+        let (is_compressed, body) = ask(script, takes).await;
+        assert!(is_compressed, "{takes}");
+        let mut text = String::new();
+        GzDecoder::new(&*body).read_to_string(&mut text).unwrap();
+        assert!(text == plain, "{takes}");
+    }
+    for takes in ["", "identity", "br", "gzip;q=0", "xgzip", "*"] {
+        let (is_compressed, body) = ask(script, takes).await;
+        assert!(!is_compressed && body == plain.as_bytes(), "{takes}");
+    }
+    // A page holds the form's own token beside what others may have typed.
+    assert!(!ask("/", "gzip").await.0);
 }
 
 #[tokio::test]

@@ -1,0 +1,93 @@
+//! Every page, found by its links: accessible, whole at every width, and untouched by the names that stand on it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use http::Method;
+use keyward_control::Control;
+use serde_json::Value;
+
+use super::{
+    World,
+    chromium::{Chromium, Hands, Scheme, Script},
+    seed::{self, Names},
+    sign_in,
+};
+
+/// A phone held upright; a window.
+pub(super) const NARROW: u32 = 360;
+pub(super) const WIDE: u32 = 1280;
+
+#[test]
+fn every_page_is_accessible_and_fits() {
+    let world = World::start();
+    // Long and strange names are the hardest to fit.
+    seed::fill(&world, Names::Hostile);
+    let browser = Chromium::start(Script::On, Hands::Mouse);
+    sign_in(&world, &browser);
+    for (pattern, path) in every_page(&world, &browser) {
+        browser.goto(&world.url(&path));
+        let untouched = browser.run(
+            "return typeof pwned === 'undefined' && !document.querySelector('img, main script, main a[href^=\"javascript:\"]')",
+        );
+        assert_eq!(untouched, true, "{pattern}");
+        for width in [WIDE, NARROW] {
+            for scheme in [Scheme::Light, Scheme::Dark] {
+                let name = format!("{pattern}, {width} wide, {scheme:?}");
+                browser.look(width, scheme);
+                browser.is_accessible(&name);
+                browser.fits(&name);
+            }
+        }
+    }
+    browser.stop();
+    world.stop();
+}
+
+/// One path for each page, found by following links from the overview.
+pub(super) fn every_page(world: &World, browser: &Chromium) -> BTreeMap<&'static str, String> {
+    let all = Control::pages().filter(|(method, _)| *method == Method::GET);
+    let all: BTreeSet<_> = all.map(|(_, pattern)| pattern).collect();
+    let mut found = BTreeMap::new();
+    let mut next = VecDeque::from(["/".to_owned()]);
+    while let Some(path) = next.pop_front() {
+        let Some(pattern) = pattern(&all, &path) else {
+            panic!("a link leads to {path}, which is no page");
+        };
+        if found.contains_key(pattern) {
+            continue;
+        }
+        browser.goto(&world.url(&path));
+        found.insert(pattern, path);
+        let links = browser.run(
+            "return [...document.querySelectorAll('a[href^=\"/\"]')].map((link) => link.pathname + link.search)",
+        );
+        let links = links.as_array().unwrap().iter();
+        next.extend(links.filter_map(Value::as_str).map(str::to_owned));
+    }
+    // Where nobody is signed in, the two ways in are looked at.
+    let rest: Vec<_> = all
+        .iter()
+        .filter(|page| !found.contains_key(*page))
+        .collect();
+    assert_eq!(
+        rest,
+        [&"/sign-in", &"/sign-in/{code}"],
+        "no link leads there"
+    );
+    found
+}
+
+/// The page of a path: the one that names most of it.
+fn pattern(all: &BTreeSet<&'static str>, path: &str) -> Option<&'static str> {
+    let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    let fits = |pattern: &&&str| {
+        let (mut wanted, mut parts) = (pattern.split('/'), path.split('/'));
+        let same = wanted
+            .by_ref()
+            .zip(parts.by_ref())
+            .all(|(wanted, part)| wanted == part || wanted.starts_with('{'));
+        same && pattern.split('/').count() == path.split('/').count()
+    };
+    let open = |pattern: &&&str| pattern.matches('{').count();
+    all.iter().filter(fits).min_by_key(open).copied()
+}

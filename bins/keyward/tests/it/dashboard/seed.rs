@@ -1,0 +1,190 @@
+//! What stands in the store while pages are looked at.
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use super::World;
+use crate::support::send;
+
+/// What people call things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// As a company has them.
+    Plain,
+    /// Markup with a script in it, wherever any text may stand.
+    Hostile,
+}
+
+impl Names {
+    /// The text itself, or markup in its place with the text behind it.
+    fn of(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Hostile => {
+                format!("\"'><img src=x onerror=pwned=1><script>pwned=1</script>{text}")
+            }
+        }
+    }
+}
+
+/// Some of everything.
+pub(super) fn fill(world: &World, names: Names) {
+    for id in ["production", "staging"] {
+        let body = json!({
+            "id": id, "cache_invalidate_on_update": false, "cache_ttl": 0, "collect_logs": true,
+            "rate_limiting_interval": 0, "rate_limiting_limit": 0,
+        });
+        world.post("ai-gateway/gateways", &body);
+    }
+    provider(world, names);
+    for (gateway, provider, alias, description) in [
+        (
+            "default",
+            "openai",
+            "default",
+            "The team's key for experiments",
+        ),
+        (
+            "production",
+            "openai",
+            "default",
+            "Billing account 4471, owner: platform team",
+        ),
+        ("production", "openai", "batch", "Nightly evaluation runs"),
+        ("production", "anthropic", "default", ""),
+        (
+            "production",
+            "google-ai-studio",
+            "default",
+            "Search summaries",
+        ),
+        ("staging", "anthropic", "default", "Ends with the trial"),
+        ("staging", "mistral", "eu", "Kept in the EU"),
+        (
+            "production",
+            "custom-llm",
+            "default",
+            "The cluster in the cellar",
+        ),
+    ] {
+        let mut body = json!({
+            "alias": alias, "provider_slug": provider, "description": names.of(description),
+            "secret": world.canary(),
+        });
+        if gateway == "default" {
+            // The one that the provider takes.
+            body["secret"] = json!(world.first.text());
+        }
+        if gateway == "staging" {
+            body["expires_on"] = json!(in_six_weeks());
+        }
+        let made = world.post(
+            &format!("ai-gateway/gateways/{gateway}/provider_configs"),
+            &body,
+        );
+        if alias == "batch" {
+            let id = made["id"].as_str().unwrap();
+            let path = format!("ai-gateway/gateways/{gateway}/provider_configs/{id}");
+            world.rest("PATCH", &path, &json!({"enabled": false}));
+        }
+    }
+    tokens(world, names);
+    stores(world, names);
+}
+
+fn in_six_weeks() -> String {
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 45);
+    end.round(jiff::Unit::Second).unwrap().to_string()
+}
+
+fn provider(world: &World, names: Names) {
+    let body = json!({
+        "name": names.of("Our own models"), "slug": "llm", "base_url": "https://llm.example.com/v1",
+        "description": names.of("Inference cluster, room 4"),
+        "link": if names == Names::Plain { "https://llm.example.com/docs" } else { "https://example.com/?q=javascript:pwned=1//%22%3E%3Cscript%3E" },
+        // A picture that runs a script where it is not kept from it.
+        "logo": BASE64.encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='pwned=1'/>"), "enable": true,
+        "headers": json!({"X-Org": world.canary()}).to_string(),
+        "curl_example": names.of("curl"), "js_example": names.of("fetch()"),
+    });
+    world.post("ai-gateway/custom-providers", &body);
+}
+
+fn tokens(world: &World, names: Names) {
+    let account = format!(
+        "com.cloudflare.api.account.{}",
+        world.dev.text("account_id")
+    );
+    let gateway = format!("{account}.ai-gateway.production");
+    let limits = json!({"providers": ["openai"], "classes": ["inference", "embeddings"]});
+    for (name, group, resources) in [
+        (
+            "billing-service",
+            "AI Gateway Run",
+            json!({gateway: limits}),
+        ),
+        ("search", "AI Gateway Run", json!({&account: "*"})),
+        ("terraform", "AI Gateway Write", json!({&account: "*"})),
+        (
+            "on-call, reads alone",
+            "AI Gateway Read",
+            json!({&account: "*"}),
+        ),
+    ] {
+        let policy = json!({"effect": "allow", "resources": resources, "permission_groups": [{"name": group}]});
+        world.post(
+            "tokens",
+            &json!({"name": names.of(name), "policies": [policy]}),
+        );
+    }
+}
+
+fn stores(world: &World, names: Names) {
+    let stores = world.rest("GET", "secrets_store/stores", &json!(null));
+    let store = stores[0]["id"].as_str().unwrap().to_owned();
+    let secrets = format!("secrets_store/stores/{store}/secrets");
+    for (name, comment) in [
+        ("staging_openai_spare", "For the next rotation"),
+        ("smtp_password", ""),
+    ] {
+        let secret = json!({"name": name, "value": world.canary(), "scopes": ["ai_gateway"], "comment": names.of(comment)});
+        world.post(&secrets, &json!([secret]));
+    }
+}
+
+/// One gateway with this many keys of a few providers, and no other.
+pub(super) fn fill_with_keys(world: &World, count: usize) {
+    const PROVIDERS: [&str; 5] = ["anthropic", "cohere", "mistral", "groq", "openai"];
+    for number in 0..count {
+        let provider = PROVIDERS[number * PROVIDERS.len() / count];
+        let body = json!({
+            "alias": format!("team-{number:05}"), "provider_slug": provider,
+            "description": format!("Cost centre {}", 4_000 + number / 7), "secret": format!("sk-none-{number:032}"),
+        });
+        world.post("ai-gateway/gateways/default/provider_configs", &body);
+    }
+}
+
+impl World {
+    pub(super) fn post(&self, path: &str, body: &Value) -> Value {
+        self.rest("POST", path, body)
+    }
+
+    /// Calls the REST API as the operator, and expects it to work.
+    #[track_caller]
+    pub(super) fn rest(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = self.url(&format!(
+            "/client/v4/accounts/{}/{path}",
+            self.dev.text("account_id")
+        ));
+        let bearer = format!("Bearer {}", self.dev.text("api_token"));
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let answer = send(method, &url, &[("authorization", &bearer)], &body);
+        assert_eq!(answer.status, 200, "{method} {path} {body}: {answer:?}");
+        answer.json()["result"].take()
+    }
+}
