@@ -58,6 +58,7 @@ use self::{
     links::Links,
     nonce::{Digest, Nonce},
     sessions::{Session, Sessions, Who},
+    tokens::family,
     visit::{Outcome, Visit},
 };
 use crate::{
@@ -219,23 +220,53 @@ static PAGES: &[Page] = &[
     changes("/gateways/{gateway}/delete", |visit| {
         Box::pin(gateways::delete::save(visit))
     }),
-    reads("/tokens", |visit| Box::pin(tokens::list::show(visit))),
-    reads("/tokens/new", |visit| Box::pin(tokens::add::show(visit))),
-    changes("/tokens/new", |visit| Box::pin(tokens::add::save(visit))),
+    reads("/tokens", |visit| {
+        Box::pin(tokens::list::show(visit, family::GATEWAY))
+    }),
+    reads("/tokens/new", |visit| {
+        Box::pin(tokens::add::show(visit, family::GATEWAY))
+    }),
+    changes("/tokens/new", |visit| {
+        Box::pin(tokens::add::save(visit, family::GATEWAY))
+    }),
     reads("/tokens/{id}", |visit| {
-        Box::pin(tokens::detail::show(visit))
+        Box::pin(tokens::detail::show(visit, family::GATEWAY))
     }),
     reads("/tokens/{id}/roll", |visit| {
-        Box::pin(tokens::roll::show(visit))
+        Box::pin(tokens::roll::show(visit, family::GATEWAY))
     }),
     changes("/tokens/{id}/roll", |visit| {
-        Box::pin(tokens::roll::save(visit))
+        Box::pin(tokens::roll::save(visit, family::GATEWAY))
     }),
     reads("/tokens/{id}/revoke", |visit| {
-        Box::pin(tokens::revoke::show(visit))
+        Box::pin(tokens::revoke::show(visit, family::GATEWAY))
     }),
     changes("/tokens/{id}/revoke", |visit| {
-        Box::pin(tokens::revoke::save(visit))
+        Box::pin(tokens::revoke::save(visit, family::GATEWAY))
+    }),
+    reads("/api-tokens", |visit| {
+        Box::pin(tokens::list::show(visit, family::API))
+    }),
+    reads("/api-tokens/new", |visit| {
+        Box::pin(tokens::add::show(visit, family::API))
+    }),
+    changes("/api-tokens/new", |visit| {
+        Box::pin(tokens::add::save(visit, family::API))
+    }),
+    reads("/api-tokens/{id}", |visit| {
+        Box::pin(tokens::detail::show(visit, family::API))
+    }),
+    reads("/api-tokens/{id}/roll", |visit| {
+        Box::pin(tokens::roll::show(visit, family::API))
+    }),
+    changes("/api-tokens/{id}/roll", |visit| {
+        Box::pin(tokens::roll::save(visit, family::API))
+    }),
+    reads("/api-tokens/{id}/revoke", |visit| {
+        Box::pin(tokens::revoke::show(visit, family::API))
+    }),
+    changes("/api-tokens/{id}/revoke", |visit| {
+        Box::pin(tokens::revoke::save(visit, family::API))
     }),
     reads("/secrets", |visit| Box::pin(stores::list::show(visit))),
     reads("/secrets/new", |visit| Box::pin(stores::add::show(visit))),
@@ -409,6 +440,8 @@ async fn visit(
         shared: Arc::clone(shared),
         caller,
         csrf: session.csrf,
+        origin: origin::of_request(&parts.headers, &parts.uri, dashboard.has_tls)
+            .unwrap_or_default(),
         cookie: cookie.unwrap_or_default(),
         parameters,
         query,

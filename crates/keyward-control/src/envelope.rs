@@ -14,7 +14,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use keyward_auth::Permission;
+use keyward_auth::{Permission, Reason};
 use keyward_providers::ParseBaseUrlError;
 use keyward_registry::{AuditResult, ChangeError, Refusal, SecretRefusal, StoreError};
 use serde::Serialize;
@@ -231,6 +231,8 @@ struct Inner {
     code: u32,
     message: Cow<'static, str>,
     path: Vec<Step>,
+    /// Which bound of the caller's own token was left. Not told: the message has it.
+    beyond: Option<Reason>,
 }
 
 impl Problem {
@@ -240,6 +242,7 @@ impl Problem {
             code,
             message: message.into(),
             path: Vec::new(),
+            beyond: None,
         }))
     }
 
@@ -400,6 +403,27 @@ impl Problem {
         &self.0.message
     }
 
+    /// What is wrong, without the name of the field, where a page shows it beside that.
+    pub(crate) fn reason(&self) -> &str {
+        let path = FieldPath(self.0.path.clone()).to_string();
+        let rest = self.message().strip_prefix(path.as_str());
+        let rest = rest.and_then(|rest| rest.strip_prefix(": "));
+        rest.filter(|_| !path.is_empty()).unwrap_or(self.message())
+    }
+
+    /// The names on the way to the field that is not acceptable.
+    pub(crate) fn steps(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.path.iter().filter_map(|step| match step {
+            Step::Name(name) => Some(name.as_ref()),
+            Step::Index(_) => None,
+        })
+    }
+
+    /// Which bound of the caller's own token would be left by what is asked for.
+    pub(crate) fn beyond(&self) -> Option<Reason> {
+        self.0.beyond
+    }
+
     /// The field of the body that is not acceptable; of a body that is a list, the field of an item.
     pub(crate) fn field(&self) -> Option<&str> {
         match self.0.path.as_slice() {
@@ -518,7 +542,10 @@ impl From<Refusal> for Problem {
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),
             other => return Self::internal("name a refusal", other),
         };
-        let problem = Self::new(status, code, message);
+        let mut problem = Self::new(status, code, message);
+        if let Refusal::StrongerThanCaller(reason) = refusal {
+            problem.0.beyond = Some(reason);
+        }
         match field {
             Some(field) => problem.at(&FieldPath::body().name(field)),
             None => problem,
@@ -533,6 +560,7 @@ impl IntoResponse for Problem {
             code,
             message,
             path,
+            beyond: _,
         } = *self.0;
         let envelope = Envelope {
             success: false,

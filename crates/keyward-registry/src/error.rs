@@ -1,5 +1,6 @@
 //! Why a change was not made.
 
+use keyward_auth::Reason;
 use keyward_secret::Destination;
 
 use crate::{HeadersError, KeyValueError, SecretRefusal, StoreError};
@@ -133,7 +134,7 @@ pub enum Refusal {
     #[error(
         "a token cannot make or change one that is stronger than itself: {0}; ask for less, or with a stronger token"
     )]
-    StrongerThanCaller(String),
+    StrongerThanCaller(Reason),
     /// The store did not do it, or something else failed that is not the caller's fault.
     #[error("the change could not be stored; the log says why")]
     Failed,

@@ -38,10 +38,11 @@ impl Form {
         text.unwrap_or_default().trim()
     }
 
-    /// Every value of a field that may stand there more than once.
-    pub(crate) fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    /// Every value of a field as text, cut of blanks at its ends; what is empty left out.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let fields = self.0.iter().filter(move |(known, _)| known == name);
-        fields.filter_map(|(_, value)| std::str::from_utf8(value.expose()).ok())
+        let texts = fields.filter_map(|(_, value)| std::str::from_utf8(value.expose()).ok());
+        texts.map(str::trim).filter(|text| !text.is_empty())
     }
 
     /// Whether a box is ticked.
@@ -89,6 +90,8 @@ mod tests {
         assert_eq!(form.secret("secret").unwrap().expose(), b"sk-&= x");
         assert!(form.is_set("now") && !form.is_set("later"));
         assert_eq!(form.text("later"), "");
+        assert_eq!(form.texts("secret").collect::<Vec<_>>(), ["sk-&= x", "no"]);
+        assert_eq!(form.texts("now").count(), 0);
         assert!(form.secret("later").is_none());
     }
 

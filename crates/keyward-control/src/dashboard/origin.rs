@@ -16,19 +16,23 @@ pub(crate) fn is_own(headers: &HeaderMap, uri: &Uri, has_tls: bool) -> bool {
     let (Some(origin), None) = (origins.next(), origins.next()) else {
         return false;
     };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    // HTTP/2 may name the host in the request's target alone.
-    let Some(host) = host.or(uri.authority().map(http::uri::Authority::as_str)) else {
+    let Some(own) = of_request(headers, uri, has_tls) else {
         return false;
     };
-    let scheme = if has_tls { "https://" } else { "http://" };
-    let named = origin
-        .to_str()
-        .ok()
-        .and_then(|text| text.strip_prefix(scheme));
     let is_same = |value: &HeaderValue| value == "same-origin";
-    named.is_some_and(|named| named.eq_ignore_ascii_case(host))
+    origin
+        .to_str()
+        .is_ok_and(|named| named.eq_ignore_ascii_case(&own))
         && headers.get_all(SEC_FETCH_SITE).iter().all(is_same)
+}
+
+/// The origin that a request was sent to, by the host it names.
+pub(crate) fn of_request(headers: &HeaderMap, uri: &Uri, has_tls: bool) -> Option<String> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    // HTTP/2 may name the host in the request's target alone.
+    let host = host.or(uri.authority().map(http::uri::Authority::as_str));
+    let scheme = if has_tls { "https" } else { "http" };
+    Some(format!("{scheme}://{}", host?))
 }
 
 #[cfg(test)]

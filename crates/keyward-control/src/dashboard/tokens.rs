@@ -1,8 +1,11 @@
-//! Gateway tokens: what their pages share.
+//! Gateway tokens and API tokens: what their pages share.
 
 pub(crate) mod add;
 pub(crate) mod detail;
+pub(crate) mod family;
 pub(crate) mod list;
+mod made;
+mod permissions;
 pub(crate) mod revoke;
 pub(crate) mod roll;
 
@@ -10,6 +13,8 @@ use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 use keyward_secret::SecretBytes;
 use serde::{Deserialize, Deserializer, de};
+
+use self::family::Family;
 
 use super::{
     visit::{To, Visit},
@@ -26,6 +31,7 @@ pub(crate) struct Token {
     pub(crate) status: String,
     issued_on: Option<String>,
     last_used_on: Option<String>,
+    not_before: Option<String>,
     expires_on: Option<String>,
     policies: Vec<Policy>,
     condition: Option<Condition>,
@@ -34,6 +40,12 @@ pub(crate) struct Token {
 #[derive(Debug, Deserialize)]
 struct Policy {
     resources: BTreeMap<String, Narrowing>,
+    permission_groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Group {
+    name: String,
 }
 
 /// What of a gateway it is for.
@@ -68,7 +80,30 @@ struct RequestIp {
 
 impl Token {
     pub(crate) fn path(&self) -> String {
-        format!("/tokens/{}", self.id)
+        format!("{}/{}", self.family().path(), self.id)
+    }
+
+    fn family(&self) -> Family {
+        match self.kind.as_str() {
+            "api" => family::API,
+            _ => family::GATEWAY,
+        }
+    }
+
+    pub(crate) fn not_before(&self, now: SystemTime) -> Option<When> {
+        When::new(self.not_before.as_deref()?, now)
+    }
+
+    /// The names of its permissions, with what each allows.
+    pub(crate) fn permissions(&self) -> Vec<(&str, &'static str)> {
+        let groups = self
+            .policies
+            .iter()
+            .flat_map(|policy| &policy.permission_groups);
+        let names = groups.map(|group| group.name.as_str());
+        names
+            .map(|name| (name, permissions::about_name(name)))
+            .collect()
     }
 
     pub(crate) fn issued(&self, now: SystemTime) -> Option<When> {
@@ -98,32 +133,48 @@ impl Token {
         named.collect()
     }
 
+    /// The first provider that it is for; none named is every one.
+    fn provider(&self) -> Option<&str> {
+        match self.narrowing()? {
+            Narrowing::To { providers, .. } => providers.first().map(String::as_str),
+            Narrowing::Nothing(_) => None,
+        }
+    }
+
     /// What it may do, in words.
     pub(crate) fn scope(&self) -> String {
-        let gateways = match self.gateways().as_slice() {
-            [] => "every gateway".to_owned(),
-            names => names.join(", "),
-        };
-        let Some(Narrowing::To {
+        let names = self.permissions().into_iter().map(|(name, _)| name);
+        match self.family().is_api() {
+            true => format!(
+                "{}; {}",
+                names.collect::<Vec<_>>().join(", "),
+                self.places()
+            ),
+            false => self.places(),
+        }
+    }
+
+    /// Where it may do it, in words.
+    pub(crate) fn places(&self) -> String {
+        let mut words = vec![named("gateway", &self.gateways())];
+        if let Some(Narrowing::To {
             providers,
             aliases,
             classes,
         }) = self.narrowing()
-        else {
-            return format!("every provider in {gateways}");
-        };
-        let providers = match providers.as_slice() {
-            [] => "every provider".to_owned(),
-            names => names.join(", "),
-        };
-        let mut words = format!("{providers} in {gateways}");
-        if !aliases.is_empty() {
-            words.push_str(&format!(", keys {} only", aliases.join(", ")));
+        {
+            words.push(named("provider", providers));
+            if !aliases.is_empty() {
+                words.push(format!("keys called {} only", listed(aliases)));
+            }
+            if !classes.is_empty() {
+                let classes: Vec<_> = classes.iter().map(|name| name.replace('_', " ")).collect();
+                words.push(format!("{} only", listed(&classes)));
+            }
+        } else {
+            words.push("every provider".to_owned());
         }
-        if !classes.is_empty() {
-            words.push_str(&format!(", {} only", classes.join(", ")));
-        }
-        words
+        words.join("; ")
     }
 
     /// From where it may be used, in words.
@@ -139,6 +190,24 @@ impl Token {
             words.push_str(&format!(", but not {}", request_ip.deny.join(", ")));
         }
         words
+    }
+}
+
+/// `every gateway`, `gateway one`, `gateways one and two`.
+fn named(what: &str, names: &[impl AsRef<str>]) -> String {
+    match names.len() {
+        0 => format!("every {what}"),
+        1 => format!("{what} {}", listed(names)),
+        _ => format!("{what}s {}", listed(names)),
+    }
+}
+
+fn listed(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, first)) => format!("{} and {last}", first.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -170,11 +239,11 @@ impl fmt::Display for Text {
     }
 }
 
-/// The gateway token that the page's path names.
-async fn find(visit: &Visit) -> Result<Token, Problem> {
+/// The token that the page's path names, if it is of that kind.
+async fn find(visit: &Visit, family: Family) -> Result<Token, Problem> {
     let id = visit.parameter("id");
     let token: Token = visit.get(To::new("token_show").at("id", id)).await?.result;
-    if token.kind == "gateway" {
+    if token.family() == family {
         Ok(token)
     } else {
         Err(Problem::token_not_found(id))

@@ -24,6 +24,7 @@ pub(crate) enum Section {
     Keys,
     Gateways,
     Tokens,
+    ApiTokens,
     Secrets,
     CustomProviders,
     Audit,
@@ -69,6 +70,7 @@ impl Frame {
             entry(Section::Keys, "/keys", "Provider keys", "key"),
             entry(Section::Gateways, "/gateways", "Gateways", "gateway"),
             entry(Section::Tokens, "/tokens", "Gateway tokens", "token"),
+            entry(Section::ApiTokens, "/api-tokens", "API tokens", "terminal"),
             entry(Section::Secrets, "/secrets", "Secrets stores", "store"),
             entry(
                 Section::CustomProviders,

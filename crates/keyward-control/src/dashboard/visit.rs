@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
 use axum::response::Response;
 use http::Method;
-use keyward_auth::{ManagePlace, Permission, Scope};
+use keyward_auth::{ManagePlace, Permission, Permissions, Scope};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -34,6 +34,7 @@ pub(crate) struct Visit {
     pub(super) shared: Arc<Shared>,
     pub(super) caller: Caller,
     pub(super) csrf: Arc<Nonce>,
+    pub(super) origin: String,
     /// The digest of the cookie that the session is known by.
     pub(super) cookie: Digest,
     pub(super) parameters: Parameters,
@@ -156,6 +157,26 @@ impl Visit {
     pub(crate) fn may(&self, permission: Permission, place: ManagePlace<'_>) -> bool {
         let account = self.caller.grant().account;
         self.caller.may(account, permission, place, self.now)
+    }
+
+    /// The id of the token that is signed in.
+    pub(crate) fn token_id(&self) -> String {
+        self.caller.entry().record.id.to_string()
+    }
+
+    /// Until when that token is good.
+    pub(crate) fn token_end(&self) -> Option<SystemTime> {
+        self.caller.grant().expires_at
+    }
+
+    /// What that token may do.
+    pub(crate) fn permissions(&self) -> Permissions {
+        self.caller.grant().permissions
+    }
+
+    /// The control plane's address as the browser reached it: one of those that the server is known by.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The gateways that the token is for.

@@ -110,11 +110,22 @@ pub(crate) fn days_since(text: &str, now: SystemTime) -> Option<u64> {
     Some(since.as_secs() / DAY.as_secs())
 }
 
+/// The moment that a browser's field for date and time holds, in UTC. What is none is left for the route to refuse.
+pub(crate) fn typed_moment(text: &str) -> String {
+    match text.len() {
+        // 2027-01-15T08:00
+        16 => format!("{text}:00Z"),
+        // 2027-01-15T08:00:00
+        19 => format!("{text}Z"),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{When, days_since, relative};
+    use super::{When, days_since, relative, typed_moment};
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -152,5 +163,13 @@ mod tests {
             days_since("2027-01-15T08:00:00Z", at(1_800_000_000 + 86_400 * 90)),
             Some(90)
         );
+    }
+
+    #[test]
+    fn what_a_browser_sends_is_a_moment_in_utc() {
+        assert_eq!(typed_moment("2027-01-15T08:00"), "2027-01-15T08:00:00Z");
+        assert_eq!(typed_moment("2027-01-15T08:00:30"), "2027-01-15T08:00:30Z");
+        assert_eq!(typed_moment("2027-01-15T08:00:00Z"), "2027-01-15T08:00:00Z");
+        assert_eq!(typed_moment("soon"), "soon");
     }
 }

@@ -8,3 +8,4 @@ mod pages;
 mod records;
 mod secrets;
 mod sign_in;
+mod tokens;

@@ -12,7 +12,7 @@ use std::{
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
-use keyward_auth::{Grant, Kind, Permission, Permissions, Role, TokenId};
+use keyward_auth::{Grant, Kind, Permission, Permissions, Role, TokenId, TokenText};
 use keyward_control::{Config, Control, Peer};
 use keyward_providers::Catalogue;
 use keyward_registry::{
@@ -113,6 +113,12 @@ impl Harness {
             .await
             .1;
         harness
+    }
+
+    /// The id of the token `admin`.
+    pub(crate) fn admin_id(&self) -> String {
+        let text = TokenText::parse(self.admin.as_bytes()).unwrap();
+        text.id().to_string()
     }
 
     pub(crate) fn router(&self) -> Router {

@@ -199,6 +199,5 @@ fn check_within(caller: Option<&Grant>, grant: &Grant, now: SystemTime) -> Resul
     let Some(caller) = caller else {
         return Ok(());
     };
-    may_create(caller, grant, now)
-        .map_err(|reason| Refusal::StrongerThanCaller(reason.to_string()).into())
+    may_create(caller, grant, now).map_err(|reason| Refusal::StrongerThanCaller(reason).into())
 }

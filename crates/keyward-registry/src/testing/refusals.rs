@@ -75,7 +75,7 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
         },
         Refusal::TokenNotFound(_) => Refusal::TokenNotFound(name("4pHFIHbBrKxd")),
         Refusal::TokenKind(_) => Refusal::TokenKind("gateway"),
-        Refusal::StrongerThanCaller(_) => Refusal::StrongerThanCaller(name("the token lacks the permission")),
+        Refusal::StrongerThanCaller(_) => Refusal::StrongerThanCaller(keyward_auth::Reason::Permission),
         Refusal::Failed => Refusal::Failed,
     });
     let all = refusals.into_iter().chain(of_stores);

@@ -14,6 +14,7 @@ use crate::{
         providers::Providers,
         view::{ByHand, Frame, Section},
         visit::{To, Visit},
+        when::typed_moment,
         wrong::Wrong,
     },
     envelope::Problem,
@@ -118,36 +119,12 @@ fn body(typed: &Typed) -> Value {
         put("default_config", json!(true));
     }
     if !typed.expires.is_empty() {
-        put("expires_on", json!(moment(&typed.expires)));
+        put("expires_on", json!(typed_moment(&typed.expires)));
     }
     Value::Object(body)
-}
-
-/// The moment that a browser's field for date and time holds, in UTC. What is none is left for the route to refuse.
-fn moment(text: &str) -> String {
-    match text.len() {
-        // 2027-01-15T08:00
-        16 => format!("{text}:00Z"),
-        // 2027-01-15T08:00:00
-        19 => format!("{text}Z"),
-        _ => text.to_owned(),
-    }
 }
 
 /// Whether the token may store a key anywhere.
 pub(crate) fn may_add(visit: &Visit) -> bool {
     visit.may(Permission::SecretsStoreWrite, ManagePlace::Token)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::moment;
-
-    #[test]
-    fn what_a_browser_sends_is_a_moment_in_utc() {
-        assert_eq!(moment("2027-01-15T08:00"), "2027-01-15T08:00:00Z");
-        assert_eq!(moment("2027-01-15T08:00:30"), "2027-01-15T08:00:30Z");
-        assert_eq!(moment("2027-01-15T08:00:00Z"), "2027-01-15T08:00:00Z");
-        assert_eq!(moment("soon"), "soon");
-    }
 }

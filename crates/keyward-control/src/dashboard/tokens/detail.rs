@@ -1,4 +1,4 @@
-//! One gateway token: everything about it but its text.
+//! One token: everything about it but its text.
 
 use std::time::SystemTime;
 
@@ -6,11 +6,11 @@ use askama::Template;
 use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission};
 
-use super::{Token, find};
+use super::{Token, family::Family, find};
 use crate::{
     dashboard::{
         answer,
-        view::{ByHand, Frame, Section},
+        view::{ByHand, Frame},
         visit::{To, Visit},
     },
     envelope::Problem,
@@ -21,16 +21,21 @@ use crate::{
 struct TokenPage {
     frame: Frame,
     now: SystemTime,
+    family: Family,
     token: Token,
+    /// Whether it is the one that is signed in.
+    is_own: bool,
     may_change: bool,
     by_hand: ByHand,
 }
 
-pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
-    let token = find(&visit).await?;
+pub(crate) async fn show(visit: Visit, family: Family) -> Result<Response, Problem> {
+    let token = find(&visit, family).await?;
     let call = To::new("token_show").at("id", &token.id);
     let page = TokenPage {
-        frame: visit.frame(Section::Tokens),
+        frame: visit.frame(family.section()),
+        family,
+        is_own: token.id == visit.token_id(),
         now: visit.now,
         may_change: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
         by_hand: ByHand::new(

@@ -1,4 +1,4 @@
-//! Gateway tokens.
+//! The tokens of one kind.
 
 use std::time::SystemTime;
 
@@ -6,12 +6,12 @@ use askama::Template;
 use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission};
 
-use super::Token;
+use super::{Token, family::Family};
 use crate::{
     dashboard::{
         answer,
         pager::Pager,
-        view::{ByHand, Frame, Section},
+        view::{ByHand, Frame},
         visit::{To, Visit},
     },
     envelope::Problem,
@@ -22,6 +22,9 @@ use crate::{
 struct TokensPage {
     frame: Frame,
     now: SystemTime,
+    family: Family,
+    /// The id of the token that is signed in.
+    own: String,
     is_revoked: bool,
     tokens: Vec<Token>,
     /// Only those that are good for this gateway; empty: all.
@@ -31,11 +34,11 @@ struct TokensPage {
     by_hand: ByHand,
 }
 
-pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
+pub(crate) async fn show(visit: Visit, family: Family) -> Result<Response, Problem> {
     let page: usize = visit.query("page").parse().unwrap_or(1).max(1);
     let gateway = visit.query("gateway").to_owned();
     let to = To::new("token_list")
-        .with("kind", "gateway")
+        .with("kind", family.kind())
         .with("gateway_id", &gateway)
         .with("direction", "desc")
         .with_number("page", page)
@@ -43,11 +46,13 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let answer = visit.get::<Vec<Token>>(to).await?;
     if answer.result.is_empty() && answer.result_info.total_count > 0 {
         // Past the end: what stood there was revoked.
-        return answer::see("/tokens");
+        return answer::see(family.path());
     }
     let page = TokensPage {
-        frame: visit.frame(Section::Tokens),
+        frame: visit.frame(family.section()),
         now: visit.now,
+        family,
+        own: visit.token_id(),
         is_revoked: visit.query("done") == "revoked",
         tokens: answer.result,
         pager: Pager::new("/tokens", &[("gateway", &gateway)], &answer.result_info),
@@ -55,7 +60,9 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         may_change: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
         by_hand: ByHand::new(
             "keyward tokens list".to_owned(),
-            To::new("token_list").curl(&visit.account(), None),
+            To::new("token_list")
+                .with("kind", family.kind())
+                .curl(&visit.account(), None),
         ),
     };
     answer::page(answer::SHOWN, &page)

@@ -1,4 +1,4 @@
-//! Revoking a gateway token, once its id is typed.
+//! Revoking a token, once its id is typed.
 
 use std::time::SystemTime;
 
@@ -6,11 +6,11 @@ use askama::Template;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{Token, find};
+use super::{Token, family::Family, find};
 use crate::{
     dashboard::{
-        answer,
-        view::{ByHand, Frame, Section},
+        answer, sign_in,
+        view::{ByHand, Frame},
         visit::{To, Visit},
         wrong::Wrong,
     },
@@ -22,21 +22,26 @@ use crate::{
 struct RevokePage {
     frame: Frame,
     now: SystemTime,
+    family: Family,
     token: Token,
+    /// Whether it is the one that is signed in.
+    is_own: bool,
     typed: String,
     wrong: Wrong,
     by_hand: ByHand,
 }
 
-pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
-    let token = find(&visit).await?;
+pub(crate) async fn show(visit: Visit, family: Family) -> Result<Response, Problem> {
+    let token = find(&visit, family).await?;
     answer::page(answer::SHOWN, &page(&visit, token, Wrong::default()))
 }
 
 fn page(visit: &Visit, token: Token, wrong: Wrong) -> RevokePage {
     let call = To::new("token_delete").at("id", &token.id);
     RevokePage {
-        frame: visit.frame(Section::Tokens),
+        frame: visit.frame(token.family().section()),
+        family: token.family(),
+        is_own: token.id == visit.token_id(),
         now: visit.now,
         typed: visit.form.text("typed").to_owned(),
         wrong,
@@ -48,8 +53,8 @@ fn page(visit: &Visit, token: Token, wrong: Wrong) -> RevokePage {
     }
 }
 
-pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
-    let token = find(&visit).await?;
+pub(crate) async fn save(visit: Visit, family: Family) -> Result<Response, Problem> {
+    let token = find(&visit, family).await?;
     if visit.form.text("typed") != token.id {
         let wrong = Wrong::at("typed", "that is not its id, and nothing was revoked");
         let page = page(&visit, token, wrong);
@@ -58,5 +63,8 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     let to = To::new("token_delete").at("id", &token.id);
     let to = to.with("now", if visit.form.is_set("now") { "true" } else { "" });
     visit.change::<Value>(to, &Value::Null).await?;
-    answer::see("/tokens?done=revoked")
+    if token.id == visit.token_id() {
+        return answer::see(sign_in::PATH);
+    }
+    answer::see(&format!("{}?done=revoked", family.path()))
 }

@@ -77,7 +77,10 @@ async fn a_gateway_is_made_changed_and_deleted_with_its_keys() {
         .await
         .shows(r#"<a href="/keys?gateway=new&amp;status=active">Keys active</a></dt><dd>2</dd>"#)
         .shows(r#"<a href="/tokens?gateway=new">Gateway tokens</a></dt><dd>1</dd>"#);
-    browser.get("/tokens?gateway=new").await.shows("in new");
+    browser
+        .get("/tokens?gateway=new")
+        .await
+        .shows("gateway new; every provider");
     browser
         .get("/tokens?gateway=default")
         .await

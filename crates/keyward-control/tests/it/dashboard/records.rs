@@ -9,6 +9,8 @@ use crate::support::{Harness, OURS, secret, stores};
 pub(crate) struct Records {
     pub(crate) key: String,
     pub(crate) token: String,
+    /// Of an API token.
+    pub(crate) api: String,
     pub(crate) provider: String,
     pub(crate) store: String,
     pub(crate) secret: String,
@@ -29,6 +31,7 @@ impl Records {
         Self {
             key: harness.key("default").await,
             token: token.to_string(),
+            api: harness.admin_id(),
             provider: provider(harness, json!({})).await,
             store,
             secret,
@@ -39,6 +42,7 @@ impl Records {
     pub(crate) fn fill(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap_or_default() {
             "tokens" => &self.token,
+            "api-tokens" => &self.api,
             "providers" => &self.provider,
             "secrets" => &self.secret,
             _ => &self.key,
@@ -51,6 +55,7 @@ impl Records {
     pub(crate) fn typed(&self, path: &str) -> &str {
         match path.split('/').nth(1).unwrap_or_default() {
             "tokens" => &self.token,
+            "api-tokens" => &self.api,
             "providers" => SLUG,
             "secrets" if path.split('/').count() == 4 => STORE,
             "secrets" => SECRET,
