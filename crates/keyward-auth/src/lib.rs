@@ -11,7 +11,7 @@
 //! Everything but the trait [`TokenStore`] is pure and synchronous: no I/O, no clock (`now` is an
 //! argument), no runtime. The crate knows no HTTP and no SQL.
 //!
-//! **Every token is in the index**, about 850 bytes each, so a token that is not found does not exist. No
+//! **Every token is in the index**, about 520 bytes each, so a token that is not found does not exist. No
 //! presented token, known or not, causes a store look-up: there is no cache to fill or to evict from, no
 //! negative cache, and nothing that a flood of unknown tokens could exhaust.
 //!

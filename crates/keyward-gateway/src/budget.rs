@@ -16,9 +16,10 @@ const MIB: u64 = 1024 * KIB;
 
 /// The process without traffic and with little stored: program, registry, store, control plane. Measured 20 MiB.
 const BASE: u64 = 64 * MIB;
-/// A provider key with its secret and its sealed value. Measured 2,237 bytes (docs/performance.md).
+/// A provider key with its secret and its sealed value. Measured 1,395 bytes (docs/performance.md), and the
+/// allocator's own share.
 const PROVIDER_KEY: u64 = 2_304;
-/// A token. Measured 836 bytes (docs/performance.md).
+/// A token. Measured 523 bytes (docs/performance.md), and the allocator's own share.
 const TOKEN: u64 = 896;
 /// A worker without traffic: its stack, its opened credentials, and the upstream connections that it keeps, 256 of
 /// about 22 KiB. And one compressed error that is being decoded: of a decoder's window only what it fills is in memory,

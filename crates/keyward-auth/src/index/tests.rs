@@ -106,9 +106,9 @@ fn deletion_needs_the_account() {
     assert_eq!(index.with_changes([delete(ACCOUNT)]).len(), 0);
 }
 
-/// The crate's front page says about 850 bytes a token, as measured (docs/performance.md): entry, its two counters,
+/// The crate's front page says about 520 bytes a token, as measured (docs/performance.md): entry, its two counters,
 /// the shared last use, a name of 24 bytes, a slot of the map by digest at its average load, a leaf of the map by
-/// id, and the rest of its nodes and the allocator's share, which this leaves out.
+/// id. What is left out: the rest of the map's nodes, and the allocator's own share.
 #[test]
 fn a_token_costs_about_what_the_front_page_says() {
     let entry = size_of::<Entry>() + 2 * size_of::<usize>();

@@ -113,8 +113,8 @@ fn what_is_stored_is_counted() {
         tokens: 100_000,
     };
     let full = budget.limits(&config, stored).unwrap();
-    // As measured: docs/performance.md.
-    assert!(full.stored.bytes() >= 100_000 * (2_237 + 836));
+    // Half as much again as what was measured (docs/performance.md).
+    assert!(full.stored.bytes() >= 100_000 * (1_395 + 523) * 3 / 2);
     assert!(full.stored.bytes() < 400 * MIB);
     assert!(full.connections < empty.connections, "{full:?}");
     let small = Budget::from_bytes(256 * MIB);

@@ -109,6 +109,10 @@ impl Chromium {
         self.ask("POST", "/url", &json!({ "url": url })).unwrap();
     }
 
+    pub(super) fn back(&self) {
+        self.ask("POST", "/back", &json!({})).unwrap();
+    }
+
     pub(super) fn refresh(&self) {
         self.ask("POST", "/refresh", &json!({})).unwrap();
     }

@@ -51,6 +51,16 @@ fn a_first_request_is_few_steps_away() {
     run_with(shell, "").ok();
     assert_eq!(world.provider.take_recorded().len(), 1);
     let (steps, time) = (browser.steps(), start.elapsed().as_secs_f64());
+    // What was shown once is kept nowhere, and not there for who goes back.
+    let kept = browser.run("return JSON.stringify([{...localStorage}, {...sessionStorage}])");
+    assert!(!kept.as_str().unwrap().contains(&token), "{kept}");
+    for _ in 0..5 {
+        let shown = browser.run(
+            "return document.documentElement.outerHTML + location.href + JSON.stringify(history.state)",
+        );
+        assert!(!shown.as_str().unwrap().contains(&token), "{shown}");
+        browser.back();
+    }
     println!(
         "dashboard: first request after {steps} steps, {time:.1} s with the start of server and browser"
     );

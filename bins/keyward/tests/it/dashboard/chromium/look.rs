@@ -59,8 +59,7 @@ impl Chromium {
         );
         // As on most screens today; and a picture of more than the window leaves one behind.
         self.devtools("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
-        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        self.resize(&json!(width), 900);
     }
 
     /// The whole page as WebP, as high as it is, up to `height`.
@@ -68,15 +67,10 @@ impl Chromium {
         let layout = self.devtools("Page.getLayoutMetrics", &json!({}));
         let page = &layout["cssContentSize"];
         let height = page["height"].as_u64().unwrap().min(height);
-        let taken = self.devtools(
-            "Page.captureScreenshot",
-            &json!({
-                "format": "webp",
-                "quality": 80,
-                "captureBeyondViewport": true,
-                "clip": {"x": 0, "y": 0, "width": page["width"], "height": height, "scale": 1},
-            }),
-        );
+        // A window as high as the page, so that what sticks to the window reaches to the end.
+        self.resize(&page["width"], height);
+        let format = json!({"format": "webp", "quality": 80});
+        let taken = self.devtools("Page.captureScreenshot", &format);
         BASE64
             .decode(taken["data"].as_str().unwrap().as_bytes())
             .unwrap()
@@ -104,6 +98,12 @@ impl Chromium {
         };
         let found: Vec<_> = found.as_array().unwrap().iter().filter(serious).collect();
         assert!(found.is_empty(), "{page}: {found:#?}");
+    }
+
+    fn resize(&self, width: &Value, height: u64) {
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// The protocol of Chromium's own tools, which knows of pictures and preferences.
