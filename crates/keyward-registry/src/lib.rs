@@ -8,6 +8,7 @@
 //!   before the call that made it returns.
 //! - [`InUse`], [`Use`]: requests under way, and how a revocation cuts them.
 //! - [`RegistryStore`]: what a store must do; its one write is [`RegistryStore::commit`].
+//! - [`TrafficStore`]: how many requests there were and how long they took, which decides nothing.
 //!
 //! The crate knows no SQL, no HTTP and no path of the wire. `ARCHITECTURE.md` in the repository is the way on.
 //!
@@ -82,6 +83,7 @@ mod snapshot;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod traffic;
 
 pub use account::AccountRecord;
 pub use audit::{Actor, AuditLine, AuditResult, RefusedAttempt};
@@ -114,3 +116,7 @@ pub use snapshot::{
     Account, CurrentValue, Gateway, MissingValue, ProviderKey, Snapshot, SnapshotReader,
 };
 pub use store::{BoxFuture, Feed, KeyLastUsed, Loaded, RegistryStore, Row, StoreError, Tampered};
+pub use traffic::{
+    Latencies, TrafficClass, TrafficQuery, TrafficRow, TrafficSeries, TrafficSpan, TrafficStore,
+    TrafficSum, TrafficSums, traffic_secs,
+};

@@ -7,7 +7,7 @@ use keyward_vault::{SecretRecord, VaultStore, VersionRecord};
 
 use crate::{
     AccountRecord, AuditStore, Batch, CustomProviderRecord, GatewayRecord, ProviderKeyId,
-    ProviderKeyRecord, SecretsStoreRecord, Subject,
+    ProviderKeyRecord, SecretsStoreRecord, Subject, TrafficStore,
 };
 
 /// A future that a storage trait returns.
@@ -17,7 +17,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// A deciding row (gateway, provider key, secrets store, custom provider, secret, version, token) whose
 /// authentication code does not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
-pub trait RegistryStore: VaultStore + AuditStore {
+pub trait RegistryStore: VaultStore + AuditStore + TrafficStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>>;
 

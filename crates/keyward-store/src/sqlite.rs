@@ -12,6 +12,7 @@ mod registry;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 pub(crate) mod tokens;
+mod traffic;
 mod vault;
 pub(crate) mod versions;
 

@@ -17,7 +17,7 @@ use keyward_providers::Catalogue;
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Feed,
     GatewaySettings, Loaded, ProviderKeyId, RefusedAttempt, Registry, RegistryStore, Row,
-    StoreError, Subject, testing::MemoryStore,
+    StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore, TrafficSums, testing::MemoryStore,
 };
 use keyward_secret::AccountId;
 use keyward_testing::client::{Client, send_raw};
@@ -291,6 +291,24 @@ impl RegistryStore for Failing {
         tokens: &'a [(TokenId, std::time::SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         self.store.save_last_used(keys, tokens)
+    }
+}
+
+impl TrafficStore for Failing {
+    fn save_traffic<'a>(&'a self, rows: &'a [TrafficRow]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.save_traffic(rows)
+    }
+
+    fn trim_traffic(
+        &self,
+        now: std::time::SystemTime,
+        most_rows: u64,
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.trim_traffic(now, most_rows)
+    }
+
+    fn sum_traffic(&self, query: TrafficQuery) -> BoxFuture<'_, Result<TrafficSums, StoreError>> {
+        self.store.sum_traffic(query)
     }
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod audit;
+mod traffic;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -50,6 +51,11 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     the_vaults_changes_reach_the_feed(&*open().await).await;
     audit::refused_attempts_are_no_change(&*open().await).await;
     audit::the_log_is_read_by_condition_and_page(&*open().await).await;
+    traffic::counts_add_up_by_step_and_class(&*open().await).await;
+    traffic::only_what_is_asked_for_is_summed(&*open().await).await;
+    traffic::minutes_and_hours_are_kept_for_their_time(&*open().await).await;
+    traffic::beyond_the_most_rows_the_oldest_go(&*open().await).await;
+    traffic::a_clock_that_is_set_back_loses_nothing(&*open().await).await;
 }
 
 async fn empty_store(store: &dyn RegistryStore) {

@@ -1,5 +1,7 @@
 //! Everything in memory: no database, no authentication codes, nothing kept.
 
+mod traffic;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::ready,
@@ -14,11 +16,13 @@ use keyward_vault::{
     VersionState,
 };
 
+use self::traffic::Traffic;
 use crate::{
     AccountRecord, Actor, AuditEntry, AuditLine, AuditQuery, AuditResult, AuditState, AuditStore,
     Batch, BoxFuture, Change, CustomProviderId, CustomProviderRecord, Feed, GatewayId,
     GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, Row,
-    SecretsStoreRecord, StoreError, Subject,
+    SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
+    traffic_secs,
 };
 
 /// Keeps everything in memory. Its futures are ready at once.
@@ -40,6 +44,7 @@ struct State {
     feed: Vec<(u64, Subject)>,
     audit: Vec<AuditLine>,
     log: Vec<AuditEntry>,
+    traffic: Traffic,
 }
 
 /// A record, and when it was last used.
@@ -431,6 +436,27 @@ fn touch<I: Copy + Ord, R>(records: &mut BTreeMap<I, Used<R>>, used: &[(I, Syste
         if let Some((_, known)) = records.get_mut(id) {
             *known = (*known).max(Some(*at));
         }
+    }
+}
+
+impl TrafficStore for MemoryStore {
+    fn save_traffic<'a>(&'a self, rows: &'a [TrafficRow]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.state().traffic.add(rows);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn trim_traffic(
+        &self,
+        now: SystemTime,
+        most_rows: u64,
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let dropped = self.state().traffic.trim(traffic_secs(now), most_rows);
+        Box::pin(ready(Ok(dropped)))
+    }
+
+    fn sum_traffic(&self, query: TrafficQuery) -> BoxFuture<'_, Result<TrafficSums, StoreError>> {
+        let sums = self.state().traffic.sum(&query);
+        Box::pin(ready(Ok(sums)))
     }
 }
 

@@ -14,6 +14,7 @@ use keyward_registry::{
     AccountRecord, AuditEntry, AuditFinding, AuditQuery, AuditState, AuditStore, Batch, BoxFuture,
     Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
     ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
+    TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
 };
 use keyward_secret::AccountId;
 use keyward_vault::{
@@ -137,6 +138,24 @@ impl RegistryStore for FakeStore {
         _tokens: &'a [(TokenId, SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl TrafficStore for FakeStore {
+    fn save_traffic<'a>(&'a self, rows: &'a [TrafficRow]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.log.save_traffic(rows)
+    }
+
+    fn trim_traffic(
+        &self,
+        now: SystemTime,
+        most_rows: u64,
+    ) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.log.trim_traffic(now, most_rows)
+    }
+
+    fn sum_traffic(&self, query: TrafficQuery) -> BoxFuture<'_, Result<TrafficSums, StoreError>> {
+        self.log.sum_traffic(query)
     }
 }
 
