@@ -132,6 +132,33 @@ impl ControlSection {
 pub(crate) struct StoreSection {
     /// The SQLite file. Default `keyward.db` in the data directory.
     pub(crate) path: Option<PathBuf>,
+    /// How many rows of counts of requests are kept. Default 500,000.
+    pub(crate) traffic_rows: Option<TrafficRows>,
+}
+
+/// How many rows of counts of requests are kept: fewer would not hold an hour of some hundred keys.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub(crate) struct TrafficRows(u64);
+
+impl TrafficRows {
+    const LEAST: u64 = 10_000;
+    const MOST: u64 = 100_000_000;
+}
+
+impl TryFrom<u64> for TrafficRows {
+    type Error = String;
+
+    fn try_from(rows: u64) -> Result<Self, Self::Error> {
+        match rows {
+            Self::LEAST..=Self::MOST => Ok(Self(rows)),
+            _ => Err(format!(
+                "rows of counts are {} to {}",
+                Self::LEAST,
+                Self::MOST
+            )),
+        }
+    }
 }
 
 /// How much of secrets an account may have.
@@ -316,6 +343,9 @@ impl Config {
             .map(|bytes| bytes.0)
             .or_else(memory::half_of_what_there_is)
             .map(Budget::from_bytes);
+        if let Some(rows) = self.store.traffic_rows {
+            config.traffic_rows = rows.0;
+        }
         if let Some(workers) = workers.or(section.workers) {
             config.workers = workers;
         }

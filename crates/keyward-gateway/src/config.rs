@@ -18,6 +18,9 @@ pub struct Config {
     pub memory_budget: Option<Budget>,
     /// Limits of the forwarder.
     pub forward: keyward_forward::Config,
+    /// How many rows of counts the store keeps at most, half of them for minutes and half for hours; beyond, the oldest
+    /// go first. Default: 500,000.
+    pub traffic_rows: u64,
 }
 
 impl Default for Config {
@@ -27,6 +30,7 @@ impl Default for Config {
             listen: keyward_listen::Config::default(),
             memory_budget: None,
             forward: keyward_forward::Config::default(),
+            traffic_rows: 500_000,
         }
     }
 }

@@ -11,7 +11,7 @@ use keyward_registry::{ProviderKey, ProviderKeyId, Snapshot};
 use keyward_secret::{AccountId, BoundCredential, Origin};
 use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
 
-use crate::cut::KeyUse;
+use crate::{cut::KeyUse, traffic::Series};
 
 /// What is ready to be injected, and what removes it from answers.
 #[derive(Clone, Debug)]
@@ -23,12 +23,15 @@ pub(crate) struct Injected {
     pub(crate) scrubber: Arc<Scrubber>,
     /// Which value it is; none where it is the client's own.
     pub(crate) of: Option<KeyUse>,
+    /// What its requests count under.
+    pub(crate) series: Option<Series>,
 }
 
 impl Injected {
     pub(crate) fn new(credential: BoundCredential, of: Option<KeyUse>) -> Self {
         Self {
             of,
+            series: None,
             scrubber: Arc::new(Scrubber::new(&credential)),
             credential: Some(credential),
             more: Arc::default(),
@@ -42,6 +45,7 @@ impl Injected {
             scrubber: Arc::new(Scrubber::for_all(headers.iter().cloned())),
             more: headers.into(),
             of: None,
+            series: None,
         }
     }
 
@@ -127,7 +131,10 @@ impl Credentials {
             secret: key.record.secret,
             version: current.version,
         };
-        let injected = Arc::new(Injected::new(credential, Some(of)));
+        let injected = Arc::new(Injected {
+            series: Some(Series::of_key(&key.record)),
+            ..Injected::new(credential, Some(of))
+        });
         self.0.insert(place, (value, Arc::clone(&injected)));
         Ok(injected)
     }

@@ -24,6 +24,7 @@ use crate::{
     cut::Cuts,
     in_flight::InFlight,
     loops::LoopMark,
+    traffic::Tally,
     worker::Worker,
 };
 
@@ -38,6 +39,7 @@ pub struct Gateway {
     loop_mark: LoopMark,
     cuts: Arc<Cuts>,
     counters: Mutex<Vec<Arc<Counters>>>,
+    tallies: Mutex<Vec<Arc<Tally>>>,
     limits: Option<Limits>,
     in_flight: Arc<InFlight>,
     /// Locked where a token is refused, and nowhere else.
@@ -132,6 +134,7 @@ impl Gateway {
             },
             providers,
             counters: Mutex::default(),
+            tallies: Mutex::default(),
             limits,
             in_flight: Arc::new(InFlight::new(most_requests)),
             failures: Mutex::default(),
@@ -196,7 +199,19 @@ impl Gateway {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Arc::clone(&counters));
-        Arc::new(Worker::new(Arc::clone(self), counters, upstreams))
+        let tally = Arc::new(Tally::default());
+        self.tallies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&tally));
+        Arc::new(Worker::new(Arc::clone(self), counters, tally, upstreams))
+    }
+
+    pub(crate) fn all_tallies(&self) -> Vec<Arc<Tally>> {
+        self.tallies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn all_counters(&self) -> Vec<Arc<Counters>> {

@@ -75,6 +75,7 @@ mod request_id;
 mod respond;
 mod service;
 mod subprotocols;
+mod traffic;
 mod upgrade;
 mod worker;
 

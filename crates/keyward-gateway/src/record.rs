@@ -1,5 +1,5 @@
-//! What is done off the request path: counts go to the metrics, last uses to the store, and changes that were
-//! stored but not published are published.
+//! What is done off the request path: counts go to the metrics and to the store, last uses to the store, and changes
+//! that were stored but not published are published.
 
 use std::{
     sync::Arc,
@@ -7,19 +7,23 @@ use std::{
 };
 
 use keyward_auth::TokenId;
-use keyward_registry::{ProviderKeyId, StoreError};
+use keyward_registry::{ProviderKeyId, StoreError, TrafficSpan, traffic_secs};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Gateway, counters::CLASS_NAMES};
+use crate::{Gateway, counters::CLASS_NAMES, traffic::Waiting};
 
 /// How often counts go to the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// After how many counts last uses go to the store.
 const SAVE_EVERY: u32 = 10;
+/// After how many turns of saving the store lets go of old counts of requests.
+const TRIM_EVERY: u32 = 6;
+/// How many rows of counts go to the store at once, and do not wait for its turn.
+const ROWS_AT_ONCE: usize = 10_000;
 
 impl Gateway {
-    /// Writes down counts every second and last uses every ten seconds, until `stop` is cancelled; then once
-    /// more. Publishes every second what the registry could not publish
+    /// Writes down counts for the metrics every second, and last uses and counts for the store every ten seconds,
+    /// until `stop` is cancelled; then once more. Publishes every second what the registry could not publish
     /// ([`Registry::settle`](keyward_registry::Registry::settle)). Run it beside [`serve`](Self::serve).
     pub async fn record(self: Arc<Self>, stop: CancellationToken) {
         let mut recorder = Recorder {
@@ -27,6 +31,9 @@ impl Gateway {
             // What was used before this start is in the store already.
             saved_until: clock(),
             gateway: self,
+            waiting: Waiting::default(),
+            until_trim: TRIM_EVERY,
+            has_told_of_dropped: false,
         };
         let mut ticks = tokio::time::interval(COUNT_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -37,15 +44,22 @@ impl Gateway {
                 () = stop.cancelled() => break,
             }
             recorder.count();
+            recorder.count_traffic();
             recorder.settle().await;
             until_save -= 1;
             if until_save == 0 {
                 until_save = SAVE_EVERY;
                 recorder.save().await;
+                recorder.save_traffic().await;
+                recorder.trim_traffic().await;
+            } else if recorder.waiting.len() > ROWS_AT_ONCE {
+                recorder.save_traffic().await;
             }
         }
         recorder.count();
+        recorder.count_traffic();
         recorder.save().await;
+        recorder.save_traffic().await;
     }
 }
 
@@ -54,6 +68,11 @@ struct Recorder {
     /// What was counted at the last turn: per provider, per class of status, over all workers.
     counted: Vec<[u64; CLASS_NAMES.len()]>,
     saved_until: SystemTime,
+    /// Counts of requests that the store does not have yet.
+    waiting: Waiting,
+    /// How many turns of saving are left until the store lets go of old counts.
+    until_trim: u32,
+    has_told_of_dropped: bool,
 }
 
 impl Recorder {
@@ -114,6 +133,68 @@ impl Recorder {
                 error = &error as &dyn std::error::Error,
                 "a change is stored and not in force yet; it is tried again"
             );
+        }
+    }
+
+    /// Takes what every worker counted. A request counts in the minute in which it is taken, within a second of its
+    /// answer.
+    fn count_traffic(&mut self) {
+        let minute = TrafficSpan::Minute.start(traffic_secs(clock()));
+        for tally in self.gateway.all_tallies() {
+            self.waiting.take(&tally, minute);
+        }
+        let lost = std::mem::take(&mut self.waiting.lost);
+        if lost > 0 {
+            metrics::counter!("keyward_traffic_lost_total").increment(lost);
+        }
+    }
+
+    async fn save_traffic(&mut self) {
+        let store = self.gateway.registry().store();
+        loop {
+            let rows = self.waiting.next(ROWS_AT_ONCE);
+            if rows.is_empty() {
+                return;
+            }
+            if let Err(error) = store.save_traffic(&rows).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot keep how many requests there were; it is tried again"
+                );
+                return;
+            }
+            self.waiting.kept(rows);
+        }
+    }
+
+    async fn trim_traffic(&mut self) {
+        self.until_trim -= 1;
+        if self.until_trim > 0 {
+            return;
+        }
+        self.until_trim = TRIM_EVERY;
+        let most = self.gateway.config().traffic_rows;
+        match self
+            .gateway
+            .registry()
+            .store()
+            .trim_traffic(clock(), most)
+            .await
+        {
+            Ok(0) => {}
+            Ok(rows) if !self.has_told_of_dropped => {
+                self.has_told_of_dropped = true;
+                tracing::warn!(
+                    rows,
+                    most,
+                    "there are more counts of requests than are kept, and the oldest went; raise `[store] traffic_rows` to keep them for longer. This is said once"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot let go of old counts of requests; it is tried again"
+            ),
         }
     }
 

@@ -90,13 +90,14 @@ pub(crate) fn decide<B>(
     let address = GatewayAddress::parse(uri.path())
         .and_then(|address| check_query(uri.query()).map(|()| address))
         .map_err(|error| Refusal::Path(error.to_string()))?;
+    state.counted = None;
     let (snapshot, is_new) = state.reader.current();
+    let snapshot = &Arc::clone(snapshot);
     if is_new {
-        state.credentials.retain(snapshot);
-        state.customs.retain(snapshot);
+        state.forget();
     }
     let step = Step {
-        snapshot: &Arc::clone(snapshot),
+        snapshot,
         headers: request.headers(),
         head,
         uri,
@@ -167,7 +168,7 @@ impl<'a> Step<'a> {
         let injected = match caller.own_key {
             OwnKey::Repeated => return Err(Refusal::CredentialRepeated),
             OwnKey::Present => {
-                self.allow_own_key(entered.view, token, entry, route.class)?;
+                self.allow_own_key(state, entered.view, token, entry, route.class)?;
                 match (caller.loose_key, custom) {
                     (Some(key), _) => Some(loose_key(provider, key)?),
                     (None, Some(custom)) => self.headers(token, custom)?.cloned(),

@@ -5,14 +5,14 @@ use std::{
     net::IpAddr,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
-use keyward_registry::{Registry, SnapshotReader};
+use keyward_registry::{Registry, SnapshotReader, TrafficClass};
 
 use crate::{
     Gateway,
@@ -25,6 +25,7 @@ use crate::{
     request::{self, Plan},
     request_id::RequestId,
     respond::Refusal,
+    traffic::{Keyless, Series, Tally},
     upgrade,
 };
 
@@ -38,6 +39,7 @@ pub(crate) struct Worker<B> {
     state: Mutex<State>,
     forwarder: Forwarder<B>,
     counters: Arc<Counters>,
+    tally: Arc<Tally>,
     requests: Arc<Requests>,
     places: Arc<Places>,
 }
@@ -49,6 +51,11 @@ pub(crate) struct State {
     pub(crate) credentials: Credentials,
     pub(crate) customs: Customs,
     pub(crate) trace: Trace,
+    /// The series of requests without a stored key.
+    pub(crate) keyless: Keyless,
+    /// What the request that was decided last counts under, also where it was refused. None where its sender may not
+    /// do what it asks for.
+    pub(crate) counted: Option<Series>,
 }
 
 /// Whether deciding notes last uses, and counts tokens that do not verify.
@@ -67,7 +74,17 @@ impl State {
             credentials: Credentials::default(),
             customs: Customs::default(),
             trace,
+            keyless: Keyless::default(),
+            counted: None,
         }
+    }
+
+    /// Lets go of what was kept of another picture.
+    pub(crate) fn forget(&mut self) {
+        let (snapshot, _is_new) = self.reader.current();
+        self.credentials.retain(snapshot);
+        self.customs.retain(snapshot);
+        self.keyless.clear();
     }
 }
 
@@ -79,6 +96,7 @@ where
     pub(crate) fn new(
         gateway: Arc<Gateway>,
         counters: Arc<Counters>,
+        tally: Arc<Tally>,
         upstreams: Shared<B>,
     ) -> Self {
         let forward = gateway.config().forward.clone();
@@ -86,6 +104,7 @@ where
             state: Mutex::new(State::new(gateway.registry(), Trace::Left)),
             forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
+            tally,
             requests: gateway.cuts().worker(),
             places: gateway.in_flight().worker(),
             gateway,
@@ -97,16 +116,9 @@ where
     pub(crate) fn tidy(&self) {
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let State {
-                reader,
-                credentials,
-                customs,
-                trace: _,
-            } = &mut *state;
-            let (snapshot, is_new) = reader.current();
+            let (_snapshot, is_new) = state.reader.current();
             if is_new {
-                credentials.retain(snapshot);
-                customs.retain(snapshot);
+                state.forget();
             }
         }
         self.forwarder.sweep();
@@ -119,6 +131,7 @@ where
         mut request: Request<B>,
         source: IpAddr,
     ) -> Result<Response<AnswerBody>, Infallible> {
+        let begun = Instant::now();
         let handshake = match upgrade::take(&mut request) {
             Ok(handshake) => handshake,
             Err(refusal) => return Ok(refuse(refusal)),
@@ -127,10 +140,10 @@ where
         let cuts_seen = self.requests.cuts_made();
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
-        let decided = {
+        let (decided, counted) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let handshake = handshake.as_deref();
-            request::decide(
+            let decided = request::decide(
                 &self.gateway,
                 &mut state,
                 &request,
@@ -138,13 +151,19 @@ where
                 handshake,
                 source,
                 now(),
-            )
+            );
+            (decided, state.counted.take())
         };
+        let mut under_way = self.tally.begin(counted, begun);
         let mut plan = match decided {
             Ok(plan) => plan,
-            Err(refusal) => return Ok(refuse(refusal)),
+            Err(refusal) => {
+                under_way.end(TrafficClass::Refused);
+                return Ok(refuse(refusal));
+            }
         };
         let Some(slot) = self.places.begin_request() else {
+            under_way.end(TrafficClass::Refused);
             return Ok(refuse(Refusal::Busy));
         };
         let watch = self
@@ -173,11 +192,15 @@ where
         };
         match forwarded {
             Ok(response) => {
-                self.counters
-                    .answered(plan.provider.index, response.status());
+                let status = response.status();
+                under_way.end(TrafficClass::of_status(status.as_u16()));
+                self.counters.answered(plan.provider.index, status);
                 Ok(response)
             }
-            Err(refusal) => Ok(refuse(refusal)),
+            Err(refusal) => {
+                under_way.end(TrafficClass::Refused);
+                Ok(refuse(refusal))
+            }
         }
     }
 

@@ -44,6 +44,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("upstream", "websocket_idle_timeout_secs") => seconds(forward.tunnel.idle_timeout),
         ("upstream", "websocket_lifetime_secs") => Some("no limit".to_owned()),
         ("store", "path") => Some("keyward.db in data_dir".to_owned()),
+        ("store", "traffic_rows") => Some(gateway.traffic_rows.to_string()),
         ("secrets_store", "max_stores") => {
             Some(Config::default().secrets_store.limits().stores.to_string())
         }

@@ -13,7 +13,7 @@ use crate::{
     gateway::ProviderEntry,
     respond::{Denied, Refusal},
     subprotocols::{self, Offer},
-    worker::Trace,
+    worker::{State, Trace},
 };
 
 /// Who sends a request, and the gateway that it is for. What they may do there is another question.
@@ -185,6 +185,7 @@ impl<'a> Step<'a> {
     /// The client's own key goes through, unless the gateway takes stored keys only.
     pub(super) fn allow_own_key(
         &self,
+        state: &mut State,
         view: &GatewayView,
         token: Option<&Arc<Entry>>,
         entry: &ProviderEntry,
@@ -193,6 +194,8 @@ impl<'a> Step<'a> {
         if let Some(token) = token {
             self.check(token, entry, None, class)?;
         }
+        let provider = entry.provider.slug();
+        state.counted = state.keyless.find(view.record(), provider);
         if view.record().settings.stored_keys_only {
             return Err(Refusal::OwnKeyForbidden {
                 gateway: self.address.gateway.to_owned(),

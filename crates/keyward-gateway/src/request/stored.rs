@@ -14,6 +14,7 @@ use crate::{
     gateway::ProviderEntry,
     head::Field,
     respond::{Denied, Refusal},
+    traffic::Series,
     worker::State,
 };
 
@@ -42,21 +43,41 @@ impl<'a> Step<'a> {
         {
             let token = token.ok_or(NEEDS_TOKEN)?;
             self.check(token, entry, None, route.class)?;
+            state.counted = state.keyless.find(view.record(), entry.provider.slug());
             if let Some(headers) = self.headers(Some(token), custom)? {
                 return Ok(Arc::clone(headers));
             }
         }
-        let key = self.stored_key(view, token, entry, route.class)?;
-        let headers = match custom {
-            Some(custom) => self.headers(token, custom)?,
-            None => None,
+        let key = self.stored_key(state, view, token, entry, route.class)?;
+        let opened = self.opened(gateway, state, (token, entry), key, custom, route);
+        let Ok((injected, headers)) = opened else {
+            state.counted = Some(Series::of_key(&key.record));
+            return opened.map(|(injected, _headers)| injected);
         };
-        let injected = self.open(gateway, state, entry, key, route)?;
+        state.counted.clone_from(&injected.series);
         self.touch(&key.last_used);
         Ok(match headers {
             Some(headers) => state.customs.join(key.record.id, &injected, headers),
             None => injected,
         })
+    }
+
+    /// The key, ready to be injected, and a custom provider's headers.
+    fn opened<'p>(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        (token, entry): (Option<&Arc<Entry>>, &ProviderEntry),
+        key: &ProviderKey,
+        custom: Option<&'p Prepared>,
+        route: &Route<'_>,
+    ) -> Result<(Arc<Injected>, Option<&'p Arc<Injected>>), Refusal> {
+        self.check_usable(key, entry)?;
+        let headers = match custom {
+            Some(custom) => self.headers(token, custom)?,
+            None => None,
+        };
+        Ok((self.open(gateway, state, entry, key, route)?, headers))
     }
 
     /// A custom provider's headers. They may hold credentials, so they are for authenticated requests alone.
@@ -76,6 +97,7 @@ impl<'a> Step<'a> {
     /// The stored key for this request. It is for authenticated requests alone, whatever the gateway says.
     fn stored_key<'v>(
         &self,
+        state: &mut State,
         view: &'v GatewayView,
         token: Option<&Arc<Entry>>,
         entry: &ProviderEntry,
@@ -85,10 +107,10 @@ impl<'a> Step<'a> {
         let alias = self.alias()?;
         let Some(key) = view.key(entry.provider.slug(), alias) else {
             self.check(token, entry, None, class)?;
+            state.counted = state.keyless.find(view.record(), entry.provider.slug());
             return Err(self.no_such_key(token, entry, view, alias));
         };
         self.check(token, entry, Some(alias), class)?;
-        self.check_usable(key, entry)?;
         Ok(key)
     }
 

@@ -45,6 +45,8 @@ mod streaming;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod traffic;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod upstream_failures;
