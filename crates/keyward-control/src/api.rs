@@ -11,4 +11,5 @@ pub(crate) mod provider_configs;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 pub(crate) mod tokens;
+pub(crate) mod traffic;
 pub(crate) mod user;

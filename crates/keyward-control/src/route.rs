@@ -7,7 +7,7 @@ use keyward_auth::Permission;
 use crate::{
     api::{
         accounts, audit, custom_providers, explain, gateways, in_use::UnderWayQuery,
-        provider_configs, secrets, secrets_stores, tokens, user,
+        provider_configs, secrets, secrets_stores, tokens, traffic, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -558,6 +558,18 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::one::<explain::Body<'_>>("Tells what the gateway would do with a request")
                 .details("Nothing is sent, no use is noted, and nothing of the request is repeated but names and its path.")
                 .takes::<explain::Question>()
+        },
+    ),
+    Route::get(
+        "traffic_show",
+        "/client/v4/accounts/{account}/keyward/traffic",
+        may(Permission::AiGatewayRead, Place::Token),
+        |call| Box::pin(traffic::show(call)),
+        || {
+            Description::one::<traffic::Body>("Tells how many requests there were, and how long they took")
+                .details("Of the gateways, providers and keys that the token may see. Counts come within ten seconds.")
+                .query::<traffic::Query>()
+                .answers_from_store()
         },
     ),
     Route::get(

@@ -246,7 +246,7 @@ fn read<T>(
 }
 
 /// A moment, or the start of the day that comes `later` days after the one that is named.
-fn moment_or_day(text: &str, later: u64) -> Option<SystemTime> {
+pub(super) fn moment_or_day(text: &str, later: u64) -> Option<SystemTime> {
     const DAY: u64 = 24 * 60 * 60;
     if text.len() != "2027-01-15".len() {
         return moment::parse(text);

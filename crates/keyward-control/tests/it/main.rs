@@ -32,3 +32,5 @@ mod support;
 mod surface;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod traffic;

@@ -85,6 +85,7 @@ async fn the_reads_that_ask_the_store_may_find_it_silent() {
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets/{id}",
         "/client/v4/accounts/{account}/logs/audit",
+        "/client/v4/accounts/{account}/keyward/traffic",
     ];
     assert_eq!(found, expected);
 }

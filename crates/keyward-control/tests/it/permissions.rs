@@ -119,6 +119,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             | "/secrets_store/quota"
             | "/logs/audit"
             | "/logs/audit/state"
+            | "/keyward/traffic"
             | "/client/v4/user"
             | "/client/v4/keyward/token"
             | "/client/v4/accounts"
@@ -225,6 +226,7 @@ fn the_table_of_routes_is_the_contract() {
         "GET /client/v4/user/tokens/verify: any".to_owned(),
         "GET /client/v4/keyward/token: any".to_owned(),
         "POST /client/v4/accounts/{account}/keyward/explain: AI Gateway Read".to_owned(),
+        "GET /client/v4/accounts/{account}/keyward/traffic: AI Gateway Read".to_owned(),
         "GET /client/v4/user: any".to_owned(),
         "GET /client/v4/accounts: any".to_owned(),
         "GET /client/v4/accounts/{account}: any".to_owned(),
