@@ -1,6 +1,6 @@
 //! What pages show, and what they do.
 
-use std::io::Read;
+use std::{io::Read, sync::atomic::Ordering};
 
 use axum::body::Body;
 use flate2::read::GzDecoder;
@@ -427,6 +427,32 @@ async fn every_page_is_protected_and_loads_what_is_ours_alone() {
             .status,
         404
     );
+}
+
+/// Of what there is, pages read what the process has in memory. The store has the audit log, the counts of requests, and
+/// the comments of secrets.
+#[tokio::test]
+async fn pages_ask_the_store_seldom_however_many_keys_there_are() {
+    let harness = Harness::new().await;
+    let records = Records::make(&harness).await;
+    for number in 0..200 {
+        let body = json!({"alias": format!("team-{number}"), "provider_slug": "openai", "secret": secret()});
+        harness.post(&keys(OURS, "default"), body).await.result();
+    }
+    let browser = Browser::signed_in(&harness).await;
+    let mut most = 0;
+    for (method, path) in Control::pages() {
+        if method != Method::GET {
+            continue;
+        }
+        harness.store.lookups.store(0, Ordering::Relaxed);
+        browser.get(&records.fill(path)).await;
+        let asked = harness.store.lookups.load(Ordering::Relaxed);
+        println!("{path}: {asked}");
+        most = most.max(asked);
+        assert!(asked <= 3, "{path} asks the store {asked} times");
+    }
+    assert!(most > 0, "nothing was counted");
 }
 
 #[tokio::test]

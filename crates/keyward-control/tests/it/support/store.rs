@@ -28,7 +28,7 @@ pub(crate) struct FakeStore {
     pub(crate) is_down: AtomicBool,
     /// While it is set, no secret is read.
     pub(crate) is_silent: AtomicBool,
-    /// How often secrets were looked up.
+    /// How often anything was read: secrets, the audit log, how many requests there were.
     pub(crate) lookups: AtomicUsize,
     /// What a check of the audit log finds.
     pub(crate) findings: Mutex<Vec<AuditFinding>>,
@@ -155,6 +155,7 @@ impl TrafficStore for FakeStore {
     }
 
     fn sum_traffic(&self, query: TrafficQuery) -> BoxFuture<'_, Result<TrafficSums, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         self.log.sum_traffic(query)
     }
 }
@@ -168,6 +169,7 @@ impl AuditStore for FakeStore {
     }
 
     fn list_audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         self.log.list_audit(query)
     }
 
