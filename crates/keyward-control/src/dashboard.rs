@@ -27,6 +27,7 @@ mod sessions;
 mod sign_in;
 mod stores;
 mod tokens;
+mod traffic;
 mod under_way;
 mod view;
 mod visit;

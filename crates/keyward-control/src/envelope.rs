@@ -458,6 +458,16 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<keyward_vault::StoreError> for Problem {
+    fn from(error: keyward_vault::StoreError) -> Self {
+        if error.is_retryable() {
+            Self::unavailable(&error)
+        } else {
+            Self::internal("read what is stored", &error)
+        }
+    }
+}
+
 impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         if *error.refusal() != Refusal::Failed {

@@ -87,6 +87,8 @@ const GATEWAY_URL: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{ga
 const KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs";
 const KEY: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}";
+const KEY_VERSIONS: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions";
 const ALL_KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/provider_configs";
 const CUSTOM_PROVIDERS: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
 const CUSTOM_PROVIDER: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers/{id}";
@@ -186,6 +188,19 @@ pub(crate) static ROUTES: &[Route] = &[
         may(Permission::AiGatewayRead, Place::ProviderKey),
         |call| Box::pin(async move { provider_configs::show(&call) }),
         || Description::one::<provider_configs::Body>("Shows a provider key, without its value"),
+    ),
+    Route::get(
+        "provider_key_version_list",
+        KEY_VERSIONS,
+        may(Permission::AiGatewayRead, Place::ProviderKey),
+        |call| Box::pin(provider_configs::list_versions(call)),
+        || {
+            Description::list::<provider_configs::VersionBody>(
+                "Lists the versions that a provider key's value had",
+            )
+            .details("The newest first; values of versions that were replaced are erased.")
+            .answers_from_store()
+        },
     ),
     Route::new(
         Method::POST,

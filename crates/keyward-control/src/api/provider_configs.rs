@@ -2,10 +2,11 @@
 //!
 //! Ours beside the reference: `GET` of one key, the list of the whole account, `PATCH`, and the fields `description`,
 //! `expires_on`, `enabled`, `status` and what goes with them, `created_at`, `last_used_at`, `version` and
-//! `destination`.
+//! `destination`, and `…/versions`.
 
 mod list;
 mod request;
+mod versions;
 
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 pub(crate) use self::{
     list::{ListQuery, list_all},
     request::{Edit, NewKey, NewValue},
+    versions::{VersionBody, list_versions},
 };
 use super::in_use::{Requests, UnderWay};
 use crate::{

@@ -10,6 +10,7 @@ use super::{
     answer,
     audit::State,
     keys::{Key, add::may_add},
+    traffic::{self, Traffic},
     view::{ByHand, Frame, Section},
     visit::{To, Visit},
 };
@@ -30,6 +31,8 @@ struct OverviewPage {
     /// Why requests cannot be served.
     not_ready: Option<String>,
     is_chain_broken: bool,
+    /// None: the token may not see it.
+    traffic: Option<Traffic>,
     count: Count,
     may_add: bool,
     by_hand: ByHand,
@@ -45,6 +48,11 @@ struct Count {
 }
 
 impl OverviewPage {
+    fn has_traffic(&self) -> bool {
+        let traffic = self.traffic.as_ref();
+        traffic.is_some_and(|traffic| !traffic.is_empty())
+    }
+
     fn is_calm(&self) -> bool {
         self.keys.is_empty() && self.not_ready.is_none() && !self.is_chain_broken
     }
@@ -77,6 +85,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         more,
         not_ready,
         is_chain_broken,
+        traffic: Traffic::load(&visit, traffic::asked()).await?,
         count: count(&visit).await?,
         may_add: may_add(&visit),
         by_hand: ByHand::new(

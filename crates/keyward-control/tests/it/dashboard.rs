@@ -9,3 +9,4 @@ mod records;
 mod secrets;
 mod sign_in;
 mod tokens;
+mod traffic;

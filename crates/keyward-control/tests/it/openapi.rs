@@ -82,6 +82,7 @@ async fn the_reads_that_ask_the_store_may_find_it_silent() {
         .filter(may_be_silent)
         .collect();
     let expected = [
+        "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets/{id}",
         "/client/v4/accounts/{account}/logs/audit",

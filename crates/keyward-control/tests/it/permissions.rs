@@ -89,7 +89,8 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         ("PATCH", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => {
             (key, Some(json!({"enabled": false})))
         }
-        ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => (key, None),
+        ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}")
+        | ("GET", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions") => (key, None),
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
         ("PATCH", "/ai-gateway/custom-providers/{id}") => {
             (rows.custom.as_str(), Some(json!({"enable": true})))
@@ -191,6 +192,7 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {gateways}/{{gateway}}/provider_configs: AI Gateway Read"),
         "GET /client/v4/accounts/{account}/ai-gateway/provider_configs: AI Gateway Read".to_owned(),
         format!("GET {gateways}/{{gateway}}/provider_configs/{{id}}: AI Gateway Read"),
+        format!("GET {gateways}/{{gateway}}/provider_configs/{{id}}/versions: AI Gateway Read"),
         format!("POST {gateways}/{{gateway}}/provider_configs: Secrets Store Write"),
         format!("PUT {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),

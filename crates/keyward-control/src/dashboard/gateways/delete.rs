@@ -11,6 +11,7 @@ use crate::{
     dashboard::{
         answer,
         keys::Key,
+        traffic::{self, LastHour},
         view::{ByHand, Frame, Section},
         visit::{To, Visit},
         wrong::Wrong,
@@ -29,6 +30,8 @@ struct DeletePage {
     gateway: Gateway,
     keys: Vec<Key>,
     total: usize,
+    /// How many requests there were of late. None: the token may not see it.
+    last_hour: Option<LastHour>,
     /// How many gateway tokens are good for it. None: the token may not see them.
     tokens: Option<usize>,
     typed: String,
@@ -45,12 +48,14 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
 async fn page(visit: &Visit, gateway: Gateway, wrong: Wrong) -> Result<DeletePage, Problem> {
     let to = keys_of(&gateway.id).with_number("per_page", NAMED);
     let answer = visit.get::<Vec<Key>>(to).await?;
+    let of_gateway = traffic::asked().with("gateway_id", &gateway.id);
     let call = To::new("gateway_delete").at("gateway", &gateway.id);
     Ok(DeletePage {
         frame: visit.frame(Section::Gateways),
         now: visit.now,
         keys: answer.result,
         total: answer.result_info.total_count,
+        last_hour: traffic::last_hour(visit, of_gateway).await?,
         tokens: tokens_of(visit, &gateway.id).await?,
         typed: visit.form.text("typed").to_owned(),
         wrong,

@@ -10,6 +10,7 @@ use crate::{
     dashboard::{
         answer,
         providers::Providers,
+        traffic::{self, LastHour},
         view::{ByHand, Frame, Section},
         visit::Visit,
         wrong::Wrong,
@@ -24,6 +25,8 @@ struct DeletePage {
     now: SystemTime,
     key: Key,
     providers: Providers,
+    /// How many requests there were of late. None: the token may not see it.
+    last_hour: Option<LastHour>,
     typed: String,
     wrong: Wrong,
     by_hand: ByHand,
@@ -31,12 +34,19 @@ struct DeletePage {
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let (key, providers) = find(&visit).await?;
-    let page = page(&visit, key, providers, Wrong::default());
+    let page = page(&visit, key, providers, Wrong::default()).await?;
     answer::page(answer::SHOWN, &page)
 }
 
-fn page(visit: &Visit, key: Key, providers: Providers, wrong: Wrong) -> DeletePage {
-    DeletePage {
+async fn page(
+    visit: &Visit,
+    key: Key,
+    providers: Providers,
+    wrong: Wrong,
+) -> Result<DeletePage, Problem> {
+    let of_key = traffic::asked().with("provider_key_id", &key.id);
+    Ok(DeletePage {
+        last_hour: traffic::last_hour(visit, of_key).await?,
         frame: visit.frame(Section::Keys),
         now: visit.now,
         typed: visit.form.text("typed").to_owned(),
@@ -47,14 +57,14 @@ fn page(visit: &Visit, key: Key, providers: Providers, wrong: Wrong) -> DeletePa
         key,
         providers,
         wrong,
-    }
+    })
 }
 
 pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     let (key, providers) = find(&visit).await?;
     if visit.form.text("typed") != key.name() {
         let wrong = Wrong::at("typed", "that is not its name, and nothing was deleted");
-        let page = page(&visit, key, providers, wrong);
+        let page = page(&visit, key, providers, wrong).await?;
         return answer::page(answer::MISTYPED, &page);
     }
     let to = key.to("provider_key_delete");

@@ -5,20 +5,42 @@ use std::time::SystemTime;
 use askama::Template;
 use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission};
+use serde::Deserialize;
 
 use super::{Key, find, may_change, told};
 use crate::{
     dashboard::{
         answer,
         audit::Line,
+        traffic::{self, Traffic},
         view::{ByHand, Frame, Section},
         visit::{To, Visit},
+        when::When,
     },
     envelope::Problem,
 };
 
 /// How many lines of the audit log the page shows.
 const LINES: usize = 20;
+
+/// A version of a key's value, as answers carry it.
+#[derive(Debug, Deserialize)]
+struct Version {
+    version: u32,
+    state: String,
+    created_at: Option<String>,
+    destroyed_at: Option<String>,
+}
+
+impl Version {
+    fn created(&self, now: SystemTime) -> Option<When> {
+        When::new(self.created_at.as_deref()?, now)
+    }
+
+    fn destroyed(&self, now: SystemTime) -> Option<When> {
+        When::new(self.destroyed_at.as_deref()?, now)
+    }
+}
 
 #[derive(Template)]
 #[template(path = "key.html")]
@@ -29,6 +51,9 @@ struct KeyPage {
     key: Key,
     provider: String,
     may_change: bool,
+    /// None: the token may not see it.
+    traffic: Option<Traffic>,
+    versions: Vec<Version>,
     /// None: the token may not read the audit log.
     lines: Option<Vec<Line>>,
     by_hand: ByHand,
@@ -45,12 +70,17 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     } else {
         None
     };
+    let of_key = traffic::asked().with("provider_key_id", &key.id);
+    let traffic = Traffic::load(&visit, of_key).await?;
+    let versions = visit.get(key.to("provider_key_version_list")).await?.result;
     let page = KeyPage {
         frame: visit.frame(Section::Keys),
         now: visit.now,
         told: told(&visit),
         provider: providers.name(&key.provider_slug).to_owned(),
         may_change: may_change(&visit, &key),
+        traffic,
+        versions,
         lines,
         by_hand: ByHand::new(
             format!("keyward keys show {}", key.options()),
