@@ -21,4 +21,5 @@ pub(crate) mod slots;
 pub(crate) mod snippet;
 pub(crate) mod status;
 pub(crate) mod tokens;
+pub(crate) mod traffic;
 pub(crate) mod vault;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{Confirm, Connect, GatewaysCommand},
     client::{self, Client, GATEWAYS, gateway_path, keys_path, text},
+    commands::traffic,
     confirm::confirm,
     dry_run::{self, Plan},
     failure::Failure,
@@ -102,7 +103,9 @@ async fn delete(id: &GatewayId, asked: &Confirm, connect: &Connect) -> Result<()
         count => format!("its {count} provider keys"),
     };
     let output = Output::new(connect.json);
-    let what = format!("gateway {id} and {hit}{}", told(&keys));
+    let requests = traffic::last_hour(&client, &format!("gateway_id={id}")).await;
+    let requests = requests.map_or_else(String::new, |requests| format!(", {requests}"));
+    let what = format!("gateway {id} and {hit}{}{requests}", told(&keys));
     if !confirm(asked, output, &what, id.as_str())? {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::{
         keys::{KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
-    commands::in_use,
+    commands::{in_use, traffic},
     confirm::confirm,
     dry_run::{self, Plan},
     failure::Failure,
@@ -231,7 +231,13 @@ async fn delete(
     let key = find(&client, name).await?;
     dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
     let output = Output::new(connect.json);
-    let what = format!("{} ({})", Told(name), last_used(&key));
+    let condition = format!("provider_key_id={}", text(&key, "id"));
+    let requests = traffic::last_hour(&client, &condition).await;
+    let use_of_it: Vec<_> = [Some(last_used(&key)), requests]
+        .into_iter()
+        .flatten()
+        .collect();
+    let what = format!("{} ({})", Told(name), use_of_it.join(", "));
     if !confirm(
         asked,
         output,

@@ -63,6 +63,8 @@ mod terminal;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod traffic;
+#[cfg(test)]
 mod transcripts;
 #[cfg(test)]
 mod vault;

@@ -73,6 +73,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         })
     };
     const STORE: &str = "/secrets_store/stores/{store}";
+    const KEY: &str = "/ai-gateway/gateways/{gateway}/provider_configs/{id}";
     let (key, token) = (rows.key.as_str(), rows.token.as_str());
     let place = route.path.strip_prefix(IN_ACCOUNT).unwrap_or(route.path);
     let (id, body) = match (route.method.as_str(), place) {
@@ -83,13 +84,9 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             "",
             Some(json!({"provider_slug": "anthropic", "secret": secret()})),
         ),
-        ("PUT", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => {
-            (key, Some(json!({"secret": secret()})))
-        }
-        ("PATCH", "/ai-gateway/gateways/{gateway}/provider_configs/{id}") => {
-            (key, Some(json!({"enabled": false})))
-        }
-        ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}/provider_configs/{id}")
+        ("PUT", KEY) => (key, Some(json!({"secret": secret()}))),
+        ("PATCH", KEY) => (key, Some(json!({"enabled": false}))),
+        ("GET" | "DELETE", KEY)
         | ("GET", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions") => (key, None),
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
         ("PATCH", "/ai-gateway/custom-providers/{id}") => {
