@@ -16,6 +16,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::logging::START;
 
+const DUMPABLE: &str = "other processes of this user may read this one's memory";
+const CORE: &str = "a crash may leave a core file with keys in it";
+const SWAPPED: &str = "memory may be swapped";
+
 /// What came of the steps.
 #[derive(Debug)]
 #[must_use = "what could not be had is to be told"]
@@ -47,17 +51,47 @@ impl Hardening {
     /// Tells, one line a step, what could not be had and why.
     pub(crate) fn tell(&self) {
         if let Err(error) = &self.dumpable {
-            tracing::warn!(%error, "other processes of this user may read this one's memory");
+            tracing::warn!(%error, "{DUMPABLE}");
         }
         if let Err(error) = &self.core {
-            tracing::warn!(%error, "a crash may leave a core file with keys in it");
+            tracing::warn!(%error, "{CORE}");
         }
         match &self.memory {
             Memory::Locked => tracing::debug!("memory is locked: none of it is swapped"),
             Memory::Unlocked(reason) => {
-                tracing::info!(target: START, reason, "memory may be swapped");
+                tracing::info!(target: START, reason, "{SWAPPED}");
             }
-            Memory::Failed(error) => tracing::warn!(%error, "memory may be swapped"),
+            Memory::Failed(error) => tracing::warn!(%error, "{SWAPPED}"),
+        }
+    }
+}
+
+impl Hardening {
+    /// What could not be had although the system has it, each in words with its cause.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let memory = match &self.memory {
+            Memory::Failed(error) => Some((SWAPPED, error)),
+            Memory::Locked | Memory::Unlocked(_) => None,
+        };
+        let dumpable = self.dumpable.as_ref().err();
+        let core = self.core.as_ref().err();
+        let faults = [
+            dumpable.map(|error| (DUMPABLE, error)),
+            core.map(|error| (CORE, error)),
+            memory,
+        ];
+        let faults = faults.into_iter().flatten();
+        faults
+            .map(|(what, error)| format!("{what}: {error}"))
+            .collect()
+    }
+
+    /// Whether memory may be swapped, in words.
+    pub(crate) fn memory(&self) -> String {
+        match self.memory {
+            Memory::Locked => "locked: none of it is swapped".to_owned(),
+            Memory::Unlocked(reason) => format!("may be swapped: {reason}"),
+            Memory::Failed(_) => "may be swapped".to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Makes a new file (mode 0600) and writes `bytes` to it, durably. An existing one is an error.
@@ -47,6 +47,15 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
 /// Whether others than the owner may do anything with what is at `path`.
 pub(crate) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+}
+
+/// Of these places, those with which others than the owner may do anything, each with the command that shuts them out.
+pub(crate) fn open_ones(places: &[PathBuf]) -> impl Iterator<Item = (&Path, String)> {
+    let open = places.iter().filter(|path| is_open_to_others(path));
+    open.map(|path| {
+        let mode = if path.is_dir() { "700" } else { "600" };
+        (path.as_path(), format!("chmod {mode} {}", path.display()))
+    })
 }
 
 fn sync_directory_of(path: &Path) -> io::Result<()> {

@@ -3,11 +3,12 @@
 mod audit;
 mod explain;
 mod health;
+mod setup;
 mod signals;
 
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
-use keyward_control::{Control, SignInLinks};
+use keyward_control::{Control, SignInLinks, setup::Setup};
 use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
 use keyward_gateway::{EchoDial, Gateway};
 use keyward_providers::Catalogue;
@@ -17,6 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::setup::Ground;
 use self::{audit::Audit, explain::DataPlane, health::Health, signals::Signals};
 use crate::{config::Config, failure::Failure, open::Opened};
 
@@ -155,6 +157,7 @@ pub(crate) struct Server {
     control_limits: keyward_listen::Config,
     has_dashboard: bool,
     checkpoints: Option<CheckpointSettings>,
+    setup: Option<Setup>,
 }
 
 /// Reads what TLS to providers needs. Before anything is opened: a file that is not there stops the start.
@@ -217,6 +220,7 @@ impl Server {
                 control_limits: limits.control,
                 has_dashboard: limits.has_dashboard,
                 checkpoints: None,
+                setup: None,
             }),
             Err(failure) => Err((failure, opened)),
         }
@@ -225,6 +229,15 @@ impl Server {
     /// The caps that follow from the memory budget, if there is one.
     pub(crate) fn caps(&self) -> Option<keyward_gateway::Limits> {
         self.gateway.limits().cloned()
+    }
+
+    /// Tells operators how it is set up.
+    pub(crate) fn with_setup(self, ground: &Ground<'_>) -> Self {
+        let setup = setup::gather(ground, &self);
+        Self {
+            setup: Some(setup),
+            ..self
+        }
     }
 
     /// Writes checkpoints of the audit log.
@@ -256,6 +269,7 @@ impl Server {
                 }),
                 ready: health.question(),
                 explain: Some(Arc::new(DataPlane(Arc::clone(&self.gateway)))),
+                setup: self.setup.map(Arc::new),
                 listen: self.control_limits,
             },
         );

@@ -10,6 +10,7 @@ pub(crate) mod in_use;
 pub(crate) mod provider_configs;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
+pub(crate) mod settings;
 pub(crate) mod tokens;
 pub(crate) mod traffic;
 pub(crate) mod user;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{explain::Explain, serve};
+use crate::{explain::Explain, serve, setup::Setup};
 
 /// What the control plane needs to know of its surroundings. Does no I/O.
 #[derive(Clone)]
@@ -25,6 +25,9 @@ pub struct Config {
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// The data plane, asked what it would do with a request. `None`: there is no `…/keyward/explain`.
     pub explain: Option<Arc<dyn Explain>>,
+    /// How the server is set up, told by `/client/v4/keyward/settings` to who may read the vault's state. `None`: what
+    /// only whoever runs it knows is not told.
+    pub setup: Option<Arc<Setup>>,
     /// How connections are accepted and served by [`Control::serve`](crate::Control::serve), and for how long
     /// a stop waits. [`Config::limits`] is meant for it.
     pub listen: keyward_listen::Config,
@@ -57,6 +60,7 @@ impl Config {
             metrics: None,
             ready: Arc::new(|| Readiness::Ready),
             explain: None,
+            setup: None,
             listen: Self::limits(),
         }
     }
@@ -80,6 +84,7 @@ impl fmt::Debug for Config {
             .field("dashboard", &self.dashboard)
             .field("metrics", &self.metrics.is_some())
             .field("explain", &self.explain.is_some())
+            .field("setup", &self.setup)
             .field("listen", &self.listen)
             .finish_non_exhaustive()
     }

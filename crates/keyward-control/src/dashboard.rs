@@ -24,6 +24,7 @@ mod pager;
 mod providers;
 mod secrets;
 mod sessions;
+mod settings;
 mod sign_in;
 mod stores;
 mod tokens;
@@ -333,6 +334,7 @@ static PAGES: &[Page] = &[
         Box::pin(custom_providers::delete::save(visit))
     }),
     reads("/audit", |visit| Box::pin(audit::show(visit))),
+    reads("/settings", |visit| Box::pin(settings::show(visit))),
     changes("/sign-out", |visit| Box::pin(sign_in::leave(visit))),
 ];
 

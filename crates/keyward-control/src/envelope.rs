@@ -398,6 +398,11 @@ impl Problem {
         self.0.status
     }
 
+    /// Whether what was to be changed is not any more what the client read.
+    pub(crate) fn is_changed_meanwhile(&self) -> bool {
+        self.0.status == StatusCode::PRECONDITION_FAILED
+    }
+
     /// What is wrong, as the client may read it.
     pub(crate) fn message(&self) -> &str {
         &self.0.message

@@ -7,7 +7,7 @@ use keyward_auth::Permission;
 use crate::{
     api::{
         accounts, audit, custom_providers, explain, gateways, in_use::UnderWayQuery,
-        provider_configs, secrets, secrets_stores, tokens, traffic, user,
+        provider_configs, secrets, secrets_stores, settings, tokens, traffic, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -561,6 +561,16 @@ pub(crate) static ROUTES: &[Route] = &[
         Access::AnyToken,
         |call| Box::pin(async move { tokens::own(&call) }),
         || Description::one::<tokens::Body<'_>>("Shows the token that asks"),
+    ),
+    Route::get(
+        "settings_show",
+        "/client/v4/keyward/settings",
+        may(Permission::VaultRead, Place::Account),
+        |call| Box::pin(async move { settings::show(&call) }),
+        || {
+            Description::one::<settings::Body>("Tells how the server is set up")
+                .details("Nothing of it is a secret, and nothing opens anything.")
+        },
     ),
     // Ours as well. A read: what it takes may hold a token, which may not stand in a URL.
     Route::new(

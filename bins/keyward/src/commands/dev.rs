@@ -9,7 +9,7 @@ use keyward_providers::Catalogue;
 use keyward_registry::TokenMinted;
 use keyward_secret::AccountId;
 use keyward_store::Database;
-use keyward_vault::Vault;
+use keyward_vault::{SealState, SlotKind, Vault};
 use serde_json::json;
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     open::{self, Key, Opened},
     output::{print, remark},
     private_file,
-    server::{self, Limits, Listeners, Plane, Server},
+    server::{self, Ground, Limits, Listeners, Plane, Server},
 };
 
 const COMMAND: &str = "dev";
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
     let listeners = Listeners::bind(gateway, control, &limits).await?;
     make_directory(&data_dir)?;
 
-    let opened = open_vault(&config, &data_dir, catalogue).await?;
+    let (opened, seal) = open_vault(&config, &data_dir, catalogue).await?;
     let prepared = prepare(&opened, &listeners, &data_dir).await;
     let (file, has_echo_key) = match prepared {
         Ok(prepared) => prepared,
@@ -60,7 +60,14 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
     };
     let hosts = config.control.hosts();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
-        Ok(server) => server.with_checkpoints(checkpoints),
+        Ok(server) => server.with_checkpoints(checkpoints).with_setup(&Ground {
+            config: &config,
+            data_dir: &data_dir,
+            hardening,
+            opened_by: SlotKind::KeyFile,
+            seal: &seal,
+            is_dev: config.seal.key_file.is_none(),
+        }),
         Err((failure, opened)) => return Err(close(opened, failure).await),
     };
     let told = data_dir.clone();
@@ -116,12 +123,16 @@ async fn open_vault(
     config: &Config,
     data_dir: &Path,
     catalogue: Catalogue,
-) -> Result<Opened, Failure> {
+) -> Result<(Opened, SealState), Failure> {
     let database = open::database(&config.database(data_dir)).await?;
     let key_file = config.seal.key_file.clone();
     let key_file = key_file.unwrap_or_else(|| data_dir.join(KEY_FILE));
     match unseal_or_create(&database, &key_file).await {
-        Ok(vault) => open::unlock(database, vault, catalogue, config.secrets_store.limits()).await,
+        Ok((vault, seal)) => {
+            let limits = config.secrets_store.limits();
+            let opened = open::unlock(database, vault, catalogue, limits).await?;
+            Ok((opened, seal))
+        }
         Err(failure) => {
             // Closed and not only dropped, so that no file of its own is left beside it.
             database.close().await;
@@ -130,19 +141,23 @@ async fn open_vault(
     }
 }
 
-async fn unseal_or_create(database: &Database, key_file: &Path) -> Result<Vault, Failure> {
+async fn unseal_or_create(
+    database: &Database,
+    key_file: &Path,
+) -> Result<(Vault, SealState), Failure> {
     if let Some(state) = open::load_seal(database).await? {
-        return open::unseal(&state, &Key::read(key_file)?);
+        let vault = open::unseal(&state, &Key::read(key_file)?)?;
+        return Ok((vault, state));
     }
     let key = Key::read_or_create(key_file)?;
     let (vault, state) = first::create_vault(&key, None)?;
-    let saved = database.save_seal(state, None).await;
+    let saved = database.save_seal(state.clone(), None).await;
     saved.map_err(|error| {
         Failure::new("cannot make a vault")
             .caused_by(&error)
             .help("nothing was kept; `keyward doctor` looks at the machine")
     })?;
-    Ok(vault)
+    Ok((vault, state))
 }
 
 /// Makes what is missing. Only the first run stores a key for echo: one that was deleted stays deleted.

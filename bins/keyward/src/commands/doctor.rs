@@ -1,7 +1,7 @@
 //! `keyward doctor`: what is wrong on this machine, check by check, with the command that mends it. Changes nothing,
 //! and asks no resolver unless `--online` says so.
 
-mod machine;
+pub(crate) mod machine;
 mod network;
 pub(super) mod stored;
 

@@ -13,7 +13,7 @@ use crate::{
     logging::{self, START},
     open::{self, Key},
     private_file,
-    server::{self, Limits, Listeners, Plane, Server},
+    server::{self, Ground, Limits, Listeners, Plane, Server},
     unlock,
 };
 
@@ -41,9 +41,9 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
         let state = state.ok_or_else(|| open::no_vault(&database))?;
         let key = unlock::for_server(&config, &state).await?;
         let vault = open::unseal(&state, &key)?;
-        Ok((key, vault))
+        Ok((key, vault, state))
     };
-    let (key, vault) = match unsealed.await {
+    let (key, vault, seal) = match unsealed.await {
         Ok(unsealed) => unsealed,
         Err(failure) => {
             // Closed and not only dropped, so that no file of its own is left beside it.
@@ -62,7 +62,14 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     let urls = (listeners.gateway_url(), listeners.control_url());
     let hosts = config.control.hosts();
     let server = match Server::build(listeners, opened, dial, limits, hosts) {
-        Ok(server) => server.with_checkpoints(checkpoints),
+        Ok(server) => server.with_checkpoints(checkpoints).with_setup(&Ground {
+            config: &config,
+            data_dir: &data_dir,
+            hardening,
+            opened_by: key.unlock().kind(),
+            seal: &seal,
+            is_dev: false,
+        }),
         Err((failure, opened)) => {
             opened.store.close().await;
             return Err(failure);

@@ -295,6 +295,11 @@ struct CheckpointsBody {
 }
 
 impl StateBody {
+    /// What is known now, as the caller may see it.
+    pub(super) fn of(call: &Call) -> Self {
+        Self::new(call.registry.store().audit_state()).seen_by(call)
+    }
+
     fn new(state: AuditState) -> Self {
         Self {
             state: match (state.checked_at, state.findings.as_slice()) {
@@ -334,8 +339,7 @@ impl StateBody {
 }
 
 pub(crate) fn state(call: &Call) -> Result<Reply, Problem> {
-    let state = StateBody::new(call.registry.store().audit_state());
-    Reply::new(&state.seen_by(call))
+    Reply::new(&StateBody::of(call))
 }
 
 /// Checks the whole log now.

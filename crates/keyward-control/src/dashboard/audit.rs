@@ -95,9 +95,18 @@ impl Line {
 #[derive(Debug, Deserialize)]
 pub(crate) struct State {
     pub(crate) state: String,
-    verified_to: u64,
+    pub(crate) verified_to: u64,
     checked_at: Option<String>,
     findings: Vec<Finding>,
+    pub(crate) checkpoints: Option<Checkpoints>,
+}
+
+/// How signed checkpoints fare.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Checkpoints {
+    pub(crate) newest: Option<u64>,
+    signed_at: Option<String>,
+    pub(crate) is_failing: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,8 +116,14 @@ struct Finding {
 }
 
 impl State {
-    fn checked(&self, now: SystemTime) -> Option<When> {
+    pub(crate) fn checked(&self, now: SystemTime) -> Option<When> {
         When::new(self.checked_at.as_deref()?, now)
+    }
+}
+
+impl Checkpoints {
+    pub(crate) fn signed(&self, now: SystemTime) -> Option<When> {
+        When::new(self.signed_at.as_deref()?, now)
     }
 }
 

@@ -33,16 +33,18 @@ impl Form {
 
     /// The value of a field as text, cut of blanks at its ends; empty where it is not there.
     pub(crate) fn text(&self, name: &str) -> &str {
-        let field = self.0.iter().find(|(known, _)| known == name);
-        let text = field.and_then(|(_, value)| std::str::from_utf8(value.expose()).ok());
-        text.unwrap_or_default().trim()
+        self.values(name).next().unwrap_or_default()
     }
 
     /// Every value of a field as text, cut of blanks at its ends; what is empty left out.
     pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values(name).filter(|text| !text.is_empty())
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let fields = self.0.iter().filter(move |(known, _)| known == name);
         let texts = fields.filter_map(|(_, value)| std::str::from_utf8(value.expose()).ok());
-        texts.map(str::trim).filter(|text| !text.is_empty())
+        texts.map(str::trim)
     }
 
     /// Whether a box is ticked.

@@ -28,6 +28,7 @@ pub(crate) enum Section {
     Secrets,
     CustomProviders,
     Audit,
+    Settings,
 }
 
 /// One line of the menu.
@@ -79,6 +80,7 @@ impl Frame {
                 "provider",
             ),
             entry(Section::Audit, "/audit", "Audit log", "log"),
+            entry(Section::Settings, "/settings", "Settings", "settings"),
         ]
     }
 

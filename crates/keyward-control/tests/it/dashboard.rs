@@ -7,6 +7,7 @@ mod gateways;
 mod pages;
 mod records;
 mod secrets;
+mod settings;
 mod sign_in;
 mod tokens;
 mod traffic;

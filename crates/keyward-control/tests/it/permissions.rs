@@ -46,6 +46,17 @@ fn new_custom(slug: &str) -> Value {
     json!({"name": "Ours", "slug": slug, "base_url": "https://llm.example.com"})
 }
 
+fn new_token() -> Value {
+    json!({
+        "name": "new",
+        "policies": [{
+            "effect": "allow",
+            "resources": {format!("com.cloudflare.api.account.{OURS}"): "*"},
+            "permission_groups": [{"name": "AI Gateway Run"}],
+        }],
+    })
+}
+
 /// What would become of a request?
 fn question() -> Value {
     json!({"method": "POST", "target": format!("/v1/{OURS}/default/openai/x")})
@@ -62,16 +73,6 @@ struct Stop {
 /// The request for a route. A route that is not listed here fails the walk: nobody has said how it is asked.
 fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
     const IN_ACCOUNT: &str = "/client/v4/accounts/{account}";
-    let run = || {
-        json!({
-            "name": "new",
-            "policies": [{
-                "effect": "allow",
-                "resources": {format!("com.cloudflare.api.account.{OURS}"): "*"},
-                "permission_groups": [{"name": "AI Gateway Run"}],
-            }],
-        })
-    };
     const STORE: &str = "/secrets_store/stores/{store}";
     const KEY: &str = "/ai-gateway/gateways/{gateway}/provider_configs/{id}";
     let (key, token) = (rows.key.as_str(), rows.token.as_str());
@@ -97,8 +98,8 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         (method, place) if place.starts_with(STORE) => {
             in_store(method, place.strip_prefix(STORE).unwrap(), &rows.secret)
         }
-        ("POST", "/tokens") => ("", Some(run())),
-        ("PUT", "/tokens/{id}") => (token, Some(run())),
+        ("POST", "/tokens") => ("", Some(new_token())),
+        ("PUT", "/tokens/{id}") => (token, Some(new_token())),
         ("POST", "/keyward/explain") => ("", Some(question())),
         ("PUT", "/tokens/{id}/value") | ("GET" | "DELETE", "/tokens/{id}") => (token, None),
         ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}")
@@ -120,6 +121,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             | "/keyward/traffic"
             | "/client/v4/user"
             | "/client/v4/keyward/token"
+            | "/client/v4/keyward/settings"
             | "/client/v4/accounts"
             | "/client/v4/memberships"
             | "/client/v4/user/tokens/verify",
@@ -224,6 +226,7 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {tokens}/verify: any"),
         "GET /client/v4/user/tokens/verify: any".to_owned(),
         "GET /client/v4/keyward/token: any".to_owned(),
+        "GET /client/v4/keyward/settings: Keyward Vault Read".to_owned(),
         "POST /client/v4/accounts/{account}/keyward/explain: AI Gateway Read".to_owned(),
         "GET /client/v4/accounts/{account}/keyward/traffic: AI Gateway Read".to_owned(),
         "GET /client/v4/user: any".to_owned(),

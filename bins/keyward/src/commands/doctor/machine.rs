@@ -21,20 +21,13 @@ pub(super) fn folders(config: &Config, data_dir: &Path, database: &Path) -> Outc
                 .help("`keyward dev` or `keyward vault init` makes it, or name another with --data-dir"),
         );
     }
-    let beside = ["dev.json", KEY_FILE, "keyward.lock"].map(|name| data_dir.join(name));
-    let mut places = vec![data_dir.to_owned(), database.to_owned()];
-    places.extend(beside);
-    places.extend(config.seal.key_file.clone());
+    let mut places = own_places(config, data_dir, database);
     places.extend(crate::profile::path());
-    if let Some(open) = places
-        .iter()
-        .find(|path| private_file::is_open_to_others(path))
-    {
-        let mode = if open.is_dir() { "700" } else { "600" };
+    if let Some((open, help)) = private_file::open_ones(&places).next() {
         return Outcome::Failed(
             Failure::new("others may read or change what only Keyward should")
                 .at(open.display().to_string())
-                .help(format!("chmod {mode} {}", open.display())),
+                .help(help),
         );
     }
     if let Err(error) = rustix::fs::access(
@@ -50,6 +43,14 @@ pub(super) fn folders(config: &Config, data_dir: &Path, database: &Path) -> Outc
     }
     let found = places.iter().filter(|path| path.exists()).count();
     Outcome::Passed(format!("{found} of Keyward's own, closed to others"))
+}
+
+/// What a server keeps for itself: its directory, and what lies in it.
+pub(crate) fn own_places(config: &Config, data_dir: &Path, database: &Path) -> Vec<PathBuf> {
+    let mut places = vec![data_dir.to_owned(), database.to_owned()];
+    places.extend(["dev.json", KEY_FILE, "keyward.lock"].map(|name| data_dir.join(name)));
+    places.extend(config.seal.key_file.clone());
+    places
 }
 
 /// What is stored cannot have been written later than now. Tokens and keys end by this clock.

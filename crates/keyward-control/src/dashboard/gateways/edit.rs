@@ -31,6 +31,9 @@ struct EditPage {
     by_hand: ByHand,
 }
 
+const CHANGED: &str =
+    "The gateway was changed after this form was opened. Open it again to see how it stands now.";
+
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let gateway = find(&visit).await?;
     let typed = Typed::of(&gateway);
@@ -73,15 +76,11 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     match visit.change::<Gateway>(to, &body).await {
         Ok(_) => answer::see(&format!("{}?done=changed", gateway.path())),
         Err(problem) => {
-            let status = problem.status();
-            let wrong = match status {
-                StatusCode::PRECONDITION_FAILED => Wrong::at(
-                    "revision",
-                    "The gateway was changed after this form was opened. Open it again to see how it stands now.",
-                ),
-                _ => Wrong::of(&problem),
+            let wrong = match problem.is_changed_meanwhile() {
+                true => Wrong::at("revision", CHANGED),
+                false => Wrong::of(&problem),
             };
-            ask(&visit, status, gateway, typed, wrong).await
+            ask(&visit, problem.status(), gateway, typed, wrong).await
         }
     }
 }

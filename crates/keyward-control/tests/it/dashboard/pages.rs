@@ -271,6 +271,7 @@ async fn hostile_records(harness: &Harness) -> (Records, String) {
         "Secrets Store Write",
         "Account API Tokens Write",
         "Keyward Audit Log Read",
+        "Keyward Vault Read",
     ])});
     let admin = harness.post(&tokens(OURS), body).await;
     let (store, secret) = secret_of(harness, HOSTILE).await;
