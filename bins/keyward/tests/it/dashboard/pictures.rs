@@ -68,9 +68,8 @@ fn every_page_is_drawn() {
     browser.goto(&world.url("/sign-in"));
     gallery.draw(&browser, "sign-in");
     sign_in(&world, &browser);
-    for _ in 0..3 {
-        world.is_answered();
-    }
+    seed::a_day_of_requests(&world);
+    world.is_answered();
     for (pattern, path) in every_page(&world, &browser) {
         browser.goto(&world.url(&path));
         gallery.draw(&browser, &name(pattern));

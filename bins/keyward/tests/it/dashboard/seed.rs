@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::support::send;
+use crate::support::{foreign, run_with, send};
 
 /// What people call things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +150,29 @@ fn stores(world: &World, names: Names) {
         let secret = json!({"name": name, "value": world.canary(), "scopes": ["ai_gateway"], "comment": names.of(comment)});
         world.post(&secrets, &json!([secret]));
     }
+}
+
+/// A day of requests, as the store would have them by now.
+pub(super) fn a_day_of_requests(world: &World) {
+    let keys = world.rest(
+        "GET",
+        "ai-gateway/provider_configs?per_page=100",
+        &json!(null),
+    );
+    let keys = keys.as_array().unwrap().iter();
+    let busy = keys.filter(|key| key["gateway_id"] == "production" && key["alias"] == "default");
+    let text = |key: &Value, field: &str| key[field].as_str().unwrap().to_owned();
+    let series = busy.map(|key| {
+        ["gateway_id", "provider_slug", "id"]
+            .map(|field| text(key, field))
+            .join("/")
+    });
+    let mut python = foreign("python3", world.dev.path());
+    python
+        .args(["-c", include_str!("a_day.py"), ".keyward/keyward.db"])
+        .arg(world.dev.text("account_id"))
+        .args(series);
+    run_with(python, "").ok();
 }
 
 /// One gateway with this many keys of a few providers, and no other.
