@@ -17,6 +17,7 @@ mod form;
 mod gateways;
 mod keys;
 mod links;
+mod marked;
 mod nonce;
 mod origin;
 mod overview;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 
-use super::{answer, assets::Assets, sign_in};
+use super::{answer, assets::Assets, marked::Marked, sign_in};
 use crate::{control::Shared, envelope::Problem};
 
 /// Why a page was not carried out.
@@ -33,7 +33,7 @@ struct ErrorPage<'a> {
     assets: Arc<Assets>,
     status: u16,
     title: &'a str,
-    text: &'a str,
+    text: Marked<'a>,
     link: &'a str,
     link_text: &'a str,
     /// Whether another API token might do: a token that may not see the overview is led there after the sign-in, and
@@ -76,7 +76,7 @@ pub(crate) fn respond(shared: &Shared, fault: &Fault) -> Response {
         assets: Arc::clone(&shared.dashboard.assets),
         status: status.as_u16(),
         title,
-        text,
+        text: Marked(text),
         link,
         link_text,
         takes_another: is_of_a_route && matches!(status.as_u16(), 401 | 403),

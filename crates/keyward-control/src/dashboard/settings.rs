@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{
     answer,
     audit::State,
+    marked::Marked,
     view::{ByHand, Frame, Section},
     visit::{To, Visit},
 };
@@ -62,6 +63,16 @@ struct Warning {
     what: String,
     setting: Option<String>,
     help: String,
+}
+
+impl Warning {
+    fn what(&self) -> Marked<'_> {
+        Marked(&self.what)
+    }
+
+    fn help(&self) -> Marked<'_> {
+        Marked(&self.help)
+    }
 }
 
 #[derive(Template)]

@@ -1,5 +1,6 @@
 //! What was wrong with a form, to be told beside the field.
 
+use super::marked::Marked;
 use crate::envelope::Problem;
 
 /// What was wrong with a form; nothing, where it is shown for the first time.
@@ -31,8 +32,8 @@ impl Wrong {
         self.is_any() && self.field == field
     }
 
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    pub(crate) fn told(&self) -> Marked<'_> {
+        Marked(&self.text)
     }
 }
 
@@ -76,10 +77,10 @@ mod tests {
         assert!(wrong.is_at("name"));
         assert!(
             wrong
-                .text()
+                .text
                 .starts_with("the name `default_new_default` can be read as one and as another"),
             "{}",
-            wrong.text()
+            wrong.text
         );
     }
 

@@ -98,14 +98,10 @@ fn pages_of_an_empty_store_and_of_a_full_one_are_drawn() {
     world.stop();
 }
 
-/// `/keys/{gateway}/{id}/rotate` as `keys-rotate`, what is open in it left out.
+/// `/keys/{gateway}/{id}/rotate` as `keys-gateway-id-rotate`.
 fn name(pattern: &str) -> String {
-    let parts = pattern.split('/').filter(|part| !part.is_empty());
-    let open = parts.clone().filter(|part| part.starts_with('{')).count();
-    let fixed: Vec<_> = parts.filter(|part| !part.starts_with('{')).collect();
-    match (fixed.as_slice(), open) {
-        ([], _) => "overview".to_owned(),
-        ([one], 1..) => format!("{one}-one"),
-        (parts, _) => parts.join("-"),
+    match pattern.trim_start_matches('/') {
+        "" => "overview".to_owned(),
+        pattern => pattern.replace('/', "-").replace(['{', '}'], ""),
     }
 }
