@@ -255,6 +255,10 @@ impl Server {
         ready: impl FnOnce(Option<SignInLinks>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let health = Health::start(Arc::clone(&self.opened.store), self.metrics.clone());
+        let data_plane = Arc::new(DataPlane {
+            gateway: Arc::clone(&self.gateway),
+            service: self.gateway.service(),
+        });
         let control = Control::new(
             Arc::clone(&self.opened.registry),
             keyward_control::Config {
@@ -268,8 +272,9 @@ impl Server {
                     Arc::new(move || metrics.render())
                 }),
                 ready: health.question(),
-                explain: Some(Arc::new(DataPlane(Arc::clone(&self.gateway)))),
+                explain: Some(Arc::clone(&data_plane) as _),
                 setup: self.setup.map(Arc::new),
+                trial: Some(data_plane),
                 listen: self.control_limits,
             },
         );

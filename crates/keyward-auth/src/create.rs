@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::{Grant, Kind, Permission, Reason, decide::require};
+use crate::{Grant, Kind, Permission, Permissions, Reason, decide::require};
 
 /// Whether an API token with the grant `creator` may make a token with the grant `wanted` at `now`.
 ///
@@ -52,6 +52,22 @@ pub fn may_create(creator: &Grant, wanted: &Grant, now: SystemTime) -> Result<()
         (Some(wanted), Some(creator)) => wanted > creator,
     };
     require(!outlives, Reason::Lifetime)
+}
+
+/// The widest grant with Run that the holder of an API token with the grant `creator` may make a token of at `now`: its
+/// own, but for the permissions. Whoever holds it by way of `creator` may do nothing that they could not do by way of a
+/// token that they make.
+///
+/// # Errors
+///
+/// As [`may_create`].
+pub fn widest_run(creator: &Grant, now: SystemTime) -> Result<Grant, Reason> {
+    let run = Grant {
+        permissions: Permissions::from_iter([Permission::AiGatewayRun]),
+        ..creator.clone()
+    };
+    may_create(creator, &run, now)?;
+    Ok(run)
 }
 
 #[cfg(test)]

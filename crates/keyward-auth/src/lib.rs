@@ -88,7 +88,7 @@ mod store;
 pub mod testing;
 mod token;
 
-pub use create::may_create;
+pub use create::{may_create, widest_run};
 pub use decide::{
     Decision, ManageAsk, ManagePlace, Reason, RunAsk, decide_manage, decide_manage_at, decide_run,
 };

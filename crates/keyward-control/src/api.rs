@@ -13,4 +13,5 @@ pub(crate) mod secrets_stores;
 pub(crate) mod settings;
 pub(crate) mod tokens;
 pub(crate) mod traffic;
+pub(crate) mod trial;
 pub(crate) mod user;

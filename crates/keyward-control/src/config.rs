@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{explain::Explain, serve, setup::Setup};
+use crate::{explain::Explain, serve, setup::Setup, trial::Try};
 
 /// What the control plane needs to know of its surroundings. Does no I/O.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub struct Config {
     /// How the server is set up, told by `/client/v4/keyward/settings` to who may read the vault's state. `None`: what
     /// only whoever runs it knows is not told.
     pub setup: Option<Arc<Setup>>,
+    /// The data plane, to send a request with. `None`: there is no `…/keyward/try`, and no playground.
+    pub trial: Option<Arc<dyn Try>>,
     /// How connections are accepted and served by [`Control::serve`](crate::Control::serve), and for how long
     /// a stop waits. [`Config::limits`] is meant for it.
     pub listen: keyward_listen::Config,
@@ -61,6 +63,7 @@ impl Config {
             ready: Arc::new(|| Readiness::Ready),
             explain: None,
             setup: None,
+            trial: None,
             listen: Self::limits(),
         }
     }
@@ -85,6 +88,7 @@ impl fmt::Debug for Config {
             .field("metrics", &self.metrics.is_some())
             .field("explain", &self.explain.is_some())
             .field("setup", &self.setup)
+            .field("trial", &self.trial.is_some())
             .field("listen", &self.listen)
             .finish_non_exhaustive()
     }

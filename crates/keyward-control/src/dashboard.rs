@@ -22,6 +22,7 @@ mod nonce;
 mod origin;
 mod overview;
 mod pager;
+mod playground;
 mod providers;
 mod secrets;
 mod sessions;
@@ -334,6 +335,8 @@ static PAGES: &[Page] = &[
     changes("/providers/{id}/delete", |visit| {
         Box::pin(custom_providers::delete::save(visit))
     }),
+    reads("/playground", |visit| Box::pin(playground::show(visit))),
+    changes("/playground", |visit| Box::pin(playground::send(visit))),
     reads("/audit", |visit| Box::pin(audit::show(visit))),
     reads("/settings", |visit| Box::pin(settings::show(visit))),
     changes("/sign-out", |visit| Box::pin(sign_in::leave(visit))),

@@ -60,6 +60,7 @@ mod refused;
 mod route;
 mod serve;
 pub mod setup;
+pub mod trial;
 
 pub use caller::Peer;
 pub use config::{Config, Readiness};

@@ -7,7 +7,7 @@ use keyward_auth::Permission;
 use crate::{
     api::{
         accounts, audit, custom_providers, explain, gateways, in_use::UnderWayQuery,
-        provider_configs, secrets, secrets_stores, settings, tokens, traffic, user,
+        provider_configs, secrets, secrets_stores, settings, tokens, traffic, trial, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -583,6 +583,19 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::one::<explain::Body<'_>>("Tells what the gateway would do with a request")
                 .details("Nothing is sent, no use is noted, and nothing of the request is repeated but names and its path.")
                 .takes::<explain::Question>()
+        },
+    ),
+    // What it sends is decided by the caller's right to make tokens with Run, which no API token holds itself.
+    Route::new(
+        Method::POST,
+        "request_try",
+        "/client/v4/accounts/{account}/keyward/try",
+        may(Permission::AccountApiTokensWrite, Place::InBody),
+        |call| Box::pin(trial::send(call)),
+        || {
+            Description::one::<trial::Body<'_>>("Sends a message through a gateway, and tells what became of it")
+                .details("The request goes the way of every other, as that of a gateway token that the caller could make. It may cost what the provider asks for it. Nothing of it is kept but that the key was used.")
+                .takes::<trial::Question>()
         },
     ),
     Route::get(

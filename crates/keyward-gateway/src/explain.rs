@@ -7,6 +7,7 @@
 //! and what it answers.
 
 mod headers;
+mod known;
 mod listener;
 mod target;
 mod words;
@@ -28,13 +29,14 @@ use keyward_registry::{ProviderKeyId, Snapshot};
 use keyward_secret::{AccountId, Origin};
 use keyward_vault::VersionNumber;
 
+pub(crate) use self::known::Known;
 use self::target::shown_target;
 use crate::{
     Gateway, GatewayAddress,
     caller::{self, Caller},
     credentials::Injected,
     head::{Field, Head},
-    request::{self, Plan, shown},
+    request::{self, Plan, Sender, shown},
     subprotocols, upgrade,
     worker::{State, Trace},
 };
@@ -221,7 +223,11 @@ impl Gateway {
         let handshake = taken.as_ref().ok().and_then(Option::as_deref).cloned();
         let decided = taken.and_then(|handshake| {
             let handshake = handshake.as_deref();
-            request::decide(self, &mut state, &request, uri, handshake, source, now)
+            let sender = Sender {
+                source,
+                known: None,
+            };
+            request::decide(self, &mut state, &request, uri, handshake, sender, now)
         });
         let (snapshot, _is_new) = state.reader.current();
         let token = match address {

@@ -186,7 +186,7 @@ fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<ReadOn<Incoming>
                     let request = request.map(|body| ReadOn::new(body, version));
                     // Boxed for as long as a request takes to its answer's head: hyper keeps room for the future
                     // itself as long as the connection, and copies it on its way there.
-                    Box::pin(worker.answer(request, source))
+                    Box::pin(worker.answer(request, source, None))
                 })
             })
             .await;

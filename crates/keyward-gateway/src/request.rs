@@ -17,7 +17,7 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Request, Uri};
-use keyward_auth::LastUsed;
+use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support};
 use keyward_registry::{CustomProvider, CustomSlug, Snapshot};
@@ -64,6 +64,15 @@ pub(crate) struct Plan {
     pub(crate) used: Used,
 }
 
+/// Where a request comes from, and who sends it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    pub(crate) source: IpAddr,
+    /// The token, where it is known to whoever runs the gateway and stands nowhere in the request. What it may do is
+    /// decided as of every other.
+    pub(crate) known: Option<&'a Arc<Entry>>,
+}
+
 /// Decides what happens to a request. What a WebSocket handshake took out of it is not in its headers any more.
 pub(crate) fn decide<B>(
     gateway: &Gateway,
@@ -71,7 +80,7 @@ pub(crate) fn decide<B>(
     request: &Request<B>,
     uri: &Uri,
     handshake: Option<&Handshake>,
-    source: IpAddr,
+    sender: Sender<'_>,
     now: SystemTime,
 ) -> Result<Plan, Refusal> {
     check_method(request.method())?;
@@ -103,7 +112,7 @@ pub(crate) fn decide<B>(
         uri,
         address,
         handshake,
-        source,
+        sender,
         now,
         trace: state.trace,
     };
@@ -127,7 +136,7 @@ struct Step<'a> {
     uri: &'a Uri,
     address: GatewayAddress<'a>,
     handshake: Option<&'a Handshake>,
-    source: IpAddr,
+    sender: Sender<'a>,
     now: SystemTime,
     trace: Trace,
 }

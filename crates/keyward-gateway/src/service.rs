@@ -12,11 +12,17 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use keyward_auth::Entry;
 use keyward_forward::{BoxError, Shared};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{AnswerError, Gateway, body, counters::Writers, worker::Worker};
+use crate::{
+    AnswerError, Gateway, body,
+    counters::Writers,
+    explain::{Explanation, Known},
+    worker::Worker,
+};
 
 /// How often what is outdated is let go of, where no request makes it.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -90,8 +96,27 @@ where
     /// Dropping the future drops what was asked of the provider.
     pub async fn answer(&self, request: Request<B>, source: IpAddr) -> Response<AnswerBody> {
         let worker = Arc::clone(&self.inner.worker);
-        let Ok(response) = worker.answer(request, source).await;
+        let Ok(response) = worker.answer(request, source, None).await;
         response.map(AnswerBody)
+    }
+
+    /// The same for a request that `token` sends, known to the server that this is within: the request holds no token
+    /// itself. What the token may do is decided by its grant, as of every other, and it counts as used. Beside the
+    /// answer, what was decided, and how the request was rewritten before it was sent.
+    ///
+    /// The entry need not be one of the registry's. Its id is by what the request is cut when a token is revoked.
+    pub async fn answer_to(
+        &self,
+        request: Request<B>,
+        source: IpAddr,
+        token: Arc<Entry>,
+    ) -> (Option<Explanation>, Response<AnswerBody>) {
+        let known = Arc::new(Known::new(token));
+        let worker = Arc::clone(&self.inner.worker);
+        let Ok(response) = worker
+            .answer(request, source, Some(Arc::clone(&known)))
+            .await;
+        (known.take(), response.map(AnswerBody))
     }
 }
 

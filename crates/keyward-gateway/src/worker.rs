@@ -21,8 +21,9 @@ use crate::{
     credentials::Credentials,
     customs::Customs,
     cut::{Requests, Watch},
+    explain::Known,
     in_flight::{Places, RequestSlot},
-    request::{self, Plan},
+    request::{self, Plan, Sender},
     request_id::RequestId,
     respond::Refusal,
     traffic::{Keyless, Series, Tally},
@@ -124,12 +125,14 @@ where
         self.forwarder.sweep();
     }
 
-    /// Answers one request from `source`. Never fails; a result all the same, because that is what a service gives,
-    /// and a future around this one would copy the request and its answer once more.
+    /// Answers one request from `source`, which is `known`'s where that is given. Never fails; a result all the same,
+    /// because that is what a service gives, and a future around this one would copy the request and its answer once
+    /// more.
     pub(crate) async fn answer(
         self: Arc<Self>,
         mut request: Request<B>,
         source: IpAddr,
+        known: Option<Arc<Known>>,
     ) -> Result<Response<AnswerBody>, Infallible> {
         let begun = Instant::now();
         let handshake = match upgrade::take(&mut request) {
@@ -143,18 +146,25 @@ where
         let (decided, counted) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let handshake = handshake.as_deref();
+            let sender = Sender {
+                source,
+                known: known.as_ref().map(|known| &known.token),
+            };
             let decided = request::decide(
                 &self.gateway,
                 &mut state,
                 &request,
                 &uri,
                 handshake,
-                source,
+                sender,
                 now(),
             );
             (decided, state.counted.take())
         };
         let mut under_way = self.tally.begin(counted, begun);
+        if let Some(known) = known {
+            known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
+        }
         let mut plan = match decided {
             Ok(plan) => plan,
             Err(refusal) => {

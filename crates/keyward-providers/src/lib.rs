@@ -91,5 +91,6 @@ pub use key_prefix::{begins_as_key, looks_like_key, provider_of_key};
 pub use overrides::Override;
 pub use provider::{Provider, Route, Support, Upstream};
 pub use snippet::{
-    Language, TOKEN_VARIABLE, Variable, VariableValue, rival_variables, snippet, variables,
+    Language, MessageApi, MessageFormat, TOKEN_VARIABLE, Variable, VariableValue, message_api,
+    rival_variables, snippet, variables,
 };

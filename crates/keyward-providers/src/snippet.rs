@@ -3,6 +3,9 @@
 //! One table for the command line, the dashboard and the documentation. No snippet holds a token: each reads it
 //! from the environment variable [`TOKEN_VARIABLE`].
 
+mod message;
+
+pub use self::message::{MessageApi, MessageFormat, message_api};
 use crate::Provider;
 
 /// The environment variable from which every snippet reads the gateway token.

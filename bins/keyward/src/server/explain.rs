@@ -1,17 +1,26 @@
 //! Joins the planes: what the control plane asks of the data plane.
 
-use std::{net::IpAddr, sync::Arc, time::SystemTime};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::SystemTime};
 
+use bytes::Bytes;
 use http::{Request, Uri};
-use keyward_control::explain::{
-    Address, Answer, Credential, Destination, Explain, Explanation, Forwarded, Headers, Outcome,
-    Refused, SetHeader, Token,
+use http_body_util::{BodyExt, Full};
+use keyward_control::{
+    explain::{
+        Address, Answer, Credential, Destination, Explain, Explanation, Forwarded, Headers,
+        Outcome, Refused, SetHeader, Token,
+    },
+    trial::{Trial, Tried, Try},
 };
-use keyward_gateway::{Gateway, GatewayAddress, explain};
+use keyward_gateway::{Gateway, GatewayAddress, GatewayService, explain};
 use keyward_secret::AccountId;
 
 /// The data plane, as the control plane asks it.
-pub(super) struct DataPlane(pub(super) Arc<Gateway>);
+pub(super) struct DataPlane {
+    pub(super) gateway: Arc<Gateway>,
+    /// Sends the requests of the control plane, on its runtime.
+    pub(super) service: GatewayService<Full<Bytes>>,
+}
 
 impl Explain for DataPlane {
     fn address(&self, target: &Uri) -> Option<(AccountId, String)> {
@@ -20,31 +29,67 @@ impl Explain for DataPlane {
     }
 
     fn explain(&self, request: Request<()>, source: IpAddr, now: SystemTime) -> Explanation {
-        let explained = self.0.explain(request, source, now);
-        Explanation {
-            target: explained.target,
-            address: explained.address.map(|address| Address {
-                account: address.account,
-                gateway: address.gateway,
-                provider: address.provider,
+        explanation(self.gateway.explain(request, source, now))
+    }
+}
+
+impl Try for DataPlane {
+    fn send(&self, trial: Trial, most: usize) -> Pin<Box<dyn Future<Output = Tried> + Send + '_>> {
+        Box::pin(async move {
+            let request = trial.request.map(|body| Full::new(Bytes::from(body)));
+            let answering = self.service.answer_to(request, trial.source, trial.token);
+            let (explained, answer) = answering.await;
+            let (head, mut body) = answer.into_parts();
+            let mut read = Vec::new();
+            let (mut is_cut, mut is_broken) = (false, false);
+            while let (false, Some(frame)) = (is_cut || is_broken, body.frame().await) {
+                let Ok(frame) = frame else {
+                    is_broken = true;
+                    continue;
+                };
+                // Else trailers.
+                if let Ok(data) = frame.into_data() {
+                    let room = most.saturating_sub(read.len());
+                    is_cut = data.len() > room;
+                    read.extend_from_slice(data.get(..room).unwrap_or(&data));
+                }
+            }
+            Tried {
+                explanation: explained.map(explanation),
+                status: head.status,
+                headers: head.headers,
+                body: read,
+                is_cut,
+                is_broken,
+            }
+        })
+    }
+}
+
+fn explanation(explained: explain::Explanation) -> Explanation {
+    Explanation {
+        target: explained.target,
+        address: explained.address.map(|address| Address {
+            account: address.account,
+            gateway: address.gateway,
+            provider: address.provider,
+        }),
+        token: match explained.token {
+            explain::Token::Absent => Token::Absent,
+            explain::Token::Malformed => Token::Malformed,
+            explain::Token::Unknown => Token::Unknown,
+            explain::Token::Known(id) => Token::Known(id),
+        },
+        outcome: match explained.outcome {
+            explain::Outcome::Forwarded(to) => Outcome::Forwarded(Box::new(forwarded(*to))),
+            explain::Outcome::Refused(refused) => Outcome::Refused(Refused {
+                status: refused.status,
+                code: refused.code,
+                message: refused.message,
+                reason: refused.reason,
+                help: refused.help,
             }),
-            token: match explained.token {
-                explain::Token::Absent => Token::Absent,
-                explain::Token::Malformed => Token::Malformed,
-                explain::Token::Unknown => Token::Unknown,
-                explain::Token::Known(id) => Token::Known(id),
-            },
-            outcome: match explained.outcome {
-                explain::Outcome::Forwarded(to) => Outcome::Forwarded(Box::new(forwarded(*to))),
-                explain::Outcome::Refused(refused) => Outcome::Refused(Refused {
-                    status: refused.status,
-                    code: refused.code,
-                    message: refused.message,
-                    reason: refused.reason,
-                    help: refused.help,
-                }),
-            },
-        }
+        },
     }
 }
 

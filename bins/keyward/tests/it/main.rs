@@ -68,6 +68,8 @@ mod traffic;
 #[cfg(test)]
 mod transcripts;
 #[cfg(test)]
+mod trial;
+#[cfg(test)]
 mod vault;
 #[cfg(test)]
 mod wrangler;

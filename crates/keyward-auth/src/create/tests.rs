@@ -6,7 +6,7 @@ use std::{
 use keyward_secret::AccountId;
 use proptest::{prelude::*, sample::subsequence};
 
-use super::may_create;
+use super::{may_create, widest_run};
 use crate::{
     Classes, Grant, Kind, ManageAsk, ManagePlace, Network, Networks, Permission, Permissions,
     Reason, RunAsk, Scope, decide_manage_at, decide_run,
@@ -291,6 +291,28 @@ proptest! {
             if api && decide_manage_at(Kind::Api, &wanted, &manage, place, then).is_allow() {
                 prop_assert!(decide_manage_at(Kind::Api, &creator, &manage, place, then).is_allow());
             }
+        }
+    }
+
+    /// Who runs by way of an API token could have made a token that may as much, and no wider one.
+    #[test]
+    fn the_widest_run_is_one_that_could_be_made(
+        (creator, wanted) in pairs(),
+        now in 0_u64..8,
+    ) {
+        let now = time(now);
+        let widest = widest_run(&creator, now);
+        if let Ok(widest) = &widest {
+            prop_assert_eq!(Kind::of(&widest.permissions), Some(Kind::Gateway));
+            prop_assert_eq!(may_create(&creator, widest, now), Ok(()));
+        }
+        if Kind::of(&wanted.permissions) == Some(Kind::Gateway) && may_create(&creator, &wanted, now).is_ok() {
+            let widest = widest.unwrap();
+            prop_assert!(wanted.gateways.is_within(&widest.gateways));
+            prop_assert!(wanted.providers.is_within(&widest.providers));
+            prop_assert!(wanted.aliases.is_within(&widest.aliases));
+            prop_assert!(wanted.classes.is_within(widest.classes));
+            prop_assert!(wanted.networks.is_within(&widest.networks));
         }
     }
 

@@ -114,7 +114,7 @@ pub(crate) fn explain(mut call: Call) -> Result<Reply, Problem> {
         call.require(Permission::AiGatewayRead, ManagePlace::Gateway(&gateway))?;
     }
     let explained = data_plane.explain(request, source, call.now);
-    answer(&call, source, explained)
+    tell(&call, source, explained, |body| Reply::new(&body))
 }
 
 fn parse_source(text: &str) -> Result<IpAddr, &'static str> {
@@ -172,7 +172,13 @@ const TOKEN_REFUSED: &str = "the token may not do this";
 const TOKEN_REFUSED_HELP: &str =
     "who holds `Account API Tokens Read`, and scopes that hold the token's, is told why";
 
-fn answer(call: &Call, source: IpAddr, explained: Explanation) -> Result<Reply, Problem> {
+/// What of an explanation the caller may be told.
+pub(super) fn tell(
+    call: &Call,
+    source: IpAddr,
+    explained: Explanation,
+    reply: impl FnOnce(Body<'_>) -> Result<Reply, Problem>,
+) -> Result<Reply, Problem> {
     let snapshot = call.snapshot();
     let (token_state, known) = match explained.token {
         Token::Absent => ("absent", None),
@@ -206,7 +212,7 @@ fn answer(call: &Call, source: IpAddr, explained: Explanation) -> Result<Reply, 
         answer: None,
         refusal: None,
     };
-    Reply::new(&match explained.outcome {
+    reply(match explained.outcome {
         Outcome::Refused(refused) => Body {
             refusal: Some(match (explained.token, seen) {
                 (Token::Known(_), None) => refused.without_reason(),

@@ -27,6 +27,7 @@ pub(crate) enum Section {
     ApiTokens,
     Secrets,
     CustomProviders,
+    Playground,
     Audit,
     Settings,
 }
@@ -79,6 +80,7 @@ impl Frame {
                 "Custom providers",
                 "provider",
             ),
+            entry(Section::Playground, "/playground", "Playground", "play"),
             entry(Section::Audit, "/audit", "Audit log", "log"),
             entry(Section::Settings, "/settings", "Settings", "settings"),
         ]
@@ -152,6 +154,7 @@ impl Badge {
             "denied" => ("denied", "bad", "invalid"),
             "unauthenticated" => ("not authenticated", "bad", "invalid"),
             "done" => ("done", "ok", "active"),
+            "failed" => ("failed", "bad", "invalid"),
             _ => ("invalid", "bad", "invalid"),
         };
         Self {

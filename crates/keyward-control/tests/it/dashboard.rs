@@ -5,6 +5,7 @@ mod custom_providers;
 mod forms;
 mod gateways;
 mod pages;
+mod playground;
 mod records;
 mod secrets;
 mod settings;

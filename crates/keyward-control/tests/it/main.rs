@@ -34,3 +34,5 @@ mod surface;
 mod tokens;
 #[cfg(test)]
 mod traffic;
+#[cfg(test)]
+mod trial;

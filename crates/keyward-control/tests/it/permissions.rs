@@ -57,9 +57,17 @@ fn new_token() -> Value {
     })
 }
 
-/// What would become of a request?
-fn question() -> Value {
-    json!({"method": "POST", "target": format!("/v1/{OURS}/default/openai/x")})
+/// What would become of a request? And what becomes of a message for a model?
+fn of_ours(place: &str) -> Value {
+    match place {
+        "/keyward/explain" => {
+            json!({"method": "POST", "target": format!("/v1/{OURS}/default/openai/x")})
+        }
+        "/keyward/try" => {
+            json!({"gateway": "default", "provider": "openai", "message": "hello"})
+        }
+        _ => panic!("the walk does not know how to ask POST {place}"),
+    }
 }
 
 /// What the walk sends to one route: the id that stands in the path, and a body that is accepted.
@@ -70,11 +78,12 @@ struct Stop {
     names_a_row: bool,
 }
 
+const STORE: &str = "/secrets_store/stores/{store}";
+const KEY: &str = "/ai-gateway/gateways/{gateway}/provider_configs/{id}";
+
 /// The request for a route. A route that is not listed here fails the walk: nobody has said how it is asked.
 fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
     const IN_ACCOUNT: &str = "/client/v4/accounts/{account}";
-    const STORE: &str = "/secrets_store/stores/{store}";
-    const KEY: &str = "/ai-gateway/gateways/{gateway}/provider_configs/{id}";
     let (key, token) = (rows.key.as_str(), rows.token.as_str());
     let place = route.path.strip_prefix(IN_ACCOUNT).unwrap_or(route.path);
     let (id, body) = match (route.method.as_str(), place) {
@@ -100,7 +109,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         }
         ("POST", "/tokens") => ("", Some(new_token())),
         ("PUT", "/tokens/{id}") => (token, Some(new_token())),
-        ("POST", "/keyward/explain") => ("", Some(question())),
+        ("POST", place) if place.starts_with("/keyward/") => ("", Some(of_ours(place))),
         ("PUT", "/tokens/{id}/value") | ("GET" | "DELETE", "/tokens/{id}") => (token, None),
         ("GET" | "DELETE", "/ai-gateway/gateways/{gateway}")
         | ("POST", "/logs/audit/verify")
@@ -228,6 +237,7 @@ fn the_table_of_routes_is_the_contract() {
         "GET /client/v4/keyward/token: any".to_owned(),
         "GET /client/v4/keyward/settings: Keyward Vault Read".to_owned(),
         "POST /client/v4/accounts/{account}/keyward/explain: AI Gateway Read".to_owned(),
+        "POST /client/v4/accounts/{account}/keyward/try: Account API Tokens Write".to_owned(),
         "GET /client/v4/accounts/{account}/keyward/traffic: AI Gateway Read".to_owned(),
         "GET /client/v4/user: any".to_owned(),
         "GET /client/v4/accounts: any".to_owned(),

@@ -97,6 +97,7 @@ impl Harness {
         let plane = Arc::new(FakePlane::default());
         let config = Config {
             explain: Some(Arc::clone(&plane) as _),
+            trial: Some(Arc::clone(&plane) as _),
             ..config
         };
         let control = Control::new(Arc::clone(&registry), config);

@@ -74,7 +74,9 @@ impl<'a> Step<'a> {
         caller: &Caller<'_>,
     ) -> Result<Option<&'a Arc<Entry>>, Refusal> {
         let (denied, unknown) = match &caller.token {
-            Presented::Absent => return Ok(None),
+            Presented::Absent => return Ok(self.sender.known),
+            // Two tokens cannot both be meant.
+            _ if self.sender.known.is_some() => (Denied::Malformed, None),
             Presented::Bad => (Denied::Malformed, None),
             Presented::Token(text) => {
                 let entry = self.snapshot.tokens().find(&text.digest(), self.now);
@@ -92,7 +94,7 @@ impl<'a> Step<'a> {
 
     /// Counts a token that does not verify; its id, where what is presented has one.
     fn note_failure(&self, gateway: &Gateway, unknown: Option<TokenId>) {
-        let failure = gateway.note_failure(self.source, self.now);
+        let failure = gateway.note_failure(self.sender.source, self.now);
         let limited = if failure.is_over() { "yes" } else { "no" };
         metrics::counter!("keyward_failed_authentications_total", "plane" => "data", "limited" => limited)
             .increment(1);
@@ -104,7 +106,7 @@ impl<'a> Step<'a> {
                 tracing::debug!("what is presented as a token is malformed, hidden, or several");
             }
             (Failure::OverAndNews, _) => tracing::warn!(
-                source = %self.source,
+                source = %self.sender.source,
                 "many failed authentications come from one source; for a minute no more is said of it"
             ),
             (Failure::Over, _) => {}
@@ -169,7 +171,7 @@ impl<'a> Step<'a> {
             provider: entry.provider.slug(),
             alias,
             class: class.bit(),
-            source: self.source,
+            source: self.sender.source,
         };
         match decide_run(token.record.kind, &token.record.grant, &ask, self.now) {
             Decision::Allow => Ok(()),

@@ -121,7 +121,8 @@ The rules, in order:
    ignored. A gateway with `stored_keys_only` answers 400 / 9004 instead. The same credential header twice is
    400 / 9003.
 4. **Otherwise the stored key** is used: the one whose alias `cf-aig-byok-alias` names, else `default`. It is
-   used for requests that a gateway token authenticated, and for no others, also where `authentication` is off.
+   used for requests that a gateway token authenticated, and for no others, also where `authentication` is off;
+   `keyward/try` of the control plane sends one as the gateway token that its caller could make.
    Without a stored key for the provider the answer is 400 / 2044; with some, but none of that alias, 400 / 2040.
 
 *Token* is what stands in `cf-aig-authorization`; *slot* is `Authorization` for the first table of each pair

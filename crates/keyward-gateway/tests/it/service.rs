@@ -5,9 +5,15 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use keyward_auth::{Grant, Network, Networks};
+use keyward_auth::{
+    Entry, Grant, Kind, LastUsed, Network, Networks, Permissions, Scope, TokenRecord,
+};
 use keyward_forward::{BoxError, SystemDial, TlsConfig};
-use keyward_gateway::{AnswerBody, Config, EchoDial, Gateway, GatewayService};
+use keyward_gateway::{
+    AnswerBody, Config, EchoDial, Gateway, GatewayService,
+    explain::{Credential, Outcome, Token},
+};
+use keyward_registry::TokenMinted;
 use keyward_testing::Canary;
 
 use crate::support::{ACCOUNT, ACTOR, CHAT, Running, Setup, mint, now};
@@ -111,5 +117,103 @@ async fn the_source_that_the_caller_tells_is_the_one_that_counts() {
         let answer = service.answer(request, source.parse().unwrap()).await;
         assert_eq!(answer.status(), expected, "{source}");
     }
+    running.stop().await;
+}
+
+/// The entry of a token as whoever runs the gateway may make one.
+fn entry(minted: &TokenMinted, kind: Kind, grant: Grant) -> Arc<Entry> {
+    Arc::new(Entry {
+        record: TokenRecord {
+            kind,
+            grant,
+            ..minted.record.clone()
+        },
+        last_used: LastUsed::default(),
+    })
+}
+
+fn without_token(running: &Running) -> Request<Full<Bytes>> {
+    let mut request = chat(running, "");
+    request.headers_mut().remove("authorization");
+    request
+}
+
+#[tokio::test]
+async fn a_request_of_a_known_token_goes_the_way_of_every_other() {
+    let running = Running::start(Setup::default()).await;
+    let (service, key) = service(&running).await;
+    let (_text, minted) = mint(&running.registry, Running::grant()).await;
+    let token = entry(&minted, Kind::Gateway, Running::grant());
+    let (told, answer) = service
+        .answer_to(without_token(&running), HERE, Arc::clone(&token))
+        .await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(!String::from_utf8_lossy(&body).contains(key.random_part()));
+    let told = told.unwrap();
+    assert_eq!(told.token, Token::Known(token.record.id));
+    let Outcome::Forwarded(forwarded) = told.outcome else {
+        panic!("{told:?}");
+    };
+    assert!(matches!(forwarded.credential, Credential::Stored { .. }));
+    let authorization = forwarded.set.iter().find(|set| set.name == "authorization");
+    assert_eq!(authorization.unwrap().value, None);
+    assert!(token.last_used.get().is_some());
+    let snapshot = running.registry.snapshot();
+    let account = snapshot.account(ACCOUNT).unwrap();
+    let mut echo = account
+        .provider_keys()
+        .filter(|key| key.record.provider.as_str() == "echo");
+    assert!(echo.next().unwrap().last_used.get().is_some());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_known_token_may_no_more_than_its_grant() {
+    let running = Running::start(Setup::default()).await;
+    let (service, _key) = service(&running).await;
+    let (_text, minted) = mint(&running.registry, Running::grant()).await;
+    let elsewhere = |change: fn(&mut Grant)| {
+        let mut grant = Running::grant();
+        change(&mut grant);
+        entry(&minted, Kind::Gateway, grant)
+    };
+    for (token, why) in [
+        (entry(&minted, Kind::Api, Running::grant()), "wrong kind"),
+        (
+            elsewhere(|grant| grant.permissions = Permissions::NONE),
+            "lacks the permission",
+        ),
+        (
+            elsewhere(|grant| grant.gateways = Scope::only(["x".to_owned()])),
+            "not for this gateway",
+        ),
+        (
+            elsewhere(|grant| grant.providers = Scope::only(["x".to_owned()])),
+            "not for this provider",
+        ),
+        (
+            elsewhere(|grant| grant.aliases = Scope::only(["x".to_owned()])),
+            "not for this alias",
+        ),
+        (elsewhere(|grant| grant.disabled = true), "is disabled"),
+    ] {
+        let (told, answer) = service
+            .answer_to(without_token(&running), HERE, token)
+            .await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{why}");
+        match told.unwrap().outcome {
+            Outcome::Refused(refused) => {
+                let reason = refused.reason.unwrap();
+                assert!(reason.contains(why), "{reason}");
+            }
+            Outcome::Forwarded(_) => panic!("{why}"),
+        }
+    }
+    // A token in the request beside it: two cannot both be meant.
+    let token = entry(&minted, Kind::Gateway, Running::grant());
+    let request = chat(&running, &running.bearer());
+    let (_told, answer) = service.answer_to(request, HERE, token).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     running.stop().await;
 }

@@ -1,13 +1,18 @@
 //! A data plane that says what it is told to say, and keeps what it was asked.
 
 use std::{
+    future::{Future, pending, ready},
     net::IpAddr,
+    pin::Pin,
     sync::{Mutex, PoisonError},
     time::SystemTime,
 };
 
-use http::{Request, Uri};
-use keyward_control::explain::{Address, Explain, Explanation, Outcome, Refused, Token};
+use http::{HeaderMap, Request, StatusCode, Uri};
+use keyward_control::{
+    explain::{Address, Explain, Explanation, Outcome, Refused, Token},
+    trial::{Trial, Tried, Try},
+};
 use keyward_secret::AccountId;
 
 /// A data plane that says what it is told to say, and keeps what it was asked.
@@ -18,6 +23,9 @@ pub(crate) struct FakePlane(Mutex<State>);
 struct State {
     says: Option<(Token, Outcome)>,
     asked: Option<(Request<()>, IpAddr)>,
+    tried: Option<Trial>,
+    answer: Option<Tried>,
+    is_silent: bool,
 }
 
 impl FakePlane {
@@ -28,6 +36,42 @@ impl FakePlane {
     /// The last request that it was asked about, and where it was said to come from.
     pub(crate) fn take_asked(&self) -> Option<(Request<()>, IpAddr)> {
         self.0.lock().unwrap().asked.take()
+    }
+}
+
+impl FakePlane {
+    /// What the next request is answered with, instead of a word and no explanation.
+    pub(crate) fn answer(&self, tried: Tried) {
+        self.0.lock().unwrap().answer = Some(tried);
+    }
+
+    /// Requests are not answered any more.
+    pub(crate) fn fall_silent(&self) {
+        self.0.lock().unwrap().is_silent = true;
+    }
+
+    /// The last request that it was to send.
+    pub(crate) fn take_tried(&self) -> Option<Trial> {
+        self.0.lock().unwrap().tried.take()
+    }
+}
+
+impl Try for FakePlane {
+    fn send(&self, trial: Trial, _most: usize) -> Pin<Box<dyn Future<Output = Tried> + Send + '_>> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.tried = Some(trial);
+        if state.is_silent {
+            return Box::pin(pending());
+        }
+        let answer = state.answer.take().unwrap_or_else(|| Tried {
+            explanation: None,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: b"hello".to_vec(),
+            is_cut: false,
+            is_broken: false,
+        });
+        Box::pin(ready(answer))
     }
 }
 
