@@ -16,6 +16,7 @@
 pub mod answer_rewrite;
 pub mod cdn_loop;
 pub mod config;
+pub mod error_answer;
 pub mod error_body;
 mod fields;
 pub mod header_rewrite;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("answer_rewrite", answer_rewrite::check),
     ("cdn_loop", cdn_loop::check),
     ("config", config::check),
+    ("error_answer", error_answer::check),
     ("error_body", error_body::check),
     ("header_rewrite", header_rewrite::check),
     ("origin", origin::check),

@@ -7,7 +7,7 @@ use keyward_secret::{Destination, Origin, Scheme};
 
 use crate::{
     Provider, Support, Upstream, classes::Classes, overrides::parse_base_url, paths::Paths,
-    provider::Placement,
+    provider::Placement, verdict::Rules,
 };
 
 /// The most bytes of a base URL that are taken. A guess: no provider's is longer than a line.
@@ -260,6 +260,8 @@ impl Provider {
             },
             target_header: None,
             refusals: Box::default(),
+            errors: Rules::default(),
+            probe: None,
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::{
     overrides::{check_base_path, parse_base_url},
     paths::Paths,
     pattern::Pattern,
+    probe::{Probe, ProbeText},
     provider::{Placement, Refusal},
+    verdict::{RuleText, Rules},
 };
 
 const ACCOUNT: &str = "{account_id}";
@@ -31,6 +33,7 @@ pub(crate) struct Definition {
     #[serde(default)]
     base_path: String,
     target_header: Option<String>,
+    retry_delay: Option<Box<str>>,
     version: Option<Version>,
     credential: Credential,
     websocket: Option<WebSocket>,
@@ -39,6 +42,9 @@ pub(crate) struct Definition {
     classes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     also: Vec<Also>,
+    #[serde(default)]
+    errors: Vec<RuleText>,
+    probe: Option<ProbeText>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +125,7 @@ impl Definition {
 
     /// Builds the provider; its upstreams are numbered from `first_index` on.
     pub(crate) fn build(
-        self,
+        mut self,
         change: &Override,
         first_index: usize,
     ) -> Result<Provider, CatalogueError> {
@@ -158,7 +164,14 @@ impl Definition {
                 .map(|websocket| websocket.path.as_str()),
         );
         let placement = self.placement()?;
+        let errors = std::mem::take(&mut self.errors);
+        let errors = Rules::build(errors, self.retry_delay.as_deref())
+            .map_err(|reason| self.at("errors", reason))?;
+        let probe = self.probe.take().map(Probe::build).transpose();
+        let probe = probe.map_err(|reason| self.at("probe", reason))?;
         Ok(Provider {
+            errors,
+            probe,
             overridden: change.base_url.is_some(),
             support: place.support,
             upstreams: upstreams.into(),

@@ -26,6 +26,22 @@
 //! A provider is data: one file `src/catalogue/<slug>.toml` each, embedded, read once, with unknown fields
 //! refused. The crate does no I/O, reads no clock and holds no state; routing a request allocates nothing.
 //!
+//! What an answer says of the key that it was asked with:
+//!
+//! ```
+//! # use http::{HeaderMap, StatusCode};
+//! # use keyward_providers::{Catalogue, ErrorClass};
+//! # let catalogue = Catalogue::built_in()?;
+//! let groq = catalogue.find("groq").ok_or("the catalogue has it")?;
+//! let body = br#"{"error":{"message":"Invalid API Key","type":"invalid_request_error","code":"invalid_api_key"}}"#;
+//! let verdict = groq.judge(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body);
+//! assert_eq!(verdict.class, ErrorClass::CredentialRejected);
+//! // A status alone proves nothing of a key.
+//! let verdict = groq.judge(StatusCode::UNAUTHORIZED, &HeaderMap::new(), b"<html>go away</html>");
+//! assert_eq!(verdict.class, ErrorClass::Unknown);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What the crate promises
 //!
 //! - The text that a client sent is never cut, decoded or changed. Only what goes before it is chosen, and the
@@ -33,6 +49,8 @@
 //! - A [class](Class) is decided on the very bytes that are sent. Where a provider may read them otherwise
 //!   (`%61dmin`, `%2F`, `//`, `;x`), and where nothing matches, the class is [`Class::Other`], which only a grant
 //!   with all classes allows.
+//! - An answer [convicts](ErrorClass::convicts) a key only where its whole body is understood and a rule with a source
+//!   knows it; never by its status.
 //! - A provider that cannot be served yet is [refused](Support::Refused) with the reason. It has no route and
 //!   no credential.
 //!
@@ -52,10 +70,23 @@
 //! | `[websocket]` `path` | what a WebSocket on the bare provider is for |
 //! | `[[refuse]]` `path`, `reason` | a pattern of paths that are not served |
 //! | `[classes]` | lists of patterns such as `"POST v1/chat/completions"` by [class name](Class::name) |
+//! | `retry_delay` | where a body says how long to wait, as in `"45s"` |
+//! | `[[errors]]` `class`, `status`, `is`, `begins`, `says`, `source` | what an answer says of the key; see below |
+//! | `[probe]` `request`, `headers`, `dead`, `blocked`, `source` | a request that costs nothing and refuses bad keys; statuses that then mean a dead key; fields of a 200 that say `true` for a blocked one |
 //!
 //! A pattern is a method (or `*`) and a path with the version in it: `*` is one segment, `*suffix` one that ends
 //! so, a closing `**` any number of further ones. The pattern that says more wins; the order does not matter.
 //! A HEAD is taken for a GET.
+//!
+//! The first of the `[[errors]]` whose conditions all hold decides the [class](ErrorClass) of an answer. `status` lists
+//! statuses. `is`, `begins` and `says` hold texts by where they stand in the JSON body, such as `"error.code"` or
+//! `"error.details[].reason"`: one of the values there is one of the texts, begins with one, or holds one; the latter
+//! two whatever the case. A class that convicts needs a status and an `is` or `begins`, or the file is refused.
+//!
+//! # The provider error corpus
+//!
+//! `corpus/` holds real answers of providers with their class, source and date, as JSON with a schema, for anybody's
+//! classifier: its README says how. The rules are tested with it, and with each answer changed in many ways.
 //!
 //! # Features
 //!
@@ -72,6 +103,7 @@ mod classes;
 mod custom;
 mod definition;
 mod error;
+mod facts;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -79,9 +111,11 @@ mod key_prefix;
 mod overrides;
 mod paths;
 mod pattern;
+mod probe;
 mod provider;
 mod snippet;
 mod target;
+mod verdict;
 
 pub use catalogue::{Catalogue, all_credential_headers, is_credential_header};
 pub use class::{Class, ParseClassError};
@@ -89,8 +123,10 @@ pub use custom::{BaseUrl, CredentialPlacement, ParseBaseUrlError, ParsePlacement
 pub use error::{BindError, CatalogueError, RouteError};
 pub use key_prefix::{begins_as_key, looks_like_key, provider_of_key};
 pub use overrides::Override;
+pub use probe::{Probe, ProbeOutcome};
 pub use provider::{Provider, Route, Support, Upstream};
 pub use snippet::{
     Language, MessageApi, MessageFormat, TOKEN_VARIABLE, Variable, VariableValue, message_api,
     rival_variables, snippet, variables,
 };
+pub use verdict::{ErrorClass, Verdict};

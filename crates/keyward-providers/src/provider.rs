@@ -8,7 +8,9 @@ use crate::{
     classes::{Classes, effective},
     paths::Paths,
     pattern::{Canonical, Pattern},
+    probe::Probe,
     target,
+    verdict::Rules,
 };
 
 /// An upstream API, as the catalogue and the operator's overrides describe it. Immutable.
@@ -28,6 +30,8 @@ pub struct Provider {
     pub(crate) placement: Placement,
     pub(crate) target_header: Option<HeaderName>,
     pub(crate) refusals: Box<[Refusal]>,
+    pub(crate) errors: Rules,
+    pub(crate) probe: Option<Probe>,
 }
 
 /// Whether requests to a provider can be served.

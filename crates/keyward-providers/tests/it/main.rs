@@ -1,9 +1,13 @@
 //! The catalogue as its users see it.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod overriding;
 #[cfg(test)]
 mod placing;
+#[cfg(test)]
+mod probing;
 #[cfg(test)]
 mod routing;
 
