@@ -37,8 +37,8 @@
 //!
 //! # What it is not
 //!
-//! No control plane: it changes nothing but last uses, and has no route of its own beside `/v1/`. It reads no
-//! configuration file and installs no signal handler.
+//! No control plane: it changes nothing but last uses and counts of requests, and has no route of its own beside `/v1/`.
+//! It reads no configuration file and installs no signal handler.
 //!
 //! # Features
 //!

@@ -22,6 +22,7 @@ fn every_page_is_accessible_and_fits() {
     let world = World::start();
     // Long and strange names are the hardest to fit.
     seed::fill(&world, Names::Hostile);
+    seed::a_day_of_requests(&world);
     let browser = Chromium::start(Script::On, Hands::Mouse);
     sign_in(&world, &browser);
     for (pattern, path) in every_page(&world, &browser) {
