@@ -50,6 +50,7 @@ mod seal_command;
 mod secrets;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod slots;

@@ -143,15 +143,28 @@ impl Token {
 
     /// What it may do, in words.
     pub(crate) fn scope(&self) -> String {
-        let names = self.permissions().into_iter().map(|(name, _)| name);
         match self.family().is_api() {
-            true => format!(
-                "{}; {}",
-                names.collect::<Vec<_>>().join(", "),
-                self.places()
-            ),
+            true => format!("{}; {}", self.may(), self.places()),
             false => self.places(),
         }
+    }
+
+    /// Its permissions, without those that others of them include.
+    fn may(&self) -> String {
+        let names: Vec<_> = self
+            .permissions()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        if permissions::is_everything(&names) {
+            return "every permission".to_owned();
+        }
+        let is_included = |name: &str| {
+            let write = name.strip_suffix("Read").map(|what| format!("{what}Write"));
+            write.is_some_and(|write| names.contains(&write.as_str()))
+        };
+        let own = names.iter().filter(|name| !is_included(name));
+        own.copied().collect::<Vec<_>>().join(", ")
     }
 
     /// Where it may do it, in words.

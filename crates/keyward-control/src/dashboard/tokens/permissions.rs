@@ -58,6 +58,13 @@ pub(crate) fn about_name(name: &str) -> &'static str {
     PermissionGroup::find_by_name(name).map_or("", about)
 }
 
+/// Whether these are all permissions that an API token may have.
+pub(crate) fn is_everything(names: &[&str]) -> bool {
+    let all = Permission::ALL.into_iter();
+    let mut all = all.filter(|one| *one != Permission::AiGatewayRun);
+    all.all(|one| names.contains(&one.name()))
+}
+
 fn about(group: PermissionGroup) -> &'static str {
     match group {
         PermissionGroup::Permission(permission) => about_permission(permission),

@@ -52,7 +52,7 @@ fn config() -> Config {
         warnings: vec![Warning {
             what: "the data plane listens without TLS".into(),
             setting: Some("[gateway] tls_cert_file"),
-            help: "name a certificate".into(),
+            help: "name `a <cert>` there".into(),
         }],
     };
     Config {
@@ -97,7 +97,7 @@ async fn the_set_up_is_told_by_rest_and_on_its_page() {
         .shows("9.8.7")
         .shows("linux x86_64, release")
         .shows("the data plane listens without TLS")
-        .shows("<code>[gateway] tls_cert_file</code>: name a certificate")
+        .shows("<code>[gateway] tls_cert_file</code>: name <code>a &#60;cert&#62;</code> there")
         .shows("started with its recovery key")
         .shows("0.0.0.0:8787")
         .shows("[audit] checkpoint_file")

@@ -181,6 +181,7 @@ async fn an_api_token_is_made_told_rolled_and_revoked() {
         .get("/api-tokens")
         .await
         .shows(&own)
+        .shows("every permission; every gateway; every provider")
         .shows("this sign-in");
     browser
         .get("/api-tokens/new")
@@ -200,7 +201,7 @@ async fn an_api_token_is_made_told_rolled_and_revoked() {
     let made = browser.post("/api-tokens/new", &fields).await;
     assert_eq!(made.status, 200, "{}", made.text);
     made.shows("shown this once")
-        .shows("AI Gateway Read, Secrets Store Read, Secrets Store Write; gateway default")
+        .shows("AI Gateway Read, Secrets Store Write; gateway default")
         .shows("curl http://127.0.0.1:8788/client/v4/user/tokens/verify")
         .shows("10.0.0.0/8");
     let text = token_in(&made);
