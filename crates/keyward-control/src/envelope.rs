@@ -398,6 +398,11 @@ impl Problem {
         self.0.status
     }
 
+    /// Whether what is there stands in the way.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.0.status == StatusCode::CONFLICT
+    }
+
     /// Whether what was to be changed is not any more what the client read.
     pub(crate) fn is_changed_meanwhile(&self) -> bool {
         self.0.status == StatusCode::PRECONDITION_FAILED

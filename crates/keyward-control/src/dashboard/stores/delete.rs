@@ -79,7 +79,7 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
             let under_way = answer.result.under_way.query();
             answer::see(&format!("/secrets?done=deleted{under_way}"))
         }
-        Err(problem) if problem.status() == StatusCode::CONFLICT => {
+        Err(problem) if problem.is_conflict() => {
             ask(&visit, problem.status(), store, Wrong::of(&problem)).await
         }
         Err(problem) => Err(problem),
