@@ -5,6 +5,7 @@
 //! - [`SealState`] is what is stored of the seal itself: [`Slot`]s (key file, passphrase, recovery key, command)
 //!   that each wrap the root key, and the keyring under it. [`Unsealed`] adds slots and removes them.
 //! - [`SecretRecord`], [`VersionRecord`], [`version`]: secrets and their numbered versions.
+//! - [`status`]: how a key stands by what its provider answers. It decides; sending probes and storing is for others.
 //! - [`VaultStore`] is what a store must do; the feature `testing` has one in memory and the contract suite.
 //!
 //! Sealing and opening are pure and synchronous: bytes in, bytes out. `vectors/` has test vectors for every kind
@@ -60,6 +61,7 @@ mod record;
 mod seal;
 mod sealed_format;
 mod slot;
+pub mod status;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
