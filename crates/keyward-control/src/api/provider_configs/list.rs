@@ -64,10 +64,8 @@ impl<'a> Filter<'a> {
 
     fn holds(&self, call: &Call, key: &ProviderKey) -> bool {
         let record = &key.record;
-        self.gateway.is_none_or(|id| record.gateway.as_str() == id)
-            && self
-                .provider
-                .is_none_or(|slug| record.provider.as_str() == slug)
+        self.provider
+            .is_none_or(|slug| record.provider.as_str() == slug)
             && self
                 .status
                 .is_none_or(|status| shown_status(call, key) == status)
@@ -105,7 +103,13 @@ pub(crate) fn list_all(call: &Call) -> Result<Reply, Problem> {
     let sees_all = call.may(Permission::AiGatewayRead, ManagePlace::Account);
     let may_see =
         |key: &ProviderKey| sees_all || call.may(Permission::AiGatewayRead, place_of(key));
-    let keys = account.provider_keys();
+    // Few of the account's, where they are of one gateway.
+    let one = filter
+        .gateway
+        .and_then(|id| snapshot.gateway(call.account, id));
+    let of_one = one.into_iter().flat_map(|gateway| gateway.keys());
+    let of_all = filter.gateway.is_none().then(|| account.provider_keys());
+    let keys = of_one.chain(of_all.into_iter().flatten());
     let keys = keys.filter(|key| filter.holds(call, key) && may_see(key));
     let (keys, info) = page.cut_in_order(keys.collect(), |one, other| order(one, other));
     let bodies: Vec<_> = keys.into_iter().map(|key| Body::new(call, key)).collect();
