@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use http::Method;
 use keyward_control::Control;
+use keyward_testing::register_named_canary;
 use serde_json::Value;
 
 use super::{
@@ -31,17 +32,58 @@ fn every_page_is_accessible_and_fits() {
             "return typeof pwned === 'undefined' && !document.querySelector('img, main script, main a[href^=\"javascript:\"]')",
         );
         assert_eq!(untouched, true, "{pattern}");
-        for width in [WIDE, NARROW] {
-            for scheme in [Scheme::Light, Scheme::Dark] {
-                let name = format!("{pattern}, {width} wide, {scheme:?}");
-                browser.look(width, scheme);
-                browser.is_accessible(&name);
-                browser.fits(&name);
-            }
-        }
+        look_at(&browser, pattern);
     }
     browser.stop();
     world.stop();
+}
+
+#[test]
+fn what_forms_answer_is_accessible_and_fits_too() {
+    let world = World::start();
+    seed::fill(&world, Names::Plain);
+    let browser = Chromium::start(Script::On, Hands::Mouse);
+    sign_in(&world, &browser);
+    browser.goto(&world.url("/tokens/new"));
+    // The browser takes a blank for a name; the server does not.
+    browser.fill("#name", " ");
+    browser.click("form.card button.primary");
+    browser.see("#name-error", "");
+    look_at(&browser, "a form that is refused");
+    browser.fill("#name", "first");
+    browser.click("form.card button.primary");
+    register_named_canary("dashboard token", &browser.text("#value"));
+    look_at(&browser, "a token that was made");
+    try_openai(&world, &browser);
+    look_at(&browser, "a message that was sent");
+    // Not even the head of the request has the key, and the provider had it.
+    let shown = browser.text("main");
+    assert!(!shown.contains(world.first.random_part()), "{shown}");
+    assert_eq!(world.provider.take_recorded().len(), 1);
+    browser.stop();
+    world.stop();
+}
+
+/// Sends a message on the page for that, and sees what came back.
+pub(super) fn try_openai(world: &World, browser: &Chromium) {
+    browser.goto(&world.url("/playground"));
+    browser.click("#gateway option:first-child");
+    browser.click("#provider option[value=openai]");
+    browser.click("form.card button.primary");
+    browser.see("#back ~ p", "after");
+    browser.see("main", "200 from the provider");
+}
+
+fn look_at(browser: &Chromium, page: &str) {
+    for width in [WIDE, NARROW] {
+        for scheme in [Scheme::Light, Scheme::Dark] {
+            let name = format!("{page}, {width} wide, {scheme:?}");
+            browser.look(width, scheme);
+            browser.is_accessible(&name);
+            browser.fits(&name);
+        }
+    }
+    browser.look(WIDE, Scheme::Light);
 }
 
 /// One path for each page, found by following links from the overview.

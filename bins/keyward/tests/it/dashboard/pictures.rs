@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{
     World,
     chromium::{Chromium, Hands, Scheme, Script},
-    pages::{NARROW, WIDE, every_page},
+    pages::{NARROW, WIDE, every_page, try_openai},
     seed::{self, Names},
     sign_in,
 };
@@ -74,6 +74,8 @@ fn every_page_is_drawn() {
         browser.goto(&world.url(&path));
         gallery.draw(&browser, &name(pattern));
     }
+    try_openai(&world, &browser);
+    gallery.draw(&browser, "playground-sent");
     browser.stop();
     world.stop();
 }
