@@ -39,11 +39,17 @@ fn every_page_is_accessible_and_fits() {
 }
 
 #[test]
-fn what_forms_answer_is_accessible_and_fits_too() {
+fn ways_in_errors_and_what_forms_answer_are_accessible_and_fit_too() {
     let world = World::start();
     seed::fill(&world, Names::Plain);
     let browser = Chromium::start(Script::On, Hands::Mouse);
+    browser.goto(&world.url("/sign-in"));
+    look_at(&browser, "the way in");
+    browser.goto(world.dev.text("dashboard_url"));
+    look_at(&browser, "a link to sign in");
     sign_in(&world, &browser);
+    browser.goto(&world.url("/tokens/nobody"));
+    look_at(&browser, "a page that is not there");
     browser.goto(&world.url("/tokens/new"));
     // The browser takes a blank for a name; the server does not.
     browser.fill("#name", " ");
