@@ -60,14 +60,22 @@ impl Ask {
             Access::AnyToken | Access::Permission(..) => caller.in_force(now)?,
         };
         let (parameters, query) = (self.parameters, self.query);
-        let mut call = Call::admit(surroundings, route.access, caller, parameters, query, now)?;
+        let admit = |caller: Caller| {
+            let (parameters, query) = (parameters.clone(), query.clone());
+            Call::admit(surroundings, route.access, caller, parameters, query, now)
+        };
+        let call = admit(caller.clone())?;
         if route.method == Method::GET {
             return (route.handler)(call).await;
         }
-        call.set_body(match self.content {
+        let body = match self.content {
             Content::Coming(body) => body::read(body).await?,
             Content::Here(buffer) => buffer,
-        });
+        };
+        // A body may come slowly, and nothing starts for a token that was revoked meanwhile. A page's body came before.
+        let caller = caller.renewed(&surroundings.registry.snapshot(), now)?;
+        let mut call = admit(caller)?;
+        call.set_body(body);
         // On a task of its own: a client that hangs up must not stop a change between its being stored and its
         // being seen by everyone.
         let outcome = tokio::spawn((route.handler)(call)).await;

@@ -93,9 +93,28 @@ impl Caller {
         (caller.entry.record.digest == *text).then_some(caller)
     }
 
+    /// The same caller as things stand now: while a body came in, the token may have been revoked, rolled or changed.
+    pub(crate) fn renewed(self, snapshot: &Snapshot, now: SystemTime) -> Result<Self, Problem> {
+        let known = snapshot.tokens().find_by_id(self.entry.record.id);
+        let entry = known.ok_or_else(Problem::unauthenticated)?;
+        if Arc::ptr_eq(entry, &self.entry) {
+            return Ok(self);
+        }
+        let (before, record) = (&self.entry.record, &entry.record);
+        let retires = |digest| record.retiring.is_some_and(|old| old.digest == digest);
+        let is_good = before.digest == record.digest || retires(before.digest);
+        let renewed = is_good.then(|| Self::from_source(entry, self.source));
+        let renewed = renewed.flatten().ok_or_else(Problem::unauthenticated)?;
+        renewed.in_force(now)
+    }
+
     fn from_there(entry: &Arc<Entry>, peer: Option<Peer>) -> Option<Self> {
-        let grant = &entry.record.grant;
         let source = peer.map(|Peer(address)| address.ip().to_canonical());
+        Self::from_source(entry, source)
+    }
+
+    fn from_source(entry: &Arc<Entry>, source: Option<IpAddr>) -> Option<Self> {
+        let grant = &entry.record.grant;
         let is_from_there = match source {
             Some(source) => grant.networks.allows(source),
             // Nothing is known of where the request comes from, so only a token that is good anywhere is.

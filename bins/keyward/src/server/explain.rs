@@ -42,10 +42,11 @@ impl Try for DataPlane {
             let (head, mut body) = answer.into_parts();
             let mut read = Vec::new();
             let (mut is_cut, mut is_broken) = (false, false);
-            while let (false, Some(frame)) = (is_cut || is_broken, body.frame().await) {
+            // What is shown is full: nobody waits for more.
+            while !is_cut && let Some(frame) = body.frame().await {
                 let Ok(frame) = frame else {
                     is_broken = true;
-                    continue;
+                    break;
                 };
                 // Else trailers.
                 if let Ok(data) = frame.into_data() {

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 use keyward_auth::{ManagePlace, Permission};
 use keyward_providers::message_api;
+use keyward_registry::{GatewayId, ProviderSlug};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -162,10 +163,7 @@ async fn ask(
         frame: visit.frame(Section::Playground),
         may_send: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
         by_hand: ByHand::new(
-            format!(
-                "keyward snippet {} --gateway {}",
-                typed.provider, typed.gateway
-            ),
+            command(&typed),
             To::new("request_try").curl(&visit.account(), Some(&body(&typed))),
         ),
         model: default_model(visit, &typed.provider),
@@ -314,4 +312,13 @@ impl Credential {
             _ => "the request carries its own",
         }
     }
+}
+
+/// The command for people to paste. Whoever made the link to the page may have chosen the words: none that is no id.
+fn command(typed: &Typed) -> String {
+    let provider =
+        ProviderSlug::parse(&typed.provider).map_or("openai".to_owned(), |slug| slug.to_string());
+    let gateway =
+        GatewayId::parse(&typed.gateway).map_or("default".to_owned(), |id| id.to_string());
+    format!("keyward snippet {provider} --gateway {gateway}")
 }

@@ -4,11 +4,15 @@ mod changes;
 
 use std::time::Duration;
 
+use axum::body::Body;
 use http::Method;
 use keyward_auth::{Grant, Permission, PermissionGroup, Permissions, Role, Scope};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
-use crate::support::{Answer, Harness, OURS, THEIRS, ago, now, rfc3339, tokens, with, without};
+use crate::support::{
+    Answer, Harness, OURS, THEIRS, ago, now, request, rfc3339, tokens, with, without,
+};
 
 fn account_key() -> String {
     format!("com.cloudflare.api.account.{OURS}")
@@ -97,6 +101,27 @@ async fn a_revoked_api_token_is_refused_at_once() {
         .call_as(value, Method::GET, &tokens(OURS), None)
         .await
         .refused(401, 10000);
+}
+
+#[tokio::test]
+async fn nothing_is_made_for_a_token_that_was_revoked_while_the_body_came() {
+    let harness = Harness::new().await;
+    let made = harness
+        .post(&tokens(OURS), new_token(&["Account API Tokens Write"]))
+        .await;
+    let (id, value) = (&made.result()["id"], &made.result()["value"]);
+    let path = format!("{}/{}", tokens(OURS), id.as_str().unwrap());
+    let revoke = request(&harness.admin, Method::DELETE, &path, Body::empty());
+    let router = harness.router();
+    let rest = new_token(&["AI Gateway Run"]).to_string();
+    let body = futures_util::stream::once(async move {
+        let revoked = router.oneshot(revoke).await.unwrap();
+        assert_eq!(revoked.status(), 200);
+        Ok::<_, std::io::Error>(rest)
+    });
+    let body = Body::from_stream(body);
+    let late = request(value.as_str().unwrap(), Method::POST, &tokens(OURS), body);
+    harness.send(late).await.refused(401, 10000);
 }
 
 #[tokio::test]

@@ -98,6 +98,7 @@ impl<'a> Picks<'a> {
             choices: ids.map(|id| (id, id)).collect(),
             ticked,
         }
+        .with_every_ticked()
     }
 
     fn of_providers(providers: &'a Providers, ticked: &'a [String]) -> Self {
@@ -110,6 +111,17 @@ impl<'a> Picks<'a> {
                 .collect(),
             ticked,
         }
+        .with_every_ticked()
+    }
+
+    /// What is ticked is always there to be seen: a form without it would be one for everything.
+    fn with_every_ticked(mut self) -> Self {
+        for value in self.ticked {
+            if !self.choices.iter().any(|(known, _)| known == value) {
+                self.choices.push((value, value));
+            }
+        }
+        self
     }
 
     fn is_ticked(&self, value: &str) -> bool {

@@ -55,7 +55,7 @@ pub(crate) async fn show(visit: Visit, family: Family) -> Result<Response, Probl
         own: visit.token_id(),
         is_revoked: visit.query("done") == "revoked",
         tokens: answer.result,
-        pager: Pager::new("/tokens", &[("gateway", &gateway)], &answer.result_info),
+        pager: Pager::new(family.path(), &[("gateway", &gateway)], &answer.result_info),
         gateway,
         may_change: visit.may(Permission::AccountApiTokensWrite, ManagePlace::Token),
         by_hand: ByHand::new(
