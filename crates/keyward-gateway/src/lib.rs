@@ -5,6 +5,7 @@
 //!   on a listener, with its own accept loop and worker threads.
 //! - [`Gateway::service`]: the same for one request at a time, within a server and a runtime that exist already.
 //! - [`Gateway::explain`]: what would become of a request, told without sending it ([`explain`]).
+//! - [`Prober`]: asks a provider about a key, by the request that the catalogue has for it.
 //! - [`GatewayAddress`]: a request's path, parsed.
 //! - [`EchoDial`]: the built-in provider `echo`, for a first request without any account.
 //!
@@ -69,6 +70,7 @@ mod head;
 mod in_flight;
 mod listener;
 mod loops;
+mod prober;
 mod record;
 mod request;
 mod request_id;
@@ -86,4 +88,5 @@ pub use config::Config;
 pub use echo::EchoDial;
 pub use gateway::{BuildError, Gateway};
 pub use listener::StartError;
+pub use prober::{Probed, Prober};
 pub use service::{AnswerBody, GatewayService};

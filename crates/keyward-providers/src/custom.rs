@@ -242,6 +242,7 @@ impl Provider {
             keys_page: None,
             key_hint: None,
             overridden: true,
+            relayed: false,
             support: Support::Ready,
             upstreams: Box::new([Upstream::build(
                 0,

@@ -173,6 +173,7 @@ impl Definition {
             errors,
             probe,
             overridden: change.base_url.is_some(),
+            relayed: change.relay,
             support: place.support,
             upstreams: upstreams.into(),
             destination: place.destination,
@@ -233,6 +234,9 @@ impl Definition {
         }
         if change.danger_plain_http {
             return Err(self.at("danger_plain_http", "it means nothing without `base_url`"));
+        }
+        if change.relay {
+            return Err(self.at("relay", "it means nothing without `base_url`"));
         }
         self.built_in_place(account)
     }

@@ -16,6 +16,10 @@ pub struct Override {
     pub account_id: Option<String>,
     /// Takes a `base_url` of plain http beyond loopback. Whoever stands on the way reads the provider key.
     pub danger_plain_http: bool,
+    /// Says that what stands at `base_url` passes everything on to the provider itself, requests and answers alike:
+    /// then its answers count as the provider's own ([`Provider::answers_count`](crate::Provider::answers_count)).
+    /// Default `false`: something else may stand there, whose refusals say nothing about a key.
+    pub relay: bool,
 }
 
 /// Splits a `base_url` into origin and base path without closing slash.

@@ -104,13 +104,13 @@ impl Probe {
 
 impl Provider {
     /// The provider's probe. None where no request is known that costs nothing and refuses bad keys, and where the
-    /// operator replaced the base URL: what stands there may answer anybody.
+    /// provider's answers do not [count](Self::answers_count): what stands there may answer anybody.
     #[must_use]
     pub const fn probe(&self) -> Option<&Probe> {
-        if self.overridden {
-            return None;
+        match self.answers_count() {
+            true => self.probe.as_ref(),
+            false => None,
         }
-        self.probe.as_ref()
     }
 
     /// What an answer to the [probe](Self::probe) says of the key: pure.

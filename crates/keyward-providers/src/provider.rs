@@ -22,6 +22,8 @@ pub struct Provider {
     pub(crate) keys_page: Option<Box<str>>,
     pub(crate) key_hint: Option<Box<str>>,
     pub(crate) overridden: bool,
+    /// What stands at the replaced base URL passes everything on to the provider.
+    pub(crate) relayed: bool,
     pub(crate) support: Support,
     /// The first is the one that paths lead to; never empty.
     pub(crate) upstreams: Box<[Upstream]>,
@@ -125,6 +127,15 @@ impl Provider {
     #[must_use]
     pub const fn is_overridden(&self) -> bool {
         self.overridden
+    }
+
+    /// Whether what answers is the provider itself, so that its refusals say something about a key.
+    ///
+    /// Not where the operator replaced the base URL, unless what stands there is [a relay](crate::Override::relay);
+    /// and not of a custom provider, whose answers nothing is known of.
+    #[must_use]
+    pub const fn answers_count(&self) -> bool {
+        !self.overridden || self.relayed
     }
 
     /// Whether the provider can be used.

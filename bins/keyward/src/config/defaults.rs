@@ -57,7 +57,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("log", "format") => Some(quoted("text")),
         ("log", "filter") => Some(quoted(crate::logging::WITH_START)),
         ("" | "seal", name) if name.starts_with("danger_") => Some("false".to_owned()),
-        ("providers", "danger_plain_http") => Some("false".to_owned()),
+        ("providers", "danger_plain_http" | "relay") => Some("false".to_owned()),
         ("providers", "base_url") => Some("the provider's own".to_owned()),
         _ => None,
     }

@@ -121,6 +121,7 @@ pub(super) static PROVIDER_FIELDS: &[Field] = &[
     field("providers", "base_url", Kind::Text, "Takes the place of the provider's origins and base path"),
     field("providers", "account_id", Kind::Text, "The account at the provider, where its URLs name one"),
     field("providers", "danger_plain_http", Kind::Flag, "Allows a `base_url` of plain http beyond loopback: the provider key can be read on the way"),
+    field("providers", "relay", Kind::Flag, "What stands at `base_url` passes everything on to the provider itself: its answers count as the provider's own"),
 ];
 
 impl Field {

@@ -31,6 +31,8 @@ mod memory;
 #[cfg(test)]
 mod paths;
 #[cfg(test)]
+mod prober;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod scrub;

@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) placement: Placement,
     /// What the fake provider speaks at best.
     pub(crate) protocol: Protocol,
+    /// Whether its answers count as the provider's own.
+    pub(crate) relay: bool,
     pub(crate) config: Config,
 }
 
@@ -47,6 +49,7 @@ impl Default for Setup {
             slugs: &["openai"],
             placement: Placement::bearer(),
             protocol: Protocol::Http1,
+            relay: false,
             config: Config {
                 workers: NonZeroUsize::new(2).unwrap(),
                 ..Config::default()
@@ -82,6 +85,7 @@ impl Running {
             .map(|slug| {
                 let base = Override {
                     base_url: Some(provider.origin()),
+                    relay: setup.relay,
                     ..Override::default()
                 };
                 ((*slug).to_owned(), base)

@@ -182,6 +182,14 @@ fn an_error_names_the_provider_and_the_field() {
         },
         "danger_plain_http",
     );
+    refused(
+        "openai",
+        Override {
+            relay: true,
+            ..Override::default()
+        },
+        "relay",
+    );
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The requests that tell whether a key is alive, and what their answers say.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, StatusCode};
-use keyward_providers::{ErrorClass, ProbeOutcome};
+use keyward_providers::{Catalogue, ErrorClass, Override, ProbeOutcome};
 
 use crate::support::{base_url, catalogue, with};
 
@@ -62,6 +64,27 @@ fn where_the_base_is_replaced_nothing_is_known_of_a_probe() {
     assert!(openai.probe().is_none());
     let outcome = openai.judge_probe(StatusCode::OK, &HeaderMap::new(), b"{}");
     assert_eq!(outcome, ProbeOutcome::Unclear(ErrorClass::Unknown));
+}
+
+#[test]
+fn a_relay_answers_as_the_provider_itself() {
+    let relay = Override {
+        relay: true,
+        ..base_url("https://llm.example.com/openai/v1")
+    };
+    let replaced = with("openai", base_url("https://llm.example.com")).unwrap();
+    let relayed = with("openai", relay).unwrap();
+    let openai = |catalogue: &Catalogue| Arc::clone(catalogue.find("openai").unwrap());
+    assert!(openai(&catalogue()).answers_count());
+    assert!(!openai(&replaced).answers_count());
+
+    let openai = openai(&relayed);
+    assert!(openai.answers_count() && openai.is_overridden());
+    let base = openai.upstreams().first().unwrap().base_path();
+    let probe = openai.probe().unwrap();
+    assert_eq!(format!("{base}{}", probe.path()), "/openai/v1/models");
+    let outcome = openai.judge_probe(StatusCode::OK, &HeaderMap::new(), b"{}");
+    assert_eq!(outcome, ProbeOutcome::Live);
 }
 
 #[test]
