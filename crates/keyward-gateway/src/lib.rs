@@ -61,6 +61,7 @@ mod credentials;
 mod customs;
 mod cut;
 mod echo;
+mod events;
 pub mod explain;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -70,6 +71,8 @@ mod head;
 mod in_flight;
 mod listener;
 mod loops;
+#[allow(dead_code, reason = "decides; not all of it is asked yet")]
+mod pool;
 mod prober;
 mod record;
 mod request;
@@ -86,6 +89,7 @@ pub use body::AnswerError;
 pub use budget::{Budget, BudgetError, Limits, Stored};
 pub use config::Config;
 pub use echo::EchoDial;
+pub use events::{KeyEvent, Notify, What};
 pub use gateway::{BuildError, Gateway};
 pub use listener::StartError;
 pub use prober::{Probed, Prober};

@@ -10,6 +10,7 @@ use keyward_secret::{AccountId, BoundCredential, Destination, SecretBytes};
 use keyward_vault::{Policy, RecordId, SealError, SealedRecord, SecretId, Vault, VersionNumber};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::headers::is_forbidden as is_forbidden_header;
 pub use self::{
     headers::{HeaderInput, HeadersError},
     text::{Link, Logo, ParseTextError},

@@ -7,7 +7,7 @@ use keyward_secret::AccountId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::GatewayId;
+use crate::{GatewayId, Pools, SessionHeader};
 
 /// A gateway: what requests address in the URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,13 @@ pub struct GatewaySettings {
     pub retry_backoff: Option<Backoff>,
     /// The secrets store that the gateway's keys come from. Kept and returned.
     pub store_id: Option<String>,
+    /// Which keys stand in for each other. None by default. Ours.
+    #[serde(default, skip_serializing_if = "Pools::is_empty")]
+    pub pools: Pools,
+    /// The header that says to which conversation a request belongs, so that it keeps its key of a pool. Where
+    /// none is named it is [`SessionHeader::DEFAULT`]. Ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_header: Option<SessionHeader>,
 }
 
 impl GatewaySettings {
@@ -102,6 +109,8 @@ impl Default for GatewaySettings {
             retry_delay: None,
             retry_backoff: None,
             store_id: None,
+            pools: Pools::default(),
+            session_header: None,
         }
     }
 }
@@ -132,7 +141,7 @@ pub enum Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::GatewaySettings;
+    use super::{GatewaySettings, SessionHeader};
 
     #[test]
     fn a_digest_tells_settings_apart() {
@@ -163,6 +172,23 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<GatewaySettings>(text).unwrap(),
             GatewaySettings::default()
+        );
+    }
+
+    #[test]
+    fn pools_and_their_header_are_kept_behind_the_rest() {
+        let pools = r#"[{"provider":"openai","strategy":"ordered","members":[{"alias":"a","weight":1},{"alias":"b","weight":7}]}]"#;
+        let settings = GatewaySettings {
+            pools: serde_json::from_str(pools).unwrap(),
+            session_header: Some(SessionHeader::parse("x-session").unwrap()),
+            ..GatewaySettings::default()
+        };
+        let text = serde_json::to_string(&settings).unwrap();
+        let end = format!(r#""store_id":null,"pools":{pools},"session_header":"x-session"}}"#);
+        assert!(text.ends_with(&end), "{text}");
+        assert_eq!(
+            serde_json::from_str::<GatewaySettings>(&text).unwrap(),
+            settings
         );
     }
 }

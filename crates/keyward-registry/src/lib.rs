@@ -71,6 +71,7 @@ mod in_use;
 mod key_value;
 pub mod naming;
 mod owner;
+mod pool;
 mod provider_key;
 mod refusals;
 mod registry;
@@ -102,6 +103,7 @@ pub use id::{
 };
 pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
+pub use pool::{Member, Pool, PoolError, PoolStrategy, Pools, SessionHeader, Weight};
 pub use provider_key::{KeyStatus, ProviderKeyRecord};
 pub use registry::{
     Contents, CustomProviderEdit, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource,

@@ -183,6 +183,12 @@ fn check_value(value: &SecretBytes, place: usize) -> Result<(), HeadersError> {
     Ok(())
 }
 
+/// Whether the header is one that nobody but the gateway sets: it frames the message, carries a credential, tells of
+/// the connection or the client, or is the gateway's own. `name` is in lower case.
+pub(crate) fn is_forbidden(name: &str) -> bool {
+    forbidden(name).is_some()
+}
+
 /// Why a header of this name may not be set. Some servers read `_` as `-`, so both are the same here.
 fn forbidden(name: &str) -> Option<&'static str> {
     let name = name.replace('_', "-");

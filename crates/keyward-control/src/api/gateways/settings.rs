@@ -150,6 +150,8 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
             None => known.store_id.clone(),
             Some(field) => field.map(|field| field.text(64)).transpose()?,
         },
+        pools: known.pools.clone(),
+        session_header: known.session_header.clone(),
     })
 }
 
