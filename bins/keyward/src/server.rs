@@ -10,7 +10,7 @@ use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use keyward_control::{Control, SignInLinks, setup::Setup};
 use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
-use keyward_gateway::{EchoDial, Gateway};
+use keyward_gateway::{EchoDial, Gateway, Prober};
 use keyward_providers::Catalogue;
 use keyward_store::CheckpointSettings;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -258,6 +258,7 @@ impl Server {
         let data_plane = Arc::new(DataPlane {
             gateway: Arc::clone(&self.gateway),
             service: self.gateway.service(),
+            prober: Prober::new(&self.gateway),
         });
         let control = Control::new(
             Arc::clone(&self.opened.registry),
@@ -274,6 +275,7 @@ impl Server {
                 ready: health.question(),
                 explain: Some(Arc::clone(&data_plane) as _),
                 setup: self.setup.map(Arc::new),
+                verify: Some(Arc::clone(&data_plane) as _),
                 trial: Some(data_plane),
                 listen: self.control_limits,
             },

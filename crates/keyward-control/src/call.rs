@@ -13,6 +13,7 @@ use crate::{
     erased::Buffer,
     object::{Field, Object, Several, Shape, parse_ids},
     route::{Access, Place},
+    verifier::Verifier,
 };
 
 /// What a handler returns.
@@ -23,6 +24,7 @@ pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + 
 pub(crate) struct Call {
     pub(crate) registry: Arc<Registry>,
     pub(crate) config: Arc<Config>,
+    pub(crate) verifier: Arc<Verifier>,
     /// The one time at which everything about this request is decided.
     pub(crate) now: SystemTime,
     pub(crate) caller: Caller,
@@ -56,6 +58,7 @@ impl Parameters {
 pub(crate) struct Surroundings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) config: Arc<Config>,
+    pub(crate) verifier: Arc<Verifier>,
 }
 
 impl Call {
@@ -78,6 +81,7 @@ impl Call {
         let mut call = Self {
             registry: Arc::clone(&surroundings.registry),
             config: Arc::clone(&surroundings.config),
+            verifier: Arc::clone(&surroundings.verifier),
             now,
             caller,
             account,

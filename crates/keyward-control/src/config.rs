@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{explain::Explain, serve, setup::Setup, trial::Try};
+use crate::{explain::Explain, serve, setup::Setup, trial::Try, verify::Verify};
 
 /// What the control plane needs to know of its surroundings. Does no I/O.
 #[derive(Clone)]
@@ -30,6 +30,9 @@ pub struct Config {
     pub setup: Option<Arc<Setup>>,
     /// The data plane, to send a request with. `None`: there is no `…/keyward/try`, and no playground.
     pub trial: Option<Arc<dyn Try>>,
+    /// The data plane, to ask a provider about a key. `None`: there is no `…/provider_configs/{id}/verify`, and no key is
+    /// verified before it is stored.
+    pub verify: Option<Arc<dyn Verify>>,
     /// How connections are accepted and served by [`Control::serve`](crate::Control::serve), and for how long
     /// a stop waits. [`Config::limits`] is meant for it.
     pub listen: keyward_listen::Config,
@@ -64,6 +67,7 @@ impl Config {
             explain: None,
             setup: None,
             trial: None,
+            verify: None,
             listen: Self::limits(),
         }
     }
@@ -89,6 +93,7 @@ impl fmt::Debug for Config {
             .field("explain", &self.explain.is_some())
             .field("setup", &self.setup)
             .field("trial", &self.trial.is_some())
+            .field("verify", &self.verify.is_some())
             .field("listen", &self.listen)
             .finish_non_exhaustive()
     }

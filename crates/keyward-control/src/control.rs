@@ -73,6 +73,7 @@ impl Control {
             surroundings: Surroundings {
                 registry,
                 config: Arc::new(config),
+                verifier: Arc::default(),
             },
         }))
     }

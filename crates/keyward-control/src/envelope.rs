@@ -42,6 +42,10 @@ const NO_ACCOUNT: u32 = 7003;
 const AUTHENTICATION: u32 = 10000;
 /// We failed. The code is ours.
 const FAILED: u32 = 10001;
+/// The token asks for more than it may in this time. The code is ours.
+const TOO_MANY: u32 = 10002;
+/// A remark: whether a provider took the key that is stored. The code is ours.
+const VERIFICATION: u32 = 10003;
 
 /// A successful answer, ready to be sent.
 pub(crate) struct Reply(Buffer);
@@ -74,7 +78,8 @@ pub(crate) struct CursorInfo {
 #[derive(Debug, Serialize, ToSchema)]
 struct Message {
     code: u32,
-    message: &'static str,
+    #[schema(value_type = String)]
+    message: Cow<'static, str>,
     #[serde(rename = "type")]
     kind: Option<&'static str>,
 }
@@ -124,7 +129,20 @@ impl Reply {
     ) -> Result<Self, Problem> {
         let message = Message {
             code: AUTHENTICATION,
-            message,
+            message: message.into(),
+            kind: None,
+        };
+        Self::build(result, &[message], None::<ResultInfo>)
+    }
+
+    /// A result, with what a provider said of the key that it is about.
+    pub(crate) fn with_verification(
+        result: &impl Serialize,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Result<Self, Problem> {
+        let message = Message {
+            code: VERIFICATION,
+            message: message.into(),
             kind: None,
         };
         Self::build(result, &[message], None::<ResultInfo>)
@@ -233,6 +251,8 @@ struct Inner {
     path: Vec<Step>,
     /// Which bound of the caller's own token was left. Not told: the message has it.
     beyond: Option<Reason>,
+    /// When the same may be asked for again.
+    wait: Option<Duration>,
 }
 
 impl Problem {
@@ -243,6 +263,7 @@ impl Problem {
             message: message.into(),
             path: Vec::new(),
             beyond: None,
+            wait: None,
         }))
     }
 
@@ -344,6 +365,34 @@ impl Problem {
     /// The body as a whole is not acceptable.
     pub(crate) fn invalid_body(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, reason).at(&FieldPath::body())
+    }
+
+    /// The provider refuses the value of a field, or says nothing certain of it: nothing was stored.
+    pub(crate) fn not_verified(path: &FieldPath, reason: &str, is_refused: bool) -> Self {
+        let (status, message) = match is_refused {
+            true => (
+                StatusCode::BAD_REQUEST,
+                format!("{path}: the provider refuses it, and nothing was stored: {reason}"),
+            ),
+            false => (
+                StatusCode::FAILED_DEPENDENCY,
+                format!(
+                    "{path}: it could not be verified, and nothing was stored: {reason}; try again later, or send it without `verify` to store it unverified"
+                ),
+            ),
+        };
+        Self::new(status, INVALID, message).at(path)
+    }
+
+    /// The token has asked about as many keys as it may for now.
+    pub(crate) fn too_many_verifications(wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        let message = format!(
+            "This token has had as many keys verified as it may within a minute; try again in {seconds} s"
+        );
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, message);
+        problem.0.wait = Some(wait);
+        problem
     }
 
     /// The same fault with the code that it has where secrets and their stores are concerned.
@@ -581,6 +630,7 @@ impl IntoResponse for Problem {
             message,
             path,
             beyond: _,
+            wait,
         } = *self.0;
         let envelope = Envelope {
             success: false,
@@ -611,6 +661,10 @@ impl IntoResponse for Problem {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
+        }
+        if let Some(wait) = wait {
+            let seconds = wait.as_secs().saturating_add(1);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -6,6 +6,7 @@
 //!   without an access and a description cannot be written, and no handler can be called but through a line.
 //! - [`explain::Explain`] is how the control plane asks a data plane what it would do with a request.
 //! - [`trial::Try`] is how it has a request sent by the data plane, for a person who tries a gateway.
+//! - [`verify::Verify`] is how it has a provider asked whether it takes a key.
 //! - [`setup::Setup`] is what whoever runs the server tells of how it is set up.
 //! - `GET /client/v4/openapi.json` describes them in OpenAPI 3.1, made from the same table; anyone may read it.
 //! - [`Control::pages`] lists the dashboard's pages, and [`Control::sign_in_links`] makes links that sign a browser in.
@@ -62,6 +63,8 @@ mod route;
 mod serve;
 pub mod setup;
 pub mod trial;
+mod verifier;
+pub mod verify;
 
 pub use caller::Peer;
 pub use config::{Config, Readiness};

@@ -131,6 +131,8 @@ mod tests {
             "provider_key.rotate",
             "provider_key.edit",
             "provider_key.delete",
+            // Writes its line, and nothing else.
+            "provider_key.verify",
             "custom_provider.create",
             "custom_provider.edit",
             "custom_provider.delete",

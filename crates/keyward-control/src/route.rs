@@ -89,6 +89,8 @@ const KEY: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}";
 const KEY_VERSIONS: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions";
+const KEY_VERIFY: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/verify";
 const ALL_KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/provider_configs";
 const CUSTOM_PROVIDERS: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
 const CUSTOM_PROVIDER: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers/{id}";
@@ -210,8 +212,23 @@ pub(crate) static ROUTES: &[Route] = &[
         |call| Box::pin(provider_configs::create(call)),
         || {
             Description::one::<provider_configs::Body>("Stores a provider key")
+                .details("With `verify` the provider is asked first, and a value that it does not take is not stored: 400 where it refuses the value, 424 where its answer is not certain. Where nothing is known to ask it, the value is stored, and a message says so.")
                 .takes::<provider_configs::NewKey>()
                 .may_conflict()
+                .may_be_unproven()
+        },
+    ),
+    // A read of the provider's, and a write here: who may not replace a key has no business with testing it.
+    Route::new(
+        Method::POST,
+        "provider_key_verify",
+        KEY_VERIFY,
+        may(Permission::SecretsStoreWrite, Place::ProviderKey),
+        |call| Box::pin(provider_configs::verify(call)),
+        || {
+            Description::one::<provider_configs::VerifiedBody>("Asks the provider whether it takes a provider key")
+                .details("By a request that costs nothing. Once a second and key; who asks more often is told the last answer.")
+                .asks()
         },
     ),
     Route::new(

@@ -49,6 +49,8 @@ pub struct Prober {
 pub struct Probed {
     /// What the answer says of the key; [unclear](ProbeOutcome::Unclear) where there was none.
     pub outcome: ProbeOutcome,
+    /// What the answer refuses; none where it refuses nothing, and where there was none.
+    pub class: Option<ErrorClass>,
     /// The answer's status; none where there was no answer.
     pub status: Option<StatusCode>,
     /// Why there is no answer that says anything, in words for people. Holds no secret.
@@ -81,6 +83,7 @@ impl Probed {
 /// What an answer said, before the time is told.
 struct Said {
     outcome: ProbeOutcome,
+    class: Option<ErrorClass>,
     status: Option<StatusCode>,
     problem: Option<String>,
 }
@@ -89,6 +92,7 @@ impl Said {
     fn nothing(class: ErrorClass, problem: impl Into<String>) -> Self {
         Self {
             outcome: ProbeOutcome::Unclear(class),
+            class: None,
             status: None,
             problem: Some(problem.into()),
         }
@@ -136,7 +140,8 @@ impl Prober {
                     .await
                     .unwrap_or_else(|_elapsed| {
                         let seconds = self.longest.as_secs();
-                        let problem = format!("there was no whole answer within {seconds} s");
+                        let problem =
+                            format!("the provider gave no whole answer within {seconds} s");
                         Said::nothing(ErrorClass::ProviderFault, problem)
                     })
             }
@@ -152,6 +157,7 @@ impl Prober {
         );
         Probed {
             outcome: said.outcome,
+            class: said.class,
             status: said.status,
             problem: said.problem,
             asked,
@@ -173,6 +179,7 @@ impl Prober {
             Ok((provider, credential)) => self.probe(provider, &credential).await,
             Err(problem) => Probed {
                 outcome: ProbeOutcome::Unclear(ErrorClass::Unknown),
+                class: None,
                 status: None,
                 problem: Some(problem),
                 asked: now(),
@@ -238,15 +245,25 @@ impl Prober {
         }
         let answer = match self.forwarder.forward(request, target, rules).await {
             Ok(answer) => answer,
-            Err(error) => return nothing(&error),
+            Err(error) => {
+                let problem = match error.is_retryable() || error.is_timeout() {
+                    true => format!("the provider is not reachable: {error}"),
+                    false => format!("the provider gave no answer that can be read: {error}"),
+                };
+                return Said::nothing(ErrorClass::ProviderFault, problem);
+            }
         };
         let (head, body) = answer.into_parts();
         match read(body).await {
-            Ok(body) => Said {
-                outcome: provider.judge_probe(head.status, &head.headers, &body),
-                status: Some(head.status),
-                problem: None,
-            },
+            Ok(body) => {
+                let judge = || provider.judge(head.status, &head.headers, &body).class;
+                Said {
+                    outcome: provider.judge_probe(head.status, &head.headers, &body),
+                    class: (!head.status.is_success()).then(judge),
+                    status: Some(head.status),
+                    problem: None,
+                }
+            }
             Err(error) => Said {
                 status: Some(head.status),
                 ..nothing(&error)

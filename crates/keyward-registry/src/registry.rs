@@ -6,6 +6,7 @@ mod provider_keys;
 mod secrets;
 mod secrets_stores;
 mod tokens;
+mod verifying;
 
 use std::{
     sync::{

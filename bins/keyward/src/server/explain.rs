@@ -11,8 +11,10 @@ use keyward_control::{
         Outcome, Refused, SetHeader, Token,
     },
     trial::{Trial, Tried, Try},
+    verify::{About, Answered, Verify},
 };
-use keyward_gateway::{Gateway, GatewayAddress, GatewayService, explain};
+use keyward_gateway::{Gateway, GatewayAddress, GatewayService, Prober, explain};
+use keyward_providers::{ErrorClass, ProbeOutcome};
 use keyward_secret::AccountId;
 
 /// The data plane, as the control plane asks it.
@@ -20,6 +22,40 @@ pub(super) struct DataPlane {
     pub(super) gateway: Arc<Gateway>,
     /// Sends the requests of the control plane, on its runtime.
     pub(super) service: GatewayService<Full<Bytes>>,
+    /// Asks providers about keys.
+    pub(super) prober: Prober,
+}
+
+impl Verify for DataPlane {
+    fn ask(&self, about: About) -> Pin<Box<dyn Future<Output = Answered> + Send + '_>> {
+        Box::pin(async move {
+            let probed = match about {
+                About::Stored(key) => match &key.current {
+                    Some(current) => self.prober.probe_stored(&key, current).await,
+                    None => return without_value(),
+                },
+                About::Value {
+                    provider,
+                    credential,
+                } => self.prober.probe(&provider, &credential).await,
+            };
+            Answered {
+                outcome: probed.outcome,
+                class: probed.class,
+                status: probed.status.map(|status| status.as_u16()),
+                problem: probed.problem,
+            }
+        })
+    }
+}
+
+fn without_value() -> Answered {
+    Answered {
+        outcome: ProbeOutcome::Unclear(ErrorClass::Unknown),
+        class: None,
+        status: None,
+        problem: Some("the key has no value; enter it again".to_owned()),
+    }
 }
 
 impl Explain for DataPlane {

@@ -6,6 +6,7 @@
 
 mod list;
 mod request;
+mod verify;
 mod versions;
 
 use keyward_auth::{ManagePlace, Permission};
@@ -21,6 +22,7 @@ use utoipa::ToSchema;
 pub(crate) use self::{
     list::{ListQuery, list_all},
     request::{Edit, NewKey, NewValue},
+    verify::{VerifiedBody, verify},
     versions::{VersionBody, list_versions},
 };
 use super::in_use::{Requests, UnderWay};
@@ -168,7 +170,7 @@ pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
 }
 
 pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
-    let body = call.take_body(Shape {
+    let mut body = call.take_body(Shape {
         known: &[
             "alias",
             "default_config",
@@ -178,10 +180,12 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
             "rate_limit",
             "rate_limit_period",
             "secret_id",
+            "verify",
         ],
         skipped: ANSWER_FIELDS,
         secrets: &["secret"],
     })?;
+    let wants_proof = verify::is_wanted(&mut body)?;
     let new = read_new(&call, body)?;
     let place = ManagePlace::ProviderKey {
         gateway: new.gateway.as_str(),
@@ -192,11 +196,19 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     if let KeySource::Secret(id) = new.source {
         check_reach(&call, id)?;
     }
+    let remark = match wants_proof {
+        true => verify::before_storing(&call, &new).await?,
+        false => None,
+    };
     let key = call
         .registry
         .create_provider_key(new, call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&call, &key))
+    let body = Body::new(&call, &key);
+    match remark {
+        Some(remark) => Reply::with_verification(&body, remark),
+        None => Reply::new(&body),
+    }
 }
 
 /// A secret is the account's: a token for a part of the account may bind one only where a key within its scopes uses

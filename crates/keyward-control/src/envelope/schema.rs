@@ -56,6 +56,16 @@ const REFUSALS: &[(StatusCode, &str, &str)] = &[
         "What is to be changed was changed after it was read.",
     ),
     (
+        StatusCode::FAILED_DEPENDENCY,
+        "Unproven",
+        "The provider says nothing certain of the value, and nothing was stored.",
+    ),
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        "TooMany",
+        "The token has had as many keys verified as it may for now.",
+    ),
+    (
         StatusCode::PAYLOAD_TOO_LARGE,
         "TooLarge",
         "The body is too large.",
@@ -87,6 +97,8 @@ fn may_refuse(route: &Route, description: &Description, status: StatusCode) -> b
         }
         StatusCode::CONFLICT => description.conflicts(),
         StatusCode::PRECONDITION_FAILED => description.has_precondition(),
+        StatusCode::FAILED_DEPENDENCY => description.stores_what_is_proven(),
+        StatusCode::TOO_MANY_REQUESTS => description.asks_provider(),
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {
             is_write || description.reads_store()
         }

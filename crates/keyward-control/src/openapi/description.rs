@@ -23,6 +23,8 @@ pub(crate) struct Description {
     query: Vec<Parameter>,
     may_conflict: bool,
     has_precondition: bool,
+    asks_provider: bool,
+    stores_what_is_proven: bool,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -89,6 +91,8 @@ impl Description {
             query: Vec::new(),
             may_conflict: false,
             has_precondition: false,
+            asks_provider: false,
+            stores_what_is_proven: false,
             schemas: Vec::new(),
         }
     }
@@ -159,6 +163,30 @@ impl Description {
             has_precondition: true,
             ..self
         }
+    }
+
+    /// A provider is asked, which each token may have done so often only (429).
+    pub(crate) fn asks(self) -> Self {
+        Self {
+            asks_provider: true,
+            ..self
+        }
+    }
+
+    /// The same before something is stored, which is not done where the answer is not certain (424).
+    pub(crate) fn may_be_unproven(self) -> Self {
+        Self {
+            stores_what_is_proven: true,
+            ..self.asks()
+        }
+    }
+
+    pub(crate) fn asks_provider(&self) -> bool {
+        self.asks_provider
+    }
+
+    pub(crate) fn stores_what_is_proven(&self) -> bool {
+        self.stores_what_is_proven
     }
 
     pub(crate) fn summary(&self) -> &'static str {

@@ -36,3 +36,5 @@ mod tokens;
 mod traffic;
 #[cfg(test)]
 mod trial;
+#[cfg(test)]
+mod verify;

@@ -96,6 +96,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         ),
         ("PUT", KEY) => (key, Some(json!({"secret": secret()}))),
         ("PATCH", KEY) => (key, Some(json!({"enabled": false}))),
+        ("POST", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/verify") => (key, None),
         ("GET" | "DELETE", KEY)
         | ("GET", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions") => (key, None),
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
@@ -202,6 +203,7 @@ fn the_table_of_routes_is_the_contract() {
         format!("GET {gateways}/{{gateway}}/provider_configs/{{id}}: AI Gateway Read"),
         format!("GET {gateways}/{{gateway}}/provider_configs/{{id}}/versions: AI Gateway Read"),
         format!("POST {gateways}/{{gateway}}/provider_configs: Secrets Store Write"),
+        format!("POST {gateways}/{{gateway}}/provider_configs/{{id}}/verify: Secrets Store Write"),
         format!("PUT {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("DELETE {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),

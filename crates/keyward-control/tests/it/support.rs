@@ -98,6 +98,7 @@ impl Harness {
         let config = Config {
             explain: Some(Arc::clone(&plane) as _),
             trial: Some(Arc::clone(&plane) as _),
+            verify: Some(Arc::clone(&plane) as _),
             ..config
         };
         let control = Control::new(Arc::clone(&registry), config);

@@ -44,6 +44,8 @@ pub(crate) struct NewKey {
     /// The secret that holds the value.
     #[schema(max_length = 256)]
     secret_id: Option<String>,
+    /// Whether the provider is asked first if it takes `secret`. Default: no.
+    verify: Option<Flag>,
 }
 
 /// A new value for a provider key.

@@ -4,7 +4,7 @@ use std::{
     future::{Future, pending, ready},
     net::IpAddr,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
@@ -12,8 +12,11 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use keyward_control::{
     explain::{Address, Explain, Explanation, Outcome, Refused, Token},
     trial::{Trial, Tried, Try},
+    verify::{About, Answered, Verify},
 };
+use keyward_providers::ProbeOutcome;
 use keyward_secret::AccountId;
+use tokio::sync::Semaphore;
 
 /// A data plane that says what it is told to say, and keeps what it was asked.
 #[derive(Default)]
@@ -26,6 +29,9 @@ struct State {
     tried: Option<Trial>,
     answer: Option<Tried>,
     is_silent: bool,
+    verified: Vec<About>,
+    verdict: Option<Answered>,
+    gate: Option<Arc<Semaphore>>,
 }
 
 impl FakePlane {
@@ -53,6 +59,46 @@ impl FakePlane {
     /// The last request that it was to send.
     pub(crate) fn take_tried(&self) -> Option<Trial> {
         self.0.lock().unwrap().tried.take()
+    }
+}
+
+impl FakePlane {
+    /// What providers say of keys from now on, instead of that they take them.
+    pub(crate) fn judge(&self, answered: Answered) {
+        self.0.lock().unwrap().verdict = Some(answered);
+    }
+
+    /// Providers answer about keys from now on when the gate is opened, a permit each.
+    pub(crate) fn hold_verdicts(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        self.0.lock().unwrap().gate = Some(Arc::clone(&gate));
+        gate
+    }
+
+    /// What providers were asked about since.
+    pub(crate) fn take_verified(&self) -> Vec<About> {
+        std::mem::take(&mut self.0.lock().unwrap().verified)
+    }
+}
+
+impl Verify for FakePlane {
+    fn ask(&self, about: About) -> Pin<Box<dyn Future<Output = Answered> + Send + '_>> {
+        let (verdict, gate) = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.verified.push(about);
+            (state.verdict.clone(), state.gate.clone())
+        };
+        Box::pin(async move {
+            if let Some(gate) = gate {
+                gate.acquire().await.unwrap().forget();
+            }
+            verdict.unwrap_or(Answered {
+                outcome: ProbeOutcome::Live,
+                class: None,
+                status: Some(200),
+                problem: None,
+            })
+        })
     }
 }
 
