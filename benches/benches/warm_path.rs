@@ -25,8 +25,8 @@ use keyward_benches::job;
 use keyward_forward::{Endpoint, Rules, Scrubber, StripList, Target, headers};
 use keyward_gateway::GatewayAddress;
 use keyward_registry::{
-    AccountRecord, Alias, GatewayId, GatewayRecord, GatewaySettings, KeyStatus, Loaded,
-    ProviderKeyId, ProviderKeyRecord, ProviderSlug, Snapshot,
+    AccountRecord, Alias, ExpiresAction, GatewayId, GatewayRecord, GatewaySettings, KeyStatus,
+    Loaded, ProviderKeyId, ProviderKeyRecord, ProviderSlug, Snapshot,
 };
 use keyward_secret::{AccountId, BoundCredential, Destination, Origin, SecretBytes};
 use keyward_vault::SecretId;
@@ -70,8 +70,10 @@ fn installation() -> Result<Installation, Box<dyn Error>> {
             rate_limit_period: None,
             disabled_at: None,
             expires_at: None,
+            expires_action: ExpiresAction::Stop,
             status: KeyStatus::Active,
             status_reason: None,
+            status_code: None,
             status_since: None,
             created_at: now,
             modified_at: now,

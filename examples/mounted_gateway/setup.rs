@@ -13,8 +13,8 @@ use keyward_auth::{Grant, Kind, Permission, Permissions};
 use keyward_examples::provider_key;
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, GatewayId, GatewaySettings, KeySource, KeyValue, NewProviderKey,
-    NewTokenRequest, ProviderSlug, Registry, TokenMinted,
+    AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
+    NewProviderKey, NewTokenRequest, ProviderSlug, Registry, TokenMinted,
 };
 use keyward_secret::{AccountId, Origin};
 use keyward_store::{Database, SqliteStore};
@@ -71,6 +71,7 @@ impl Setup {
             description: String::new(),
             default_config: true,
             expires_at: None,
+            expires_action: ExpiresAction::default(),
         };
         registry.create_provider_key(key, ACTOR, now).await?;
         let wanted = NewTokenRequest {

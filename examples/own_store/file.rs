@@ -13,7 +13,7 @@ use std::{
 use keyward_secret::AccountId;
 use keyward_vault::{
     BoxFuture, Change, SealState, SecretId, SecretRecord, StoreError, VaultStore, VersionNumber,
-    VersionRecord,
+    VersionRecord, rotation::Rotation,
 };
 
 use super::stored;
@@ -30,6 +30,7 @@ struct Content {
     seal: Option<SealState>,
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
+    rotations: BTreeMap<(AccountId, SecretId), Rotation>,
 }
 
 impl FileStore {
@@ -98,7 +99,7 @@ impl FileStore {
             content.carry_out(change);
         }
         // All or none: nothing is written before everything is known to hold.
-        if !content.every_version_has_a_secret() {
+        if !content.everything_has_a_secret() {
             return Err(StoreError::conflict(ATTEMPTED));
         }
         self.write(ATTEMPTED, &content)
@@ -171,6 +172,17 @@ impl VaultStore for FileStore {
         })
     }
 
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, Result<Option<Rotation>, StoreError>> {
+        ready(move || {
+            let content = self.read("find a rotation")?;
+            Ok(content.rotations.get(&(account, secret)).cloned())
+        })
+    }
+
     fn apply(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
         ready(move || self.change(changes))
     }
@@ -212,18 +224,23 @@ impl Content {
                 let key = (version.account, version.secret, version.number);
                 self.versions.insert(key, version);
             }
+            Change::PutRotation(rotation) => {
+                let key = (rotation.account, rotation.secret);
+                self.rotations.insert(key, *rotation);
+            }
             Change::DeleteSecret { account, secret } => {
                 self.secrets.remove(&(account, secret));
+                self.rotations.remove(&(account, secret));
                 self.versions
                     .retain(|key, _| (key.0, key.1) != (account, secret));
             }
         }
     }
 
-    fn every_version_has_a_secret(&self) -> bool {
-        self.versions
-            .keys()
-            .all(|(account, secret, _)| self.secrets.contains_key(&(*account, *secret)))
+    fn everything_has_a_secret(&self) -> bool {
+        let versions = self.versions.keys().map(|key| (key.0, key.1));
+        let mut all = versions.chain(self.rotations.keys().copied());
+        all.all(|secret| self.secrets.contains_key(&secret))
     }
 
     fn to_file(&self) -> stored::File {
@@ -231,6 +248,7 @@ impl Content {
             seal: self.seal.as_ref().map(Into::into),
             secrets: self.secrets.values().map(Into::into).collect(),
             versions: self.versions.values().map(Into::into).collect(),
+            rotations: self.rotations.values().map(Into::into).collect(),
         }
     }
 
@@ -244,6 +262,9 @@ impl Content {
         }
         for version in &file.versions {
             content.carry_out(Change::PutVersion(version.read()?));
+        }
+        for rotation in &file.rotations {
+            content.carry_out(Change::PutRotation(Box::new(rotation.read()?)));
         }
         Ok(content)
     }

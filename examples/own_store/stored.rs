@@ -10,6 +10,8 @@ use keyward_secret::AccountId;
 use keyward_vault::{
     SealState, SealedRecord, SecretId, SecretRecord, SecretsStoreId, Slot, VaultId, VersionNumber,
     VersionRecord, VersionState,
+    rotation::{Phase, Reason, RequestId},
+    status::Charge,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,7 @@ pub(crate) struct File {
     pub(crate) seal: Option<Seal>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) versions: Vec<Version>,
+    pub(crate) rotations: Vec<Rotation>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +56,22 @@ pub(crate) struct Version {
     preview: String,
     created_at: Duration,
     changed_at: Duration,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Rotation {
+    account: String,
+    secret: String,
+    request: String,
+    from: Option<u32>,
+    to: u32,
+    overlap: Duration,
+    verify: bool,
+    phase: String,
+    phase_since: Duration,
+    begun_at: Duration,
+    reason: Option<(String, Option<String>, Option<u16>)>,
+    attempts: u32,
 }
 
 impl From<&SealState> for Seal {
@@ -148,6 +167,57 @@ impl Version {
             preview: self.preview.clone(),
             created_at: SystemTime::UNIX_EPOCH + self.created_at,
             changed_at: SystemTime::UNIX_EPOCH + self.changed_at,
+        })
+    }
+}
+
+impl From<&keyward_vault::rotation::Rotation> for Rotation {
+    fn from(record: &keyward_vault::rotation::Rotation) -> Self {
+        let reason = record.reason.map(|reason| {
+            let charge = reason.charge().map(|charge| charge.as_str().to_owned());
+            (reason.as_str().to_owned(), charge, reason.code())
+        });
+        Self {
+            account: record.account.to_string(),
+            secret: record.secret.to_string(),
+            request: record.request.to_string(),
+            from: record.from.map(VersionNumber::get),
+            to: record.to.get(),
+            overlap: record.overlap,
+            verify: record.verify,
+            phase: record.phase.as_str().to_owned(),
+            phase_since: since_epoch(record.phase_since),
+            begun_at: since_epoch(record.begun_at),
+            reason,
+            attempts: record.attempts,
+        }
+    }
+}
+
+impl Rotation {
+    pub(crate) fn read(&self) -> Result<keyward_vault::rotation::Rotation, Unreadable> {
+        let reason = self.reason.as_ref().map(|(text, charge, code)| {
+            let charge = match charge {
+                Some(charge) => Some(Charge::parse(charge)?),
+                None => None,
+            };
+            Reason::parse(text, charge, *code)
+        });
+        Ok(keyward_vault::rotation::Rotation {
+            account: AccountId::parse(&self.account)?,
+            secret: SecretId::parse(&self.secret)?,
+            request: RequestId::parse(&self.request)?,
+            from: self.from.map(number).transpose()?,
+            to: number(self.to)?,
+            overlap: self.overlap,
+            verify: self.verify,
+            phase: Phase::parse(&self.phase).ok_or("a phase that is none")?,
+            phase_since: SystemTime::UNIX_EPOCH + self.phase_since,
+            begun_at: SystemTime::UNIX_EPOCH + self.begun_at,
+            reason: reason
+                .map(|reason| reason.ok_or("a reason that is none"))
+                .transpose()?,
+            attempts: self.attempts,
         })
     }
 }

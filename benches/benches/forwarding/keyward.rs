@@ -16,8 +16,8 @@ use keyward_forward::{SystemDial, TlsConfig};
 use keyward_gateway::{Config, Gateway};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, GatewayId, GatewaySettings, KeySource, KeyValue, NewProviderKey,
-    NewTokenRequest, ProviderSlug, Registry, testing::MemoryStore,
+    AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
+    NewProviderKey, NewTokenRequest, ProviderSlug, Registry, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::Vault;
@@ -89,6 +89,7 @@ async fn registry(upstream: SocketAddr) -> Result<(Arc<Registry>, String), Faile
         description: String::new(),
         default_config: true,
         expires_at: None,
+        expires_action: ExpiresAction::default(),
     };
     registry.create_provider_key(key, ACTOR, now).await?;
     let token = NewTokenRequest {

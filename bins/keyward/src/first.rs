@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use keyward_auth::{Grant, Kind, Permission, Permissions, Role, TokenText};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, ChangeError, GatewayId, GatewaySettings, KeySource, KeyValue,
-    NewProviderKey, NewTokenRequest, ProviderSlug, Registry, TokenMinted,
+    AccountRecord, Actor, Alias, ChangeError, ExpiresAction, GatewayId, GatewaySettings, KeySource,
+    KeyValue, NewProviderKey, NewTokenRequest, ProviderSlug, Registry, TokenMinted,
 };
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{PassphraseParams, RecoveryKey, SealState, Slot, Unlock, Vault};
@@ -160,6 +160,7 @@ impl First<'_> {
             description: "made by keyward dev for a first request".to_owned(),
             default_config: true,
             expires_at: None,
+            expires_action: ExpiresAction::default(),
         };
         let stored = self
             .registry

@@ -607,6 +607,11 @@ impl From<Refusal> for Problem {
             Refusal::Secret(refusal) => return Self::from_store(refusal),
             Refusal::SecretNotFound(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret_id")),
             Refusal::WrongDestination { .. } => (StatusCode::CONFLICT, INVALID, Some("secret_id")),
+            Refusal::RotationNotFound => (StatusCode::NOT_FOUND, NOT_FOUND, None),
+            Refusal::RotationUnderWay(_) | Refusal::RotationNotNow(_) | Refusal::ValueGone => {
+                (StatusCode::CONFLICT, INVALID, None)
+            }
+            Refusal::OverlapTooLong => (StatusCode::BAD_REQUEST, INVALID, Some("overlap")),
             Refusal::TokenKind(_) => (StatusCode::BAD_REQUEST, INVALID, Some("policies")),
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),
             other => return Self::internal("name a refusal", other),

@@ -193,6 +193,8 @@ mod tests {
             expires_at: None,
             status: KeyStatus::Active,
             status_reason: None,
+            status_code: None,
+            expires_action: keyward_registry::ExpiresAction::Stop,
             status_since: None,
             created_at: at(0),
             modified_at: at(0),

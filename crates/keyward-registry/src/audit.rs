@@ -25,15 +25,17 @@ pub enum Actor {
     },
     /// A command on the machine itself, such as `vault init`.
     Command(&'static str),
+    /// The server itself, where nobody asked: something was found out, or was due.
+    System,
 }
 
 impl Actor {
-    /// Where the request came from; a command on the machine has no address.
+    /// Where the request came from; a command on the machine and the server itself have none.
     #[must_use]
     pub const fn source(&self) -> Option<IpAddr> {
         match self {
             Self::Token { source, .. } | Self::Unknown { source } => *source,
-            Self::Command(_) => None,
+            Self::Command(_) | Self::System => None,
         }
     }
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Actor {
             Self::Token { id, .. } => write!(f, "token {id}"),
             Self::Unknown { .. } => f.write_str("unknown"),
             Self::Command(name) => write!(f, "command {name}"),
+            Self::System => f.write_str("system"),
         }
     }
 }

@@ -77,7 +77,7 @@ pub enum Subject {
     SecretsStore(AccountId, SecretsStoreId),
     /// A custom provider.
     CustomProvider(AccountId, CustomProviderId),
-    /// A secret, or one of its versions.
+    /// A secret, one of its versions, or its rotation.
     Secret(AccountId, SecretId),
     /// A gateway token or an API token.
     Token(AccountId, TokenId),
@@ -182,6 +182,9 @@ impl Change {
             keyward_vault::Change::PutSecret(secret) => Subject::Secret(secret.account, secret.id),
             keyward_vault::Change::PutVersion(version) => {
                 Subject::Secret(version.account, version.secret)
+            }
+            keyward_vault::Change::PutRotation(rotation) => {
+                Subject::Secret(rotation.account, rotation.secret)
             }
             keyward_vault::Change::DeleteSecret { account, secret } => {
                 Subject::Secret(*account, *secret)

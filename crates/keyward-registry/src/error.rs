@@ -2,6 +2,7 @@
 
 use keyward_auth::Reason;
 use keyward_secret::Destination;
+use keyward_vault::rotation::NotNow;
 
 use crate::{HeadersError, KeyValueError, SecretRefusal, StoreError};
 
@@ -122,6 +123,23 @@ pub enum Refusal {
         /// Where the provider is.
         wanted: Destination,
     },
+    /// Another rotation of the key is under way, with this request id.
+    #[error(
+        "a rotation of this key is under way (request `{0}`); wait for its end, roll it back, or destroy the old value now"
+    )]
+    RotationUnderWay(String),
+    /// The key never had one.
+    #[error("this key has no rotation; begin one with `keyward keys rotate`")]
+    RotationNotFound,
+    /// The rotation is not where this could be done.
+    #[error("{0}")]
+    RotationNotNow(NotNow),
+    /// An overlap has a limit.
+    #[error("an overlap is at most 7 days; ask for a shorter one")]
+    OverlapTooLong,
+    /// The version that would be current has no value.
+    #[error("the value that would be used then is gone; enter it again as a new one")]
+    ValueGone,
     /// There is no such token.
     #[error("token `{0}` was not found; `keyward tokens list` shows those there are")]
     TokenNotFound(String),

@@ -104,11 +104,11 @@ pub use id::{
 pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
 pub use pool::{Member, Pool, PoolError, PoolStrategy, Pools, SessionHeader, Weight};
-pub use provider_key::{KeyStatus, ProviderKeyRecord};
+pub use provider_key::{ExpiresAction, KeyStatus, ProviderKeyRecord};
 pub use registry::{
     Contents, CustomProviderEdit, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource,
     MAX_OVERLAP, NewCustomProvider, NewProviderKey, NewSecret, NewTokenRequest, Registry,
-    SecretCopy, SecretEdit, TokenMinted, TokenUpdate,
+    SecretCopy, SecretEdit, StatusReason, TokenMinted, TokenUpdate,
 };
 pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
 pub use secret::{ParseNameError, SecretName, SecretScope, SecretsStoreName};

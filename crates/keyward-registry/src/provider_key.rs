@@ -30,12 +30,16 @@ pub struct ProviderKeyRecord {
     pub rate_limit_period: Option<u64>,
     /// Since when an operator has it switched off.
     pub disabled_at: Option<SystemTime>,
-    /// When it stops being used.
+    /// Its date, and what happens then is [`expires_action`](Self::expires_action).
     pub expires_at: Option<SystemTime>,
+    /// What happens at its date.
+    pub expires_action: ExpiresAction,
     /// What the provider's answers say about it.
     pub status: KeyStatus,
     /// Why the status is what it is, in words.
     pub status_reason: Option<String>,
+    /// The status code of the answer that decided it.
+    pub status_code: Option<u16>,
     /// Since when.
     pub status_since: Option<SystemTime>,
     /// When it was made.
@@ -79,12 +83,51 @@ impl KeyStatus {
     }
 }
 
+/// What happens when a key's date has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever shows or uses a key must decide for each"
+)]
+pub enum ExpiresAction {
+    /// It is used no more.
+    #[default]
+    Stop,
+    /// It goes on being used; people are warned.
+    Warn,
+}
+
+impl ExpiresAction {
+    /// The text that the store and the wire carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Warn => "warn",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut all = [Self::Stop, Self::Warn].into_iter();
+        all.find(|action| action.as_str() == text)
+    }
+}
+
 impl ProviderKeyRecord {
+    /// Whether the key's date has come, and it stops being used then.
+    #[must_use]
+    pub fn is_stopped_by_date(&self, now: SystemTime) -> bool {
+        self.expires_action == ExpiresAction::Stop
+            && self.expires_at.is_some_and(|expires| now >= expires)
+    }
+
     /// Whether the key may be used at `now`, by what stands in the record.
     #[must_use]
     pub fn is_usable(&self, now: SystemTime) -> bool {
         self.disabled_at.is_none()
             && self.status == KeyStatus::Active
-            && self.expires_at.is_none_or(|expires| now < expires)
+            && !self.is_stopped_by_date(now)
     }
 }

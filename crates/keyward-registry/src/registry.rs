@@ -2,7 +2,9 @@
 
 mod custom_providers;
 mod gateways;
+mod key_status;
 mod provider_keys;
+mod rotations;
 mod secrets;
 mod secrets_stores;
 mod tokens;
@@ -17,11 +19,13 @@ use std::{
 };
 
 use keyward_providers::Catalogue;
-use keyward_vault::Vault;
-use tokio::sync::{Mutex, MutexGuard};
+use keyward_secret::AccountId;
+use keyward_vault::{SecretId, Vault, VersionState};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 pub use self::{
     custom_providers::{CustomProviderEdit, NewCustomProvider},
+    key_status::StatusReason,
     provider_keys::{KeyEdit, KeySource, NewProviderKey},
     secrets::{DeletedSecret, NewSecret, SecretCopy, SecretEdit},
     secrets_stores::{Contents, DeletedSecretsStore},
@@ -30,7 +34,10 @@ pub use self::{
 use crate::{
     AccountRecord, Actor, AuditLine, Batch, Change, ChangeError, InUse, RefusedAttempt,
     RegistryStore, Row, SecretLimits, SecretsStoreRecord, Snapshot, SnapshotReader, StoreError,
-    Subject, Tampered, refusals::Refusals, secret_list::SecretList, snapshot::Published,
+    Subject, Tampered,
+    refusals::Refusals,
+    secret_list::SecretList,
+    snapshot::{Joined, Published, Rotating},
 };
 
 /// The handle through which everything is changed and read.
@@ -46,6 +53,8 @@ pub struct Registry {
     vault: Arc<Vault>,
     catalogue: Arc<Catalogue>,
     published: Arc<Published>,
+    /// The revision of what was published last.
+    changes: watch::Sender<u64>,
     secrets: SecretList,
     secret_limits: SecretLimits,
     tampered: Vec<Tampered>,
@@ -85,6 +94,7 @@ impl Registry {
             store,
             vault,
             catalogue,
+            changes: watch::Sender::new(snapshot.revision),
             published: Arc::new(Published::new(snapshot)),
             secrets,
             secret_limits: SecretLimits::default(),
@@ -113,6 +123,12 @@ impl Registry {
     #[must_use]
     pub fn reader(&self) -> SnapshotReader {
         SnapshotReader::new(Arc::clone(&self.published))
+    }
+
+    /// Tells of the revision each time that something was published.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The providers there are.
@@ -257,6 +273,7 @@ impl Registry {
         }
         snapshot.revision = feed.revision;
         self.published.publish(snapshot);
+        self.changes.send_replace(feed.revision);
         self.behind.store(false, Ordering::Release);
         Ok(())
     }
@@ -268,11 +285,8 @@ impl Registry {
             (_, Some(Row::Gateway(gateway))) => snapshot.put_gateway(gateway),
             (Subject::Gateway(account, id), _) => snapshot.remove_gateway(*account, id),
             (_, Some(Row::ProviderKey(key))) => {
-                let secret = self.store.find_secret(key.account, key.secret).await;
-                let secret =
-                    secret.map_err(|error| StoreError::unavailable("read a secret", error))?;
-                let secret = secret.map(|(secret, version)| (self.secrets.put(secret), version));
-                snapshot.put_provider_key(key, secret.as_ref());
+                let joined = self.join(key.account, key.secret).await?;
+                snapshot.put_provider_key(key, joined.as_ref());
             }
             (Subject::ProviderKey(account, id), _) => snapshot.remove_provider_key(*account, *id),
             (_, Some(Row::CustomProvider(provider))) => snapshot.put_custom_provider(*provider),
@@ -283,29 +297,47 @@ impl Registry {
             (Subject::SecretsStore(account, id), _) => {
                 snapshot.remove_secrets_store(*account, *id);
             }
-            (Subject::Secret(account, id), row) => {
-                let secret = match row {
-                    Some(Row::Secret(found)) => {
-                        let (secret, version) = *found;
-                        Some((self.secrets.put(secret), version))
-                    }
-                    _ => {
-                        self.secrets.remove(*account, *id);
-                        None
-                    }
-                };
-                let keys: Vec<_> = snapshot
-                    .keys_of_secret(*account, *id)
-                    .map(|key| key.record.clone())
-                    .collect();
-                for key in keys {
-                    snapshot.put_provider_key(key, secret.as_ref());
+            (Subject::Secret(account, id), _) => {
+                let joined = self.join(*account, *id).await?;
+                if joined.is_none() {
+                    self.secrets.remove(*account, *id);
                 }
+                snapshot.put_secret(*account, *id, joined.as_ref());
             }
             (_, Some(Row::Token(token))) => snapshot.tokens = snapshot.tokens.with(token),
             (Subject::Token(_, id), _) => snapshot.tokens = snapshot.tokens.without(*id),
             (Subject::Account(_), _) => {}
         }
         Ok(())
+    }
+
+    /// A secret with what of its versions may be used.
+    async fn join(&self, account: AccountId, id: SecretId) -> Result<Option<Joined>, StoreError> {
+        let failed = |error| StoreError::unavailable("read a secret", error);
+        let found = self.store.find_secret(account, id).await.map_err(failed)?;
+        let Some((secret, current)) = found else {
+            return Ok(None);
+        };
+        let rotation = self
+            .store
+            .find_rotation(account, id)
+            .await
+            .map_err(failed)?;
+        let rotating = match rotation {
+            Some(rotation) if rotation.phase.is_open() => {
+                let versions = self.store.list_versions(account, id).await;
+                let versions = versions.map_err(failed)?;
+                let is_beside =
+                    |state| matches!(state, VersionState::Staged | VersionState::Retiring);
+                let beside = versions.iter().filter(|version| is_beside(version.state));
+                Some(Rotating::join(rotation, beside))
+            }
+            rotation => rotation.map(|over| Rotating::join(over, [])),
+        };
+        Ok(Some(Joined {
+            secret: self.secrets.put(secret),
+            current,
+            rotating: rotating.map(Arc::new),
+        }))
     }
 }

@@ -12,11 +12,14 @@ use std::{
 
 use hmac::{Hmac, KeyInit, Mac};
 use keyward_auth::{Scope, TokenRecord};
-use keyward_vault::{KeyId, SecretRecord, SecretsStoreId, Vault, VersionRecord};
+use keyward_vault::{
+    KeyId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord, rotation::Rotation,
+};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AccountRecord, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord,
+    AccountRecord, CustomProviderRecord, ExpiresAction, GatewayRecord, ProviderKeyRecord,
+    SecretsStoreRecord,
 };
 
 const LABEL: &str = "keyward row authentication v1";
@@ -229,6 +232,15 @@ impl DecidingRow for ProviderKeyRecord {
         out.option(self.status_since, Canonical::time);
         out.time(self.created_at);
         out.time(self.modified_at);
+        // At the end and only where they are not as earlier releases had them, so that the codes of those stay right.
+        if let Some(code) = self.status_code {
+            out.text("status_code");
+            out.number(code.into());
+        }
+        if self.expires_action != ExpiresAction::Stop {
+            out.text("expires_action");
+            out.text(self.expires_action.as_str());
+        }
     }
 }
 
@@ -305,6 +317,31 @@ impl DecidingRow for VersionRecord {
         out.text(&self.preview);
         out.time(self.created_at);
         out.time(self.changed_at);
+    }
+}
+
+impl DecidingRow for Rotation {
+    const KIND: &'static str = "rotation";
+
+    fn write(&self, out: &mut Canonical) {
+        let version = |out: &mut Canonical, number: VersionNumber| out.number(number.get().into());
+        out.bytes(self.account.as_bytes());
+        out.bytes(self.secret.as_bytes());
+        out.text(self.request.as_str());
+        out.option(self.from, version);
+        version(out, self.to);
+        // Whole milliseconds, as the store keeps them.
+        out.number(u64::try_from(self.overlap.as_millis()).unwrap_or(u64::MAX));
+        out.number(u64::from(self.verify));
+        out.text(self.phase.as_str());
+        out.time(self.phase_since);
+        out.time(self.begun_at);
+        out.option(self.reason, |out, reason| {
+            out.text(reason.as_str());
+            out.option(reason.charge(), |out, charge| out.text(charge.as_str()));
+            out.option(reason.code(), |out, code| out.number(code.into()));
+        });
+        out.number(self.attempts.into());
     }
 }
 

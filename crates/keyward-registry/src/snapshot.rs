@@ -21,6 +21,8 @@ use keyward_auth::{LastUsed, TokenIndex};
 use keyward_secret::AccountId;
 use keyward_vault::{
     SealedRecord, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord,
+    VersionState,
+    rotation::{Phase, Rotation},
 };
 use rpds::HashTrieMapSync;
 use rustc_hash::{FxHashMap, FxHasher};
@@ -38,10 +40,25 @@ pub struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) accounts: FxHashMap<AccountId, Arc<Account>>,
     pub(crate) tokens: TokenIndex,
+    /// Those that something is still to come of.
+    rotations: ById<(AccountId, SecretId), Arc<Rotating>>,
 }
 
-/// A secret, and the row of its current version.
-pub(crate) type Joined = (Arc<SecretRecord>, Option<VersionRecord>);
+/// A secret, the row of its current version, and its last rotation.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined {
+    pub(crate) secret: Arc<SecretRecord>,
+    pub(crate) current: Option<VersionRecord>,
+    pub(crate) rotating: Option<Arc<Rotating>>,
+}
+
+/// A rotation with the values that stand beside the current one.
+#[derive(Debug)]
+pub(crate) struct Rotating {
+    rotation: Rotation,
+    staged: Option<CurrentValue>,
+    previous: Option<CurrentValue>,
+}
 
 /// One account and its gateways.
 #[derive(Clone, Debug)]
@@ -79,6 +96,7 @@ pub struct ProviderKey {
     pub current: Option<CurrentValue>,
     /// When it was last used; one counter through every change of the key.
     pub last_used: LastUsed,
+    rotating: Option<Arc<Rotating>>,
 }
 
 /// Why a provider key has no value that could be used.
@@ -93,7 +111,7 @@ pub enum MissingValue {
     Version,
 }
 
-/// The current version of a secret.
+/// A version of a secret with its value: the current one, or one that a rotation keeps beside it.
 #[derive(Clone)]
 pub struct CurrentValue {
     /// Its number.
@@ -102,7 +120,7 @@ pub struct CurrentValue {
     pub sealed: SealedRecord,
     /// What may be shown of it.
     pub preview: String,
-    /// Since when it is the current one.
+    /// Since when it is what it is.
     pub since: SystemTime,
 }
 
@@ -182,6 +200,19 @@ impl Snapshot {
         })
     }
 
+    /// The rotations that something is still to come of, in no order; also those of secrets that no key uses. Costs
+    /// nothing where there is none.
+    pub fn open_rotations(&self) -> impl Iterator<Item = &Rotation> {
+        self.rotations.values().map(|rotating| &rotating.rotation)
+    }
+
+    /// The rotation of a secret, if something is still to come of it.
+    #[must_use]
+    pub fn open_rotation(&self, account: AccountId, secret: SecretId) -> Option<&Rotation> {
+        let rotating = self.rotations.get(&(account, secret))?;
+        Some(&rotating.rotation)
+    }
+
     /// Builds the picture of what a store holds.
     #[must_use]
     pub fn build(loaded: Loaded) -> Self {
@@ -207,9 +238,16 @@ impl Snapshot {
             snapshot.put_secrets_store(store);
         }
         let mut secrets: HashMap<(AccountId, SecretId), _> = HashMap::new();
-        for (secret, version) in loaded.secrets {
+        let mut rotations = rotations_by_secret(loaded.rotations, loaded.beside);
+        for (secret, current) in loaded.secrets {
             let id = (secret.account, secret.id);
-            secrets.insert(id, (list.put(secret), version));
+            let joined = Joined {
+                secret: list.put(secret),
+                current,
+                rotating: rotations.remove(&id),
+            };
+            snapshot.note_rotation(id, joined.rotating.as_ref());
+            secrets.insert(id, joined);
         }
         for key in loaded.provider_keys {
             let secret = secrets.get(&(key.account, key.secret));
@@ -317,6 +355,26 @@ impl Snapshot {
             .map(|key| key.last_used.clone())
             .unwrap_or_default();
         account.insert_key(ProviderKey::join(record, secret, last_used));
+    }
+
+    /// Gives a secret to every key that uses it; `None` where there is none any more.
+    pub(crate) fn put_secret(&mut self, account: AccountId, id: SecretId, secret: Option<&Joined>) {
+        let rotating = secret.and_then(|secret| secret.rotating.as_ref());
+        self.note_rotation((account, id), rotating);
+        let keys: Vec<_> = self
+            .keys_of_secret(account, id)
+            .map(|key| key.record.clone())
+            .collect();
+        for key in keys {
+            self.put_provider_key(key, secret);
+        }
+    }
+
+    fn note_rotation(&mut self, id: (AccountId, SecretId), rotating: Option<&Arc<Rotating>>) {
+        match rotating.filter(|rotating| rotating.rotation.phase.is_open()) {
+            Some(open) => self.rotations.insert_mut(id, Arc::clone(open)),
+            None => drop(self.rotations.remove_mut(&id)),
+        }
     }
 
     pub(crate) fn remove_provider_key(&mut self, account: AccountId, id: ProviderKeyId) {
@@ -436,25 +494,45 @@ impl Gateway {
 
 impl ProviderKey {
     fn join(record: ProviderKeyRecord, secret: Option<&Joined>, last_used: LastUsed) -> Self {
-        let current = secret.and_then(|(secret, version)| {
-            let version = version.as_ref()?;
-            let is_current = secret.current == Some(version.number);
-            if !is_current || !SecretScope::AiGateway.is_of(secret) {
-                return None;
-            }
-            Some(CurrentValue {
-                version: version.number,
-                sealed: version.sealed.clone()?,
-                preview: version.preview.clone(),
-                since: version.changed_at,
-            })
+        let is_ours = |joined: &&Joined| SecretScope::AiGateway.is_of(&joined.secret);
+        let usable = secret.filter(is_ours);
+        let current = usable.and_then(|joined| {
+            let version = joined.current.as_ref()?;
+            let is_current = joined.secret.current == Some(version.number);
+            is_current.then(|| CurrentValue::of(version)).flatten()
         });
         Self {
             record,
-            secret: secret.map(|(secret, _)| Arc::clone(secret)),
+            secret: secret.map(|joined| Arc::clone(&joined.secret)),
             current,
             last_used,
+            rotating: secret.and_then(|joined| joined.rotating.clone()),
         }
+    }
+
+    /// The last rotation of its secret.
+    #[must_use]
+    pub fn rotation(&self) -> Option<&Rotation> {
+        self.rotating.as_ref().map(|rotating| &rotating.rotation)
+    }
+
+    /// The value that waits to be proven.
+    #[must_use]
+    pub fn staged(&self) -> Option<&CurrentValue> {
+        self.beside()?.staged.as_ref()
+    }
+
+    /// The value that was current before, while the rotation overlaps.
+    #[must_use]
+    pub fn previous(&self) -> Option<&CurrentValue> {
+        self.beside()?.previous.as_ref()
+    }
+
+    /// As for the current value: only where gateways may use the secret.
+    fn beside(&self) -> Option<&Rotating> {
+        let secret = self.secret.as_ref()?;
+        let rotating = self.rotating.as_deref()?;
+        SecretScope::AiGateway.is_of(secret).then_some(rotating)
     }
 
     /// What its secret's comment says: the description people see.
@@ -481,6 +559,63 @@ impl ProviderKey {
     fn order(&self) -> (&str, &str) {
         (self.record.provider.as_str(), self.record.alias.as_str())
     }
+}
+
+impl CurrentValue {
+    fn of(version: &VersionRecord) -> Option<Self> {
+        Some(Self {
+            version: version.number,
+            sealed: version.sealed.clone()?,
+            preview: version.preview.clone(),
+            since: version.changed_at,
+        })
+    }
+}
+
+impl Rotating {
+    /// Takes what the rotation's phase says out of the versions that stand beside the current one.
+    pub(crate) fn join<'a>(
+        rotation: Rotation,
+        beside: impl IntoIterator<Item = &'a VersionRecord>,
+    ) -> Self {
+        let mut joined = Self {
+            rotation,
+            staged: None,
+            previous: None,
+        };
+        for version in beside {
+            let (number, phase) = (version.number, joined.rotation.phase);
+            match (version.state, phase) {
+                (VersionState::Staged, Phase::Staged) if number == joined.rotation.to => {
+                    joined.staged = CurrentValue::of(version);
+                }
+                (VersionState::Retiring, Phase::Overlapping)
+                    if Some(number) == joined.rotation.from =>
+                {
+                    joined.previous = CurrentValue::of(version);
+                }
+                _ => {}
+            }
+        }
+        joined
+    }
+}
+
+fn rotations_by_secret(
+    rotations: Vec<Rotation>,
+    beside: Vec<VersionRecord>,
+) -> HashMap<(AccountId, SecretId), Arc<Rotating>> {
+    let mut versions: HashMap<_, Vec<VersionRecord>> = HashMap::new();
+    for version in beside {
+        let id = (version.account, version.secret);
+        versions.entry(id).or_default().push(version);
+    }
+    let joined = rotations.into_iter().map(|rotation| {
+        let id = (rotation.account, rotation.secret);
+        let beside = versions.remove(&id).unwrap_or_default();
+        (id, Arc::new(Rotating::join(rotation, &beside)))
+    });
+    joined.collect()
 }
 
 /// The newest picture, and the number by which readers learn of it.

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, pin::Pin, time::SystemTime};
 
 use keyward_auth::{TokenId, TokenRecord};
-use keyward_vault::{SecretRecord, VaultStore, VersionRecord};
+use keyward_vault::{SecretRecord, VaultStore, VersionRecord, rotation::Rotation};
 
 use crate::{
     AccountRecord, AuditStore, Batch, CustomProviderRecord, GatewayRecord, ProviderKeyId,
@@ -15,7 +15,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where everything is kept. Object-safe; its contract suite stands behind the feature `testing`.
 ///
-/// A deciding row (gateway, provider key, secrets store, custom provider, secret, version, token) whose
+/// A deciding row (gateway, provider key, secrets store, custom provider, secret, version, rotation, token) whose
 /// authentication code does not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
 pub trait RegistryStore: VaultStore + AuditStore + TrafficStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
@@ -61,6 +61,10 @@ pub struct Loaded {
     pub custom_providers: Vec<CustomProviderRecord>,
     /// Secrets with their current version.
     pub secrets: Vec<(SecretRecord, Option<VersionRecord>)>,
+    /// The last rotation of every secret that had one.
+    pub rotations: Vec<Rotation>,
+    /// The versions that stand beside a current one: staged, or retiring.
+    pub beside: Vec<VersionRecord>,
     /// Tokens.
     pub tokens: Vec<TokenRecord>,
     /// When keys were last used.

@@ -9,6 +9,7 @@ pub(crate) mod custom_providers;
 pub(crate) mod gateways;
 pub(crate) mod provider_keys;
 mod registry;
+pub(crate) mod rotations;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 pub(crate) mod tokens;

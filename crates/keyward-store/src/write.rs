@@ -15,8 +15,8 @@ use crate::{
     failure::Failure,
     seal,
     sqlite::{
-        accounts, by_id, custom_providers, gateways, provider_keys, secrets, secrets_stores,
-        tokens, versions,
+        accounts, by_id, custom_providers, gateways, provider_keys, rotations, secrets,
+        secrets_stores, tokens, versions,
     },
 };
 
@@ -174,7 +174,11 @@ impl Door {
             Change::Vault(Vault::PutVersion(record)) => {
                 Some(versions::put(connection, keys, record, revision).await?)
             }
+            Change::Vault(Vault::PutRotation(record)) => {
+                Some(rotations::put(connection, keys, record, revision).await?)
+            }
             Change::Vault(Vault::DeleteSecret { account, secret }) => {
+                rotations::delete(connection, *account, *secret).await?;
                 versions::delete_all(connection, *account, *secret).await?;
                 by_id::delete::<SecretRecord>(connection, *account, secret).await?;
                 None
@@ -198,7 +202,9 @@ fn destroys_a_value(change: &Change) -> bool {
         | Change::PutCustomProvider(_)
         | Change::DeleteCustomProvider { .. } => true,
         Change::Vault(keyward_vault::Change::PutVersion(version)) => version.sealed.is_none(),
-        Change::Vault(keyward_vault::Change::PutSecret(_))
+        Change::Vault(
+            keyward_vault::Change::PutSecret(_) | keyward_vault::Change::PutRotation(_),
+        )
         | Change::PutAccount(_)
         | Change::PutGateway(_)
         | Change::DeleteGateway { .. }

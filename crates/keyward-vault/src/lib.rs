@@ -5,6 +5,7 @@
 //! - [`SealState`] is what is stored of the seal itself: [`Slot`]s (key file, passphrase, recovery key, command)
 //!   that each wrap the root key, and the keyring under it. [`Unsealed`] adds slots and removes them.
 //! - [`SecretRecord`], [`VersionRecord`], [`version`]: secrets and their numbered versions.
+//! - [`rotation`]: replacing a value with a way back.
 //! - [`status`]: how a key stands by what its provider answers. It decides; sending probes and storing is for others.
 //! - [`VaultStore`] is what a store must do; the feature `testing` has one in memory and the contract suite.
 //!
@@ -58,6 +59,7 @@ mod id;
 mod keyring;
 mod policy;
 mod record;
+pub mod rotation;
 mod seal;
 mod sealed_format;
 mod slot;

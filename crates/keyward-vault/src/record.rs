@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use keyward_secret::AccountId;
 
-use crate::{SealedRecord, SecretId, SecretsStoreId, VersionNumber};
+use crate::{SealedRecord, SecretId, SecretsStoreId, VersionNumber, rotation::Rotation};
 
 /// A secret: a name, and which of its versions is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,8 @@ pub struct VersionRecord {
     pub changed_at: SystemTime,
 }
 
-/// Where a version is in its life: each leads to the next, `Staged` also straight to `Destroyed`.
+/// Where a version is in its life. Each leads to the next, and to `Destroyed`; a roll-back makes `Retiring` `Current`
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::exhaustive_enums,
@@ -99,7 +100,9 @@ pub enum Change {
     PutSecret(SecretRecord),
     /// Makes or replaces a version.
     PutVersion(VersionRecord),
-    /// Removes a secret with all its versions.
+    /// Makes or replaces the one rotation that is kept of a secret.
+    PutRotation(Box<Rotation>),
+    /// Removes a secret with all its versions and its rotation.
     DeleteSecret {
         /// Its tenant.
         account: AccountId,

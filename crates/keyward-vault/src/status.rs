@@ -55,6 +55,24 @@ pub enum Charge {
     Expired,
 }
 
+impl Charge {
+    /// The text that stores keep.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Reads [`as_str`](Self::as_str) back.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut all = [Self::Rejected, Self::Expired].into_iter();
+        all.find(|charge| charge.as_str() == text)
+    }
+}
+
 /// One refusal, without a word of the answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

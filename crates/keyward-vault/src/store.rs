@@ -4,7 +4,7 @@ use std::{error::Error, fmt, pin::Pin};
 
 use keyward_secret::AccountId;
 
-use crate::{Change, SealState, SecretId, SecretRecord, VersionRecord};
+use crate::{Change, SealState, SecretId, SecretRecord, VersionRecord, rotation::Rotation};
 
 /// A future that a storage trait returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,12 +59,19 @@ pub trait VaultStore: Send + Sync + fmt::Debug {
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Vec<VersionRecord>, StoreError>>;
 
+    /// The last rotation of a secret, if it ever had one.
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, Result<Option<Rotation>, StoreError>>;
+
     /// Carries out all changes in their order, or none. Returns when they are durable, and every read that
     /// begins later sees them. Deleting what the account does not have changes nothing and is no error.
     ///
     /// # Errors
     ///
-    /// [`StoreError::is_conflict`] where a version would be left whose secret its account does not have.
+    /// [`StoreError::is_conflict`] where a version or a rotation would be left whose secret its account does not have.
     fn apply(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 

@@ -11,7 +11,7 @@ use keyward_secret::AccountId;
 
 use crate::{
     BoxFuture, Change, SealState, SecretId, SecretRecord, StoreError, VaultStore, VersionNumber,
-    VersionRecord,
+    VersionRecord, rotation::Rotation,
 };
 
 mod calls;
@@ -34,6 +34,7 @@ struct State {
 struct Rows {
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
+    rotations: BTreeMap<(AccountId, SecretId), Rotation>,
 }
 
 impl MemoryStore {
@@ -131,13 +132,22 @@ impl VaultStore for MemoryStore {
         Box::pin(ready(Ok(ours.cloned().collect())))
     }
 
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, Result<Option<Rotation>, StoreError>> {
+        let rotation = self.state().rows.rotations.get(&(account, secret)).cloned();
+        Box::pin(ready(Ok(rotation)))
+    }
+
     fn apply(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
         let mut state = self.state();
         let mut next = state.rows.clone();
         for change in changes {
             next.apply_one(change);
         }
-        let result = if next.every_version_has_a_secret() {
+        let result = if next.everything_has_a_secret() {
             state.rows = next;
             Ok(())
         } else {
@@ -169,17 +179,22 @@ impl Rows {
                 let key = (version.account, version.secret, version.number);
                 self.versions.insert(key, version);
             }
+            Change::PutRotation(rotation) => {
+                let key = (rotation.account, rotation.secret);
+                self.rotations.insert(key, *rotation);
+            }
             Change::DeleteSecret { account, secret } => {
                 self.secrets.remove(&(account, secret));
+                self.rotations.remove(&(account, secret));
                 self.versions
                     .retain(|(owner, of, _), _| (*owner, *of) != (account, secret));
             }
         }
     }
 
-    fn every_version_has_a_secret(&self) -> bool {
-        self.versions
-            .keys()
-            .all(|(account, secret, _)| self.secrets.contains_key(&(*account, *secret)))
+    fn everything_has_a_secret(&self) -> bool {
+        let versions = self.versions.keys().map(|key| (key.0, key.1));
+        let mut all = versions.chain(self.rotations.keys().copied());
+        all.all(|secret| self.secrets.contains_key(&secret))
     }
 }

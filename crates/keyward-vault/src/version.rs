@@ -1,7 +1,8 @@
 //! Versions of a secret: what happens when a value is entered and when it is replaced. Pure.
 //!
 //! `staged` → `current` → `retiring` → `destroyed`. A plain replacement makes the new version current and
-//! destroys the old one in one step; no version is staged or retiring in between.
+//! destroys every other in one step; no version is staged or retiring in between. With a way back it is a
+//! [`rotation`](crate::rotation).
 
 use std::time::SystemTime;
 
@@ -18,19 +19,26 @@ enum Kind {
     NumbersUsedUp,
     #[error("the new record is not sealed as the next version")]
     NotTheNext,
-    #[error("the version to destroy is not the secret's current one")]
-    NotTheCurrent,
+    #[error("a version is another secret's")]
+    Foreign,
+    #[error("the version that would be current has no value; enter the value again")]
+    NoValue,
 }
 
-/// The number that the next value of `secret` is sealed as.
+/// The number that the next value of `secret` is sealed as. `versions` are all of the secret's, also those that are
+/// destroyed: no number is used twice.
 ///
 /// # Errors
 ///
 /// When the numbers are used up.
-pub fn next_number(secret: &SecretRecord) -> Result<VersionNumber, ReplaceError> {
-    match secret.current {
+pub fn next_number(
+    secret: &SecretRecord,
+    versions: &[VersionRecord],
+) -> Result<VersionNumber, ReplaceError> {
+    let numbers = versions.iter().map(|version| version.number);
+    match numbers.chain(secret.current).max() {
         None => Ok(VersionNumber::FIRST),
-        Some(current) => current.next().ok_or(ReplaceError(Kind::NumbersUsedUp)),
+        Some(newest) => newest.next().ok_or(ReplaceError(Kind::NumbersUsedUp)),
     }
 }
 
@@ -57,39 +65,96 @@ pub fn create(
     vec![Change::PutSecret(secret), Change::PutVersion(version)]
 }
 
-/// Replaces the current value: the new version is current, the old one destroyed and its value gone.
+/// Replaces the current value: the new version is current, and every other destroyed and its value gone. `versions` are
+/// all of the secret's.
 ///
 /// # Errors
 ///
-/// When `sealed` is not sealed as [`next_number`] of this secret, or `current` is not its current version.
+/// When `sealed` is not sealed as [`next_number`] of this secret, or a version is another secret's.
 pub fn replace(
     secret: &SecretRecord,
-    current: Option<&VersionRecord>,
+    versions: &[VersionRecord],
     sealed: SealedRecord,
     preview: String,
     now: SystemTime,
 ) -> Result<Vec<Change>, ReplaceError> {
-    let number = next_number(secret)?;
-    let id = sealed.header().id;
-    if id.version != number || id.secret != secret.id || id.account != secret.account {
-        return Err(ReplaceError(Kind::NotTheNext));
-    }
-    let is_current = |version: &VersionRecord| {
-        (version.account, version.secret, Some(version.number))
-            == (secret.account, secret.id, secret.current)
+    let number = check_next(secret, versions, &sealed)?;
+    let entered = VersionRecord {
+        account: secret.account,
+        secret: secret.id,
+        number,
+        state: VersionState::Current,
+        sealed: Some(sealed),
+        preview,
+        created_at: now,
+        changed_at: now,
     };
-    if !current.is_none_or(is_current) {
-        return Err(ReplaceError(Kind::NotTheCurrent));
+    let destroyed = |_other| VersionState::Destroyed;
+    let mut changes = settle(
+        (secret, versions),
+        Some(&entered),
+        Some(number),
+        destroyed,
+        now,
+    )?;
+    changes.push(Change::PutVersion(entered));
+    Ok(changes)
+}
+
+/// The number that `sealed` is sealed as, if that is the next one of this secret.
+pub(crate) fn check_next(
+    secret: &SecretRecord,
+    versions: &[VersionRecord],
+    sealed: &SealedRecord,
+) -> Result<VersionNumber, ReplaceError> {
+    let number = next_number(secret, versions)?;
+    let id = sealed.header().id;
+    match (id.account, id.secret, id.version) == (secret.account, secret.id, number) {
+        true => Ok(number),
+        false => Err(ReplaceError(Kind::NotTheNext)),
     }
-    let mut changed = secret.clone();
-    changed.modified_at = now;
-    let mut changes = create(changed, sealed, preview, now);
-    if let Some(current) = current {
+}
+
+/// What brings a secret's versions to the states that `wanted` says, and the secret to its version `current`. `entered`
+/// is about to be put beside them.
+pub(crate) fn settle(
+    (secret, versions): (&SecretRecord, &[VersionRecord]),
+    entered: Option<&VersionRecord>,
+    current: Option<VersionNumber>,
+    wanted: impl Fn(VersionNumber) -> VersionState,
+    now: SystemTime,
+) -> Result<Vec<Change>, ReplaceError> {
+    let of = |version: &VersionRecord| (version.account, version.secret);
+    let is_ours = |version: &VersionRecord| of(version) == (secret.account, secret.id);
+    if !versions.iter().chain(entered).all(is_ours) {
+        return Err(ReplaceError(Kind::Foreign));
+    }
+    let mut changes = Vec::new();
+    if current != secret.current {
+        let mut all = versions.iter().chain(entered);
+        let has_value =
+            |version: &VersionRecord| Some(version.number) == current && version.sealed.is_some();
+        if !all.any(has_value) {
+            return Err(ReplaceError(Kind::NoValue));
+        }
+        changes.push(Change::PutSecret(SecretRecord {
+            current,
+            modified_at: now,
+            ..secret.clone()
+        }));
+    }
+    for version in versions {
+        let state = wanted(version.number);
+        // What is destroyed stays so.
+        if version.sealed.is_none() || version.state == state {
+            continue;
+        }
+        let sealed = version.sealed.clone();
         changes.push(Change::PutVersion(VersionRecord {
-            state: VersionState::Destroyed,
-            sealed: None,
+            state,
+            sealed: sealed.filter(|_| state != VersionState::Destroyed),
             changed_at: now,
-            ..current.clone()
+            ..version.clone()
         }));
     }
     Ok(changes)
@@ -153,10 +218,10 @@ mod tests {
         };
         assert_eq!(first.current, Some(VersionNumber::FIRST));
 
-        let next = next_number(first).unwrap();
+        let next = next_number(first, std::slice::from_ref(one)).unwrap();
         let changes = replace(
             first,
-            Some(one),
+            std::slice::from_ref(one),
             seal(&vault, next),
             "••••".to_owned(),
             later,
@@ -164,8 +229,8 @@ mod tests {
         .unwrap();
         let [
             Change::PutSecret(second),
-            Change::PutVersion(two),
             Change::PutVersion(old),
+            Change::PutVersion(two),
         ] = changes.as_slice()
         else {
             panic!("{changes:?}");
@@ -185,28 +250,38 @@ mod tests {
         let mut with_current = secret();
         with_current.current = Some(VersionNumber::FIRST);
         let again = seal(&vault, VersionNumber::FIRST);
-        assert!(replace(&with_current, None, again.clone(), String::new(), START).is_err());
+        assert!(replace(&with_current, &[], again.clone(), String::new(), START).is_err());
         let mut other = secret();
         other.id = SecretId::from_bytes([9; 16]);
-        assert!(replace(&other, None, again, String::new(), START).is_err());
+        assert!(replace(&other, &[], again, String::new(), START).is_err());
     }
 
     #[test]
-    fn no_version_but_the_current_one_is_destroyed() {
+    fn a_number_is_never_used_twice_and_no_foreign_version_touched() {
         let (vault, _root) = Vault::create().unwrap();
         let first = seal(&vault, VersionNumber::FIRST);
         let created = create(secret(), first, String::new(), START);
         let [Change::PutSecret(now), Change::PutVersion(one)] = created.as_slice() else {
             panic!("{created:?}");
         };
+        let mut refused = one.clone();
+        refused.number = VersionNumber::new(2).unwrap();
+        refused.state = VersionState::Destroyed;
+        refused.sealed = None;
+        let versions = [one.clone(), refused];
+        let two = seal(&vault, VersionNumber::new(2).unwrap());
+        assert!(replace(now, &versions, two, String::new(), START).is_err());
+        let next = next_number(now, &versions).unwrap();
+        assert_eq!(next.get(), 3);
+        let three = seal(&vault, next);
+        let changes = replace(now, &versions, three.clone(), String::new(), START).unwrap();
+        assert_eq!(changes.len(), 3);
+
         let mut foreign = one.clone();
         foreign.secret = SecretId::from_bytes([9; 16]);
-        let mut later = one.clone();
-        later.number = VersionNumber::new(2).unwrap();
-        for wrong in [foreign, later] {
-            let next = seal(&vault, next_number(now).unwrap());
-            assert!(replace(now, Some(&wrong), next, String::new(), START).is_err());
-        }
+        let versions = [one.clone(), foreign];
+        let two = seal(&vault, VersionNumber::new(2).unwrap());
+        assert!(replace(now, &versions, two, String::new(), START).is_err());
     }
 
     #[test]
@@ -216,7 +291,8 @@ mod tests {
         keyward_testing::assert_texts!("ReplaceError", Kind {
             Kind::NumbersUsedUp => Kind::NumbersUsedUp,
             Kind::NotTheNext => Kind::NotTheNext,
-            Kind::NotTheCurrent => Kind::NotTheCurrent,
+            Kind::Foreign => Kind::Foreign,
+            Kind::NoValue => Kind::NoValue,
         }, |kind| keyward_testing::told(&ReplaceError(kind)));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use keyward_auth::{Grant, Kind, NewToken, Permission, Permissions, TokenRecord};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord,
+    AccountRecord, Actor, Alias, AuditLine, Batch, Change, ExpiresAction, GatewayId, GatewayRecord,
     GatewaySettings, KeyStatus, ProviderKeyId, ProviderKeyRecord, ProviderSlug, Registry,
     RegistryStore, SecretsStoreRecord, Subject, testing::MemoryStore,
 };
@@ -234,8 +234,10 @@ fn new_key(vault: &Vault, origin: &str, gateway: &str, number: usize) -> Vec<Cha
         rate_limit_period: None,
         disabled_at: None,
         expires_at: None,
+        expires_action: ExpiresAction::Stop,
         status: KeyStatus::Active,
         status_reason: None,
+        status_code: None,
         status_since: None,
         created_at: now(),
         modified_at: now(),

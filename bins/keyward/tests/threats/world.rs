@@ -14,8 +14,8 @@ use keyward_forward::{Dial, SystemDial, TlsConfig};
 use keyward_gateway::Gateway;
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, GatewayId, GatewaySettings, KeySource, KeyValue, NewProviderKey,
-    NewTokenRequest, ProviderSlug, Registry, testing::MemoryStore,
+    AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
+    NewProviderKey, NewTokenRequest, ProviderSlug, Registry, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_testing::{
@@ -186,6 +186,7 @@ pub(crate) fn new_key(slug: &str, value: &Canary) -> NewProviderKey {
         description: String::new(),
         default_config: true,
         expires_at: None,
+        expires_action: ExpiresAction::default(),
     }
 }
 

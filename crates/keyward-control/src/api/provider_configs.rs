@@ -11,8 +11,8 @@ mod versions;
 
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::{
-    Alias, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, MissingValue, NewProviderKey,
-    ProviderKey, ProviderSlug, Refusal, Use,
+    Alias, ExpiresAction, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, MissingValue,
+    NewProviderKey, ProviderKey, ProviderSlug, Refusal, Use,
 };
 use keyward_secret::SecretBytes;
 use keyward_vault::{RecordId, SecretId, VersionNumber};
@@ -278,6 +278,7 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
             .find("expires_on")
             .map(|field| to_come(call, field))
             .transpose()?,
+        expires_action: ExpiresAction::default(),
     })
 }
 
@@ -375,6 +376,7 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
             .map(|field| field.text(MAX_DESCRIPTION))
             .transpose()?,
         expires_at,
+        expires_action: None,
     };
     if edit.enabled.is_none() && edit.description.is_none() && edit.expires_at.is_none() {
         let reason = "there is nothing to change; send `enabled`, `description` or `expires_on`";

@@ -21,7 +21,9 @@ use keyward_registry::{
 };
 use keyward_secret::AccountId;
 use keyward_testing::client::{Client, send_raw};
-use keyward_vault::{SealState, SecretId, SecretRecord, Vault, VaultStore, VersionRecord};
+use keyward_vault::{
+    SealState, SecretId, SecretRecord, Vault, VaultStore, VersionRecord, rotation::Rotation,
+};
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
@@ -370,6 +372,14 @@ impl VaultStore for Failing {
         secret: SecretId,
     ) -> BoxFuture<'_, VaultResult<Vec<VersionRecord>>> {
         self.store.list_versions(account, secret)
+    }
+
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, VaultResult<Option<Rotation>>> {
+        self.store.find_rotation(account, secret)
     }
 
     fn apply(&self, changes: Vec<keyward_vault::Change>) -> BoxFuture<'_, VaultResult<()>> {

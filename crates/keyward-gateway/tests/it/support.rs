@@ -13,8 +13,9 @@ use keyward_forward::{Dial, Protocol, SystemDial, TlsConfig};
 use keyward_gateway::{Config, EchoDial, Gateway};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, GatewayId, GatewaySettings, KeySource, KeyValue, NewProviderKey,
-    NewTokenRequest, ProviderKey, ProviderSlug, Registry, TokenMinted, testing::MemoryStore,
+    AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
+    NewProviderKey, NewTokenRequest, ProviderKey, ProviderSlug, Registry, TokenMinted,
+    testing::MemoryStore,
 };
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_testing::{
@@ -152,6 +153,7 @@ impl Running {
             description: String::new(),
             default_config: alias == "default",
             expires_at: None,
+            expires_action: ExpiresAction::default(),
         };
         let key = self
             .registry
@@ -339,6 +341,7 @@ pub(crate) fn new_key(gateway: &str, slug: &str, source: KeySource) -> NewProvid
         description: String::new(),
         default_config: true,
         expires_at: None,
+        expires_action: ExpiresAction::default(),
     }
 }
 

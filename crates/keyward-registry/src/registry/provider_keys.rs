@@ -7,11 +7,11 @@ use keyward_vault::{
     Policy, RecordId, SecretId, SecretRecord, VersionNumber, VersionRecord, version,
 };
 
-use super::secrets_stores::named_store;
+use super::{rotations::renewed_keys, secrets_stores::named_store};
 use crate::{
-    Actor, Alias, Change, ChangeError, GatewayId, KeyStatus, KeyValue, ProviderKey, ProviderKeyId,
-    ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretScope, Snapshot, Subject, naming,
-    owner::Owner,
+    Actor, Alias, Change, ChangeError, ExpiresAction, GatewayId, KeyStatus, KeyValue, ProviderKey,
+    ProviderKeyId, ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretScope, Snapshot,
+    Subject, naming, owner::Owner,
 };
 
 /// What is needed to store a provider key.
@@ -31,8 +31,10 @@ pub struct NewProviderKey {
     pub description: String,
     /// Cloudflare's flag; kept and returned.
     pub default_config: bool,
-    /// When it stops being used.
+    /// Its date.
     pub expires_at: Option<SystemTime>,
+    /// What happens at its date.
+    pub expires_action: ExpiresAction,
 }
 
 /// Where the value of a new provider key comes from.
@@ -66,8 +68,10 @@ pub struct KeyEdit {
     pub enabled: Option<bool>,
     /// The description.
     pub description: Option<String>,
-    /// When it stops being used; `Some(None)` takes the date away.
+    /// Its date; `Some(None)` takes the date away.
     pub expires_at: Option<Option<SystemTime>>,
+    /// What happens at its date.
+    pub expires_action: Option<ExpiresAction>,
 }
 
 impl Registry {
@@ -103,7 +107,7 @@ impl Registry {
             }
             KeySource::Value(value) => {
                 let secret = SecretId::random().map_err(ChangeError::failed)?;
-                changes.extend(self.seal_new(&snapshot, &new, secret, value, destination, now)?);
+                changes.extend(self.seal_new(&new, secret, value, destination, now)?);
                 secret
             }
         };
@@ -117,8 +121,8 @@ impl Registry {
         self.stored_key(account, id)
     }
 
-    /// Replaces the value: the new version is current and the old one destroyed before the call returns. The
-    /// new value is sealed for the provider's origins as they are now: whoever enters a value says where it
+    /// Replaces the value: the new version is current and every other destroyed before the call returns, also those
+    /// of a rotation that is under way: it ends. The new value is sealed for the provider's origins as they are now: whoever enters a value says where it
     /// may go.
     ///
     /// # Errors
@@ -141,10 +145,11 @@ impl Registry {
                 .await;
         };
         self.check_other_uses(&key, &destination)?;
+        let versions = self.versions_of(account, secret.id).await?;
         let record_id = RecordId {
             account,
             secret: secret.id,
-            version: version::next_number(&secret).map_err(ChangeError::failed)?,
+            version: version::next_number(&secret, &versions).map_err(ChangeError::failed)?,
         };
         let known = current.as_ref().and_then(|current| self.policy_of(current));
         let policy = Policy {
@@ -153,13 +158,11 @@ impl Registry {
         };
         let sealed = self.vault.seal(&record_id, &policy, value.secret());
         let sealed = sealed.map_err(ChangeError::failed)?;
-        let versions = version::replace(&secret, current.as_ref(), sealed, value.preview(), now)
-            .map_err(ChangeError::failed)?;
-        let mut changes: Vec<_> = versions.into_iter().map(Change::Vault).collect();
-        // For every key that shares the value.
-        let snapshot = self.snapshot();
-        let keys = snapshot.keys_of_secret(account, secret.id);
-        changes.extend(keys.map(|key| Change::PutProviderKey(key.record.renewed(now))));
+        let replaced = version::replace(&secret, &versions, sealed, value.preview(), now);
+        let replaced = replaced.map_err(ChangeError::failed)?;
+        let mut changes: Vec<_> = replaced.into_iter().map(Change::Vault).collect();
+        changes.extend(self.end_rotation(account, secret.id, now).await?);
+        changes.extend(renewed_keys(&self.snapshot(), account, secret.id, now));
         let subject = Subject::ProviderKey(account, id);
         self.commit(changes, actor, "provider_key.rotate", subject, now)
             .await?;
@@ -176,27 +179,31 @@ impl Registry {
         now: SystemTime,
     ) -> Result<Arc<ProviderKey>, ChangeError> {
         let record = &key.record;
-        let new = NewProviderKey {
-            account: record.account,
-            gateway: record.gateway.clone(),
-            provider: record.provider.clone(),
-            alias: record.alias.clone(),
-            source: KeySource::Named,
-            description: String::new(),
-            default_config: record.default_config,
-            expires_at: record.expires_at,
-        };
-        let secret = SecretId::random().map_err(ChangeError::failed)?;
-        let snapshot = self.snapshot();
-        let mut changes = self.seal_new(&snapshot, &new, secret, value, destination, now)?;
+        let (mut changes, secret) = self.secret_for_orphan(key, now)?;
+        let (id, context) = (secret.id, Owner::ProviderKeys.context());
+        changes.extend(self.seal_first(secret, value, destination, context, now)?);
         changes.push(Change::PutProviderKey(ProviderKeyRecord {
-            secret,
+            secret: id,
             ..record.renewed(now)
         }));
         let subject = Subject::ProviderKey(record.account, record.id);
         self.commit(changes, actor, "provider_key.rotate", subject, now)
             .await?;
         self.stored_key(record.account, record.id)
+    }
+
+    /// A secret without a value for a key whose own was deleted, and the changes that put it there.
+    pub(super) fn secret_for_orphan(
+        &self,
+        key: &ProviderKey,
+        now: SystemTime,
+    ) -> Result<(Vec<Change>, SecretRecord), ChangeError> {
+        let record = &key.record;
+        let place = (&record.gateway, &record.provider, &record.alias);
+        let id = SecretId::random().map_err(ChangeError::failed)?;
+        let (made, secret) = self.new_secret(record.account, place, id, String::new(), now)?;
+        let put = Change::Vault(keyward_vault::Change::PutSecret(secret.clone()));
+        Ok((made.into_iter().chain([put]).collect(), secret))
     }
 
     /// Switches a provider key, or changes its description or date. Takes effect before the call returns.
@@ -228,9 +235,8 @@ impl Registry {
                 record.disabled_at.or(Some(now))
             };
         }
-        if let Some(expires_at) = edit.expires_at {
-            record.expires_at = expires_at;
-        }
+        record.expires_at = edit.expires_at.unwrap_or(record.expires_at);
+        record.expires_action = edit.expires_action.unwrap_or(record.expires_action);
         if let Some(description) = edit.description
             && let Some((mut secret, _)) = self.find_secret(account, record.secret).await?
         {
@@ -394,7 +400,7 @@ impl Registry {
     }
 
     /// A value that several keys share is replaced for all of them, so it must suit all of them.
-    fn check_other_uses(
+    pub(super) fn check_other_uses(
         &self,
         key: &ProviderKey,
         destination: &Destination,
@@ -410,48 +416,75 @@ impl Registry {
     /// A new secret for a provider key that comes with its value.
     fn seal_new(
         &self,
-        snapshot: &Snapshot,
         new: &NewProviderKey,
         secret: SecretId,
         value: &KeyValue,
         destination: Destination,
         now: SystemTime,
     ) -> Result<Vec<Change>, ChangeError> {
-        let gateway = snapshot
-            .gateway(new.account, new.gateway.as_str())
-            .ok_or_else(|| Refusal::GatewayNotFound(new.gateway.to_string()))?;
-        let settings = &gateway.record().settings;
-        let (store, made) = Self::store_for(snapshot, new.account, settings, now);
-        let name = naming::name(&new.gateway, &new.provider, &new.alias);
-        self.check_quota(new.account, 1)?;
-        if self.is_name_taken(new.account, store, &name) {
+        let place = (&new.gateway, &new.provider, &new.alias);
+        let comment = new.description.clone();
+        let (made, secret) = self.new_secret(new.account, place, secret, comment, now)?;
+        let context = Owner::ProviderKeys.context();
+        let sealed = self.seal_first(secret, value, destination, context, now)?;
+        Ok(made.into_iter().chain(sealed).collect())
+    }
+
+    /// The record of a new secret for this place, and the store that is made for it where there is none.
+    fn new_secret(
+        &self,
+        account: AccountId,
+        (gateway, provider, alias): (&GatewayId, &ProviderSlug, &Alias),
+        id: SecretId,
+        comment: String,
+        now: SystemTime,
+    ) -> Result<(Option<Change>, SecretRecord), ChangeError> {
+        let snapshot = self.snapshot();
+        let settings = snapshot
+            .gateway(account, gateway.as_str())
+            .map(|gateway| &gateway.record().settings)
+            .ok_or_else(|| Refusal::GatewayNotFound(gateway.to_string()))?;
+        let (store, made) = Self::store_for(&snapshot, account, settings, now);
+        let name = naming::name(gateway, provider, alias);
+        self.check_quota(account, 1)?;
+        if self.is_name_taken(account, store, &name) {
             return Err(Refusal::SecretNameTaken(name).into());
         }
-        let id = RecordId {
-            account: new.account,
-            secret,
-            version: VersionNumber::FIRST,
-        };
-        let policy = Policy {
-            destination: Some(destination),
-            context: Owner::ProviderKeys.context(),
-        };
-        let sealed = self.vault.seal(&id, &policy, value.secret());
-        let sealed = sealed.map_err(ChangeError::failed)?;
         let record = SecretRecord {
-            id: secret,
-            account: new.account,
+            id,
+            account,
             store,
             name,
-            comment: new.description.clone(),
+            comment,
             scopes: vec![SecretScope::AiGateway.as_str().to_owned()],
             current: None,
             created_at: now,
             modified_at: now,
         };
-        let created = version::create(record, sealed, value.preview(), now);
-        let created = created.into_iter().map(Change::Vault);
-        Ok(made.into_iter().chain(created).collect())
+        Ok((made, record))
+    }
+
+    fn seal_first(
+        &self,
+        secret: SecretRecord,
+        value: &KeyValue,
+        destination: Destination,
+        context: Box<[u8]>,
+        now: SystemTime,
+    ) -> Result<impl Iterator<Item = Change> + use<>, ChangeError> {
+        let id = RecordId {
+            account: secret.account,
+            secret: secret.id,
+            version: VersionNumber::FIRST,
+        };
+        let policy = Policy {
+            destination: Some(destination),
+            context,
+        };
+        let sealed = self.vault.seal(&id, &policy, value.secret());
+        let sealed = sealed.map_err(ChangeError::failed)?;
+        let created = version::create(secret, sealed, value.preview(), now);
+        Ok(created.into_iter().map(Change::Vault))
     }
 
     pub(super) async fn find_secret(
@@ -465,7 +498,7 @@ impl Registry {
             .map_err(ChangeError::failed)
     }
 
-    fn stored_key(
+    pub(super) fn stored_key(
         &self,
         account: AccountId,
         id: ProviderKeyId,
@@ -496,8 +529,10 @@ impl NewProviderKey {
             rate_limit_period: None,
             disabled_at: None,
             expires_at: self.expires_at,
+            expires_action: self.expires_action,
             status: KeyStatus::Active,
             status_reason: None,
+            status_code: None,
             status_since: None,
             created_at: now,
             modified_at: now,

@@ -10,7 +10,10 @@ use keyward_vault::{
     Policy, RecordId, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord, version,
 };
 
-use super::secrets_stores::{delete, find_store, keys_of};
+use super::{
+    rotations::renewed_keys,
+    secrets_stores::{delete, find_store, keys_of},
+};
 use crate::{
     Actor, Alias, Change, ChangeError, CustomSlug, GatewayId, KeyStatus, KeyValue, ProviderKey,
     ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretName, SecretRefusal, SecretScope,
@@ -197,7 +200,7 @@ impl Registry {
     }
 
     /// Changes a secret. What is changed is so for every request that starts after the call returned: a new value
-    /// is used, and the old one destroyed; without the scope `ai_gateway` no provider key uses it.
+    /// is used, and every other destroyed, also those of a rotation that is under way; without the scope `ai_gateway` no provider key uses it.
     ///
     /// # Errors
     ///
@@ -230,9 +233,11 @@ impl Registry {
                 "secret.edit"
             }
             Some(value) => {
-                changes.extend(self.replace_value(&secret, current.as_ref(), value, now)?);
-                let keys = snapshot.keys_of_secret(account, id);
-                changes.extend(keys.map(|key| Change::PutProviderKey(key.record.renewed(now))));
+                let versions = self.versions_of(account, id).await?;
+                let held = (current.as_ref(), versions.as_slice());
+                changes.extend(self.replace_value(&secret, held, value, now)?);
+                changes.extend(self.end_rotation(account, id, now).await?);
+                changes.extend(renewed_keys(&snapshot, account, id, now));
                 "secret.rotate"
             }
         };
@@ -475,7 +480,7 @@ impl Registry {
     fn replace_value(
         &self,
         secret: &SecretRecord,
-        current: Option<&VersionRecord>,
+        (current, versions): (Option<&VersionRecord>, &[VersionRecord]),
         value: SecretBytes,
         now: SystemTime,
     ) -> Result<Vec<Change>, ChangeError> {
@@ -485,13 +490,13 @@ impl Registry {
         let id = RecordId {
             account: secret.account,
             secret: secret.id,
-            version: version::next_number(secret).map_err(ChangeError::failed)?,
+            version: version::next_number(secret, versions).map_err(ChangeError::failed)?,
         };
         let sealed = self.vault.seal(&id, &policy, &fit.value);
         let sealed = sealed.map_err(ChangeError::failed)?;
-        let versions = version::replace(secret, current, sealed, fit.preview, now);
-        let versions = versions.map_err(ChangeError::failed)?;
-        Ok(versions.into_iter().map(Change::Vault).collect())
+        let replaced = version::replace(secret, versions, sealed, fit.preview, now);
+        let replaced = replaced.map_err(ChangeError::failed)?;
+        Ok(replaced.into_iter().map(Change::Vault).collect())
     }
 
     /// Each name is free in the store, and told once.
@@ -562,6 +567,7 @@ impl ProviderKeyRecord {
         Self {
             status: KeyStatus::Active,
             status_reason: None,
+            status_code: None,
             status_since: None,
             modified_at: now,
             ..self.clone()

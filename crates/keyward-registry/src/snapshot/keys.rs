@@ -136,7 +136,8 @@ mod tests {
 
     use super::{Keys, MOST};
     use crate::{
-        Alias, GatewayId, KeyStatus, ProviderKey, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
+        Alias, ExpiresAction, GatewayId, KeyStatus, ProviderKey, ProviderKeyId, ProviderKeyRecord,
+        ProviderSlug,
     };
 
     fn key(provider: u16, alias: u16, id: u8) -> Arc<ProviderKey> {
@@ -153,8 +154,10 @@ mod tests {
             rate_limit_period: None,
             disabled_at: None,
             expires_at: None,
+            expires_action: ExpiresAction::Stop,
             status: KeyStatus::Active,
             status_reason: None,
+            status_code: None,
             status_since: None,
             created_at: at,
             modified_at: at,

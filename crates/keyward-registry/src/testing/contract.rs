@@ -19,14 +19,18 @@ use keyward_providers::{BaseUrl, CredentialPlacement};
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{
     Policy, RecordId, SecretId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord,
+    VersionState,
+    rotation::{self, DEFAULT_OVERLAP, RequestId, RotationRequest},
+    status::Finding,
     version,
 };
 
 use crate::{
     AccountRecord, Actor, Alias, AuditLine, Batch, Change, CustomProviderDetails, CustomProviderId,
-    CustomProviderRecord, CustomSlug, GatewayId, GatewayRecord, GatewaySettings, KeyStatus, Link,
-    Loaded, Logo, ProviderKeyId, ProviderKeyRecord, ProviderSlug, RateLimitingTechnique,
-    RegistryStore, Row, SealedHeaders, SecretsStoreRecord, StoreError, Subject,
+    CustomProviderRecord, CustomSlug, ExpiresAction, GatewayId, GatewayRecord, GatewaySettings,
+    KeyStatus, Link, Loaded, Logo, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
+    RateLimitingTechnique, RegistryStore, Row, SealedHeaders, SecretsStoreRecord, StoreError,
+    Subject,
 };
 
 const ONE: AccountId = AccountId::from_bytes([0xa1; 16]);
@@ -47,6 +51,7 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     deletion_needs_the_account(&*open().await).await;
     a_deleted_secret_takes_its_versions_along(&*open().await).await;
     a_replaced_version_keeps_its_row_without_its_value(&*open().await).await;
+    what_a_rotation_keeps_is_loaded(&*open().await).await;
     last_use_goes_forward_and_is_no_change(&*open().await).await;
     the_vaults_changes_reach_the_feed(&*open().await).await;
     audit::refused_attempts_are_no_change(&*open().await).await;
@@ -279,7 +284,7 @@ async fn a_replaced_version_keeps_its_row_without_its_value(store: &dyn Registry
     let second = VersionNumber::new(2).expect("a number");
     let changes = version::replace(
         &secret,
-        Some(&first),
+        std::slice::from_ref(&first),
         seal(second),
         "••••".to_owned(),
         time(50),
@@ -301,6 +306,62 @@ async fn a_replaced_version_keeps_its_row_without_its_value(store: &dyn Registry
     let again = vec![Change::Vault(keyward_vault::Change::PutVersion(first))];
     let error = commit(store, again).await.expect_err("a conflict");
     assert!(error.is_conflict(), "{error:?}");
+}
+
+async fn what_a_rotation_keeps_is_loaded(store: &dyn RegistryStore) {
+    let (secret, first) = value();
+    put(store, everything(&(secret.clone(), first.clone()))).await;
+    let second = VersionNumber::new(2).expect("a number");
+    let asked = RotationRequest {
+        request: RequestId::parse("one").expect("an id"),
+        overlap: DEFAULT_OVERLAP,
+        verify: true,
+    };
+    let entered = (seal(second), "••••".to_owned());
+    let held = (&secret, std::slice::from_ref(&first));
+    let begun = rotation::begin(held, None, asked, entered, time(50));
+    let (staged, changes) = begun.expect("it begins");
+    put(store, changes.into_iter().map(Change::Vault).collect()).await;
+    let feed = store.feed_after(1).await.expect("a feed");
+    assert_eq!(feed.subjects, [Subject::Secret(ONE, SECRET)]);
+    let loaded = load(store).await;
+    assert!(loaded.tampered.is_empty());
+    assert_eq!(loaded.rotations, std::slice::from_ref(&staged));
+    assert_eq!(beside(&loaded), [(second, VersionState::Staged)]);
+
+    let event = rotation::Event::Probed {
+        version: second,
+        finding: Finding::Good,
+    };
+    let promoted = staged
+        .next(event, time(51))
+        .expect("a phase")
+        .expect("a change");
+    let versions = store.list_versions(ONE, SECRET).await.expect("a list");
+    let changes = promoted.clone().carry_out(&secret, &versions, time(51));
+    let changes = changes.expect("both have a value").into_iter();
+    put(store, changes.map(Change::Vault).collect()).await;
+    let loaded = load(store).await;
+    assert_eq!(loaded.rotations, [promoted]);
+    let retiring = (VersionNumber::FIRST, VersionState::Retiring);
+    assert_eq!(beside(&loaded), [retiring]);
+    let (_, current) = find_secret(store).await.expect("the secret");
+    assert_eq!(current.map(|version| version.number), Some(second));
+
+    put(store, deletions(ONE)).await;
+    let loaded = load(store).await;
+    assert!(loaded.rotations.is_empty() && loaded.beside.is_empty());
+}
+
+/// The versions that stand beside the current one, all with their values.
+fn beside(loaded: &Loaded) -> Vec<(VersionNumber, VersionState)> {
+    let versions = loaded.beside.iter();
+    versions
+        .map(|version| {
+            assert!(version.sealed.is_some());
+            (version.number, version.state)
+        })
+        .collect()
 }
 
 async fn last_use_goes_forward_and_is_no_change(store: &dyn RegistryStore) {
@@ -385,8 +446,10 @@ fn key(number: u8, provider: &str) -> ProviderKeyRecord {
         rate_limit_period: None,
         disabled_at: None,
         expires_at: None,
+        expires_action: ExpiresAction::Stop,
         status: KeyStatus::Active,
         status_reason: None,
+        status_code: None,
         status_since: None,
         created_at: time(3),
         modified_at: time(4),
@@ -401,8 +464,10 @@ fn full_key() -> ProviderKeyRecord {
         rate_limit_period: Some(60),
         disabled_at: Some(time(5)),
         expires_at: Some(time(6)),
+        expires_action: ExpiresAction::Warn,
         status: KeyStatus::Invalid,
         status_reason: Some("the provider refused it: 401".to_owned()),
+        status_code: Some(u16::MAX),
         status_since: Some(time(7)),
         ..key(1, "openai")
     }
@@ -496,7 +561,7 @@ fn value() -> (SecretRecord, VersionRecord) {
         match change {
             keyward_vault::Change::PutSecret(record) => found.0 = Some(record),
             keyward_vault::Change::PutVersion(record) => found.1 = Some(record),
-            keyward_vault::Change::DeleteSecret { .. } => {}
+            keyward_vault::Change::PutRotation(_) | keyward_vault::Change::DeleteSecret { .. } => {}
         }
     }
     found.0.zip(found.1).expect("a secret and its version")

@@ -13,7 +13,7 @@ use keyward_auth::{TokenId, TokenRecord};
 use keyward_secret::AccountId;
 use keyward_vault::{
     SealState, SecretId, SecretRecord, SecretsStoreId, VaultStore, VersionNumber, VersionRecord,
-    VersionState,
+    VersionState, rotation::Rotation,
 };
 
 use self::traffic::Traffic;
@@ -40,6 +40,7 @@ struct State {
     custom_providers: BTreeMap<CustomProviderId, CustomProviderRecord>,
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
+    rotations: BTreeMap<(AccountId, SecretId), Rotation>,
     tokens: BTreeMap<TokenId, Used<TokenRecord>>,
     feed: Vec<(u64, Subject)>,
     audit: Vec<AuditLine>,
@@ -84,7 +85,7 @@ impl MemoryStore {
             next.feed.retain(|(_, known)| *known != subject);
             next.feed.push((next.revision, subject));
         }
-        if !next.every_version_has_a_secret() {
+        if !next.everything_has_a_secret() {
             return Err(Conflict);
         }
         if let Some(line) = audit {
@@ -272,8 +273,13 @@ impl State {
                 }
                 self.versions.insert(place, record);
             }
+            keyward_vault::Change::PutRotation(rotation) => {
+                let place = (rotation.account, rotation.secret);
+                self.rotations.insert(place, *rotation);
+            }
             keyward_vault::Change::DeleteSecret { account, secret } => {
                 self.secrets.remove(&(account, secret));
+                self.rotations.remove(&(account, secret));
                 self.versions
                     .retain(|place, _| (place.0, place.1) != (account, secret));
             }
@@ -281,10 +287,10 @@ impl State {
         Ok(())
     }
 
-    fn every_version_has_a_secret(&self) -> bool {
-        self.versions
-            .keys()
-            .all(|(account, secret, _)| self.secrets.contains_key(&(*account, *secret)))
+    fn everything_has_a_secret(&self) -> bool {
+        let versions = self.versions.keys().map(|place| (place.0, place.1));
+        let mut all = versions.chain(self.rotations.keys().copied());
+        all.all(|secret| self.secrets.contains_key(&secret))
     }
 
     fn put_gateway(&mut self, record: GatewayRecord) -> Result<(), Conflict> {
@@ -401,6 +407,9 @@ impl State {
 
     fn load(&self) -> Loaded {
         let secrets = self.secrets.keys();
+        let is_beside = |version: &&VersionRecord| {
+            matches!(version.state, VersionState::Staged | VersionState::Retiring)
+        };
         Loaded {
             revision: self.revision,
             accounts: self.accounts.values().cloned().collect(),
@@ -411,6 +420,8 @@ impl State {
             secrets: secrets
                 .filter_map(|(account, id)| self.current(*account, *id))
                 .collect(),
+            rotations: self.rotations.values().cloned().collect(),
+            beside: self.versions.values().filter(is_beside).cloned().collect(),
             tokens: self
                 .tokens
                 .values()
@@ -563,6 +574,15 @@ impl VaultStore for MemoryStore {
             .values()
             .filter(|version| version.account == account && version.secret == secret);
         Box::pin(ready(Ok(ours.cloned().collect())))
+    }
+
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, VaultResult<Option<Rotation>>> {
+        let rotation = self.state().rotations.get(&(account, secret)).cloned();
+        Box::pin(ready(Ok(rotation)))
     }
 
     fn apply(&self, changes: Vec<keyward_vault::Change>) -> BoxFuture<'_, VaultResult<()>> {

@@ -5,6 +5,7 @@
 )]
 
 use keyward_secret::{Destination, SecretBytes};
+use keyward_vault::rotation::{NotNow, Phase};
 
 use crate::{HeaderInput, KeyValue, KeyValueError, Refusal, SecretRefusal};
 
@@ -73,6 +74,11 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
             sealed_for: name("https://api.openai.com"),
             wanted: destination,
         },
+        Refusal::RotationUnderWay(_) => Refusal::RotationUnderWay(name("deploy-7")),
+        Refusal::RotationNotFound => Refusal::RotationNotFound,
+        Refusal::RotationNotNow(_) => Refusal::RotationNotNow(NotNow::in_phase(Phase::Finished)),
+        Refusal::OverlapTooLong => Refusal::OverlapTooLong,
+        Refusal::ValueGone => Refusal::ValueGone,
         Refusal::TokenNotFound(_) => Refusal::TokenNotFound(name("4pHFIHbBrKxd")),
         Refusal::TokenKind(_) => Refusal::TokenKind("gateway"),
         Refusal::StrongerThanCaller(_) => Refusal::StrongerThanCaller(keyward_auth::Reason::Permission),

@@ -64,12 +64,17 @@ impl RowEntry {
                 row.account.to_string(),
                 of(row, revision),
             ),
+            Change::Vault(Vault::PutRotation(row)) => put(
+                row.secret.to_string(),
+                row.account.to_string(),
+                of(row.as_ref(), revision),
+            ),
             Change::Token(Token::PutToken(row)) => put(
                 row.id.to_string(),
                 row.grant.account.to_string(),
                 of(row, revision),
             ),
-            // Versions go with their secret.
+            // Versions and rotation go with their secret.
             Change::DeleteGateway { .. }
             | Change::DeleteProviderKey { .. }
             | Change::DeleteSecretsStore { .. }

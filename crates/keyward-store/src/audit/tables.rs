@@ -6,7 +6,7 @@ use keyward_auth::TokenRecord;
 use keyward_registry::{
     CustomProviderRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord, row_digest,
 };
-use keyward_vault::{SecretRecord, VersionRecord};
+use keyward_vault::{SecretRecord, VersionRecord, rotation::Rotation};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::{
@@ -68,6 +68,7 @@ static TABLES: &[Table] = &[
     table!("custom_providers", see::<CustomProviderRecord>),
     table!("secrets", see::<SecretRecord>),
     table!("secret_versions", see::<VersionRecord>),
+    table!("rotations", see::<Rotation>),
     table!("tokens", see::<TokenRecord>),
 ];
 
@@ -186,17 +187,20 @@ fn check(
     }
 }
 
-/// Whether it is a version that went with its secret.
+/// Whether it is a version or a rotation that went with its secret.
 fn went(
     (kind, account, id): &RowName,
     newest: &Newest,
     removed: &HashMap<(String, String), i64>,
 ) -> bool {
-    let secret = id.split_once('/').map_or("", |(secret, _)| secret);
-    kind == "secret_version"
-        && removed
-            .get(&(account.clone(), secret.to_owned()))
-            .is_some_and(|seq| *seq > newest.seq)
+    let secret = match kind.as_str() {
+        "secret_version" => id.split_once('/').map_or("", |(secret, _)| secret),
+        "rotation" => id,
+        _ => return false,
+    };
+    removed
+        .get(&(account.clone(), secret.to_owned()))
+        .is_some_and(|seq| *seq > newest.seq)
 }
 
 /// A kind as people write it.

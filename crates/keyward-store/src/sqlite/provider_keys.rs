@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use keyward_registry::{KeyStatus, ProviderKeyId, ProviderKeyRecord, RowAuthenticator};
+use keyward_registry::{
+    ExpiresAction, KeyStatus, ProviderKeyId, ProviderKeyRecord, RowAuthenticator,
+};
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
@@ -33,8 +35,13 @@ impl StoredRow for ProviderKeyRecord {
             rate_limit_period: number("rate_limit_period")?,
             disabled_at: columns.optional_time("disabled_at")?,
             expires_at: columns.optional_time("expires_at")?,
+            expires_action: match columns.get::<Option<&str>>("expires_action")? {
+                None => ExpiresAction::Stop,
+                Some(text) => ExpiresAction::parse(text)?,
+            },
             status: KeyStatus::parse(columns.get("status")?)?,
             status_reason: columns.get("status_reason")?,
+            status_code: columns.get("status_code")?,
             status_since: columns.optional_time("status_since")?,
             created_at: columns.time("created_at")?,
             modified_at: columns.time("modified_at")?,
@@ -59,11 +66,14 @@ pub(crate) async fn put(
     revision: i64,
 ) -> Result<Vec<u8>, Failure> {
     let mac = seal_row(record, keys, revision)?;
+    let is_default = record.expires_action == ExpiresAction::Stop;
+    let expires_action = (!is_default).then(|| record.expires_action.as_str());
     let done = sqlx::query(
         "INSERT INTO provider_keys (id, account, gateway, provider, alias, secret, default_config,
              rate_limit, rate_limit_period, disabled_at, expires_at, status, status_reason,
-             status_since, created_at, modified_at, revision, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+             status_since, created_at, modified_at, revision, mac, status_code, expires_action)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19, $20)
          ON CONFLICT (id) DO UPDATE
          SET gateway = excluded.gateway, provider = excluded.provider, alias = excluded.alias,
              secret = excluded.secret, default_config = excluded.default_config,
@@ -71,7 +81,8 @@ pub(crate) async fn put(
              disabled_at = excluded.disabled_at, expires_at = excluded.expires_at,
              status = excluded.status, status_reason = excluded.status_reason,
              status_since = excluded.status_since, created_at = excluded.created_at,
-             modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac
+             modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac,
+             status_code = excluded.status_code, expires_action = excluded.expires_action
          WHERE provider_keys.account = excluded.account",
     )
     .bind(record.id.to_string())
@@ -92,6 +103,8 @@ pub(crate) async fn put(
     .bind(millis(record.modified_at))
     .bind(revision)
     .bind(mac.as_slice())
+    .bind(record.status_code.map(i64::from))
+    .bind(expires_action)
     .execute(connection)
     .await?;
     if done.rows_affected() == 0 {

@@ -10,7 +10,9 @@ use keyward_registry::{
 use keyward_vault::SecretRecord;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{SqliteStore, accounts, by_id, provider_keys, tokens, vault::Current, versions};
+use super::{
+    SqliteStore, accounts, by_id, provider_keys, rotations, tokens, vault::Current, versions,
+};
 use crate::{audit::Line, column::Columns, failure::Failure};
 
 impl RegistryStore for SqliteStore {
@@ -85,6 +87,10 @@ impl SqliteStore {
         loaded.secrets = self
             .load_secrets(&mut transaction, &mut loaded.tampered)
             .await?;
+        let rotations = rotations::list(&mut transaction, keys).await?;
+        loaded.rotations = genuine(rotations, &mut loaded.tampered);
+        let beside = versions::list_beside(&mut transaction, keys).await?;
+        loaded.beside = genuine(beside, &mut loaded.tampered);
         let tokens = by_id::list_used::<TokenRecord>(&mut transaction, keys).await?;
         for (token, used) in genuine(tokens, &mut loaded.tampered) {
             loaded

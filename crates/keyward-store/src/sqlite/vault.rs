@@ -6,10 +6,11 @@ use keyward_registry::{Actor, Change};
 use keyward_secret::AccountId;
 use keyward_vault::{
     BoxFuture, SealState, SecretId, SecretRecord, StoreError, VaultStore, VersionRecord,
+    rotation::Rotation,
 };
 use sqlx::sqlite::SqliteConnection;
 
-use super::{SqliteStore, by_id, secrets, versions};
+use super::{SqliteStore, by_id, rotations, secrets, versions};
 use crate::{audit::Line, failure::Failure, seal};
 
 /// A secret with its current version.
@@ -150,6 +151,21 @@ impl VaultStore for SqliteStore {
                 versions::list_of(&mut transaction, self.authenticator(), account, secret).await
             };
             list.await.map_err(|failure| failure.vault("list versions"))
+        })
+    }
+
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, Result<Option<Rotation>, StoreError>> {
+        Box::pin(async move {
+            let find = async {
+                let mut transaction = self.read().await?;
+                rotations::find(&mut transaction, self.authenticator(), account, secret).await
+            };
+            find.await
+                .map_err(|failure| failure.vault("read a rotation"))
         })
     }
 

@@ -164,3 +164,14 @@ pub(crate) async fn list_current(
     .await?;
     Ok(rows.iter().map(|row| authentic(row, keys)).collect())
 }
+
+/// The versions that a rotation keeps beside a current one.
+pub(crate) async fn list_beside(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+) -> Result<Vec<Result<VersionRecord, Tampered>>, Failure> {
+    let rows = sqlx::query("SELECT * FROM secret_versions WHERE state IN ('staged', 'retiring')")
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.iter().map(|row| authentic(row, keys)).collect())
+}

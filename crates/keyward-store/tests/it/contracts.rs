@@ -70,7 +70,8 @@ struct Delegate(Arc<SqliteStore>);
 mod delegate {
     use keyward_secret::AccountId;
     use keyward_vault::{
-        BoxFuture, Change, SealState, SecretId, SecretRecord, StoreError, VaultStore, VersionRecord,
+        BoxFuture, Change, SealState, SecretId, SecretRecord, StoreError, VaultStore,
+        VersionRecord, rotation::Rotation,
     };
 
     use super::Delegate;
@@ -112,6 +113,14 @@ mod delegate {
             secret: SecretId,
         ) -> Answer<'_, Vec<VersionRecord>> {
             self.0.list_versions(account, secret)
+        }
+
+        fn find_rotation(
+            &self,
+            account: AccountId,
+            secret: SecretId,
+        ) -> Answer<'_, Option<Rotation>> {
+            self.0.find_rotation(account, secret)
         }
 
         fn apply(&self, changes: Vec<Change>) -> Answer<'_, ()> {

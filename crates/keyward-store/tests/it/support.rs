@@ -8,8 +8,9 @@ use std::{
 
 use keyward_auth::{Grant, Kind, Permission, Permissions, TokenDigest, TokenId, TokenRecord};
 use keyward_registry::{
-    Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord, GatewaySettings, KeyStatus,
-    ProviderKeyId, ProviderKeyRecord, ProviderSlug, RegistryStore, StoreError, Subject,
+    Actor, Alias, AuditLine, Batch, Change, ExpiresAction, GatewayId, GatewayRecord,
+    GatewaySettings, KeyStatus, ProviderKeyId, ProviderKeyRecord, ProviderSlug, RegistryStore,
+    StoreError, Subject,
 };
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_store::{Database, SqliteStore};
@@ -137,8 +138,10 @@ pub(crate) fn key(secret: SecretId) -> ProviderKeyRecord {
         rate_limit_period: None,
         disabled_at: None,
         expires_at: None,
+        expires_action: ExpiresAction::Stop,
         status: KeyStatus::Active,
         status_reason: None,
+        status_code: None,
         status_since: None,
         created_at: time(2),
         modified_at: time(2),
@@ -215,14 +218,9 @@ pub(crate) async fn replacement(
 ) -> Vec<Change> {
     use keyward_vault::VaultStore;
     let (secret, current) = store.find_secret(ACCOUNT, id).await.unwrap().unwrap();
-    let sealed = seal(vault, id, version::next_number(&secret).unwrap(), value);
-    let changes = version::replace(
-        &secret,
-        current.as_ref(),
-        sealed,
-        "••••".to_owned(),
-        time(5),
-    )
-    .unwrap();
+    let versions = current.as_slice();
+    let number = version::next_number(&secret, versions).unwrap();
+    let sealed = seal(vault, id, number, value);
+    let changes = version::replace(&secret, versions, sealed, "••••".to_owned(), time(5)).unwrap();
     changes.into_iter().map(Change::Vault).collect()
 }

@@ -11,7 +11,7 @@ use keyward_secret::AccountId;
 use super::samples::{sealed, secret, time, version_record};
 use crate::{
     Change, SealState, SecretId, SecretRecord, VaultStore, VersionNumber, VersionRecord,
-    VersionState, version,
+    VersionState, rotation::Rotation, version,
 };
 
 /// Waits for two futures that are under way together.
@@ -121,4 +121,13 @@ pub(super) async fn versions(
         .list_versions(account, secret)
         .await
         .expect("a listing")
+}
+
+pub(super) async fn find_rotation(
+    store: &dyn VaultStore,
+    account: AccountId,
+    secret: SecretId,
+) -> Option<Rotation> {
+    let found = store.find_rotation(account, secret).await;
+    found.expect("a look-up")
 }

@@ -10,8 +10,10 @@
 use keyward_secret::AccountId;
 
 use super::{
-    calls::{both, delete, enter, find, find_all, list, load, put, refuse, save, versions},
-    samples::{full_secret, id, seal, sealed, secret, time, version_record},
+    calls::{
+        both, delete, enter, find, find_all, find_rotation, list, load, put, refuse, save, versions,
+    },
+    samples::{self, full_secret, id, rotations, seal, sealed, secret, time, version_record},
 };
 use crate::{
     Change, SecretRecord, VaultStore, VersionNumber, VersionRecord, VersionState, version,
@@ -46,6 +48,7 @@ where
     changes_are_all_or_none(&make().await).await;
     changes_keep_their_order(&make().await).await;
     a_replacement_leaves_no_bytes_of_the_old_value(&make().await).await;
+    the_last_rotation_of_a_secret_is_kept(&make().await).await;
     deletion_takes_every_version(&make().await).await;
     deletion_needs_the_account(&make().await).await;
     reads_see_what_was_acknowledged(&make().await).await;
@@ -354,8 +357,14 @@ pub async fn a_replacement_leaves_no_bytes_of_the_old_value(store: &dyn VaultSto
     let (secret, old) = enter(store, 1, ONE).await;
     let sealed = sealed(&secret, 2, b"sk-two");
     let now = time(1000);
-    let changes = version::replace(&secret, Some(&old), sealed.clone(), "two".to_owned(), now)
-        .expect("the next version");
+    let changes = version::replace(
+        &secret,
+        std::slice::from_ref(&old),
+        sealed.clone(),
+        "two".to_owned(),
+        now,
+    )
+    .expect("the next version");
     put(store, changes).await;
 
     let (found, current) = find(store, ONE, secret.id).await.expect("the secret");
@@ -377,6 +386,34 @@ pub async fn a_replacement_leaves_no_bytes_of_the_old_value(store: &dyn VaultSto
         versions(store, ONE, secret.id).await,
         [destroyed, current.clone()]
     );
+}
+
+/// A rotation comes back as it was put, under its account alone; one takes the other's place; none is left without its
+/// secret.
+pub async fn the_last_rotation_of_a_secret_is_kept(store: &dyn VaultStore) {
+    let (secret, _) = enter(store, 1, ONE).await;
+    assert_eq!(find_rotation(store, ONE, secret.id).await, None);
+    for rotation in rotations(&secret) {
+        put(store, vec![Change::PutRotation(Box::new(rotation.clone()))]).await;
+        assert_eq!(
+            find_rotation(store, ONE, secret.id).await,
+            Some(rotation.clone())
+        );
+        assert_eq!(find_rotation(store, TWO, secret.id).await, None);
+    }
+    let [orphan, ..] = rotations(&samples::secret(8, ONE));
+    let changes = vec![
+        Change::PutSecret(full_secret(1, ONE)),
+        Change::PutRotation(Box::new(orphan)),
+    ];
+    let error = store.apply(changes).await.expect_err("it has no secret");
+    assert!(error.is_conflict(), "{error:?}");
+    assert_eq!(list(store, ONE).await, std::slice::from_ref(&secret));
+
+    delete(store, ONE, secret.id).await;
+    assert_eq!(find_rotation(store, ONE, secret.id).await, None);
+    put(store, vec![Change::PutSecret(samples::secret(1, ONE))]).await;
+    assert_eq!(find_rotation(store, ONE, secret.id).await, None);
 }
 
 /// Deleting removes the secret and all of its versions, and no others; a second time it is no error. A secret

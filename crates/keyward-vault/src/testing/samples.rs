@@ -11,6 +11,8 @@ use keyward_secret::{AccountId, Destination, SecretBytes};
 use crate::{
     Policy, RecordId, SealState, SealedRecord, SecretId, SecretRecord, SecretsStoreId, Slot, Vault,
     VaultId, VersionNumber, VersionRecord, VersionState,
+    rotation::{MAX_OVERLAP, Phase, Reason, RequestId, Rotation},
+    status::Charge,
 };
 
 pub(super) fn id(number: u8) -> SecretId {
@@ -106,4 +108,44 @@ pub(super) fn sealed(secret: &SecretRecord, number: u32, value: &[u8]) -> Sealed
     vault
         .seal(&id, &policy, &SecretBytes::copy_from(value))
         .expect("a sealed value")
+}
+
+/// Rotations of a secret: every phase and every reason stands in one of them.
+pub(super) fn rotations(secret: &SecretRecord) -> [Rotation; 7] {
+    let first = Rotation {
+        account: secret.account,
+        secret: secret.id,
+        request: RequestId::parse("Deploy_7.a-b").expect("an id"),
+        from: Some(VersionNumber::FIRST),
+        to: VersionNumber::new(2).expect("not 0"),
+        overlap: MAX_OVERLAP,
+        verify: true,
+        phase: Phase::Staged,
+        phase_since: time(10),
+        begun_at: time(9),
+        reason: None,
+        attempts: 2,
+    };
+    let (charge, code) = (Charge::Expired, 403);
+    let then = |phase, reason| Rotation {
+        phase,
+        reason: Some(reason),
+        ..first.clone()
+    };
+    [
+        first.clone(),
+        then(Phase::Overlapping, Reason::BothRefused { code: 401 }),
+        then(Phase::Refused, Reason::Rejected { charge, code }),
+        then(Phase::Refused, Reason::Unproven),
+        then(Phase::RolledBack, Reason::NewRefused { charge, code }),
+        then(Phase::RolledBack, Reason::ByOperator),
+        Rotation {
+            request: RequestId::parse("x").expect("an id"),
+            from: None,
+            overlap: Duration::from_millis(1),
+            verify: false,
+            attempts: 0,
+            ..then(Phase::Finished, Reason::Replaced)
+        },
+    ]
 }

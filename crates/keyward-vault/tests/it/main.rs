@@ -93,9 +93,9 @@ fn a_secret_lives_from_entry_to_deletion_in_a_vault_that_is_unsealed_again() {
 
     // Replaced: the old bytes are gone.
     let (found, current) = run(store.find_secret(account, secret.id)).unwrap().unwrap();
-    let next = version::next_number(&found).unwrap();
+    let next = version::next_number(&found, current.as_slice()).unwrap();
     let sealed = seal(&vault, next, b"sk-two");
-    let changes = version::replace(&found, current.as_ref(), sealed, String::new(), now).unwrap();
+    let changes = version::replace(&found, current.as_slice(), sealed, String::new(), now).unwrap();
     run(store.apply(changes)).unwrap();
     assert_eq!(open(next).value.expose(), b"sk-two");
     let versions = run(store.list_versions(account, secret.id)).unwrap();

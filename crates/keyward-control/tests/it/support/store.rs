@@ -19,7 +19,7 @@ use keyward_registry::{
 use keyward_secret::AccountId;
 use keyward_vault::{
     SealState, SecretId, SecretRecord, SecretsStoreId, VaultStore, VersionRecord,
-    testing::MemoryStore,
+    rotation::Rotation, testing::MemoryStore,
 };
 use tokio::sync::Notify;
 
@@ -295,6 +295,14 @@ impl VaultStore for FakeStore {
         secret: SecretId,
     ) -> BoxFuture<'_, Result<Vec<VersionRecord>, keyward_vault::StoreError>> {
         self.vault.list_versions(account, secret)
+    }
+
+    fn find_rotation(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+    ) -> BoxFuture<'_, Result<Option<Rotation>, keyward_vault::StoreError>> {
+        self.vault.find_rotation(account, secret)
     }
 
     fn apply(
