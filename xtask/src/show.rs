@@ -108,6 +108,22 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "outage",
+        description: "ten minutes of outages, limits and clients' mistakes: no key changes its status",
+        run: |workspace| life(workspace, "outages", ("KEYWARD_OUTAGE_SECS", "600")),
+    },
+    Demonstration {
+        name: "rotations",
+        description: "100 rotations of a key under a load of 100,000 requests, none of which fails",
+        run: |workspace| {
+            life(
+                workspace,
+                "rotations_under_load",
+                ("KEYWARD_ROTATIONS", "100"),
+            )
+        },
+    },
+    Demonstration {
         name: "killed",
         description: "100 rounds of random writes ended by kill -9; every acknowledged one is there",
         run: |workspace| {
@@ -203,4 +219,23 @@ pub(crate) fn run(workspace: &Workspace, name: Option<&str>) -> Result<(), Box<d
         .iter()
         .find(|demonstration| demonstration.name == name);
     (found.ok_or_else(|| UnknownName(name.to_owned()))?.run)(workspace)
+}
+
+/// One test of the gateway about the life of a key, whole.
+fn life(
+    workspace: &Workspace,
+    test: &str,
+    (variable, value): (&str, &str),
+) -> Result<(), Box<dyn Error>> {
+    let mut tests = workspace.cargo([
+        "test",
+        "--package",
+        "keyward-gateway",
+        "--test",
+        "it",
+        test,
+        "--",
+        "--nocapture",
+    ]);
+    Ok(process::run(tests.env(variable, value))?)
 }

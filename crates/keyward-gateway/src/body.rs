@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::{BodyError, ResponseBody};
 
-use crate::{cut::Watch, in_flight::RequestSlot};
+use crate::{cut::Watch, evidence::Front, in_flight::RequestSlot};
 
 /// The body of an answer of the data plane.
 #[derive(Debug)]
@@ -19,7 +19,18 @@ pub(crate) enum AnswerBody {
         watch: Watch,
         _slot: RequestSlot,
     },
+    /// Boxed because it is rare and larger.
+    Behind(Box<Behind>),
     Own(Option<Bytes>),
+}
+
+/// A provider's answer of which the beginning was read already.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    front: Front,
+    body: ResponseBody,
+    watch: Watch,
+    _slot: RequestSlot,
 }
 
 /// An answer ended early. The client's connection ends with it, so that the answer does not look complete.
@@ -59,6 +70,21 @@ impl AnswerBody {
             _slot: slot,
         }
     }
+
+    /// The same, with what was read of it before.
+    pub(crate) fn behind(
+        front: Front,
+        body: ResponseBody,
+        watch: Watch,
+        slot: RequestSlot,
+    ) -> Self {
+        Self::Behind(Box::new(Behind {
+            front,
+            body,
+            watch,
+            _slot: slot,
+        }))
+    }
 }
 
 impl Body for AnswerBody {
@@ -69,16 +95,23 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        let (body, watch) = match &mut *self {
+        let (front, body, watch) = match &mut *self {
             Self::Own(bytes) => {
                 return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
             }
-            Self::Forwarded { body, watch, .. } => (body, watch),
+            Self::Forwarded { body, watch, .. } => (None, body, watch),
+            Self::Behind(behind) => {
+                let behind = &mut **behind;
+                (Some(&mut behind.front), &mut behind.body, &mut behind.watch)
+            }
         };
         let is_cut = watch.has_to_look() && watch.poll_revoked(context).is_ready();
         let frame = match is_cut {
             true => Poll::Pending,
-            false => Pin::new(body).poll_frame(context),
+            false => match front.and_then(Front::next) {
+                Some(frame) => Poll::Ready(Some(frame)),
+                None => Pin::new(body).poll_frame(context),
+            },
         };
         if frame.is_pending() && (is_cut || watch.poll_revoked(context).is_ready()) {
             // The provider's connection closes at once, whenever this body is dropped.
@@ -92,6 +125,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Forwarded { body, .. } => body.is_end_stream(),
+            Self::Behind(behind) => behind.front.is_empty() && behind.body.is_end_stream(),
             Self::Own(bytes) => bytes.is_none(),
         }
     }
@@ -99,6 +133,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Forwarded { body, .. } => body.size_hint(),
+            Self::Behind(behind) => behind.front.before(behind.body.size_hint()),
             Self::Own(bytes) => {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))

@@ -36,6 +36,10 @@ const DECODED_ERROR: u64 = 256 * KIB;
 /// How many buffers hyper holds for one direction of a request at most: the one that it reads into, a chunk that
 /// was handed over and not taken, what waits to be written, and the chunk that went beyond the limit of that.
 const BUFFERS_PER_DIRECTION: u64 = 4;
+/// Bodies that are remembered so that their requests can be sent again, of all requests together.
+const HELD: u64 = 64 * MIB;
+/// A small budget gives them this part of it.
+const HELD_PART: u64 = 32;
 /// hyper takes no smaller buffer.
 const LEAST_BUFFER: u64 = 8 * KIB;
 /// Fewer connections are not worth serving.
@@ -65,6 +69,9 @@ pub struct Limits {
     pub budget: Budget,
     /// What is set aside for provider keys and tokens.
     pub stored: Budget,
+    /// What is set aside for bodies that are remembered so that their requests can be sent again with another key, in
+    /// bytes.
+    pub held: u64,
     /// Client connections at once.
     pub connections: usize,
     /// What is set aside for each of them, in bytes.
@@ -117,7 +124,10 @@ impl Budget {
         let base = BASE
             .saturating_add(WORKER.saturating_mul(workers))
             .saturating_add(stored.bytes());
-        let for_traffic = self.0.saturating_sub(base);
+        let for_traffic = self
+            .0
+            .saturating_sub(base)
+            .saturating_sub(self.held_bytes());
         let request_bytes = request_bytes(config);
 
         let mut shrink = 1;
@@ -143,7 +153,7 @@ impl Budget {
             return Err(BudgetError {
                 budget: self,
                 connections: usize::try_from(least).unwrap_or(usize::MAX),
-                needed: Self(base.saturating_add(both.saturating_mul(least))),
+                needed: Self(with_held(base.saturating_add(both.saturating_mul(least)))),
             });
         }
         let connections = cmp::min(wanted, fitting);
@@ -156,6 +166,7 @@ impl Budget {
         Ok(Limits {
             budget: self,
             stored: Self(stored.bytes()),
+            held: self.held_bytes(),
             connections,
             connection_bytes,
             requests: cmp::min(usize::try_from(requests).unwrap_or(usize::MAX), possible),
@@ -163,6 +174,19 @@ impl Budget {
             http2,
         })
     }
+}
+
+impl Budget {
+    /// What is set aside for bodies that are remembered.
+    fn held_bytes(self) -> u64 {
+        cmp::min(HELD, self.0 / HELD_PART)
+    }
+}
+
+/// The budget that leaves `bytes` beside what it sets aside for bodies that are remembered.
+fn with_held(bytes: u64) -> u64 {
+    let part = bytes / (HELD_PART - 1) + 1;
+    bytes.saturating_add(cmp::min(HELD, part))
 }
 
 impl Stored {

@@ -7,11 +7,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use keyward_forward::Scrubber;
 use keyward_providers::Provider;
-use keyward_registry::{ProviderKey, ProviderKeyId, Snapshot};
+use keyward_registry::{CurrentValue, ProviderKey, ProviderKeyId, Snapshot};
 use keyward_secret::{AccountId, BoundCredential, Origin};
 use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
 
-use crate::{cut::KeyUse, traffic::Series};
+use crate::{
+    cut::KeyUse,
+    health::{Health, Healths, ValueId},
+    traffic::Series,
+};
 
 /// What is ready to be injected, and what removes it from answers.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Injected {
     pub(crate) of: Option<KeyUse>,
     /// What its requests count under.
     pub(crate) series: Option<Series>,
+    /// How the stored value fares; none where it is the client's own.
+    pub(crate) health: Option<Arc<Health>>,
 }
 
 impl Injected {
@@ -32,6 +38,7 @@ impl Injected {
         Self {
             of,
             series: None,
+            health: None,
             scrubber: Arc::new(Scrubber::new(&credential)),
             credential: Some(credential),
             more: Arc::default(),
@@ -46,6 +53,7 @@ impl Injected {
             more: headers.into(),
             of: None,
             series: None,
+            health: None,
         }
     }
 
@@ -76,7 +84,13 @@ pub(crate) enum Unusable {
 
 /// One worker's opened credentials.
 #[derive(Debug, Default)]
-pub(crate) struct Credentials(HashMap<Place, (Value, Arc<Injected>)>);
+pub(crate) struct Credentials {
+    current: Opened,
+    /// Of keys that are being rotated: the value that is replaced.
+    previous: Opened,
+}
+
+type Opened = HashMap<Place, (Value, Arc<Injected>)>;
 
 /// Which key it is.
 type Place = (AccountId, ProviderKeyId);
@@ -84,69 +98,130 @@ type Place = (AccountId, ProviderKeyId);
 /// Which value it is: the version of the secret.
 type Value = (SecretId, VersionNumber);
 
+/// What opening a value takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening<'a> {
+    pub(crate) vault: &'a Vault,
+    pub(crate) healths: &'a Healths,
+    pub(crate) provider: &'a Provider,
+    pub(crate) origin: &'a Origin,
+}
+
 impl Credentials {
-    /// The credential of `key` for `origin`, opened now if it was not before.
+    /// The current value of `key`, opened now if it was not before.
     pub(crate) fn find(
         &mut self,
-        vault: &Vault,
         key: &ProviderKey,
-        provider: &Provider,
-        origin: &Origin,
+        opening: Opening<'_>,
     ) -> Result<Arc<Injected>, Unusable> {
-        let current = key.current.as_ref().ok_or(Unusable::Damaged)?;
-        let place = (key.record.account, key.record.id);
-        let value = (key.record.secret, current.version);
-        if let Some((known, injected)) = self.0.get(&place)
-            && *known == value
-            && injected.may_go_to(origin)
-        {
-            return Ok(Arc::clone(injected));
-        }
-        let id = RecordId {
-            account: key.record.account,
-            secret: key.record.secret,
-            version: current.version,
-        };
-        let opened =
-            vault
-                .open(&current.sealed, &id, origin)
-                .map_err(|error| match error.sealed_for() {
-                    Some(sealed_for) => Unusable::Elsewhere {
-                        sealed_for: sealed_for.to_string(),
-                    },
-                    None => {
-                        tracing::error!(
-                            key = %key.record.id,
-                            error = &error as &dyn std::error::Error,
-                            "a stored key does not open"
-                        );
-                        Unusable::Damaged
-                    }
-                })?;
-        let credential = provider
-            .bind(opened.value, opened.destination)
-            .map_err(|_invalid| Unusable::Damaged)?;
-        let of = KeyUse {
-            id: key.record.id,
-            secret: key.record.secret,
-            version: current.version,
-        };
-        let injected = Arc::new(Injected {
-            series: Some(Series::of_key(&key.record)),
-            ..Injected::new(credential, Some(of))
-        });
-        self.0.insert(place, (value, Arc::clone(&injected)));
-        Ok(injected)
+        let value = key.current.as_ref().ok_or(Unusable::Damaged)?;
+        find(&mut self.current, key, value, opening)
+    }
+
+    /// The value that is being replaced, for as long as it may be used.
+    pub(crate) fn find_previous(
+        &mut self,
+        key: &ProviderKey,
+        opening: Opening<'_>,
+    ) -> Result<Arc<Injected>, Unusable> {
+        let value = key.previous().ok_or(Unusable::Damaged)?;
+        find(&mut self.previous, key, value, opening)
     }
 
     /// Lets go of what is no longer current, so that a replaced or deleted value does not stay in memory.
     pub(crate) fn retain(&mut self, snapshot: &Snapshot) {
-        self.0.retain(|(account, id), (value, _)| {
-            let key = snapshot.provider_key(*account, *id);
-            key.is_some_and(|key| {
-                let current = key.current.as_ref().map(|current| current.version);
-                current.map(|version| (key.record.secret, version)) == Some(*value)
-            })
-        });
+        retain(&mut self.current, snapshot, |key| key.current.as_ref());
+        retain(&mut self.previous, snapshot, ProviderKey::previous);
     }
+}
+
+fn find(
+    opened: &mut Opened,
+    key: &ProviderKey,
+    value: &CurrentValue,
+    opening: Opening<'_>,
+) -> Result<Arc<Injected>, Unusable> {
+    let place = (key.record.account, key.record.id);
+    let version = (key.record.secret, value.version);
+    if let Some((known, injected)) = opened.get(&place)
+        && *known == version
+        && injected.may_go_to(opening.origin)
+    {
+        return Ok(Arc::clone(injected));
+    }
+    let injected = Arc::new(open(key, value, opening)?);
+    opened.insert(place, (version, Arc::clone(&injected)));
+    Ok(injected)
+}
+
+fn open(
+    key: &ProviderKey,
+    value: &CurrentValue,
+    opening: Opening<'_>,
+) -> Result<Injected, Unusable> {
+    let credential = bound(opening.vault, key, value, opening.provider, opening.origin)?;
+    let of = KeyUse {
+        id: key.record.id,
+        secret: key.record.secret,
+        version: value.version,
+    };
+    let health = opening.healths.of(ValueId {
+        account: key.record.account,
+        secret: key.record.secret,
+        version: value.version,
+    });
+    Ok(Injected {
+        series: Some(Series::of_key(&key.record)),
+        health: Some(health),
+        ..Injected::new(credential, Some(of))
+    })
+}
+
+/// A value of `key`, opened for `origin` and bound to where it may go.
+pub(crate) fn bound(
+    vault: &Vault,
+    key: &ProviderKey,
+    value: &CurrentValue,
+    provider: &Provider,
+    origin: &Origin,
+) -> Result<BoundCredential, Unusable> {
+    let id = RecordId {
+        account: key.record.account,
+        secret: key.record.secret,
+        version: value.version,
+    };
+    let opened =
+        vault
+            .open(&value.sealed, &id, origin)
+            .map_err(|error| match error.sealed_for() {
+                Some(sealed_for) => Unusable::Elsewhere {
+                    sealed_for: sealed_for.to_string(),
+                },
+                None => {
+                    tracing::error!(
+                        key = %key.record.id,
+                        error = &error as &dyn std::error::Error,
+                        "a stored key does not open"
+                    );
+                    Unusable::Damaged
+                }
+            })?;
+    provider
+        .bind(opened.value, opened.destination)
+        .map_err(|_invalid| Unusable::Damaged)
+}
+
+/// Keeps what is still the value that `of` gives of its key.
+fn retain(
+    opened: &mut Opened,
+    snapshot: &Snapshot,
+    of: impl Fn(&ProviderKey) -> Option<&CurrentValue>,
+) {
+    opened.retain(|(account, id), (value, _)| {
+        let key = snapshot.provider_key(*account, *id);
+        key.is_some_and(|key| {
+            let version = of(key).map(|value| value.version);
+            version.map(|version| (key.record.secret, version)) == Some(*value)
+        })
+    });
 }

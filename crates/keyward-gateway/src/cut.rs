@@ -219,6 +219,11 @@ impl Requests {
 }
 
 impl Watch {
+    /// What the request uses. It is not watched any more.
+    pub(crate) fn into_used(mut self) -> Used {
+        std::mem::take(&mut self.used)
+    }
+
     /// Whether there were cuts since it last looked, so that [`poll_revoked`](Self::poll_revoked) has to be asked
     /// although the request does not wait. One load.
     pub(crate) fn has_to_look(&self) -> bool {

@@ -22,8 +22,12 @@ use crate::{
     Budget, BudgetError, Config, Limits, Stored,
     counters::{Counters, Writers},
     cut::Cuts,
+    events::{KeyEvent, Notify},
+    evidence::Queue,
+    health::Healths,
     in_flight::InFlight,
     loops::LoopMark,
+    replay::{Replayable, Room},
     traffic::Tally,
     worker::Worker,
 };
@@ -33,7 +37,7 @@ pub struct Gateway {
     registry: Arc<Registry>,
     dial: Arc<dyn Dial>,
     /// The workers' connections to upstreams that speak HTTP/2, and how many any upstream may have.
-    upstreams: Shared<ReadOn<Incoming>>,
+    upstreams: Shared<Replayable<ReadOn<Incoming>>>,
     config: Config,
     providers: Providers,
     loop_mark: LoopMark,
@@ -42,6 +46,11 @@ pub struct Gateway {
     tallies: Mutex<Vec<Arc<Tally>>>,
     limits: Option<Limits>,
     in_flight: Arc<InFlight>,
+    /// How the values of stored keys fare.
+    healths: Healths,
+    evidence: Queue,
+    replay_room: Arc<Room>,
+    notify: Option<Arc<dyn Notify>>,
     /// Locked where a token is refused, and nowhere else.
     failures: Mutex<FailureLimit>,
 }
@@ -85,6 +94,13 @@ impl BuildError {
     pub const fn is_budget(&self) -> bool {
         matches!(self.0, BuildErrorKind::Budget(_))
     }
+}
+
+/// The room for bodies that are remembered.
+fn room(limits: Option<&Limits>) -> Room {
+    limits.map_or_else(Room::default, |limits| {
+        Room::of(usize::try_from(limits.held).unwrap_or(usize::MAX))
+    })
 }
 
 /// What was stored while a server ran must not keep the next one from starting: it is in memory either way.
@@ -135,10 +151,37 @@ impl Gateway {
             providers,
             counters: Mutex::default(),
             tallies: Mutex::default(),
+            replay_room: Arc::new(room(limits.as_ref())),
             limits,
             in_flight: Arc::new(InFlight::new(most_requests)),
+            healths: Healths::default(),
+            evidence: Queue::default(),
+            notify: None,
             failures: Mutex::default(),
         })
+    }
+
+    /// Tells `notify` what happens to stored keys, beside the log and the metrics.
+    #[must_use]
+    pub fn with_notify(self, notify: Arc<dyn Notify>) -> Self {
+        Self {
+            notify: Some(notify),
+            ..self
+        }
+    }
+
+    pub(crate) fn notify(&self, event: &KeyEvent) {
+        let what = event.what.name();
+        tracing::info!(
+            event = event.id,
+            key = %event.key,
+            what,
+            "something happened to a stored key"
+        );
+        metrics::counter!("keyward_key_events_total", "what" => what).increment(1);
+        if let Some(notify) = &self.notify {
+            notify.notify(event);
+        }
     }
 
     /// The caps that follow from [`Config::memory_budget`].
@@ -154,6 +197,18 @@ impl Gateway {
 
     pub(crate) const fn in_flight(&self) -> &Arc<InFlight> {
         &self.in_flight
+    }
+
+    pub(crate) const fn healths(&self) -> &Healths {
+        &self.healths
+    }
+
+    pub(crate) const fn evidence(&self) -> &Queue {
+        &self.evidence
+    }
+
+    pub(crate) const fn replay_room(&self) -> &Arc<Room> {
+        &self.replay_room
     }
 
     pub(crate) const fn config(&self) -> &Config {
@@ -176,7 +231,7 @@ impl Gateway {
         &self.loop_mark
     }
 
-    pub(crate) const fn upstreams(&self) -> &Shared<ReadOn<Incoming>> {
+    pub(crate) const fn upstreams(&self) -> &Shared<Replayable<ReadOn<Incoming>>> {
         &self.upstreams
     }
 
@@ -188,7 +243,7 @@ impl Gateway {
     pub(crate) fn worker<B>(
         self: &Arc<Self>,
         writers: Writers,
-        upstreams: Shared<B>,
+        upstreams: Shared<Replayable<B>>,
     ) -> Arc<Worker<B>>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,

@@ -62,19 +62,22 @@ mod customs;
 mod cut;
 mod echo;
 mod events;
+mod evidence;
 pub mod explain;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
 mod head;
+mod health;
 mod in_flight;
+mod keeper;
 mod listener;
 mod loops;
-#[allow(dead_code, reason = "decides; not all of it is asked yet")]
 mod pool;
 mod prober;
 mod record;
+mod replay;
 mod request;
 mod request_id;
 mod respond;

@@ -79,6 +79,7 @@ impl Order {
     }
 
     /// The first choice.
+    #[cfg(test)]
     pub(crate) fn first(&self) -> Option<usize> {
         self.iter().next()
     }

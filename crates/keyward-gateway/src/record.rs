@@ -24,8 +24,16 @@ const ROWS_AT_ONCE: usize = 10_000;
 impl Gateway {
     /// Writes down counts for the metrics every second, and last uses and counts for the store every ten seconds,
     /// until `stop` is cancelled; then once more. Publishes every second what the registry could not publish
-    /// ([`Registry::settle`](keyward_registry::Registry::settle)). Run it beside [`serve`](Self::serve).
+    /// ([`Registry::settle`](keyward_registry::Registry::settle)). Learns from providers' answers how stored keys fare,
+    /// asks providers where it has to, and drives rotations. Run it beside [`serve`](Self::serve).
     pub async fn record(self: Arc<Self>, stop: CancellationToken) {
+        // Boxed because they are large, and once.
+        let keeping = Box::pin(Arc::clone(&self).keep(stop.clone()));
+        let counting = Box::pin(self.count(stop));
+        futures_util::future::join(keeping, counting).await;
+    }
+
+    async fn count(self: Arc<Self>, stop: CancellationToken) {
         let mut recorder = Recorder {
             counted: Vec::new(),
             // What was used before this start is in the store already.

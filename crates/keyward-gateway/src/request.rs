@@ -5,6 +5,8 @@
 //! after (rewrite, forward, answer) is the forwarder's.
 
 mod access;
+mod others;
+mod pooled;
 mod rules;
 mod stored;
 mod well_formed;
@@ -20,14 +22,15 @@ use http::{HeaderMap, Method, Request, Uri};
 use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support};
-use keyward_registry::{CustomProvider, CustomSlug, Snapshot};
+use keyward_registry::{CustomProvider, CustomSlug, Snapshot, StoredKeyRefused};
 use keyward_secret::SecretBytes;
 
-pub(crate) use self::access::shown;
 use self::{
     access::Entered,
+    stored::Stored,
     well_formed::{check_expectation, check_host, check_method},
 };
+pub(crate) use self::{access::shown, others::Others};
 use crate::{
     Gateway, GatewayAddress,
     address::check_query,
@@ -50,6 +53,14 @@ pub(crate) struct Plan {
     pub(crate) target: Target,
     /// What is injected: the stored key, unless the client's own goes through, and a custom provider's headers.
     pub(crate) injected: Option<Arc<Injected>>,
+    /// What it is sent with instead, if the provider does not take that.
+    pub(crate) others: Option<Box<Others>>,
+    /// Whether it was drawn from a pool.
+    pub(crate) is_pooled: bool,
+    /// Whether the endpoint is one where only a good credential has a success.
+    pub(crate) proves: bool,
+    /// Whether the client is told of a refused stored key in our words.
+    pub(crate) explains: bool,
     /// Whether the client's own key goes through in the header that it came in.
     pub(crate) keeps_own_key: bool,
     /// How many bytes of the target's path stand before the rest.
@@ -174,23 +185,33 @@ impl<'a> Step<'a> {
                 "the provider's endpoint is none that takes WebSockets",
             ));
         }
-        let injected = match caller.own_key {
+        let stored = match caller.own_key {
             OwnKey::Repeated => return Err(Refusal::CredentialRepeated),
             OwnKey::Present => {
                 self.allow_own_key(state, entered.view, token, entry, route.class)?;
-                match (caller.loose_key, custom) {
+                let injected = match (caller.loose_key, custom) {
                     (Some(key), _) => Some(loose_key(provider, key)?),
                     (None, Some(custom)) => self.headers(token, custom)?.cloned(),
                     (None, None) => None,
-                }
+                };
+                injected.map(Stored::of)
             }
             OwnKey::Absent => Some(self.stored(gateway, state, &entered, entry, custom, &route)?),
         };
         if let Some(token) = token {
             self.touch(&token.last_used);
         }
+        let (injected, others, is_pooled) = match stored {
+            Some(stored) => (Some(stored.injected), stored.others, stored.is_pooled),
+            None => (None, None, false),
+        };
         let plan = self.plan(entry, &route, caller, injected)?;
+        let told = entered.view.record().settings.stored_key_refused;
         Ok(Plan {
+            others,
+            is_pooled,
+            proves: route.class.proves_credential() && *method == Method::POST,
+            explains: told == StoredKeyRefused::Explain,
             used: Used {
                 token: token.map(|token| token.record.id),
                 key: plan.injected.as_ref().and_then(|injected| injected.of),
@@ -277,6 +298,10 @@ impl<'a> Step<'a> {
             prefix: prefix.len(),
             target,
             injected,
+            others: None,
+            is_pooled: false,
+            proves: false,
+            explains: true,
             keeps_own_key,
             mount,
             offers: None,

@@ -3,11 +3,14 @@
 //! The shape is wire-spec §3.0 (`error` singular, an array), the codes below 9000 are Cloudflare's (§3.6),
 //! those from 9001 up are ours. docs/errors.md lists them all, each with what to do.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
+use jiff::Timestamp;
 use keyward_auth::Reason;
 use keyward_forward::{Fault, ForwardError, Kind};
 use serde_json::json;
@@ -108,13 +111,50 @@ pub(crate) enum Refusal {
         alias: String,
     },
     #[error(
-        "The stored key for `{provider}`, alias `{alias}`, is {status}. Replace it with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
+        "The stored key for `{provider}`, alias `{alias}`, is {status} {why}. Replace it with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`; it is tried now and then, and is in use again when the provider takes it."
     )]
     KeyNotActive {
         gateway: String,
         provider: String,
         alias: String,
         status: &'static str,
+        /// Since when, and what the provider said.
+        why: String,
+    },
+    #[error(
+        "The stored key for `{provider}`, alias `{alias}`, is expired: it was to be used until {at}. Replace it with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`, or give it a later date there."
+    )]
+    KeyPast {
+        gateway: String,
+        provider: String,
+        alias: String,
+        at: String,
+    },
+    #[error(
+        "No key of the pool for `{provider}` in gateway `{gateway}` can be used now: {members}. Try again after the seconds in `Retry-After`, or add a key to the pool; docs/pools.md says how keys recover."
+    )]
+    PoolLimited {
+        gateway: String,
+        provider: String,
+        members: String,
+        seconds: u64,
+    },
+    #[error(
+        "No key of the pool for `{provider}` in gateway `{gateway}` can be used: {members}. Replace or enable one; `keyward keys list {provider} --gateway {gateway}` shows them."
+    )]
+    PoolUnusable {
+        gateway: String,
+        provider: String,
+        members: String,
+    },
+    #[error(
+        "The stored key for `{provider}`, alias `{alias}`, was refused: {reason}. The gateway token is fine. Replace the key with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
+    )]
+    KeyRefused {
+        gateway: String,
+        provider: String,
+        alias: String,
+        reason: String,
     },
     #[error(
         "The stored key for `{provider}`, alias `{alias}`, is sealed for {sealed_for}, and `{provider}` is at {wanted} now. Enter the key again with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`."
@@ -261,7 +301,12 @@ impl Refusal {
             Self::Expectation => (StatusCode::EXPECTATION_FAILED, 9015),
             Self::Loop => (StatusCode::LOOP_DETECTED, 9017),
             Self::KeyDisabled { .. } => (StatusCode::FAILED_DEPENDENCY, 9010),
-            Self::KeyNotActive { .. } => (StatusCode::FAILED_DEPENDENCY, 9011),
+            Self::KeyNotActive { .. } | Self::KeyPast { .. } => {
+                (StatusCode::FAILED_DEPENDENCY, 9011)
+            }
+            Self::PoolLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, 9019),
+            Self::PoolUnusable { .. } => (StatusCode::FAILED_DEPENDENCY, 9026),
+            Self::KeyRefused { .. } => (StatusCode::FAILED_DEPENDENCY, 9018),
             Self::KeyElsewhere { .. } | Self::HeadersElsewhere { .. } => {
                 (StatusCode::FAILED_DEPENDENCY, 9012)
             }
@@ -289,9 +334,18 @@ impl Refusal {
         }
     }
 
+    /// When the request may be sent again, in seconds.
+    fn retry_after(&self) -> Option<HeaderValue> {
+        match self {
+            Self::PoolLimited { seconds, .. } => Some(HeaderValue::from(*seconds)),
+            _ => (self.status().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECS),
+        }
+    }
+
     /// The whole answer.
     pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
         let (status, code) = self.status();
+        let retry_after = self.retry_after();
         let message = self.to_string();
         let description = self.description().unwrap_or(&message);
         let body = json!({
@@ -310,12 +364,19 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ERROR_SOURCE, HeaderValue::from_static("gateway"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, seconds);
         }
         put_ids(headers, id);
         response
     }
+}
+
+/// A moment as messages write it: RFC 3339, in UTC, to the second.
+pub(crate) fn moment(time: SystemTime) -> Option<String> {
+    let exact = Timestamp::try_from(time).ok()?;
+    let whole = Timestamp::from_second(exact.as_second()).ok()?;
+    Some(whole.to_string())
 }
 
 fn put_ids(headers: &mut HeaderMap, id: RequestId) {

@@ -21,6 +21,7 @@ use crate::{
     AnswerError, Gateway, body,
     counters::Writers,
     explain::{Explanation, Known},
+    replay::Replayable,
     worker::Worker,
 };
 
@@ -96,6 +97,7 @@ where
     /// Dropping the future drops what was asked of the provider.
     pub async fn answer(&self, request: Request<B>, source: IpAddr) -> Response<AnswerBody> {
         let worker = Arc::clone(&self.inner.worker);
+        let request = request.map(Replayable::Once);
         let Ok(response) = worker.answer(request, source, None).await;
         response.map(AnswerBody)
     }
@@ -113,6 +115,7 @@ where
     ) -> (Option<Explanation>, Response<AnswerBody>) {
         let known = Arc::new(Known::new(token));
         let worker = Arc::clone(&self.inner.worker);
+        let request = request.map(Replayable::Once);
         let Ok(response) = worker
             .answer(request, source, Some(Arc::clone(&known)))
             .await;

@@ -1,5 +1,7 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
+mod weigh;
+
 use std::{
     convert::Infallible,
     net::IpAddr,
@@ -9,11 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader, TrafficClass};
 
+use self::weigh::{Again, News};
 use crate::{
     Gateway,
     body::AnswerBody,
@@ -23,6 +26,7 @@ use crate::{
     cut::{Requests, Watch},
     explain::Known,
     in_flight::{Places, RequestSlot},
+    replay::Replayable,
     request::{self, Plan, Sender},
     request_id::RequestId,
     respond::Refusal,
@@ -38,7 +42,7 @@ pub(crate) struct Worker<B> {
     /// Held while a request is decided, never over an await. This worker's requests take
     /// it, and the recorder once a second.
     state: Mutex<State>,
-    forwarder: Forwarder<B>,
+    forwarder: Forwarder<Replayable<B>>,
     counters: Arc<Counters>,
     tally: Arc<Tally>,
     requests: Arc<Requests>,
@@ -57,6 +61,8 @@ pub(crate) struct State {
     /// What the request that was decided last counts under, also where it was refused. None where its sender may not
     /// do what it asks for.
     pub(crate) counted: Option<Series>,
+    /// Where its draws are: each is the next of a sequence whose members look random.
+    draws: u64,
 }
 
 /// Whether deciding notes last uses, and counts tokens that do not verify.
@@ -77,7 +83,14 @@ impl State {
             trace,
             keyless: Keyless::default(),
             counted: None,
+            draws: rand_seed(),
         }
+    }
+
+    /// A number by which a key is drawn.
+    pub(crate) const fn next_draw(&mut self) -> u64 {
+        self.draws = self.draws.wrapping_add(1);
+        self.draws
     }
 
     /// Lets go of what was kept of another picture.
@@ -98,7 +111,7 @@ where
         gateway: Arc<Gateway>,
         counters: Arc<Counters>,
         tally: Arc<Tally>,
-        upstreams: Shared<B>,
+        upstreams: Shared<Replayable<B>>,
     ) -> Self {
         let forward = gateway.config().forward.clone();
         Self {
@@ -130,7 +143,7 @@ where
     /// more.
     pub(crate) async fn answer(
         self: Arc<Self>,
-        mut request: Request<B>,
+        mut request: Request<Replayable<B>>,
         source: IpAddr,
         known: Option<Arc<Known>>,
     ) -> Result<Response<AnswerBody>, Infallible> {
@@ -143,24 +156,12 @@ where
         let cuts_seen = self.requests.cuts_made();
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
-        let (decided, counted) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let handshake = handshake.as_deref();
-            let sender = Sender {
-                source,
-                known: known.as_ref().map(|known| &known.token),
-            };
-            let decided = request::decide(
-                &self.gateway,
-                &mut state,
-                &request,
-                &uri,
-                handshake,
-                sender,
-                now(),
-            );
-            (decided, state.counted.take())
+        let asked = now();
+        let sender = Sender {
+            source,
+            known: known.as_ref().map(|known| &known.token),
         };
+        let (decided, counted) = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let mut under_way = self.tally.begin(counted, begun);
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
@@ -184,12 +185,23 @@ where
             // Not a future of its own, into which the request would be copied.
             None => {
                 let mut watch = watch;
-                let rules = plan.rules(&self.gateway, request.headers_mut(), path);
+                let again = plan
+                    .others
+                    .take()
+                    .map(|others| Again::of(&mut request, others, self.gateway.replay_room()));
+                let injected = plan.injected.as_deref();
+                let headers = request.headers_mut();
+                let rules = plan.rules(&self.gateway, injected, headers, path);
                 let target = plan.target.clone();
                 let forwarding = pin!(self.forwarder.forward(request, target, rules));
                 match watch.unless_revoked(forwarding).await {
-                    Ok(Ok(response)) => {
+                    Ok(Ok(response)) if !self.is_news(&plan, injected, &response, asked) => {
                         Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)))
+                    }
+                    // Boxed because it is rare and large.
+                    Ok(Ok(response)) => {
+                        let news = News::new(again, path, asked, cuts_seen);
+                        Box::pin(self.weigh(response, &plan, news, watch, slot)).await
                     }
                     Ok(Err(error)) => Err(Refusal::from_forward(&error)),
                     Err(revoked) => Err(Refusal::from(revoked)),
@@ -197,7 +209,8 @@ where
             }
             // Boxed because it is rare and large.
             Some(handshake) => {
-                Box::pin(self.upgrade(request, *handshake, &plan, path, watch, slot)).await
+                let news = News::new(None, path, asked, cuts_seen);
+                Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };
         match forwarded {
@@ -214,13 +227,35 @@ where
         }
     }
 
+    /// What becomes of a request, and what it counts under.
+    fn decide(
+        &self,
+        request: &Request<Replayable<B>>,
+        uri: &Uri,
+        handshake: Option<&Handshake>,
+        sender: Sender<'_>,
+        asked: SystemTime,
+    ) -> (Result<Plan, Refusal>, Option<Series>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let decided = request::decide(
+            &self.gateway,
+            &mut state,
+            request,
+            uri,
+            handshake,
+            sender,
+            asked,
+        );
+        (decided, state.counted.take())
+    }
+
     /// Passes a WebSocket handshake on, and runs the tunnel if the provider switches.
     async fn upgrade(
         &self,
-        mut request: Request<B>,
+        mut request: Request<Replayable<B>>,
         mut handshake: Handshake,
         plan: &Plan,
-        path: &str,
+        news: News<'_, B>,
         mut watch: Watch,
         slot: RequestSlot,
     ) -> Result<Response<AnswerBody>, Refusal> {
@@ -229,7 +264,8 @@ where
         if let Some(offers) = offers {
             handshake.retain_protocols(|place| offers.keeps(place));
         }
-        let rules = plan.rules(&self.gateway, request.headers_mut(), path);
+        let injected = plan.injected.as_deref();
+        let rules = plan.rules(&self.gateway, injected, request.headers_mut(), news.path);
         let target = plan.target.clone();
         let switching = pin!(self.forwarder.upgrade(request, &handshake, target, rules));
         let switch = watch
@@ -237,6 +273,9 @@ where
             .await?
             .map_err(|error| Refusal::from_forward(&error))?;
         match switch {
+            Switch::Declined(response) if self.is_news(plan, injected, &response, news.asked) => {
+                self.weigh(response, plan, news, watch, slot).await
+            }
             Switch::Declined(response) => {
                 Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)))
             }
@@ -253,6 +292,11 @@ where
             }
         }
     }
+}
+
+/// Where a worker's draws begin. Not a secret: without randomness, all begin at the same place.
+fn rand_seed() -> u64 {
+    getrandom::u64().unwrap_or_default()
 }
 
 fn refuse(refusal: Refusal) -> Response<AnswerBody> {

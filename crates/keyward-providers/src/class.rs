@@ -91,6 +91,16 @@ impl Class {
         }
     }
 
+    /// Whether a provider does what such an endpoint is for with a good credential only: work that it charges for.
+    /// Lists may be public.
+    #[must_use]
+    pub const fn proves_credential(self) -> bool {
+        matches!(
+            self,
+            Self::Inference | Self::Embeddings | Self::Images | Self::Audio | Self::Video
+        )
+    }
+
     /// Parses what [`name`](Self::name) gives.
     ///
     /// # Errors

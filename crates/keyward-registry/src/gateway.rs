@@ -76,6 +76,9 @@ pub struct GatewaySettings {
     /// none is named it is [`SessionHeader::DEFAULT`]. Ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_header: Option<SessionHeader>,
+    /// What a client is told when a provider refuses the stored key. Ours.
+    #[serde(default, skip_serializing_if = "StoredKeyRefused::is_default")]
+    pub stored_key_refused: StoredKeyRefused,
 }
 
 impl GatewaySettings {
@@ -111,7 +114,26 @@ impl Default for GatewaySettings {
             store_id: None,
             pools: Pools::default(),
             session_header: None,
+            stored_key_refused: StoredKeyRefused::Explain,
         }
+    }
+}
+
+/// What a client is told when a provider refuses the stored key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum StoredKeyRefused {
+    /// 424, naming the key: the client's token is fine, and sending the request again does not help.
+    #[default]
+    Explain,
+    /// The provider's own answer.
+    Passthrough,
+}
+
+impl StoredKeyRefused {
+    fn is_default(&self) -> bool {
+        *self == Self::Explain
     }
 }
 

@@ -97,7 +97,9 @@ pub use custom_provider::{
     Logo, OpenHeadersError, ParseTextError, SealedHeaders,
 };
 pub use error::{ChangeError, Refusal};
-pub use gateway::{Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique};
+pub use gateway::{
+    Backoff, GatewayRecord, GatewaySettings, RateLimitingTechnique, StoredKeyRefused,
+};
 pub use id::{
     Alias, CustomProviderId, CustomSlug, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug,
 };

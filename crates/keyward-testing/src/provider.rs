@@ -10,7 +10,7 @@ mod shapes;
 mod writing;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
     net::SocketAddr,
     sync::{
@@ -35,6 +35,7 @@ pub use self::{
     writing::REASON_PHRASE,
 };
 use crate::{TestCa, wire::Headers};
+use answer::Answer;
 use placement::Refusal;
 
 /// A provider on a free port of 127.0.0.1, speaking HTTP/1.1, or both that and HTTP/2
@@ -64,12 +65,17 @@ struct State {
     keys: Mutex<Vec<String>>,
     behaviour: Mutex<Behaviour>,
     once: Mutex<VecDeque<Behaviour>>,
+    /// What becomes of requests with one of the keys: status, header fields, body.
+    told: Mutex<HashMap<String, Told>>,
     recorded: Mutex<Vec<Recorded>>,
     count: watch::Sender<usize>,
     open: AtomicUsize,
     accepted: AtomicUsize,
     gate: Semaphore,
 }
+
+/// What a key's requests are answered: status, header fields, body as JSON.
+type Told = (u16, Vec<(String, String)>, String);
 
 impl FakeProvider {
     /// Starts one without TLS.
@@ -141,6 +147,7 @@ impl FakeProvider {
             keys: Mutex::new(keys.into_iter().map(Into::into).collect()),
             behaviour: Mutex::default(),
             once: Mutex::default(),
+            told: Mutex::default(),
             recorded: Mutex::default(),
             count: watch::Sender::new(0),
             open: AtomicUsize::new(0),
@@ -173,6 +180,21 @@ impl FakeProvider {
     /// Accepts these keys from now on, and no others.
     pub fn accept_keys<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) {
         *lock(&self.state.keys) = keys.into_iter().map(Into::into).collect();
+    }
+
+    /// Answers requests with this accepted key with this status, these header fields and this body, as JSON: the key is
+    /// limited, or there is no money. Until [`forgive_key`](Self::forgive_key).
+    pub fn answer_key(&self, key: &str, status: u16, headers: &[(&str, &str)], body: &str) {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let told = (status, headers.collect(), body.to_owned());
+        lock(&self.state.told).insert(key.to_owned(), told);
+    }
+
+    /// Answers requests with this key as those with any other.
+    pub fn forgive_key(&self, key: &str) {
+        lock(&self.state.told).remove(key);
     }
 
     /// Behaves so from the next request on; requests already read keep their behaviour.
@@ -262,6 +284,16 @@ impl fmt::Debug for FakeProvider {
 impl State {
     fn find_key(&self, headers: &Headers) -> Result<String, Refusal> {
         self.placement.find_key(headers, &lock(&self.keys))
+    }
+
+    /// What a request with this key is told instead of an answer.
+    fn told(&self, key: &str) -> Option<Answer> {
+        let told = lock(&self.told).get(key).cloned()?;
+        let (status, headers, body) = told;
+        let answer = Answer::whole(status, "application/json", body.into_bytes());
+        Some(headers.iter().fold(answer, |answer, (name, value)| {
+            answer.with_header(name, value.as_str())
+        }))
     }
 
     /// The behaviour for the next request.

@@ -42,7 +42,7 @@ pub(super) fn forwarded(
     path: &str,
 ) -> Result<Forwarded, Refusal> {
     let mut headers = std::mem::take(request.headers_mut());
-    let rules = plan.rules(gateway, &mut headers, path);
+    let rules = plan.rules(gateway, plan.injected.as_deref(), &mut headers, path);
     headers::prepare_request(&mut headers, plan.target.endpoint(), &rules)
         .map_err(|error| Refusal::Upstream(error.to_string()))?;
     headers::frame_request(&mut headers, request.method(), request.body());

@@ -4,14 +4,15 @@ use http::HeaderMap;
 use keyward_forward::{AcceptEncoding, CdnLoop, LocationRule, Rules};
 
 use super::Plan;
-use crate::{Gateway, caller};
+use crate::{Gateway, caller, credentials::Injected};
 
 impl Plan {
-    /// Removes what is left of tokens from the request's headers, and says how the rest is rewritten. `path` is the
-    /// request's.
+    /// Removes what is left of tokens from the request's headers, and says how the rest is rewritten. `injected` is what
+    /// the plan injects, or another value that takes its place. `path` is the request's.
     pub(crate) fn rules<'a>(
         &'a self,
         gateway: &'a Gateway,
+        injected: Option<&'a Injected>,
         headers: &mut HeaderMap,
         path: &'a str,
     ) -> Rules<'a> {
@@ -22,7 +23,7 @@ impl Plan {
             true => &self.provider.strip_none,
             false => &self.provider.strip_all,
         });
-        if let Some(injected) = &self.injected {
+        if let Some(injected) = injected {
             rules.credential = injected.credential.as_ref();
             rules.more = &injected.more;
             rules.scrubber = Some(&injected.scrubber);

@@ -4,25 +4,50 @@ use std::sync::Arc;
 
 use keyward_auth::Entry;
 use keyward_providers::{Class, Route};
-use keyward_registry::{Alias, Gateway as GatewayView, KeyStatus, OpenHeadersError, ProviderKey};
+use keyward_registry::{
+    Alias, Gateway as GatewayView, KeyStatus, OpenHeadersError, ProviderKey, ProviderKeyRecord,
+};
 
-use super::{Step, access::Entered};
+use super::{
+    Step,
+    access::Entered,
+    others::{Others, When},
+};
 use crate::{
     Gateway,
-    credentials::{Injected, Unusable},
+    credentials::{Injected, Opening, Unusable},
     customs::Prepared,
     gateway::ProviderEntry,
     head::Field,
-    respond::{Denied, Refusal},
+    health::Health,
+    respond::{Denied, Refusal, moment},
     traffic::Series,
-    worker::State,
+    worker::{State, Trace},
 };
 
 /// How many aliases an error names at most: there may be thousands.
 const SHOWN_ALIASES: usize = 100;
 
+/// What is stored for a request.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) injected: Arc<Injected>,
+    pub(super) others: Option<Box<Others>>,
+    pub(super) is_pooled: bool,
+}
+
+impl Stored {
+    pub(super) const fn of(injected: Arc<Injected>) -> Self {
+        Self {
+            injected,
+            others: None,
+            is_pooled: false,
+        }
+    }
+}
+
 /// What is stored is for authenticated requests alone.
-const NEEDS_TOKEN: Refusal = Refusal::Unauthorized(Denied::StoredNeedsToken);
+pub(super) const NEEDS_TOKEN: Refusal = Refusal::Unauthorized(Denied::StoredNeedsToken);
 
 impl<'a> Step<'a> {
     /// What is stored for this request: the key, with the headers of a custom provider. Headers alone do where
@@ -35,7 +60,7 @@ impl<'a> Step<'a> {
         entry: &ProviderEntry,
         custom: Option<&Prepared>,
         route: &Route<'_>,
-    ) -> Result<Arc<Injected>, Refusal> {
+    ) -> Result<Stored, Refusal> {
         let (view, token) = (entered.view, entered.token);
         if let Some(custom) = custom
             && !matches!(custom.headers, Ok(None))
@@ -45,21 +70,60 @@ impl<'a> Step<'a> {
             self.check(token, entry, None, route.class)?;
             state.counted = state.keyless.find(view.record(), entry.provider.slug());
             if let Some(headers) = self.headers(Some(token), custom)? {
-                return Ok(Arc::clone(headers));
+                return Ok(Stored::of(Arc::clone(headers)));
             }
+        }
+        if matches!(self.head.alias, Field::Absent)
+            && let Some(pool) = view.record().settings.pools.find(entry.provider.slug())
+        {
+            return self.pooled(gateway, state, entered, entry, custom, route, pool);
         }
         let key = self.stored_key(state, view, token, entry, route.class)?;
         let opened = self.opened(gateway, state, (token, entry), key, custom, route);
-        let Ok((injected, headers)) = opened else {
-            state.counted = Some(Series::of_key(&key.record));
-            return opened.map(|(injected, _headers)| injected);
+        let (injected, headers) = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                state.counted = Some(Series::of_key(&key.record));
+                return Err(refusal);
+            }
         };
         state.counted.clone_from(&injected.series);
         self.touch(&key.last_used);
-        Ok(match headers {
-            Some(headers) => state.customs.join(key.record.id, &injected, headers),
-            None => injected,
+        let mut others = Others::default();
+        self.add_previous(&mut others, gateway, state, entry, key, headers, route);
+        Ok(Stored {
+            injected: match headers {
+                Some(headers) => state.customs.join(key.record.id, &injected, headers),
+                None => injected,
+            },
+            others: others.boxed(),
+            is_pooled: false,
         })
+    }
+
+    /// The value that is being replaced, which the request is sent with where the provider refuses the new one.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the steps of one request share"
+    )]
+    pub(super) fn add_previous(
+        &self,
+        others: &mut Others,
+        gateway: &Gateway,
+        state: &mut State,
+        entry: &ProviderEntry,
+        key: &ProviderKey,
+        headers: Option<&Arc<Injected>>,
+        route: &Route<'_>,
+    ) {
+        if key.previous().is_none() {
+            return;
+        }
+        let opening = opening(gateway, entry, route);
+        // One that does not open any more is no way out, and no reason to refuse what is sent with the new one.
+        if let Ok(previous) = state.credentials.find_previous(key, opening) {
+            others.add(beside(previous, headers), When::Refused);
+        }
     }
 
     /// The key, ready to be injected, and a custom provider's headers.
@@ -72,12 +136,34 @@ impl<'a> Step<'a> {
         custom: Option<&'p Prepared>,
         route: &Route<'_>,
     ) -> Result<(Arc<Injected>, Option<&'p Arc<Injected>>), Refusal> {
-        self.check_usable(key, entry)?;
+        let unusable = self.check_usable(key, entry).err();
+        if let Some(refusal) = &unusable
+            && !matches!(refusal, Refusal::KeyNotActive { .. })
+        {
+            return Err(refusal.clone());
+        }
         let headers = match custom {
             Some(custom) => self.headers(token, custom)?,
             None => None,
         };
-        Ok((self.open(gateway, state, entry, key, route)?, headers))
+        let injected = match (self.open(gateway, state, entry, key, route), unusable) {
+            (Ok(injected), None) => injected,
+            // Where a provider has no probe, a request now and then is the only way to learn that it takes the key again.
+            (Ok(injected), Some(refusal)) => match self.may_try(key, &injected) {
+                true => injected,
+                false => return Err(refusal),
+            },
+            (Err(_), Some(refusal)) | (Err(refusal), None) => return Err(refusal),
+        };
+        Ok((injected, headers))
+    }
+
+    /// Whether this request is the one that may try a key which the provider refused.
+    pub(super) fn may_try(&self, key: &ProviderKey, injected: &Injected) -> bool {
+        let is_refused =
+            key.record.status != KeyStatus::Active && !key.record.is_stopped_by_date(self.now);
+        let health = injected.health.as_deref();
+        is_refused && self.trace == Trace::Left && health.is_some_and(Health::take_trial)
     }
 
     /// A custom provider's headers. They may hold credentials, so they are for authenticated requests alone.
@@ -131,7 +217,7 @@ impl<'a> Step<'a> {
 
     /// Tells which aliases there are, of those that the token may use. An alias is ignored where the provider
     /// has no key at all (wire-spec §3.2).
-    fn no_such_key(
+    pub(super) fn no_such_key(
         &self,
         token: &Entry,
         entry: &ProviderEntry,
@@ -164,7 +250,11 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn check_usable(&self, key: &ProviderKey, entry: &ProviderEntry) -> Result<(), Refusal> {
+    pub(super) fn check_usable(
+        &self,
+        key: &ProviderKey,
+        entry: &ProviderEntry,
+    ) -> Result<(), Refusal> {
         let record = &key.record;
         if record.is_usable(self.now) {
             return Ok(());
@@ -179,16 +269,20 @@ impl<'a> Step<'a> {
                 alias,
             });
         }
-        let status = match record.status {
-            // Not usable and not refused by anyone: its date has passed.
-            KeyStatus::Active => KeyStatus::Expired,
-            status => status,
-        };
+        if record.status == KeyStatus::Active {
+            return Err(Refusal::KeyPast {
+                gateway,
+                provider,
+                alias,
+                at: record.expires_at.and_then(moment).unwrap_or_default(),
+            });
+        }
         Err(Refusal::KeyNotActive {
             gateway,
             provider,
             alias,
-            status: status.as_str(),
+            status: record.status.as_str(),
+            why: why(record),
         })
     }
 
@@ -201,8 +295,7 @@ impl<'a> Step<'a> {
         route: &Route<'_>,
     ) -> Result<Arc<Injected>, Refusal> {
         let origin = route.upstream.origin();
-        let vault = gateway.registry().vault();
-        let found = state.credentials.find(vault, key, &entry.provider, origin);
+        let found = state.credentials.find(key, opening(gateway, entry, route));
         found.map_err(|unusable| {
             let gateway = self.address.gateway.to_owned();
             let provider = entry.provider.slug().to_owned();
@@ -222,6 +315,39 @@ impl<'a> Step<'a> {
                 },
             }
         })
+    }
+}
+
+/// Since when a key is not active, and why, as far as that is known.
+fn why(record: &ProviderKeyRecord) -> String {
+    let since = record.status_since.and_then(moment);
+    let since = since.map(|since| format!("since {since}"));
+    let parts = [since, record.status_reason.clone()];
+    let told: Vec<_> = parts.into_iter().flatten().collect();
+    match told.is_empty() {
+        true => "by what its provider answered".to_owned(),
+        false => told.join(": "),
+    }
+}
+
+pub(super) fn opening<'o>(
+    gateway: &'o Gateway,
+    entry: &'o ProviderEntry,
+    route: &'o Route<'_>,
+) -> Opening<'o> {
+    Opening {
+        vault: gateway.registry().vault(),
+        healths: gateway.healths(),
+        provider: &entry.provider,
+        origin: route.upstream.origin(),
+    }
+}
+
+/// A key with the headers of a custom provider. Not kept: it is for the rare request that is sent again.
+pub(super) fn beside(key: Arc<Injected>, headers: Option<&Arc<Injected>>) -> Arc<Injected> {
+    match headers {
+        Some(headers) => Arc::new(key.beside(headers)),
+        None => key,
     }
 }
 

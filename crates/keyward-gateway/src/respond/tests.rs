@@ -58,7 +58,31 @@ fn check(told: impl Fn(Refusal) -> String) {
             gateway: gateway.clone(),
             provider: provider.clone(),
             alias: name("blue"),
-            status: "expired",
+            status: "invalid",
+            why: name("since 2027-01-15T08:00:00Z: the provider answered 401 and does not know the key, or no more"),
+        },
+        Refusal::KeyPast { .. } => Refusal::KeyPast {
+            gateway: gateway.clone(),
+            provider: provider.clone(),
+            alias: name("blue"),
+            at: name("2027-01-15T08:00:00Z"),
+        },
+        Refusal::PoolLimited { .. } => Refusal::PoolLimited {
+            gateway: gateway.clone(),
+            provider: provider.clone(),
+            members: name("'default' is limited for 7 s more; 'blue' is invalid"),
+            seconds: 7,
+        },
+        Refusal::PoolUnusable { .. } => Refusal::PoolUnusable {
+            gateway: gateway.clone(),
+            provider: provider.clone(),
+            members: name("'default' is out of funds and tried again in 240 s; 'blue' is disabled"),
+        },
+        Refusal::KeyRefused { .. } => Refusal::KeyRefused {
+            gateway: gateway.clone(),
+            provider: provider.clone(),
+            alias: name("blue"),
+            reason: name("the provider answered 401 and does not know the key, or no more"),
         },
         Refusal::KeyElsewhere { .. } => Refusal::KeyElsewhere {
             gateway: gateway.clone(),

@@ -25,11 +25,17 @@ mod http2;
 #[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
+mod key_rotation;
+#[cfg(test)]
+mod key_status;
+#[cfg(test)]
 mod loops;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod paths;
+#[cfg(test)]
+mod pools;
 #[cfg(test)]
 mod prober;
 #[cfg(test)]

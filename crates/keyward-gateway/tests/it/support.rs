@@ -69,6 +69,8 @@ pub(crate) struct Running {
     pub(crate) logs: LogCapture,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// The recorder with the keeper, where a test wants them.
+    keeping: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -132,6 +134,7 @@ impl Running {
             logs,
             stop,
             task,
+            keeping: None,
         }
     }
 
@@ -185,10 +188,27 @@ impl Running {
         format!("Bearer {}", self.token.text())
     }
 
+    /// Runs the recorder beside it, and with it the keeper.
+    pub(crate) fn keep(&mut self) {
+        let recording = Arc::clone(&self.gateway).record(self.stop.clone());
+        self.keeping = Some(tokio::spawn(recording));
+    }
+
     pub(crate) async fn stop(self) {
+        drop(self.stop_and_take_provider().await);
+    }
+
+    /// Stops the gateway; its provider goes on.
+    pub(crate) async fn stop_and_take_provider(self) -> FakeProvider {
         self.stop.cancel();
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.task).await;
+        let patience = Duration::from_secs(20);
+        let ended = tokio::time::timeout(patience, self.task).await;
         ended.expect("a stop within the drain timeout").unwrap();
+        if let Some(keeping) = self.keeping {
+            let ended = tokio::time::timeout(patience, keeping).await;
+            ended.expect("the recorder ends").unwrap();
+        }
+        self.provider
     }
 }
 
@@ -224,6 +244,21 @@ impl Running {
         Self::dialling(base, base_urls, provider, dial, config).await
     }
 
+    /// As [`over`](Self::over); what stands at the base URLs passes for the providers themselves.
+    pub(crate) async fn relayed(
+        base: &Base,
+        base_urls: &[(&str, &str)],
+        provider: FakeProvider,
+        ca: &TestCa,
+    ) -> Self {
+        let tls = TlsConfig {
+            extra_ca_pem: vec![ca.ca_pem().as_bytes().to_vec()],
+        };
+        let dial = Arc::new(SystemDial::build(tls).unwrap());
+        let config = Setup::default().config;
+        Self::reaching(base, base_urls, provider, dial, config, true).await
+    }
+
     /// As [`over`](Self::over), reaching upstreams through `dial`.
     pub(crate) async fn dialling(
         base: &Base,
@@ -232,12 +267,24 @@ impl Running {
         dial: Arc<dyn Dial>,
         config: Config,
     ) -> Self {
+        Self::reaching(base, base_urls, provider, dial, config, false).await
+    }
+
+    async fn reaching(
+        base: &Base,
+        base_urls: &[(&str, &str)],
+        provider: FakeProvider,
+        dial: Arc<dyn Dial>,
+        config: Config,
+        relay: bool,
+    ) -> Self {
         let logs = LogCapture::install();
         let overrides: BTreeMap<_, _> = base_urls
             .iter()
             .map(|(slug, url)| {
                 let change = Override {
                     base_url: Some((*url).to_owned()),
+                    relay,
                     ..Override::default()
                 };
                 ((*slug).to_owned(), change)
@@ -274,6 +321,7 @@ impl Running {
             logs,
             stop,
             task,
+            keeping: None,
         }
     }
 
@@ -346,26 +394,40 @@ pub(crate) fn new_key(gateway: &str, slug: &str, source: KeySource) -> NewProvid
 }
 
 /// Waits until `is_met`, and fails with `what` after twenty seconds.
-pub(crate) async fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
+pub(crate) async fn wait_until(what: &str, is_met: impl FnMut() -> bool) {
+    wait_within(Duration::from_secs(20), what, is_met).await;
+}
+
+/// The same with another patience.
+pub(crate) async fn wait_within(patience: Duration, what: &str, mut is_met: impl FnMut() -> bool) {
     let polling = async {
         let mut interval = tokio::time::interval(Duration::from_millis(2));
         while !is_met() {
             interval.tick().await;
         }
     };
-    let met = tokio::time::timeout(Duration::from_secs(20), polling).await;
+    let met = tokio::time::timeout(patience, polling).await;
     assert!(met.is_ok(), "waited in vain: {what}");
 }
 
 /// As [`wait_until`], for a condition that has to be asked for.
-pub(crate) async fn eventually(what: &str, mut is_met: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, is_met: impl AsyncFnMut() -> bool) {
+    eventually_within(Duration::from_secs(20), what, is_met).await;
+}
+
+/// The same with another patience.
+pub(crate) async fn eventually_within(
+    patience: Duration,
+    what: &str,
+    mut is_met: impl AsyncFnMut() -> bool,
+) {
     let polling = async {
         let mut interval = tokio::time::interval(Duration::from_millis(5));
         while !is_met().await {
             interval.tick().await;
         }
     };
-    let met = tokio::time::timeout(Duration::from_secs(20), polling).await;
+    let met = tokio::time::timeout(patience, polling).await;
     assert!(met.is_ok(), "waited in vain: {what}");
 }
 

@@ -164,6 +164,58 @@ async fn the_anthropic_sdk_for_python_works() {
     running.stop().await;
 }
 
+/// A refused stored key is told once: the SDKs, with the retries that they come with, do not ask again.
+#[track_caller]
+fn check_refused(result: &serde_json::Value) {
+    assert!(result["retries"].as_u64().unwrap() >= 2, "{result}");
+    assert_eq!(result["sent"], 2, "{result}");
+    let told = result["told"].as_array().unwrap();
+    assert_eq!(told.len(), 2, "{result}");
+    for told in told {
+        assert_eq!(told["status"], 424, "{result}");
+        let message = told["message"].as_str().unwrap();
+        assert!(message.contains("keyward keys rotate"), "{result}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdks_do_not_repeat_a_request_whose_stored_key_is_refused() {
+    let setups = [
+        ("openai", Placement::bearer()),
+        ("anthropic", Placement::x_api_key()),
+    ];
+    for (slug, placement) in setups {
+        let mut running = Running::start(Setup {
+            slugs: match slug {
+                "openai" => &["openai"],
+                _ => &["anthropic"],
+            },
+            placement,
+            relay: true,
+            ..Setup::default()
+        })
+        .await;
+        running.keep();
+        let (_key, _) = running.store_key(slug, "default").await;
+        running.provider.accept_keys(["sk-another"]);
+        let mut python = Command::new(program("KEYWARD_TEST_PYTHON"));
+        python.arg(script("refused_python.py"));
+        python.env("KEYWARD_SDK", slug);
+        check_refused(&run(python, &running, slug, "slot").await);
+        if slug == "openai" {
+            let packages = program("KEYWARD_TEST_NODE_DIR");
+            let copy = packages.join(format!("refused_node-{}.mjs", std::process::id()));
+            std::fs::copy(script("refused_node.mjs"), &copy).unwrap();
+            let mut node = Command::new("node");
+            node.arg(&copy).current_dir(&packages);
+            let result = run(node, &running, slug, "slot").await;
+            std::fs::remove_file(&copy).unwrap();
+            check_refused(&result);
+        }
+        running.stop().await;
+    }
+}
+
 /// The two requests of Cloudflare's page "Bring your own keys", as curl sends them: with an `Authorization` of
 /// the client's own, and without any.
 #[tokio::test(flavor = "multi_thread")]

@@ -110,7 +110,10 @@ pub(super) fn answer(request: &Recorded, behaviour: &Behaviour, state: &State) -
     }
     let format = Format::of(request.path(), &state.placement);
     match state.find_key(&request.headers) {
-        Ok(key) => behaviour.apply(shapes::answer(request, format), &key),
+        Ok(key) => match state.told(&key) {
+            Some(told) => told,
+            None => behaviour.apply(shapes::answer(request, format), &key),
+        },
         Err(refusal) => format.refuse(refusal),
     }
 }

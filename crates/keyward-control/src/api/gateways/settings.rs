@@ -152,6 +152,7 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
         },
         pools: known.pools.clone(),
         session_header: known.session_header.clone(),
+        stored_key_refused: known.stored_key_refused,
     })
 }
 

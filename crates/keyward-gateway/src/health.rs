@@ -1,0 +1,227 @@
+//! How the values of stored keys fare, as far as every request has to know: shared by all workers, read without a
+//! lock.
+//!
+//! What is stored of a key (its status, its date) is in the snapshot. This is what changes faster than that and does
+//! not outlive the process: whether a success would be news, whether a provider limits the key.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use keyward_registry::Snapshot;
+use keyward_secret::AccountId;
+use keyward_vault::{SecretId, VersionNumber};
+use rustc_hash::FxHashMap;
+
+/// One value of a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ValueId {
+    pub(crate) account: AccountId,
+    pub(crate) secret: SecretId,
+    pub(crate) version: VersionNumber,
+}
+
+/// How one value fares.
+#[derive(Debug)]
+pub(crate) struct Health {
+    id: ValueId,
+    flags: AtomicU8,
+    /// Milliseconds since 1970; 0 where it is not limited, or has the money it needs.
+    limited_until: AtomicU64,
+    broke_until: AtomicU64,
+    /// How often in a row it was out of money.
+    broke_times: AtomicU8,
+}
+
+/// A success with it would be news.
+const WATCHED: u8 = 1;
+/// It was refused, and nobody is sure.
+const SUSPECT: u8 = 2;
+/// One request may try it although its status says no.
+const TRIAL: u8 = 4;
+
+impl Health {
+    fn new(id: ValueId) -> Self {
+        Self {
+            id,
+            flags: AtomicU8::new(0),
+            limited_until: AtomicU64::new(0),
+            broke_until: AtomicU64::new(0),
+            broke_times: AtomicU8::new(0),
+        }
+    }
+
+    pub(crate) const fn id(&self) -> ValueId {
+        self.id
+    }
+
+    /// Whether a success with it would be news. One load.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.has(WATCHED)
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.has(SUSPECT)
+    }
+
+    /// Until when the provider limits it, if that is after `now`.
+    pub(crate) fn limited_until(&self, now: SystemTime) -> Option<SystemTime> {
+        until(&self.limited_until, now)
+    }
+
+    /// Until when it is taken to be out of money, if that is after `now`.
+    pub(crate) fn broke_until(&self, now: SystemTime) -> Option<SystemTime> {
+        until(&self.broke_until, now)
+    }
+
+    /// Takes the one trial that there may be.
+    pub(crate) fn take_trial(&self) -> bool {
+        self.has(TRIAL) && self.flags.fetch_and(!TRIAL, Ordering::Relaxed) & TRIAL != 0
+    }
+
+    pub(crate) fn allow_trial(&self) {
+        self.flags.fetch_or(TRIAL, Ordering::Relaxed);
+    }
+
+    pub(crate) fn watch(&self, is_watched: bool, is_suspect: bool) {
+        self.set(WATCHED, is_watched);
+        self.set(SUSPECT, is_suspect);
+        if !is_watched {
+            self.set(TRIAL, false);
+        }
+    }
+
+    pub(crate) fn limit(&self, until: SystemTime) {
+        self.limited_until.store(millis(until), Ordering::Relaxed);
+    }
+
+    /// How often in a row it was out of money before.
+    pub(crate) fn broke_times(&self) -> u8 {
+        self.broke_times.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_broke(&self, until: SystemTime) {
+        let times = self.broke_times().saturating_add(1);
+        self.broke_times.store(times, Ordering::Relaxed);
+        self.broke_until.store(millis(until), Ordering::Relaxed);
+    }
+
+    /// A success: there is money. One load where there always was. A limit ends by itself: this success may be older.
+    pub(crate) fn is_well(&self) {
+        if self.broke_times() != 0 {
+            self.broke_times.store(0, Ordering::Relaxed);
+            self.broke_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    fn set(&self, flag: u8, is_set: bool) {
+        if is_set {
+            self.flags.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_and(!flag, Ordering::Relaxed);
+        }
+    }
+}
+
+fn until(at: &AtomicU64, now: SystemTime) -> Option<SystemTime> {
+    let at = at.load(Ordering::Relaxed);
+    (at > millis(now)).then(|| UNIX_EPOCH + Duration::from_millis(at))
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How all values fare that are or were in use.
+#[derive(Debug, Default)]
+pub(crate) struct Healths(Mutex<FxHashMap<ValueId, Arc<Health>>>);
+
+impl Healths {
+    /// The one health of a value. Asked when a worker opens it, and for events; not for each request.
+    pub(crate) fn of(&self, id: ValueId) -> Arc<Health> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = known.entry(id).or_insert_with(|| Arc::new(Health::new(id)));
+        Arc::clone(health)
+    }
+
+    /// Lets go of values that no key uses any more.
+    pub(crate) fn retain(&self, snapshot: &Snapshot) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|id, health| {
+            // A worker may hold an opened one for a moment longer.
+            Arc::strong_count(health) > 1 || is_used(snapshot, *id)
+        });
+        known.shrink_to_fit();
+    }
+}
+
+fn is_used(snapshot: &Snapshot, id: ValueId) -> bool {
+    let mut keys = snapshot.keys_of_secret(id.account, id.secret);
+    keys.any(|key| {
+        let mut values = key.current.iter().chain(key.previous());
+        values.any(|value| value.version == id.version)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use keyward_secret::AccountId;
+    use keyward_vault::{SecretId, VersionNumber};
+
+    use super::{Health, Healths, ValueId};
+
+    fn id(byte: u8) -> ValueId {
+        ValueId {
+            account: AccountId::from_bytes([1; 16]),
+            secret: SecretId::from_bytes([byte; 16]),
+            version: VersionNumber::FIRST,
+        }
+    }
+
+    #[test]
+    fn a_limit_ends_by_itself_and_lack_of_money_with_a_success() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let health = Health::new(id(1));
+        assert_eq!(health.limited_until(now), None);
+        let wait = Duration::from_secs(5);
+        health.limit(now + wait);
+        health.is_broke(now + wait * 2);
+        assert_eq!(health.limited_until(now), Some(now + wait));
+        assert_eq!(health.broke_until(now + wait), Some(now + wait * 2));
+        assert_eq!(health.limited_until(now + wait), None);
+        assert_eq!(health.broke_times(), 1);
+        health.is_well();
+        assert_eq!((health.broke_until(now), health.broke_times()), (None, 0));
+    }
+
+    #[test]
+    fn one_trial_is_taken_once() {
+        let health = Health::new(id(1));
+        assert!(!health.take_trial());
+        health.watch(true, false);
+        health.allow_trial();
+        assert!(health.take_trial() && !health.take_trial());
+        health.allow_trial();
+        health.watch(false, false);
+        assert!(!health.take_trial());
+    }
+
+    #[test]
+    fn a_value_has_one_health() {
+        let healths = Healths::default();
+        healths.of(id(1)).watch(true, true);
+        assert!(healths.of(id(1)).is_suspect() && healths.of(id(1)).is_watched());
+        assert!(!healths.of(id(2)).is_watched());
+    }
+}

@@ -1,0 +1,239 @@
+//! The keeper: learns from answers how stored keys fare, asks providers where it has to, and drives rotations.
+//!
+//! One task beside the workers. They report what answers say ([`Evidence`]), and are told by the snapshot and by
+//! [`Health`](crate::health::Health). What is decided is decided by `keyward_vault`'s pure state machines; this is what
+//! sends their probes and keeps their outcomes. Everything it knows that outlives it is in the store, so that a start
+//! goes on where the process ended.
+
+mod expiry;
+mod rotations;
+mod status;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use keyward_registry::{ChangeError, CurrentValue, ProviderKey, Snapshot, SnapshotReader};
+use keyward_secret::AccountId;
+use keyward_vault::{SecretId, VersionNumber, status::Finding};
+use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use self::{expiry::Expiry, rotations::Rotations, status::Statuses};
+use crate::{
+    Gateway, Probed, Prober,
+    events::{KeyEvent, What},
+    evidence::{Evidence, Said},
+    health::ValueId,
+};
+
+/// How often it looks whether something is due.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// After how many looks dates are looked at, which takes all keys.
+const DATES_EVERY: u32 = 300;
+
+/// Which secret.
+type Place = (AccountId, SecretId);
+
+/// What a task of the keeper's found out.
+enum Found {
+    /// How a value fares that is or was in use.
+    Current {
+        place: Place,
+        version: VersionNumber,
+        probed: Probed,
+    },
+    /// Whether a staged value is good.
+    Staged {
+        place: Place,
+        version: VersionNumber,
+        probed: Probed,
+    },
+    /// How both values of a rotation fare.
+    Compared {
+        place: Place,
+        version: VersionNumber,
+        new: Probed,
+        old: Probed,
+        took: Duration,
+    },
+}
+
+struct Keeper {
+    gateway: Arc<Gateway>,
+    prober: Arc<Prober>,
+    reader: SnapshotReader,
+    statuses: Statuses,
+    rotations: Rotations,
+    expiry: Expiry,
+    asking: JoinSet<Found>,
+    until_dates: u32,
+}
+
+impl Gateway {
+    /// Runs the keeper until `stop` is cancelled. Once: a second call returns at once.
+    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
+        let Some(evidence) = self.evidence().take_receiver() else {
+            return;
+        };
+        let keeper = Keeper {
+            prober: Arc::new(Prober::new(&self)),
+            reader: self.registry().reader(),
+            statuses: Statuses::default(),
+            rotations: Rotations::default(),
+            expiry: Expiry::default(),
+            asking: JoinSet::new(),
+            until_dates: 0,
+            gateway: self,
+        };
+        keeper.run(evidence, stop).await;
+    }
+}
+
+impl Gateway {
+    /// Has the keeper learn what a probe of a key's value found that somebody else sent. Nothing where the provider has no
+    /// probe, or the value is in use no more.
+    pub fn learn(&self, key: &ProviderKey, value: &CurrentValue, probed: &Probed) {
+        self.evidence().report(Evidence {
+            value: ValueId {
+                account: key.record.account,
+                secret: key.record.secret,
+                version: value.version,
+            },
+            key: key.record.id,
+            said: Said::Probed(probed.finding()),
+            asked: probed.asked,
+            at: clock(),
+        });
+    }
+}
+
+impl Keeper {
+    async fn run(mut self, mut evidence: mpsc::Receiver<Evidence>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.begin();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(evidence) = evidence.recv() => self.take(evidence).await,
+                Some(found) = self.asking.join_next() => match found {
+                    Ok(found) => self.learn(found).await,
+                    Err(error) => tracing::error!(%error, "a probe failed"),
+                },
+                _ = ticks.tick() => self.look().await,
+            }
+        }
+    }
+
+    fn snapshot(&mut self) -> Arc<Snapshot> {
+        Arc::clone(self.reader.current().0)
+    }
+
+    /// Takes up what the store holds.
+    fn begin(&mut self) {
+        let snapshot = self.snapshot();
+        self.statuses.take_up(&self.gateway, &snapshot);
+        self.rotations.take_up(&snapshot);
+    }
+
+    /// An answer to a request.
+    async fn take(&mut self, evidence: Evidence) {
+        let snapshot = self.snapshot();
+        let Some(key) = snapshot.provider_key(evidence.value.account, evidence.key) else {
+            return;
+        };
+        // The new value of a rotation that can still be rolled back is compared with the old one instead.
+        let is_bad = matches!(
+            evidence.said,
+            Said::Refused { .. } | Said::Probed(Finding::Bad(_))
+        );
+        if is_bad && self.compare(key, evidence.value.version) {
+            return;
+        }
+        self.judge(key, &evidence).await;
+    }
+
+    async fn learn(&mut self, found: Found) {
+        let snapshot = self.snapshot();
+        match found {
+            Found::Current {
+                place,
+                version,
+                probed,
+            } => self.probed(&snapshot, place, version, &probed).await,
+            Found::Staged {
+                place,
+                version,
+                probed,
+            } => self.proved(place, version, &probed).await,
+            Found::Compared {
+                place,
+                version,
+                new,
+                old,
+                took,
+            } => {
+                self.compared(&snapshot, place, version, (&new, &old), took)
+                    .await;
+            }
+        }
+    }
+
+    /// What is due.
+    async fn look(&mut self) {
+        let (snapshot, is_new) = self.reader.current();
+        let snapshot = Arc::clone(snapshot);
+        if is_new {
+            self.statuses.take_up(&self.gateway, &snapshot);
+            self.gateway.healths().retain(&snapshot);
+            self.tell_rotations(&snapshot);
+        }
+        self.look_at_statuses(&snapshot).await;
+        self.look_at_rotations(&snapshot).await;
+        if self.until_dates == 0 {
+            self.until_dates = DATES_EVERY;
+            self.look_at_dates(&snapshot);
+        }
+        self.until_dates -= 1;
+    }
+
+    /// Tells of what happened to a key.
+    ///
+    /// `occurrence` as for [`KeyEvent::new`].
+    fn tell(&self, key: &ProviderKey, what: What, occurrence: &str, at: SystemTime) {
+        let event = KeyEvent::new(&key.record, what, occurrence, at);
+        self.gateway.notify(&event);
+    }
+}
+
+/// The keys that use a value, of which each is told of.
+fn keys_of(snapshot: &Snapshot, place: Place) -> impl Iterator<Item = &Arc<ProviderKey>> {
+    snapshot.keys_of_secret(place.0, place.1)
+}
+
+fn version_of(key: &ProviderKey) -> Option<VersionNumber> {
+    key.current.as_ref().map(|value| value.version)
+}
+
+/// A moment, as what tells two happenings apart.
+fn millis(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis().to_string()
+}
+
+fn not_kept(what: &'static str, error: &ChangeError) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "cannot keep {what}; it is tried again"
+    );
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the keeper is a shell: it reads the clock for the state machines"
+)]
+fn clock() -> SystemTime {
+    SystemTime::now()
+}

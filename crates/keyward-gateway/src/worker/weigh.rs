@@ -1,0 +1,279 @@
+//! An answer that speaks of the stored key: judged, reported, and where it proves that the provider did nothing, the
+//! request is sent again with another value.
+
+use std::{pin::pin, sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body::Body;
+use keyward_forward::{BoxError, ResponseBody};
+use keyward_vault::status::Refusal as KeyRefusal;
+
+use super::{Worker, now};
+use crate::{
+    body::AnswerBody,
+    credentials::Injected,
+    cut::Watch,
+    evidence::{Evidence, Front, Judged, Said, judge, words},
+    health::Health,
+    in_flight::RequestSlot,
+    pool::limit,
+    replay::{Hold, Replayable, Room},
+    request::{Others, Plan},
+    respond::Refusal,
+};
+
+/// What is needed to send a request again.
+pub(super) struct Again<B> {
+    method: Method,
+    /// As they were before they were rewritten.
+    headers: HeaderMap,
+    hold: Option<Hold<B>>,
+    others: Box<Others>,
+}
+
+impl<B> Again<B> {
+    /// Has the request's body remembered.
+    pub(super) fn of(
+        request: &mut Request<Replayable<B>>,
+        others: Box<Others>,
+        room: &Arc<Room>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            others,
+            method: request.method().clone(),
+            headers: request.headers().clone(),
+            hold: request.body_mut().hold(room),
+        })
+    }
+
+    /// What the request is sent with next after such an answer, and the request as it came, where all of its body can
+    /// be had.
+    fn next(&mut self, said: Judged) -> Option<(Arc<Injected>, Request<Replayable<B>>)> {
+        let other = self.others.next(said)?;
+        let (body, hold) = self.hold.take()?.recover()?;
+        self.hold = Some(hold);
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        request.headers_mut().clone_from(&self.headers);
+        Some((other, request))
+    }
+}
+
+/// What is known of a request whose answer is weighed.
+pub(super) struct News<'a, B> {
+    pub(super) again: Option<Box<Again<B>>>,
+    /// The request's path.
+    pub(super) path: &'a str,
+    /// When it was decided.
+    pub(super) asked: SystemTime,
+    pub(super) cuts_seen: u64,
+}
+
+impl<'a, B> News<'a, B> {
+    pub(super) const fn new(
+        again: Option<Box<Again<B>>>,
+        path: &'a str,
+        asked: SystemTime,
+        cuts_seen: u64,
+    ) -> Self {
+        Self {
+            again,
+            path,
+            asked,
+            cuts_seen,
+        }
+    }
+}
+
+impl<B> Worker<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Whether an answer has to be looked at before its client gets it: it may be a refusal of the stored key.
+    /// Reports a success where that is news.
+    pub(super) fn is_news(
+        &self,
+        plan: &Plan,
+        injected: Option<&Injected>,
+        answer: &Response<ResponseBody>,
+        asked: SystemTime,
+    ) -> bool {
+        let Some(injected) = injected else {
+            return false;
+        };
+        let Some(health) = injected.health.as_deref() else {
+            return false;
+        };
+        let status = answer.status();
+        if status.is_success() {
+            health.is_well();
+            if plan.is_pooled
+                && let Some(until) = limit::used_up_until(answer.headers(), asked)
+            {
+                health.limit(until);
+            }
+            if plan.proves && health.is_watched() {
+                self.report(plan, injected, health, Said::Accepted, asked);
+            }
+        }
+        status.is_client_error()
+    }
+
+    /// Judges an answer, and gives it to the client, or what another value brings, or our own words.
+    pub(super) async fn weigh(
+        &self,
+        mut response: Response<ResponseBody>,
+        plan: &Plan,
+        mut news: News<'_, B>,
+        mut watch: Watch,
+        slot: RequestSlot,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let mut injected = plan.injected.clone();
+        loop {
+            let (head, mut body) = response.into_parts();
+            let front = watch.unless_revoked(pin!(Front::read(&mut body))).await?;
+            let provider = &plan.provider.provider;
+            let said = judge(provider, head.status, &head.headers, &front.bytes());
+            self.note(plan, injected.as_deref(), said, &head.headers, news.asked);
+            let again = news.again.as_mut().and_then(|again| again.next(said));
+            let Some((other, request)) = again else {
+                return match said {
+                    Judged::Refused(refusal) if plan.explains => {
+                        Err(self.refused(plan, injected.as_deref(), refusal))
+                    }
+                    _ => {
+                        let answer = AnswerBody::behind(front, body, watch, slot);
+                        Ok(Response::from_parts(head, answer))
+                    }
+                };
+            };
+            // What is left of the answer is not read: the connection closes, unless that was all.
+            drop((front, body));
+            metrics::counter!("keyward_requests_repeated_total").increment(1);
+            news.asked = now();
+            (response, watch) = self.send(request, plan, &other, &news, watch).await?;
+            injected = Some(other);
+            if !self.is_news(plan, injected.as_deref(), &response, news.asked) {
+                return Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)));
+            }
+        }
+    }
+
+    /// Sends a request once more, with another value.
+    async fn send(
+        &self,
+        mut request: Request<Replayable<B>>,
+        plan: &Plan,
+        injected: &Injected,
+        news: &News<'_, B>,
+        watch: Watch,
+    ) -> Result<(Response<ResponseBody>, Watch), Refusal> {
+        // What cuts the new value cuts the request from here on, and what cuts the old one no more.
+        let mut used = watch.into_used();
+        used.key = injected.of;
+        self.touch(injected, news.asked);
+        let mut watch = self.requests.watch(used, news.cuts_seen);
+        let headers = request.headers_mut();
+        let rules = plan.rules(&self.gateway, Some(injected), headers, news.path);
+        let target = plan.target.clone();
+        let forwarding = pin!(self.forwarder.forward(request, target, rules));
+        let forwarded = watch.unless_revoked(forwarding).await?;
+        let response = forwarded.map_err(|error| Refusal::from_forward(&error))?;
+        Ok((response, watch))
+    }
+
+    /// Notes that a key is used that was not the first choice.
+    fn touch(&self, injected: &Injected, now: SystemTime) {
+        let account = injected.health.as_deref().map(|health| health.id().account);
+        if let Some((account, of)) = account.zip(injected.of) {
+            let snapshot = self.gateway.registry().snapshot();
+            if let Some(key) = snapshot.provider_key(account, of.id) {
+                key.last_used.touch_at(now);
+            }
+        }
+    }
+
+    /// Takes note of what an answer says of the key that the request was sent with.
+    fn note(
+        &self,
+        plan: &Plan,
+        injected: Option<&Injected>,
+        said: Judged,
+        headers: &HeaderMap,
+        asked: SystemTime,
+    ) {
+        let Some(injected) = injected else {
+            return;
+        };
+        let Some(health) = injected.health.as_deref() else {
+            return;
+        };
+        match said {
+            Judged::Refused(refusal) => {
+                let said = Said::Refused {
+                    refusal,
+                    request: self.gateway.evidence().next_request(),
+                    proves: plan.proves,
+                };
+                self.report(plan, injected, health, said, asked);
+            }
+            Judged::Limited(wait) => {
+                let now = now();
+                let told = wait.map(|wait| now + wait.min(limit::LONGEST));
+                health.limit(told.unwrap_or_else(|| limit::limited_until(headers, now)));
+            }
+            Judged::OutOfFunds => {
+                let now = now();
+                let in_a_row = u32::from(health.broke_times()).saturating_add(1);
+                health.is_broke(limit::out_of_funds_until(in_a_row, now));
+            }
+            Judged::Nothing => {}
+        }
+    }
+
+    fn report(
+        &self,
+        plan: &Plan,
+        injected: &Injected,
+        health: &Health,
+        said: Said,
+        asked: SystemTime,
+    ) {
+        let Some(of) = injected.of else {
+            return;
+        };
+        if !plan.provider.provider.answers_count() {
+            return;
+        }
+        self.gateway.evidence().report(Evidence {
+            value: health.id(),
+            key: of.id,
+            said,
+            asked,
+            at: now(),
+        });
+    }
+
+    /// What the client is told of a stored key that the provider refuses.
+    fn refused(&self, plan: &Plan, injected: Option<&Injected>, refusal: KeyRefusal) -> Refusal {
+        let of = injected.and_then(|injected| injected.of);
+        let account = injected
+            .and_then(|injected| injected.health.as_deref())
+            .map(|health| health.id().account);
+        let snapshot = self.gateway.registry().snapshot();
+        let key = account
+            .zip(of)
+            .and_then(|(account, of)| snapshot.provider_key(account, of.id));
+        let (gateway, alias) = key.map_or_else(Default::default, |key| {
+            (key.record.gateway.to_string(), key.record.alias.to_string())
+        });
+        Refusal::KeyRefused {
+            gateway,
+            provider: plan.provider.provider.slug().to_owned(),
+            alias,
+            reason: words(refusal),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Pools: which key a request takes, what happens to it where that one is limited or has no money.
+
+use std::collections::HashMap;
+
+use keyward_auth::{Grant, Scope};
+use keyward_registry::{
+    Alias, GatewaySettings, KeyStatus, Member, Pool, PoolStrategy, Pools, ProviderKey,
+    ProviderSlug, Weight,
+};
+use keyward_testing::{Canary, Recorded};
+
+use crate::support::{Running, Setup, code, mint};
+
+const RATE: &str =
+    r#"{"error":{"message":"Rate limit reached.","type":"requests","code":"rate_limit_exceeded"}}"#;
+const QUOTA: &str = r#"{"error":{"message":"You exceeded your current quota.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#;
+
+const ALIASES: [&str; 3] = ["default", "blue", "green"];
+
+struct Pooled {
+    running: Running,
+    keys: Vec<(Canary, std::sync::Arc<ProviderKey>)>,
+}
+
+impl Pooled {
+    async fn start(strategy: PoolStrategy) -> Self {
+        let members = ALIASES.map(|alias| Member {
+            alias: Alias::parse(alias).unwrap(),
+            weight: Weight::default(),
+        });
+        let openai = ProviderSlug::parse("openai").unwrap();
+        let pool = Pool::new(openai, strategy, members.to_vec()).unwrap();
+        let setup = Setup {
+            relay: true,
+            settings: GatewaySettings {
+                pools: Pools::new(vec![pool]).unwrap(),
+                ..GatewaySettings::default()
+            },
+            ..Setup::default()
+        };
+        let mut running = Running::start(setup).await;
+        running.keep();
+        let mut keys = Vec::new();
+        for alias in ALIASES {
+            keys.push(running.store_key("openai", alias).await);
+        }
+        running
+            .provider
+            .accept_keys(keys.iter().map(|(canary, _)| canary.text()));
+        Self { running, keys }
+    }
+
+    /// The alias of the key that a request came with.
+    fn alias_of(&self, request: &Recorded) -> &'static str {
+        let header = request.header("authorization").unwrap();
+        let key = header.strip_prefix("Bearer ").unwrap();
+        let at = self
+            .keys
+            .iter()
+            .position(|(canary, _)| canary.text() == key);
+        ALIASES[at.unwrap()]
+    }
+
+    /// The aliases that the provider saw since this was asked last.
+    fn seen(&self) -> Vec<&'static str> {
+        let recorded = self.running.provider.take_recorded();
+        recorded
+            .iter()
+            .map(|request| self.alias_of(request))
+            .collect()
+    }
+
+    fn limit(&self, at: usize, seconds: &str) {
+        let key = self.keys[at].0.text();
+        let headers = [("retry-after", seconds)];
+        self.running.provider.answer_key(key, 429, &headers, RATE);
+    }
+
+    fn empty(&self, at: usize) {
+        let key = self.keys[at].0.text();
+        self.running.provider.answer_key(key, 429, &[], QUOTA);
+    }
+
+    async fn chat(&self, headers: &[(&str, &str)]) -> u16 {
+        self.running.authorized_chat("openai", headers).await.status
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_limited_and_one_without_money_fail_no_request_and_recover() {
+    for strategy in [PoolStrategy::Ordered, PoolStrategy::Weighted] {
+        let pooled = Pooled::start(strategy).await;
+        pooled.limit(0, "2");
+        pooled.empty(1);
+        for number in 0..60 {
+            assert_eq!(pooled.chat(&[]).await, 200, "{number}");
+        }
+        let seen = pooled.seen();
+        let times = |alias| seen.iter().filter(|seen| **seen == alias).count();
+        // Each worker may find out once; what it found out holds for all.
+        assert!(times("default") <= 3, "{seen:?}");
+        assert!(times("blue") <= 3, "{seen:?}");
+        assert_eq!(times("green"), 60);
+        // When the two seconds are over it is asked again, and takes its share.
+        pooled.running.provider.forgive_key(pooled.keys[0].0.text());
+        crate::support::eventually("the limited key is used again", async || {
+            assert_eq!(pooled.chat(&[]).await, 200);
+            pooled.seen().contains(&"default")
+        })
+        .await;
+        for (_, key) in &pooled.keys {
+            let snapshot = pooled.running.registry.snapshot();
+            let key = snapshot
+                .provider_key(key.record.account, key.record.id)
+                .unwrap();
+            assert_eq!(key.record.status, KeyStatus::Active);
+        }
+        pooled.running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_keeps_its_key_while_it_is_healthy() {
+    let pooled = Pooled::start(PoolStrategy::Weighted).await;
+    let mut of: HashMap<String, &'static str> = HashMap::new();
+    for round in 0..10 {
+        for number in 0..30 {
+            let session = format!("conversation-{number}");
+            assert_eq!(pooled.chat(&[("cf-aig-session-id", &session)]).await, 200);
+            let seen = pooled.seen();
+            assert_eq!(seen.len(), 1);
+            let first = of.entry(session).or_insert(seen[0]);
+            assert_eq!(*first, seen[0], "round {round}, conversation {number}");
+        }
+    }
+    let used: std::collections::HashSet<_> = of.values().collect();
+    assert_eq!(used.len(), 3, "{of:?}");
+    // One key is limited: its conversations move, and no others; then they come back.
+    pooled.limit(0, "2");
+    for (session, alias) in &of {
+        assert_eq!(pooled.chat(&[("cf-aig-session-id", session)]).await, 200);
+        let last = *pooled.seen().last().unwrap();
+        assert_eq!(last == *alias, *alias != "default", "{session}");
+    }
+    pooled.running.provider.forgive_key(pooled.keys[0].0.text());
+    let (moved, _) = of.iter().find(|(_, alias)| **alias == "default").unwrap();
+    crate::support::eventually("it comes back", async || {
+        assert_eq!(pooled.chat(&[("cf-aig-session-id", moved)]).await, 200);
+        pooled.seen() == ["default"]
+    })
+    .await;
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_selects_exactly_one_key() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    pooled.limit(1, "30");
+    let answer = pooled
+        .running
+        .authorized_chat("openai", &[("cf-aig-byok-alias", "blue")])
+        .await;
+    assert_eq!(answer.status, 429);
+    assert_eq!(answer.json()["error"]["code"], "rate_limit_exceeded");
+    assert_eq!(pooled.seen(), ["blue"]);
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_are_out_one_error_lists_each_and_why() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    pooled.limit(0, "40");
+    pooled.limit(1, "20");
+    pooled.empty(2);
+    // The last one's own answer is passed on: there was nothing else to try.
+    assert_eq!(pooled.chat(&[]).await, 429);
+    let answer = pooled.running.authorized_chat("openai", &[]).await;
+    assert_eq!((answer.status, code(&answer)), (429, 9019));
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=20).contains(&wait), "{wait}");
+    let text = answer.text();
+    for expected in [
+        "'default' is limited for",
+        "'blue' is limited for",
+        "'green' is out of funds",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    assert_eq!(pooled.seen(), ["default", "blue", "green"]);
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_key_is_passed_over_and_its_request_answered_by_another() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    let others = pooled.keys[1..].iter().map(|(canary, _)| canary.text());
+    pooled.running.provider.accept_keys(others);
+    assert_eq!(pooled.chat(&[]).await, 200);
+    let key = &pooled.keys[0].1;
+    crate::support::wait_until("the key is invalid", || {
+        let snapshot = pooled.running.registry.snapshot();
+        let key = snapshot
+            .provider_key(key.record.account, key.record.id)
+            .unwrap();
+        key.record.status == KeyStatus::Invalid
+    })
+    .await;
+    pooled.seen();
+    for _ in 0..5 {
+        assert_eq!(pooled.chat(&[]).await, 200);
+    }
+    assert_eq!(pooled.seen(), ["blue"; 5]);
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_takes_the_members_that_it_may_use_and_is_told_of_no_other() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    let grant = Grant {
+        aliases: Scope::only(["green", "blue"]),
+        ..Running::grant()
+    };
+    let (token, _) = mint(&pooled.running.registry, grant).await;
+    let bearer = format!("Bearer {}", token.text());
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let answer = pooled.running.chat("openai", &headers).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(pooled.seen(), ["blue"]);
+    pooled.limit(1, "30");
+    pooled.limit(2, "30");
+    assert_eq!(pooled.running.chat("openai", &headers).await.status, 429);
+    let answer = pooled.running.chat("openai", &headers).await;
+    assert_eq!(code(&answer), 9019);
+    assert!(!answer.text().contains("default"), "{}", answer.text());
+    assert!(!pooled.seen().contains(&"default"));
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_too_large_to_be_held_is_not_sent_twice() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    pooled.limit(0, "1");
+    let path = pooled.running.path("openai/chat/completions");
+    let bearer = pooled.running.bearer();
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let large = vec![b' '; 400 * 1024];
+    let mut client = pooled.running.client().await;
+    let answer = client.post(&path, &headers, &large).await.unwrap();
+    assert_eq!(answer.status, 429);
+    assert_eq!(pooled.seen(), ["default"]);
+    // The next one takes another key at once.
+    let mut client = pooled.running.client().await;
+    let answer = client.post(&path, &headers, &large).await.unwrap();
+    assert_eq!(answer.status, 200);
+    let recorded = pooled.running.provider.take_recorded();
+    assert_eq!(recorded.last().unwrap().body.len(), large.len());
+    pooled.running.stop().await;
+}
