@@ -142,6 +142,25 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "life",
+        description: "1,000,000 transitions of versions, rotation and status against a model; the seed is printed",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward-vault",
+                "--test",
+                "it",
+                "life",
+                "--",
+                "--nocapture",
+            ]);
+            Ok(process::run(
+                tests.env("KEYWARD_LIFE_TRANSITIONS", "1000000"),
+            )?)
+        },
+    },
+    Demonstration {
         name: "schemathesis",
         description: "300 generated requests to every operation of the REST API and more in chains, against its description",
         run: |workspace| {

@@ -1,6 +1,8 @@
 //! The crate from outside: the contract suite on the store in memory, and a secret's whole life.
 
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod slots;
 
 use std::{
