@@ -17,6 +17,8 @@ mod older_secrets;
 #[cfg(test)]
 mod opened;
 #[cfg(test)]
+mod rotations;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tampered;
