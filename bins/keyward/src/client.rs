@@ -220,6 +220,17 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<Value, Failure> {
+        let (result, _remarks) = self.send_told(method, path, body).await?;
+        Ok(result)
+    }
+
+    /// As [`Self::send`], with what the control plane remarks beside the result.
+    pub(crate) async fn send_told(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<(Value, Vec<String>), Failure> {
         if self.is_dry_run && method != Method::GET {
             return Err(
                 Failure::new("a dry run sends no change").because(format!("{method} {path}"))
@@ -227,10 +238,11 @@ impl Client {
         }
         let path = format!("{}{path}", self.base);
         let mut answer = self.exchange.send(method, &path, body).await?;
-        Ok(answer
-            .get_mut("result")
-            .map(Value::take)
-            .unwrap_or_default())
+        let messages = answer.get("messages").and_then(Value::as_array);
+        let messages = messages.into_iter().flatten();
+        let remarks = messages.map(|message| text(message, "message")).collect();
+        let result = answer.get_mut("result").map(Value::take);
+        Ok((result.unwrap_or_default(), remarks))
     }
 
     /// Every item of a list, whatever its pages. The path may have a query.

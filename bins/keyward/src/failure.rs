@@ -45,6 +45,9 @@ impl Exit {
     }
 }
 
+/// How the code is told of what a provider does not take.
+const NOT_VERIFIED: &str = " [10003]";
+
 impl Failure {
     /// It did not work: exit code 1.
     pub(crate) fn new(what: impl Into<String>) -> Self {
@@ -79,8 +82,13 @@ impl Failure {
     /// What the control plane refuses, in its own words: what to do stands behind the last semicolon. `code` follows
     /// what failed.
     pub(crate) fn refused(message: &str, code: &str) -> Self {
+        // What a provider does not take is what was asked to be found out.
+        let exit = match code {
+            NOT_VERIFIED => Exit::Found,
+            _ => Exit::Failed,
+        };
         match message.rsplit_once("; ") {
-            Some((what, help)) => Self::new(format!("{what}{code}")).help(help),
+            Some((what, help)) => Self::with_exit(exit, format!("{what}{code}")).help(help),
             None => Self::new(format!("{message}{code}"))
                 .help("`keyward status` shows what there is; docs/errors.md lists the codes"),
         }

@@ -190,6 +190,9 @@ static PAGES: &[Page] = &[
     changes("/keys/{gateway}/{id}/rotate", |visit| {
         Box::pin(keys::rotate::save(visit))
     }),
+    changes("/keys/{gateway}/{id}/verify", |visit| {
+        Box::pin(keys::verify::save(visit))
+    }),
     changes("/keys/{gateway}/{id}/disable", |visit| {
         Box::pin(keys::enable::disable(visit))
     }),

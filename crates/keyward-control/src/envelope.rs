@@ -44,7 +44,7 @@ const AUTHENTICATION: u32 = 10000;
 const FAILED: u32 = 10001;
 /// The token asks for more than it may in this time. The code is ours.
 const TOO_MANY: u32 = 10002;
-/// A remark: whether a provider took the key that is stored. The code is ours.
+/// What a provider said of a key that is, or was to be, stored. The code is ours.
 const VERIFICATION: u32 = 10003;
 
 /// A successful answer, ready to be sent.
@@ -372,7 +372,9 @@ impl Problem {
         let (status, message) = match is_refused {
             true => (
                 StatusCode::BAD_REQUEST,
-                format!("{path}: the provider refuses it, and nothing was stored: {reason}"),
+                format!(
+                    "{path}: the provider refuses it, and nothing was stored: {reason}; correct it, or make a new key at the provider"
+                ),
             ),
             false => (
                 StatusCode::FAILED_DEPENDENCY,
@@ -381,7 +383,7 @@ impl Problem {
                 ),
             ),
         };
-        Self::new(status, INVALID, message).at(path)
+        Self::new(status, VERIFICATION, message).at(path)
     }
 
     /// The token has asked about as many keys as it may for now.

@@ -48,6 +48,9 @@ Examples:
         expires_on: Option<jiff::Timestamp>,
         #[command(flatten)]
         value: ValueFrom,
+        /// Ask the provider first, and store nothing that it does not take
+        #[arg(long)]
+        verify: bool,
         #[command(flatten)]
         dry_run: DryRun,
         #[command(flatten)]
@@ -96,6 +99,29 @@ Examples:
         now: Now,
         #[command(flatten)]
         dry_run: DryRun,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Ask providers whether they take the stored keys
+    #[command(after_help = "\
+Each is asked by a request that costs nothing, where one is known that proves a key. The exit code is 5 where a key is
+refused, or nothing certain is said of it.
+
+Examples:
+  keyward keys verify echo
+  keyward keys verify --all --json")]
+    Verify {
+        /// The provider, such as `openai`
+        #[arg(value_parser = ProviderSlug::parse, required_unless_present = "all")]
+        provider: Option<ProviderSlug>,
+        #[command(flatten)]
+        gateway: InGateway,
+        /// Which of several keys for the provider
+        #[arg(long, default_value = "default", value_parser = Alias::parse)]
+        alias: Alias,
+        /// Every key of every gateway, or of the one that --gateway names
+        #[arg(long, conflicts_with_all = ["provider", "alias"])]
+        all: bool,
         #[command(flatten)]
         connect: Connect,
     },

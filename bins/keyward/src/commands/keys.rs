@@ -1,6 +1,7 @@
 //! `keyward keys …`: provider keys, by REST.
 
 pub(crate) mod value;
+mod verify;
 
 use http::Method;
 use keyward_auth::Permission;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{
-        Confirm, Connect, DryRun, Now,
+        Confirm, Connect, DryRun, InGateway, Now,
         keys::{KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
@@ -18,7 +19,7 @@ use crate::{
     confirm::confirm,
     dry_run::{self, Plan},
     failure::Failure,
-    output::Output,
+    output::{self, Output},
 };
 
 pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             description,
             expires_on,
             value,
+            verify,
             dry_run,
             connect,
         } => {
@@ -39,6 +41,9 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             });
             if let (Some(moment), Some(fields)) = (expires_on, body.as_object_mut()) {
                 fields.insert("expires_on".to_owned(), moment.to_string().into());
+            }
+            if let (true, Some(fields)) = (verify, body.as_object_mut()) {
+                fields.insert("verify".to_owned(), true.into());
             }
             add(&name, &body, &value, dry_run, &connect).await
         }
@@ -60,6 +65,17 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             dry_run,
             connect,
         } => rotate(&name, &value, now, dry_run, &connect).await,
+        KeysCommand::Verify {
+            provider,
+            gateway,
+            alias,
+            all: _,
+            connect,
+        } => {
+            let client = Client::connect(&connect).await?;
+            let keys = to_verify(&client, provider, gateway, alias).await?;
+            verify::run(&client, &keys, Output::new(connect.json)).await
+        }
         KeysCommand::Disable {
             name,
             now,
@@ -97,7 +113,10 @@ async fn add(
     }
     let body = value::body(fields, &value)?;
     let path = keys_path(&name.gateway);
-    let stored = client.send(Method::POST, &path, Some(body)).await?;
+    let (stored, remarks) = client.send_told(Method::POST, &path, Some(body)).await?;
+    for remark in remarks {
+        output::remark(remark);
+    }
     let sentence = format!(
         "stored {} as {}\nsealed for {}\nnext: keyward keys list",
         text(&stored, "secret_preview"),
@@ -317,6 +336,36 @@ pub(crate) fn canonical(slug: &str) -> String {
 
 fn path_of(name: &Target, key: &Value) -> String {
     format!("{}/{}", keys_path(&name.gateway), text(key, "id"))
+}
+
+/// The key that is named, or all of them.
+async fn to_verify(
+    client: &Client,
+    provider: Option<ProviderSlug>,
+    gateway: InGateway,
+    alias: Alias,
+) -> Result<Vec<Value>, Failure> {
+    let Some(provider) = provider else {
+        let mut keys = Vec::new();
+        for gateway in gateways(client, gateway.named).await? {
+            keys.extend(client.list(&keys_path(&gateway)).await?);
+        }
+        return Ok(keys);
+    };
+    let name = KeyName {
+        provider,
+        gateway,
+        alias,
+    };
+    let name = Target::new(client, &name)?;
+    Ok(vec![find(client, &name).await?])
+}
+
+/// The path of a key that was listed.
+fn at(key: &Value) -> Result<String, Failure> {
+    let gateway = GatewayId::parse(&text(key, "gateway_id"))
+        .map_err(|error| Failure::new("the control plane names no gateway").caused_by(&error))?;
+    Ok(format!("{}/{}", keys_path(&gateway), text(key, "id")))
 }
 
 /// The provider key that is meant, whatever was left out.

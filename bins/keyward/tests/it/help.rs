@@ -16,6 +16,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["keys", "list"],
     &["keys", "show"],
     &["keys", "rotate"],
+    &["keys", "verify"],
     &["keys", "disable"],
     &["keys", "enable"],
     &["keys", "delete"],

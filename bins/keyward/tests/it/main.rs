@@ -73,4 +73,6 @@ mod trial;
 #[cfg(test)]
 mod vault;
 #[cfg(test)]
+mod verify;
+#[cfg(test)]
 mod wrangler;

@@ -6,6 +6,7 @@ pub(crate) mod detail;
 pub(crate) mod enable;
 pub(crate) mod list;
 pub(crate) mod rotate;
+pub(crate) mod verify;
 
 use std::time::SystemTime;
 
@@ -159,6 +160,10 @@ fn may_change(visit: &Visit, key: &Key) -> bool {
 pub(crate) fn told(visit: &Visit) -> Option<String> {
     let done = match visit.query("done") {
         "stored" => "The key is stored. Requests use it from now on.",
+        "proven" => "The key is stored, and its provider takes it. Requests use it from now on.",
+        "unproven" => {
+            "The key is stored. It could not be verified: no request is known that proves a key of this provider; its first use will tell."
+        }
         "rotated" => {
             "The key is rotated. Requests that start now use the new one; revoke the old one at the provider."
         }

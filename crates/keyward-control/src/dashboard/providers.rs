@@ -18,6 +18,8 @@ pub(crate) struct Choice {
     pub(crate) keys_page: Option<String>,
     /// Why it cannot be used.
     pub(crate) refused: Option<String>,
+    /// Whether it can be asked about a key.
+    pub(crate) is_provable: bool,
 }
 
 impl Choice {
@@ -47,6 +49,7 @@ const MOST_PAGES: usize = 10;
 impl Providers {
     pub(crate) async fn load(visit: &Visit) -> Result<Self, Problem> {
         let registry = &visit.shared().surroundings.registry;
+        let can_ask = visit.shared().config().verify.is_some();
         let text = |text: Option<&str>| text.map(str::to_owned);
         let built_in = registry.catalogue().iter().map(|provider| Choice {
             slug: provider.slug().to_owned(),
@@ -57,6 +60,7 @@ impl Providers {
                 Support::Ready => None,
                 Support::Refused { reason } => Some(reason.to_string()),
             },
+            is_provable: can_ask && provider.probe().is_some(),
         });
         let mut choices: Vec<_> = built_in.collect();
         if visit.may(Permission::AiGatewayRead, ManagePlace::Account) {
@@ -71,6 +75,7 @@ impl Providers {
                     hint: None,
                     keys_page: None,
                     refused: None,
+                    is_provable: false,
                 }));
                 if page >= answer.result_info.total_pages {
                     break;
@@ -96,6 +101,16 @@ impl Providers {
 
     pub(crate) fn hint(&self, slug: &str) -> Option<&str> {
         self.find(slug)?.hint.as_deref()
+    }
+
+    /// Whether the provider can be asked about a key.
+    pub(crate) fn is_provable(&self, slug: &str) -> bool {
+        self.find(slug).is_some_and(|choice| choice.is_provable)
+    }
+
+    /// Whether any can.
+    pub(crate) fn are_provable(&self) -> bool {
+        self.0.iter().any(|choice| choice.is_provable)
     }
 
     /// Those that can be used.

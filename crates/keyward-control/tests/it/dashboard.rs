@@ -12,3 +12,4 @@ mod settings;
 mod sign_in;
 mod tokens;
 mod traffic;
+mod verify;

@@ -181,7 +181,8 @@ async fn a_value_that_the_provider_refuses_is_not_stored() {
     let harness = Harness::new().await;
     harness.plane.judge(answered(REFUSED, 401));
     let answer = add(&harness, new("openai")).await;
-    let message = answer.invalid(&json!(["body", "secret"]));
+    let message = answer.refused(400, 10003);
+    assert_eq!(answer.json["errors"][0]["path"], json!(["body", "secret"]));
     assert!(message.contains("wrong key") && message.contains("nothing was stored"));
     assert_eq!(stored(&harness).await, 0);
     assert_eq!(lines(&harness).await, 1);
@@ -192,7 +193,7 @@ async fn where_the_provider_says_nothing_certain_nothing_is_stored_and_the_way_o
     let harness = Harness::new().await;
     harness.plane.judge(answered(FAILING, 503));
     let answer = add(&harness, new("openai")).await;
-    let message = answer.refused(424, 7001);
+    let message = answer.refused(424, 10003);
     assert!(
         message.contains("failing") && message.contains("without `verify`"),
         "{message}"
@@ -244,7 +245,7 @@ async fn values_cannot_be_tried_at_speed() {
     let key = harness.key("stored").await;
     harness.plane.judge(answered(REFUSED, 401));
     for _ in 0..10 {
-        add(&harness, new("openai")).await.refused(400, 7001);
+        add(&harness, new("openai")).await.refused(400, 10003);
     }
     let answer = add(&harness, new("openai")).await;
     let message = answer.refused(429, 10002);
@@ -263,7 +264,7 @@ async fn values_cannot_be_tried_at_speed() {
     let other = harness.token_with(OURS, &other).await;
     let path = keys(OURS, "default");
     let answer = harness.call_as(&other, Method::POST, &path, Some(new("openai")));
-    answer.await.refused(400, 7001);
+    answer.await.refused(400, 10003);
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ struct Typed {
     description: String,
     expires: String,
     is_default: bool,
+    /// Whether the provider is asked first.
+    verify: bool,
 }
 
 #[derive(Template)]
@@ -53,6 +55,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         description: String::new(),
         expires: String::new(),
         is_default: false,
+        verify: true,
     };
     ask(&visit, answer::SHOWN, typed, Wrong::default()).await
 }
@@ -89,6 +92,7 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
         description: text("description"),
         expires: text("expires_on"),
         is_default: visit.form.is_set("default_config"),
+        verify: visit.form.is_set("verify"),
     };
     if typed.provider.is_empty() {
         let wrong = Wrong::at("provider_slug", "choose the provider that the key is from");
@@ -99,7 +103,16 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
         .change_with_secret::<Key>(to, &body(&typed), "secret")
         .await;
     match stored {
-        Ok(answer) => answer::see(&format!("{}?done=stored", answer.result.path())),
+        Ok(answer) => {
+            let key = answer.result;
+            let providers = Providers::load(&visit).await?;
+            let done = match (typed.verify, providers.is_provable(&key.provider_slug)) {
+                (true, true) => "proven",
+                (true, false) => "unproven",
+                (false, _) => "stored",
+            };
+            answer::see(&format!("{}?done={done}", key.path()))
+        }
         Err(problem) => {
             let (status, wrong) = (problem.status(), Wrong::of(&problem));
             ask(&visit, status, typed, wrong).await
@@ -117,6 +130,9 @@ fn body(typed: &Typed) -> Value {
     }
     if typed.is_default {
         put("default_config", json!(true));
+    }
+    if typed.verify {
+        put("verify", json!(true));
     }
     if !typed.expires.is_empty() {
         put("expires_on", json!(typed_moment(&typed.expires)));

@@ -7,11 +7,12 @@ use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission};
 use serde::Deserialize;
 
-use super::{Key, find, may_change, told};
+use super::{Key, find, may_change, told, verify::Verified};
 use crate::{
     dashboard::{
         answer,
         audit::Line,
+        providers::Providers,
         traffic::{self, Traffic},
         view::{ByHand, Frame, Section},
         visit::{To, Visit},
@@ -48,9 +49,12 @@ struct KeyPage {
     frame: Frame,
     now: SystemTime,
     told: Option<String>,
+    verified: Option<Verified>,
     key: Key,
     provider: String,
     may_change: bool,
+    /// Whether the provider can be asked about the key.
+    is_provable: bool,
     /// None: the token may not see it.
     traffic: Option<Traffic>,
     versions: Vec<Version>,
@@ -61,6 +65,16 @@ struct KeyPage {
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let (key, providers) = find(&visit).await?;
+    page(&visit, key, &providers, None).await
+}
+
+/// The page of a key, with what its provider was just asked.
+pub(super) async fn page(
+    visit: &Visit,
+    key: Key,
+    providers: &Providers,
+    verified: Option<Verified>,
+) -> Result<Response, Problem> {
     let lines = if visit.may(Permission::AuditLogRead, ManagePlace::Account) {
         let to = To::new("audit_list")
             .with("resource_type", "provider_key")
@@ -71,14 +85,16 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         None
     };
     let of_key = traffic::asked().with("provider_key_id", &key.id);
-    let traffic = Traffic::load(&visit, of_key).await?;
+    let traffic = Traffic::load(visit, of_key).await?;
     let versions = visit.get(key.to("provider_key_version_list")).await?.result;
     let page = KeyPage {
         frame: visit.frame(Section::Keys),
         now: visit.now,
-        told: told(&visit),
+        told: told(visit),
+        verified,
         provider: providers.name(&key.provider_slug).to_owned(),
-        may_change: may_change(&visit, &key),
+        may_change: may_change(visit, &key),
+        is_provable: providers.is_provable(&key.provider_slug),
         traffic,
         versions,
         lines,
