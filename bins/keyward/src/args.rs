@@ -7,6 +7,7 @@ mod documented;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod pool;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod run;
@@ -19,7 +20,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use keyward_registry::GatewayId;
+use keyward_registry::{GatewayId, Pool, ProviderSlug};
 use keyward_secret::AccountId;
 use serde_json::Value;
 
@@ -364,16 +365,26 @@ Examples:
 The names are those of the REST API, as `keyward gateways show` lists them. To weaken what protects a gateway
 (authentication, stored_keys_only, byok_only, store_id) the API token needs Secrets Store Write too.
 
+A pool lists keys of one provider that stand in for each other, by alias: 2 to 16, with a weight from 1 to 1000 or
+none, which is 1. By weight, a conversation keeps its key while that is healthy; `openai:ordered=…` takes the first
+healthy one.
+
 Examples:
-  keyward gateways update production --set stored_keys_only=true
-  keyward gateways update production --set cache_ttl=300 --set log_management=null")]
+  keyward gateways update production --set cache_ttl=300 --set log_management=null
+  keyward gateways update production --pool openai=team-a:3,team-b")]
     Update {
         /// Its name
         #[arg(value_parser = GatewayId::parse)]
         id: GatewayId,
         /// A setting and its value: JSON, or a text; may be repeated
-        #[arg(long, value_name = "NAME=VALUE", value_parser = setting, required = true)]
+        #[arg(long, value_name = "NAME=VALUE", value_parser = setting, required_unless_present_any = ["pool", "no_pool"])]
         set: Vec<(String, Value)>,
+        /// The pool of a provider: its keys by alias, with their weights; may be repeated
+        #[arg(long, value_name = "PROVIDER[:STRATEGY]=ALIAS[:WEIGHT],…", value_parser = pool::parse)]
+        pool: Vec<Pool>,
+        /// No pool for a provider any more; its keys stay; may be repeated
+        #[arg(long, value_name = "PROVIDER", value_parser = ProviderSlug::parse)]
+        no_pool: Vec<ProviderSlug>,
         #[command(flatten)]
         dry_run: DryRun,
         #[command(flatten)]

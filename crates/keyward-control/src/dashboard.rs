@@ -221,6 +221,12 @@ static PAGES: &[Page] = &[
     changes("/gateways/{gateway}/edit", |visit| {
         Box::pin(gateways::edit::save(visit))
     }),
+    reads("/gateways/{gateway}/pool", |visit| {
+        Box::pin(gateways::pool::show(visit))
+    }),
+    changes("/gateways/{gateway}/pool", |visit| {
+        Box::pin(gateways::pool::save(visit))
+    }),
     reads("/gateways/{gateway}/delete", |visit| {
         Box::pin(gateways::delete::show(visit))
     }),

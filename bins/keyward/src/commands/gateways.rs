@@ -2,7 +2,7 @@
 
 use http::Method;
 use keyward_auth::Permission;
-use keyward_registry::{GatewayId, Refusal};
+use keyward_registry::{GatewayId, Pool, ProviderSlug, Refusal};
 use serde_json::{Value, json};
 
 use crate::{
@@ -59,31 +59,24 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
         }
         GatewaysCommand::Update {
             id,
-            set,
+            mut set,
+            pool,
+            no_pool,
             dry_run,
             connect,
         } => {
             let client = Client::connect_to_change(&connect, dry_run).await?;
-            let path = gateway_path(&id);
-            let mut gateway = client.send(Method::GET, &path, None).await?;
+            let gateway = client.send(Method::GET, &gateway_path(&id), None).await?;
+            let gateway = written(gateway);
+            if !(pool.is_empty() && no_pool.is_empty()) {
+                set.push(("pools".to_owned(), pools(&gateway, &pool, &no_pool)));
+            }
+            let output = Output::new(connect.json);
             if dry_run.is_wanted {
                 let plan = plan_to_update(&client, &id, &gateway, set).await?;
-                return plan.tell(Output::new(connect.json));
+                return plan.tell(output);
             }
-            let names: Vec<_> = set.iter().map(|(name, _)| name.clone()).collect();
-            if let Some(settings) = gateway.as_object_mut() {
-                settings.extend(set);
-            }
-            // A PUT replaces everything: not what somebody else changed since it was read.
-            let path = match text(&gateway, "revision").as_str() {
-                "" => path,
-                revision => format!("{path}?if_revision={revision}"),
-            };
-            let updated = client
-                .send(Method::PUT, &path, client::json(&gateway))
-                .await?;
-            let sentence = format!("changed {} of gateway {id}", names.join(", "));
-            Output::new(connect.json).done(sentence, &updated)
+            update(&client, &id, gateway, set, output).await
         }
         GatewaysCommand::Delete {
             id,
@@ -91,6 +84,80 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
             connect,
         } => delete(&id, &confirm, &connect).await,
     }
+}
+
+/// The gateway's pools with these in the place of those for the same providers, and without those that go.
+fn pools(gateway: &Value, wanted: &[Pool], gone: &[ProviderSlug]) -> Value {
+    let is_replaced = |known: &Value| {
+        let provider = text(known, "provider");
+        let is_its = |slug: &ProviderSlug| slug.as_str() == provider;
+        wanted.iter().any(|pool| is_its(pool.provider())) || gone.iter().any(is_its)
+    };
+    let known = gateway.get("pools").and_then(Value::as_array);
+    let kept = known
+        .into_iter()
+        .flatten()
+        .filter(|pool| !is_replaced(pool));
+    let wanted = wanted.iter().map(|pool| json!(pool));
+    kept.cloned().chain(wanted).collect()
+}
+
+/// The gateway as it is written down: its pools without what only answers tell.
+fn written(mut gateway: Value) -> Value {
+    let pools = gateway.get_mut("pools").and_then(Value::as_array_mut);
+    let members = pools.into_iter().flatten().filter_map(|pool| {
+        let members = pool.get_mut("members")?;
+        members.as_array_mut()
+    });
+    for member in members.flatten().filter_map(Value::as_object_mut) {
+        member.retain(|name, _| matches!(name.as_str(), "alias" | "weight"));
+    }
+    gateway
+}
+
+/// A pool in a line: `openai weighted: team-a 3 active, team-b 1 missing`.
+fn pool_line(pool: &Value) -> String {
+    let members = pool.get("members").and_then(Value::as_array);
+    let member = |member: &Value| {
+        let weight = member.get("weight").map(Value::to_string);
+        format!(
+            "{} {} {}",
+            text(member, "alias"),
+            weight.unwrap_or_default(),
+            text(member, "status")
+        )
+    };
+    let members: Vec<_> = members.into_iter().flatten().map(member).collect();
+    format!(
+        "{} {}: {}",
+        text(pool, "provider"),
+        text(pool, "strategy"),
+        members.join(", ")
+    )
+}
+
+async fn update(
+    client: &Client,
+    id: &GatewayId,
+    mut gateway: Value,
+    set: Vec<(String, Value)>,
+    output: Output,
+) -> Result<(), Failure> {
+    let path = gateway_path(id);
+    let names: Vec<_> = set.iter().map(|(name, _)| name.clone()).collect();
+    if let Some(settings) = gateway.as_object_mut() {
+        settings.extend(set);
+    }
+    // A PUT replaces everything: not what somebody else changed since it was read.
+    let path = match text(&gateway, "revision").as_str() {
+        "" => path,
+        revision => format!("{path}?if_revision={revision}"),
+    };
+    let updated = client
+        .send(Method::PUT, &path, client::json(&gateway))
+        .await?;
+    let sentence = format!("changed {} of gateway {id}", names.join(", "));
+    output.done(sentence, &updated)
 }
 
 async fn delete(id: &GatewayId, asked: &Confirm, connect: &Connect) -> Result<(), Failure> {
@@ -194,7 +261,14 @@ fn fields(gateway: &Value) -> Vec<(&str, String)> {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    let shown = |name: &str, value: &Value| match (name, value) {
+        ("pools", Value::Array(pools)) => {
+            let lines: Vec<_> = pools.iter().map(pool_line).collect();
+            lines.join("; ")
+        }
+        _ => shown(value),
+    };
     members
-        .map(|(name, value)| (name.as_str(), shown(value)))
+        .map(|(name, value)| (name.as_str(), shown(name, value)))
         .collect()
 }

@@ -1,12 +1,13 @@
 //! Gateways: `/accounts/{account}/ai-gateway/gateways` (wire-spec §4.1).
 
+mod pools;
 mod request;
 mod settings;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use keyward_auth::{ManagePlace, Permission};
-use keyward_registry::{Alias, Gateway, GatewayId, GatewayRecord, GatewaySettings, Refusal};
+use keyward_registry::{Alias, Gateway, GatewayId, GatewayRecord, GatewaySettings, Pools, Refusal};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,6 +32,8 @@ pub(crate) struct Body {
     is_default: bool,
     #[serde(flatten)]
     settings: Settings,
+    /// Ours: the keys that stand in for each other, with how each stands.
+    pools: Vec<pools::PoolBody>,
     /// RFC 3339.
     created_at: Option<String>,
     /// RFC 3339.
@@ -49,13 +52,15 @@ pub(crate) struct ChangeQuery {
 }
 
 impl Body {
-    fn new(record: &GatewayRecord) -> Self {
+    /// `gateway` is none where it is gone.
+    fn new(record: &GatewayRecord, gateway: Option<&Gateway>, now: SystemTime) -> Self {
         Self {
             id: record.id.to_string(),
             account_id: record.account.to_string(),
             account_tag: record.account.to_string(),
             is_default: is_default(&record.id),
             settings: Settings::new(&record.settings),
+            pools: pools::PoolBody::all(record, gateway, now),
             created_at: moment::format(record.created_at),
             modified_at: moment::format(record.modified_at),
             revision: record.settings.digest(),
@@ -83,13 +88,14 @@ pub(crate) fn list(call: &Call) -> Result<Reply, Problem> {
     let (gateways, info) = page.cut(gateways);
     let bodies: Vec<_> = gateways
         .into_iter()
-        .map(|gateway| Body::new(gateway.record()))
+        .map(|gateway| Body::new(gateway.record(), Some(gateway), call.now))
         .collect();
     Reply::page(&bodies, info)
 }
 
 pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
-    Reply::new(&Body::new(find(call)?.record()))
+    let gateway = find(call)?;
+    Reply::new(&Body::new(gateway.record(), Some(&gateway), call.now))
 }
 
 pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
@@ -113,11 +119,12 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
         });
     }
     check_protection(&call, id.as_str(), &GatewaySettings::default(), &settings)?;
+    pools::check_providers(&call, &Pools::default(), &settings.pools)?;
     let record = call
         .registry
         .create_gateway(call.account, id, settings, call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&record))
+    show_record(&call, &record)
 }
 
 /// Replaces the settings. Those that protect and are left out stay as they are: a client that does not know
@@ -141,13 +148,21 @@ pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
         }
         let wanted = settings::read(&mut body, known)?;
         check_protection(&call, call.gateway(), known, &wanted)?;
+        pools::check_providers(&call, &known.pools, &wanted.pools)?;
         Ok(wanted)
     };
     let record = call
         .registry
         .update_gateway::<Problem>(call.account, call.gateway(), decide, call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&record))
+    show_record(&call, &record)
+}
+
+/// The record with the keys that the gateway has now.
+fn show_record(call: &Call, record: &GatewayRecord) -> Result<Reply, Problem> {
+    let snapshot = call.snapshot();
+    let gateway = snapshot.gateway(call.account, record.id.as_str());
+    Reply::new(&Body::new(record, gateway.map(Arc::as_ref), call.now))
 }
 
 /// What protects the gateway is weakened only by who governs its keys as well. Strengthening needs no more
@@ -172,7 +187,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, Problem> {
         .registry
         .delete_gateway(call.account, call.gateway(), call.actor(), call.now)
         .await?;
-    Reply::new(&Body::new(&deleted))
+    Reply::new(&Body::new(&deleted, None, call.now))
 }
 
 /// Where applications find a provider behind the gateway: a text.

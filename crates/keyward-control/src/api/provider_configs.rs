@@ -20,7 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::{
-    list::{ListQuery, list_all},
+    list::{ListQuery, list_all, shown_status},
     request::{Edit, NewKey, NewValue},
     verify::{VerifiedBody, verify},
     versions::{VersionBody, list_versions},
@@ -81,7 +81,7 @@ pub(crate) struct Body {
 impl Body {
     pub(super) fn new(call: &Call, key: &ProviderKey) -> Self {
         let record = &key.record;
-        let (status, reason, since) = status(call, key);
+        let (status, reason, since) = status(key, call.now);
         Self {
             id: record.id.to_string(),
             gateway_id: record.gateway.to_string(),
@@ -114,7 +114,7 @@ impl Body {
 type Standing = (KeyStatus, Option<String>, Option<std::time::SystemTime>);
 
 /// What the record says, and what follows from the clock and from a value that is not there.
-fn status(call: &Call, key: &ProviderKey) -> Standing {
+fn status(key: &ProviderKey, now: std::time::SystemTime) -> Standing {
     let record = &key.record;
     if let Some(missing) = key.missing() {
         let reason = match missing {
@@ -129,7 +129,7 @@ fn status(call: &Call, key: &ProviderKey) -> Standing {
         return (KeyStatus::Invalid, Some(reason.to_owned()), None);
     }
     match record.expires_at {
-        Some(end) if end <= call.now && record.status == KeyStatus::Active => (
+        Some(end) if end <= now && record.status == KeyStatus::Active => (
             KeyStatus::Expired,
             Some("its expiry date has passed".to_owned()),
             Some(end),

@@ -5,6 +5,7 @@ pub(crate) mod delete;
 pub(crate) mod detail;
 pub(crate) mod edit;
 pub(crate) mod list;
+pub(crate) mod pool;
 mod settings;
 
 use std::time::SystemTime;
@@ -30,6 +31,8 @@ pub(crate) struct Gateway {
     collect_logs: bool,
     cache_ttl: u64,
     store_id: Option<String>,
+    session_header: Option<String>,
+    pools: Vec<pool::Shown>,
     revision: String,
     created_at: Option<String>,
 }
@@ -103,6 +106,8 @@ fn may_make(visit: &Visit) -> bool {
 fn told(visit: &Visit) -> Option<String> {
     let done = match visit.query("done") {
         "made" => "The gateway is made. It has no provider key yet.",
+        "pooled" => "The pool is changed. Requests that start now take its keys.",
+        "unpooled" => "The pool is gone. Its keys stay, and are used under their own aliases.",
         "changed" => "The settings are changed. Requests that start now go by them.",
         "deleted" => {
             "The gateway is deleted, with its provider keys. Revoke those at their providers as well."

@@ -18,6 +18,7 @@ mod in_use;
 mod openapi;
 #[cfg(test)]
 mod permissions;
+mod pools;
 #[cfg(test)]
 mod provider_configs;
 #[cfg(test)]

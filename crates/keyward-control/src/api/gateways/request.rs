@@ -8,7 +8,7 @@
 
 use utoipa::{IntoParams, ToSchema};
 
-use super::settings;
+use super::{pools::PoolInput, settings};
 use crate::openapi::{Flag, Off};
 
 /// Which gateways are listed.
@@ -59,6 +59,9 @@ macro_rules! gateway_request {
             otel: Option<Off>,
             /// Refused when it is given.
             policies: Option<Off>,
+            /// Ours: the keys that stand in for each other, at most 32 pools. Default none; in a change, as it is.
+            #[schema(max_items = 32)]
+            pools: Option<Vec<PoolInput>>,
             /// Kept and returned, in seconds; null is 0.
             #[schema(required = true, maximum = 9_007_199_254_740_991_u64)]
             rate_limiting_interval: Option<u64>,
@@ -76,6 +79,10 @@ macro_rules! gateway_request {
             /// Kept and returned.
             #[schema(minimum = 1, maximum = 5)]
             retry_max_attempts: Option<u8>,
+            /// Ours: the header that says to which conversation a request belongs, so that it keeps its key of a pool.
+            /// Null: `cf-aig-session-id`. In a change, left out: as it is.
+            #[schema(max_length = 64)]
+            session_header: Option<String>,
             /// Refused when it is switched on.
             spend_limits: Option<Off>,
             /// Kept and returned.

@@ -7,13 +7,14 @@ use keyward_registry::{Backoff, GatewaySettings, RateLimitingTechnique};
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Schema};
 
+use super::pools;
 use crate::{
     envelope::Problem,
     object::{Field, Object},
     openapi::{choice_or_null, null},
 };
 
-/// What a request that makes a gateway or changes it may carry. `stored_keys_only` is ours.
+/// What a request that makes a gateway or changes it may carry. `pools`, `session_header` and `stored_keys_only` are ours.
 pub(super) const FIELDS: &[&str] = &[
     "id",
     "authentication",
@@ -30,12 +31,14 @@ pub(super) const FIELDS: &[&str] = &[
     "logpush_public_key",
     "otel",
     "policies",
+    "pools",
     "rate_limiting_interval",
     "rate_limiting_limit",
     "rate_limiting_technique",
     "retry_backoff",
     "retry_delay",
     "retry_max_attempts",
+    "session_header",
     "spend_limits",
     "store_id",
     "stored_keys_only",
@@ -150,8 +153,8 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
             None => known.store_id.clone(),
             Some(field) => field.map(|field| field.text(64)).transpose()?,
         },
-        pools: known.pools.clone(),
-        session_header: known.session_header.clone(),
+        pools: pools::read(body, &known.pools)?,
+        session_header: pools::read_header(body, known.session_header.as_ref())?,
         stored_key_refused: known.stored_key_refused,
     })
 }
@@ -234,6 +237,8 @@ pub(super) struct Settings {
     retry_backoff: Option<Backoff>,
     retry_delay: Option<u32>,
     retry_max_attempts: Option<u8>,
+    /// The header that says to which conversation a request belongs. Null: `cf-aig-session-id`.
+    session_header: Option<String>,
     #[schema(schema_with = null)]
     spend_limits: Option<()>,
     store_id: Option<String>,
@@ -266,6 +271,7 @@ impl Settings {
             retry_backoff: settings.retry_backoff,
             retry_delay: settings.retry_delay,
             retry_max_attempts: settings.retry_max_attempts,
+            session_header: settings.session_header.clone().map(String::from),
             spend_limits: None,
             store_id: settings.store_id.clone(),
             stored_keys_only: settings.stored_keys_only,

@@ -1,6 +1,6 @@
 //! Provider keys of the whole account: ours beside the reference, which lists them gateway by gateway.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, time::SystemTime};
 
 use keyward_auth::{ManagePlace, Permission};
 use keyward_registry::ProviderKey;
@@ -68,15 +68,16 @@ impl<'a> Filter<'a> {
             .is_none_or(|slug| record.provider.as_str() == slug)
             && self
                 .status
-                .is_none_or(|status| shown_status(call, key) == status)
+                .is_none_or(|status| shown_status(key, call.now) == status)
             && self.search.as_ref().is_none_or(|text| matches(key, text))
     }
 }
 
-fn shown_status(call: &Call, key: &ProviderKey) -> &'static str {
+/// A key that an operator disabled is `disabled`, whatever else it is.
+pub(crate) fn shown_status(key: &ProviderKey, now: SystemTime) -> &'static str {
     match key.record.disabled_at {
         Some(_) => DISABLED,
-        None => super::status(call, key).0.as_str(),
+        None => super::status(key, now).0.as_str(),
     }
 }
 

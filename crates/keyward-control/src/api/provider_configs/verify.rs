@@ -70,7 +70,7 @@ pub(crate) async fn verify(call: Call) -> Result<Reply, Problem> {
         return Err(Problem::no_route());
     };
     let Some(current) = &key.current else {
-        let reason = super::status(&call, key).1.unwrap_or_default();
+        let reason = super::status(key, call.now).1.unwrap_or_default();
         return Reply::new(&VerifiedBody::unasked(&call, "unclear", &reason)?);
     };
     let provider = call

@@ -31,7 +31,7 @@ struct EditPage {
     by_hand: ByHand,
 }
 
-const CHANGED: &str =
+pub(super) const CHANGED: &str =
     "The gateway was changed after this form was opened. Open it again to see how it stands now.";
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
@@ -87,10 +87,16 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
 
 /// The whole gateway as it is, with what was typed in its place: a change replaces everything.
 async fn body(visit: &Visit, gateway: &str, typed: &Typed) -> Result<Value, Problem> {
+    let mut body = whole(visit, gateway).await?;
+    typed.put(&mut body);
+    Ok(Value::Object(body))
+}
+
+/// The whole gateway as it is, as a change must carry it.
+pub(super) async fn whole(visit: &Visit, gateway: &str) -> Result<Map<String, Value>, Problem> {
     let to = To::new("gateway_show").at("gateway", gateway);
     let mut body: Map<String, Value> = visit.get(to).await?.result;
     // What is not set, and what answers alone carry.
     body.retain(|name, value| !value.is_null() && !ANSWER_FIELDS.contains(&name.as_str()));
-    typed.put(&mut body);
-    Ok(Value::Object(body))
+    Ok(body)
 }

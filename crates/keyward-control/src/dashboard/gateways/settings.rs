@@ -21,6 +21,8 @@ pub(super) struct Typed {
     pub(super) cache_ttl: String,
     /// Empty: every store.
     pub(super) store_id: String,
+    /// Empty: the one that every gateway has.
+    pub(super) session_header: String,
     /// What the settings were when the form was shown.
     pub(super) revision: String,
 }
@@ -36,6 +38,7 @@ impl Typed {
             collect_logs: true,
             cache_ttl: "0".to_owned(),
             store_id: String::new(),
+            session_header: String::new(),
             revision: String::new(),
         }
     }
@@ -49,6 +52,7 @@ impl Typed {
             collect_logs: gateway.collect_logs,
             cache_ttl: gateway.cache_ttl.to_string(),
             store_id: gateway.store_id.clone().unwrap_or_default(),
+            session_header: gateway.session_header.clone().unwrap_or_default(),
             revision: gateway.revision.clone(),
         }
     }
@@ -64,6 +68,7 @@ impl Typed {
             collect_logs: form.is_set("collect_logs"),
             cache_ttl: text("cache_ttl"),
             store_id: text("store_id"),
+            session_header: text("session_header"),
             revision: text("revision"),
         }
     }
@@ -81,13 +86,12 @@ impl Typed {
             "cache_ttl",
             seconds.map_or_else(|_no_number| json!(self.cache_ttl), |number| json!(number)),
         );
-        put(
-            "store_id",
-            match self.store_id.as_str() {
-                "" => Value::Null,
-                id => json!(id),
-            },
-        );
+        let or_null = |text: &str| match text {
+            "" => Value::Null,
+            text => json!(text),
+        };
+        put("store_id", or_null(&self.store_id));
+        put("session_header", or_null(&self.session_header));
     }
 }
 

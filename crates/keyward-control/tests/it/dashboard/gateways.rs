@@ -3,7 +3,7 @@
 use keyward_auth::{Grant, Permission, Permissions, Scope};
 use serde_json::{Value, json};
 
-use super::browser::Browser;
+use super::browser::{Browser, Page};
 use crate::support::{Harness, OURS, gateways, keys, new_gateway, secret, with};
 
 const PROTECTED: [(&str, &str); 3] = [
@@ -174,4 +174,129 @@ async fn the_call_by_hand_holds_no_end_of_a_text() {
         .get("/gateways/default/edit")
         .await
         .shows(r"a&#39;\&#39;&#39;; reboot; &#39;\&#39;&#39;");
+}
+
+/// Sends the form of the pool for OpenAI.
+async fn send_pool(
+    browser: &Browser<'_>,
+    members: &str,
+    strategy: &str,
+    revision: &str,
+    more: &[(&str, &str)],
+) -> Page {
+    let mut fields = vec![
+        ("provider", "openai"),
+        ("members", members),
+        ("strategy", strategy),
+        ("revision", revision),
+    ];
+    fields.extend(more);
+    browser.post("/gateways/default/pool", &fields).await
+}
+
+async fn two_keys(harness: &Harness) {
+    for alias in ["one", "two"] {
+        let body = json!({"alias": alias, "provider_slug": "openai", "secret": secret()});
+        harness.post(&keys(OURS, "default"), body).await.result();
+    }
+}
+
+const POOL: &str = "/gateways/default/pool?provider=openai";
+
+#[tokio::test]
+async fn a_pool_is_made_and_shown_with_its_keys() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    two_keys(&harness).await;
+    let form = browser.get(POOL).await;
+    form.shows("Pool for OpenAI")
+        .shows("<code>one</code>, <code>two</code>")
+        .lacks("Remove pool");
+    let revision = form.field("revision");
+    for wrong in [
+        "one",
+        "one 0\r\ntwo",
+        "one x\r\ntwo",
+        "one\r\none",
+        "a\u{e4}\r\nb",
+    ] {
+        let refused = send_pool(&browser, wrong, "weighted", &revision, &[]).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+        refused.shows("pools-error").shows("Nothing was changed");
+    }
+    let lines = "one 3\r\n\r\n two \r\ngone 2";
+    let made = send_pool(&browser, lines, "weighted", &revision, &[]).await;
+    assert_eq!(made.to(), "/gateways/default?done=pooled#pools");
+    browser
+        .get("/gateways/default?done=pooled")
+        .await
+        .shows("The pool is changed")
+        .shows("by weight, a conversation stays with its key")
+        .shows("no such key: passed over")
+        .shows("Edit the pool for OpenAI");
+    let pools = shown(&harness, "default").await["pools"].clone();
+    let members = pools[0]["members"].as_array().unwrap().iter();
+    let told: Vec<_> = members
+        .map(|member| {
+            let text = |name: &str| member[name].as_str().unwrap();
+            (
+                text("alias"),
+                member["weight"].as_u64().unwrap(),
+                text("status"),
+            )
+        })
+        .collect();
+    let expected = [
+        ("one", 3, "active"),
+        ("two", 1, "active"),
+        ("gone", 2, "missing"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_pool_is_changed_and_removed() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    two_keys(&harness).await;
+    let revision = browser.get(POOL).await.field("revision");
+    send_pool(&browser, "one\r\ntwo 2", "weighted", &revision, &[])
+        .await
+        .to();
+    // A form that was opened before that is not saved over it.
+    let late = send_pool(&browser, "two\r\none", "ordered", &revision, &[]).await;
+    assert_eq!(late.status, 412);
+    late.shows("changed after this form was opened");
+    let form = browser.get(POOL).await;
+    form.shows("Remove pool").shows("two 2");
+    let revision = form.field("revision");
+    let changed = send_pool(&browser, "two\r\none", "ordered", &revision, &[]).await;
+    browser
+        .get(changed.to())
+        .await
+        .shows("the first one that is healthy");
+    let revision = browser.get(POOL).await.field("revision");
+    let removed = send_pool(&browser, "", "ordered", &revision, &[("remove", "1")]).await;
+    assert_eq!(removed.to(), "/gateways/default?done=unpooled#pools");
+    assert_eq!(shown(&harness, "default").await["pools"], json!([]));
+    let nobody = browser.get("/gateways/default/pool?provider=nobody").await;
+    assert_eq!(nobody.status, 400);
+}
+
+#[tokio::test]
+async fn the_header_of_conversations_is_a_setting() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    browser
+        .get("/gateways/default")
+        .await
+        .shows("<code>cf-aig-session-id</code>");
+    let form = browser.get("/gateways/default/edit").await;
+    let revision = form.field("revision");
+    let refused = and(&[("session_header", "cookie"), ("revision", &revision)]);
+    let refused = browser.post("/gateways/default/edit", &refused).await;
+    refused.shows("session_header-error");
+    let fields = and(&[("session_header", "X-Chat"), ("revision", &revision)]);
+    let changed = browser.post("/gateways/default/edit", &fields).await;
+    browser.get(changed.to()).await.shows("<code>x-chat</code>");
 }
