@@ -6,6 +6,7 @@
 //! - [`Gateway::service`]: the same for one request at a time, within a server and a runtime that exist already.
 //! - [`Gateway::explain`]: what would become of a request, told without sending it ([`explain`]).
 //! - [`Prober`]: asks a provider about a key, by the request that the catalogue has for it.
+//! - [`KeyEvent`], [`Notify`]: what happens to provider keys, and whoever is told; [`webhooks`] tells by HTTP.
 //! - [`GatewayAddress`]: a request's path, parsed.
 //! - [`EchoDial`]: the built-in provider `echo`, for a first request without any account.
 //!
@@ -85,6 +86,7 @@ mod service;
 mod subprotocols;
 mod traffic;
 mod upgrade;
+pub mod webhooks;
 mod worker;
 
 pub use address::{AddressError, GatewayAddress};

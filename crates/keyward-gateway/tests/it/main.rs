@@ -59,4 +59,6 @@ mod upstream;
 #[cfg(test)]
 mod upstream_failures;
 #[cfg(test)]
+mod webhooks;
+#[cfg(test)]
 mod websocket;
