@@ -20,6 +20,8 @@ use keyward_benches::{
 };
 use tokio::runtime::{Builder, LocalRuntime};
 
+use self::keyward::Keys;
+
 /// Something that does the job, and its name in the results.
 struct Subject {
     name: &'static str,
@@ -52,7 +54,15 @@ fn subjects() -> io::Result<Vec<Subject>> {
         },
         Subject {
             name: "keyward",
-            target: keyward::start(upstream)?,
+            target: keyward::start(upstream, Keys::One)?,
+        },
+        Subject {
+            name: "keyward-overlap",
+            target: keyward::start(upstream, Keys::Overlapping)?,
+        },
+        Subject {
+            name: "keyward-pool",
+            target: keyward::start(upstream, Keys::PoolOfThree)?,
         },
     ])
 }

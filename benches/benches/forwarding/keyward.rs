@@ -17,23 +17,37 @@ use keyward_gateway::{Config, Gateway};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
-    NewProviderKey, NewTokenRequest, ProviderSlug, Registry, testing::MemoryStore,
+    Member, NewProviderKey, NewTokenRequest, Pool, PoolStrategy, Pools, ProviderSlug, Registry,
+    Weight, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, SecretBytes};
-use keyward_vault::Vault;
+use keyward_vault::{
+    Vault,
+    rotation::{self, RequestId, RotationRequest},
+};
 use tokio::{net::TcpListener, runtime::Builder};
 use tokio_util::sync::CancellationToken;
 
 const ACCOUNT: AccountId = AccountId::from_bytes([0x01; 16]);
 const ACTOR: Actor = Actor::Command("benchmark");
 
+/// What is stored for the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    One,
+    /// One, whose value is being replaced: each request's body is held.
+    Overlapping,
+    /// Three that stand in for each other, drawn by weight: each request's body is held.
+    PoolOfThree,
+}
+
 /// Starts it on a thread of its own, in front of `upstream`, and says how it is reached.
-pub(crate) fn start(upstream: SocketAddr) -> io::Result<Target> {
+pub(crate) fn start(upstream: SocketAddr, keys: Keys) -> io::Result<Target> {
     let (started, when_started) = mpsc::channel();
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let (registry, token) = registry(upstream).await.map_err(io::Error::other)?;
+            let (registry, token) = registry(upstream, keys).await.map_err(io::Error::other)?;
             let dial = SystemDial::build(TlsConfig::default()).map_err(io::Error::other)?;
             let config = Config {
                 workers: NonZeroUsize::MIN,
@@ -57,8 +71,8 @@ pub(crate) fn start(upstream: SocketAddr) -> io::Result<Target> {
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-/// One account, one gateway, one stored key for `openai` at `upstream`, and a token.
-async fn registry(upstream: SocketAddr) -> Result<(Arc<Registry>, String), Failed> {
+/// One account, one gateway, what is stored for `openai` at `upstream`, and a token.
+async fn registry(upstream: SocketAddr, keys: Keys) -> Result<(Arc<Registry>, String), Failed> {
     let here = Override {
         base_url: Some(format!("http://{upstream}/v1")),
         ..Override::default()
@@ -75,23 +89,54 @@ async fn registry(upstream: SocketAddr) -> Result<(Arc<Registry>, String), Faile
     };
     registry.create_account(account, ACTOR).await?;
     let gateway = GatewayId::parse("default")?;
-    let settings = GatewaySettings::default();
+    let aliases: &[&str] = match keys {
+        Keys::One | Keys::Overlapping => &["default"],
+        Keys::PoolOfThree => &["default", "blue", "green"],
+    };
+    let mut settings = GatewaySettings::default();
+    if keys == Keys::PoolOfThree {
+        let mut members = Vec::new();
+        for alias in aliases {
+            members.push(Member {
+                alias: Alias::parse(alias)?,
+                weight: Weight::default(),
+            });
+        }
+        let pool = Pool::new(
+            ProviderSlug::parse("openai")?,
+            PoolStrategy::Weighted,
+            members,
+        )?;
+        settings.pools = Pools::new(vec![pool])?;
+    }
     registry
         .create_gateway(ACCOUNT, gateway.clone(), settings, ACTOR, now)
         .await?;
-    let value = KeyValue::parse(&SecretBytes::copy_from(job::PROVIDER_KEY.as_bytes()))?;
-    let key = NewProviderKey {
-        account: ACCOUNT,
-        gateway,
-        provider: ProviderSlug::parse("openai")?,
-        alias: Alias::default(),
-        source: KeySource::Value(value),
-        description: String::new(),
-        default_config: true,
-        expires_at: None,
-        expires_action: ExpiresAction::default(),
-    };
-    registry.create_provider_key(key, ACTOR, now).await?;
+    let value = || KeyValue::parse(&SecretBytes::copy_from(job::PROVIDER_KEY.as_bytes()));
+    for alias in aliases {
+        let key = NewProviderKey {
+            account: ACCOUNT,
+            gateway: gateway.clone(),
+            provider: ProviderSlug::parse("openai")?,
+            alias: Alias::parse(alias)?,
+            source: KeySource::Value(value()?),
+            description: String::new(),
+            default_config: true,
+            expires_at: None,
+            expires_action: ExpiresAction::default(),
+        };
+        let key = registry.create_provider_key(key, ACTOR, now).await?;
+        if keys == Keys::Overlapping {
+            let asked = RotationRequest {
+                request: RequestId::parse("benchmark")?,
+                overlap: rotation::MAX_OVERLAP,
+                verify: false,
+            };
+            registry
+                .begin_rotation(ACCOUNT, key.record.id, &value()?, asked, ACTOR, now)
+                .await?;
+        }
+    }
     let token = NewTokenRequest {
         name: "benchmark".to_owned(),
         kind: Kind::Gateway,

@@ -31,7 +31,12 @@ impl Verify for DataPlane {
         Box::pin(async move {
             let probed = match about {
                 About::Stored(key) => match &key.current {
-                    Some(current) => self.prober.probe_stored(&key, current).await,
+                    Some(current) => {
+                        let probed = self.prober.probe_stored(&key, current).await;
+                        // What an operator finds out counts as what the gateway finds out by itself.
+                        self.gateway.learn(&key, current, &probed);
+                        probed
+                    }
                     None => return without_value(),
                 },
                 About::Value {

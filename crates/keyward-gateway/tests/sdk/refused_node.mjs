@@ -19,7 +19,7 @@ for (let call = 0; call < 2; call += 1) {
     await client.chat.completions.create({ model: "gpt-test", messages });
   } catch (error) {
     if (!(error instanceof OpenAI.APIError)) throw error;
-    told.push({ status: error.status, message: error.message });
+    told.push({ status: error.status, message: JSON.stringify(error.error) });
   }
 }
 

@@ -3,10 +3,10 @@
 import json
 import os
 
-import httpx
+import httpx2
 
 sent = []
-http = httpx.Client(event_hooks={"request": [lambda request: sent.append(request.url.path)]})
+http = httpx2.Client(event_hooks={"request": [lambda request: sent.append(request.url.path)]})
 common = {
     "base_url": os.environ["KEYWARD_BASE"],
     "api_key": os.environ["KEYWARD_TOKEN"],
@@ -32,6 +32,6 @@ for _ in range(2):
     try:
         call()
     except failure as error:
-        told.append({"status": error.status_code, "message": str(error)})
+        told.append({"status": error.status_code, "message": error.response.json()["message"]})
 
 print(json.dumps({"retries": client.max_retries, "sent": len(sent), "told": told}))
