@@ -117,13 +117,7 @@ pub(crate) fn judge(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Judged {
-    if !provider.answers_count() {
-        return match status {
-            StatusCode::TOO_MANY_REQUESTS => Judged::Limited(None),
-            _ => Judged::Nothing,
-        };
-    }
-    let verdict = provider.judge(status, headers, body);
+    let verdict = provider.weigh(status, headers, body);
     let refused = |charge| Judged::Refused(Refusal::new(charge, status.as_u16()));
     match verdict.class {
         ErrorClass::CredentialRejected => refused(Charge::Rejected),

@@ -301,6 +301,26 @@ impl Provider {
     }
 }
 
+impl Provider {
+    /// As [`judge`](Self::judge) where this provider's answers [count](Self::answers_count). Elsewhere something else may
+    /// speak, and no more is believed than that it limits its callers (429).
+    #[must_use]
+    pub fn weigh(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict<'_> {
+        if self.answers_count() {
+            return self.judge(status, headers, body);
+        }
+        let is_limited = status == StatusCode::TOO_MANY_REQUESTS;
+        Verdict {
+            class: match is_limited {
+                true => ErrorClass::RateLimited,
+                false => ErrorClass::Unknown,
+            },
+            retry_after: wait_of(headers).filter(|_| is_limited),
+            source: None,
+        }
+    }
+}
+
 /// The wait that the headers ask for.
 fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();

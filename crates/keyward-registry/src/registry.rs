@@ -21,7 +21,7 @@ use std::{
 use keyward_providers::Catalogue;
 use keyward_secret::AccountId;
 use keyward_vault::{SecretId, Vault, VersionState};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::{
     custom_providers::{CustomProviderEdit, NewCustomProvider},
@@ -53,8 +53,6 @@ pub struct Registry {
     vault: Arc<Vault>,
     catalogue: Arc<Catalogue>,
     published: Arc<Published>,
-    /// The revision of what was published last.
-    changes: watch::Sender<u64>,
     secrets: SecretList,
     secret_limits: SecretLimits,
     tampered: Vec<Tampered>,
@@ -94,7 +92,6 @@ impl Registry {
             store,
             vault,
             catalogue,
-            changes: watch::Sender::new(snapshot.revision),
             published: Arc::new(Published::new(snapshot)),
             secrets,
             secret_limits: SecretLimits::default(),
@@ -123,12 +120,6 @@ impl Registry {
     #[must_use]
     pub fn reader(&self) -> SnapshotReader {
         SnapshotReader::new(Arc::clone(&self.published))
-    }
-
-    /// Tells of the revision each time that something was published.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
     }
 
     /// The providers there are.
@@ -273,7 +264,6 @@ impl Registry {
         }
         snapshot.revision = feed.revision;
         self.published.publish(snapshot);
-        self.changes.send_replace(feed.revision);
         self.behind.store(false, Ordering::Release);
         Ok(())
     }
