@@ -79,6 +79,11 @@ impl Failure {
         Self::with_exit(Exit::Stopped, "stopped by Ctrl-C")
     }
 
+    /// Ctrl-C was pressed while something was watched that goes on: exit code 130.
+    pub(crate) fn left(what: impl Into<String>) -> Self {
+        Self::with_exit(Exit::Stopped, what)
+    }
+
     /// What the control plane refuses, in its own words: what to do stands behind the last semicolon. `code` follows
     /// what failed.
     pub(crate) fn refused(message: &str, code: &str) -> Self {

@@ -336,6 +336,10 @@ impl Problem {
         Refusal::ProviderKeyNotFound(Self::shown(id)).into()
     }
 
+    pub(crate) fn no_rotation() -> Self {
+        Refusal::RotationNotFound.into()
+    }
+
     pub(crate) fn token_not_found(id: &str) -> Self {
         Refusal::TokenNotFound(Self::shown(id)).into()
     }
@@ -613,7 +617,7 @@ impl From<Refusal> for Problem {
             Refusal::RotationUnderWay(_) | Refusal::RotationNotNow(_) | Refusal::ValueGone => {
                 (StatusCode::CONFLICT, INVALID, None)
             }
-            Refusal::OverlapTooLong => (StatusCode::BAD_REQUEST, INVALID, Some("overlap")),
+            Refusal::OverlapTooLong => (StatusCode::BAD_REQUEST, INVALID, Some("overlap_seconds")),
             Refusal::TokenKind(_) => (StatusCode::BAD_REQUEST, INVALID, Some("policies")),
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),
             other => return Self::internal("name a refusal", other),

@@ -68,6 +68,9 @@ fn write(
 /// `provider_key.rotate` for a route that is called `provider_key_rotate`. What is done to several records is the same
 /// action as for one.
 pub(crate) fn action(name: &str) -> String {
+    if let Some(step) = name.strip_prefix("provider_key_rotate_") {
+        return format!("provider_key.rotate.{step}");
+    }
     match name.rsplit_once('_') {
         Some((record, verb)) => {
             let record = record.strip_suffix("_bulk").unwrap_or(record);
@@ -129,6 +132,9 @@ mod tests {
             "gateway.delete",
             "provider_key.create",
             "provider_key.rotate",
+            "provider_key.rotate.begin",
+            "provider_key.rotate.roll_back",
+            "provider_key.rotate.finish",
             "provider_key.edit",
             "provider_key.delete",
             // Writes its line, and nothing else.

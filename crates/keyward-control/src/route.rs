@@ -91,6 +91,12 @@ const KEY_VERSIONS: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions";
 const KEY_VERIFY: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/verify";
+const KEY_ROTATIONS: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotations";
+const KEY_ROTATION: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation";
+const ROLL_BACK: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation/roll_back";
+const DESTROY_OLD: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation/destroy_old";
 const ALL_KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/provider_configs";
 const CUSTOM_PROVIDERS: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
 const CUSTOM_PROVIDER: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers/{id}";
@@ -241,6 +247,59 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::one::<provider_configs::Body>("Replaces the value of a provider key")
                 .takes::<provider_configs::NewValue>()
                 .query::<UnderWayQuery>()
+        },
+    ),
+    Route::new(
+        Method::POST,
+        "provider_key_rotate_begin",
+        KEY_ROTATIONS,
+        may(Permission::SecretsStoreWrite, Place::ProviderKey),
+        |call| Box::pin(provider_configs::begin_rotation(call)),
+        || {
+            Description::one::<provider_configs::RotationBody>("Begins a rotation of a provider key")
+                .details("With `verify` the new value is staged until the provider took it; then it is in use, and the old one is kept for the overlap. One at a time: 409 while another one is under way.")
+                .takes::<provider_configs::NewRotation>()
+                .may_conflict()
+                .asks()
+        },
+    ),
+    Route::get(
+        "provider_key_rotation_show",
+        KEY_ROTATION,
+        may(Permission::AiGatewayRead, Place::ProviderKey),
+        |call| Box::pin(async move { provider_configs::show_rotation(&call) }),
+        || {
+            Description::one::<provider_configs::RotationBody>(
+                "Shows the rotation of a provider key that is under way, or its last one",
+            )
+        },
+    ),
+    Route::new(
+        Method::POST,
+        "provider_key_rotate_roll_back",
+        ROLL_BACK,
+        may(Permission::SecretsStoreWrite, Place::ProviderKey),
+        |call| Box::pin(provider_configs::roll_back(call)),
+        || {
+            Description::one::<provider_configs::RotationBody>(
+                "Takes the old value of a rotation back",
+            )
+            .details("A value that is staged is erased. 409 where the rotation is over.")
+            .may_conflict()
+        },
+    ),
+    Route::new(
+        Method::POST,
+        "provider_key_rotate_finish",
+        DESTROY_OLD,
+        may(Permission::SecretsStoreWrite, Place::ProviderKey),
+        |call| Box::pin(provider_configs::destroy_old(call)),
+        || {
+            Description::one::<provider_configs::RotationBody>(
+                "Erases the old value of a rotation before its overlap is over",
+            )
+            .details("409 unless the new value is in use and the old one kept.")
+            .may_conflict()
         },
     ),
     Route::new(

@@ -1,9 +1,10 @@
 //! `keyward keys …`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
+use keyward_vault::rotation::RequestId;
 
 use super::{Confirm, Connect, DryRun, InGateway, Now};
 
@@ -26,6 +27,41 @@ pub(crate) struct ValueFrom {
     /// A file with the key [default: asked for on a terminal, else standard input]
     #[arg(long, value_name = "FILE")]
     pub(crate) from_file: Option<PathBuf>,
+}
+
+/// A new value, and how it takes the place of the old one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    pub(crate) name: KeyName,
+    #[command(flatten)]
+    pub(crate) value: ValueFrom,
+    /// How long the old value is kept, at most 7d: a number and s, m, h, d or w [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = overlap, conflicts_with = "now")]
+    pub(crate) overlap: Option<Duration>,
+    /// Use the new value without asking the provider first
+    #[arg(long, conflicts_with = "now")]
+    pub(crate) no_verify: bool,
+    /// What the rotation is called: asking again with the same name begins no other
+    #[arg(long, value_name = "NAME", value_parser = RequestId::parse, conflicts_with = "now")]
+    pub(crate) request_id: Option<RequestId>,
+    /// End as soon as the rotation has begun
+    #[arg(long, conflicts_with = "now")]
+    pub(crate) detach: bool,
+    /// Replace the value at once, with no way back, and cut requests under way: for a key that has leaked
+    #[arg(long)]
+    pub(crate) now: bool,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+}
+
+fn overlap(text: &str) -> Result<Duration, &'static str> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => super::tokens::duration(text),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,21 +118,52 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
-    /// Replace the value of a provider key
+    /// Give a provider key a new value, with a way back
     #[command(after_help = "\
-No request that starts after the command returned uses the old value. Those under way finish, unless --now cuts
-them.
+Where a request is known that proves a key, the provider is asked first: nobody uses a new value that it does not take.
+Then the old value is kept for the overlap, and comes back by itself where the provider takes it and not the new one.
+On a terminal the command stays until the old value is erased; Ctrl-C leaves the rotation running. Elsewhere it ends
+when the new value is in use.
 
 Examples:
-  keyward keys rotate openai
-  keyward keys rotate openai --gateway production --from-file new-key")]
-    Rotate {
+  keyward keys rotate openai --no-verify
+  keyward keys rotate openai --gateway production --from-file new-key --now")]
+    Rotate(Box<Rotate>),
+    /// Show the rotation of a provider key that is under way, or its last one
+    #[command(after_help = "\
+Examples:
+  keyward keys rotation openai
+  keyward keys rotation openai --json")]
+    Rotation {
+        #[command(flatten)]
+        name: KeyName,
+        /// Stay until it is over
+        #[arg(long)]
+        watch: bool,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Take the old value back while a rotation overlaps, or withdraw a staged one
+    #[command(after_help = "\
+Examples:
+  keyward keys roll-back openai
+  keyward keys roll-back openai --gateway staging")]
+    RollBack {
         #[command(flatten)]
         name: KeyName,
         #[command(flatten)]
-        value: ValueFrom,
+        dry_run: DryRun,
         #[command(flatten)]
-        now: Now,
+        connect: Connect,
+    },
+    /// Erase the old value before the overlap of a rotation is over
+    #[command(after_help = "\
+Examples:
+  keyward keys destroy-old openai
+  keyward keys destroy-old openai --gateway staging")]
+    DestroyOld {
+        #[command(flatten)]
+        name: KeyName,
         #[command(flatten)]
         dry_run: DryRun,
         #[command(flatten)]

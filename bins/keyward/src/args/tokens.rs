@@ -171,7 +171,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, &'static str> {
         .map_err(|_error| "a moment looks like 2027-01-15T08:00:00Z")
 }
 
-fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
     const RULE: &str = "a time is a number and s, m, h, d or w, such as 30d";
     let unit = text.chars().last().ok_or(RULE)?;
     let number = text.strip_suffix(unit).ok_or(RULE)?;

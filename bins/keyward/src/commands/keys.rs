@@ -1,5 +1,6 @@
 //! `keyward keys …`: provider keys, by REST.
 
+mod rotate;
 pub(crate) mod value;
 mod verify;
 
@@ -33,18 +34,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             dry_run,
             connect,
         } => {
-            let mut body = json!({
-                "alias": name.alias.as_str(),
-                "default_config": name.alias == Alias::default(),
-                "provider_slug": name.provider.as_str(),
-                "description": description,
-            });
-            if let (Some(moment), Some(fields)) = (expires_on, body.as_object_mut()) {
-                fields.insert("expires_on".to_owned(), moment.to_string().into());
-            }
-            if let (true, Some(fields)) = (verify, body.as_object_mut()) {
-                fields.insert("verify".to_owned(), true.into());
-            }
+            let body = new_fields(&name, &description, expires_on, verify);
             add(&name, &body, &value, dry_run, &connect).await
         }
         KeysCommand::List {
@@ -58,13 +48,22 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             let key = find(&client, &name).await?;
             Output::new(connect.json).fields(&fields(&key), &key)
         }
-        KeysCommand::Rotate {
+        KeysCommand::Rotate(asked) => rotate::begin(*asked).await,
+        KeysCommand::Rotation {
             name,
-            value,
-            now,
+            watch,
+            connect,
+        } => rotate::show(&name, watch, &connect).await,
+        KeysCommand::RollBack {
+            name,
             dry_run,
             connect,
-        } => rotate(&name, &value, now, dry_run, &connect).await,
+        } => rotate::step(rotate::Step::RollBack, &name, dry_run, &connect).await,
+        KeysCommand::DestroyOld {
+            name,
+            dry_run,
+            connect,
+        } => rotate::step(rotate::Step::DestroyOld, &name, dry_run, &connect).await,
         KeysCommand::Verify {
             provider,
             gateway,
@@ -94,6 +93,28 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             connect,
         } => delete(&name, now, &confirm, &connect).await,
     }
+}
+
+/// What the request says beside the value.
+fn new_fields(
+    name: &KeyName,
+    description: &str,
+    expires_on: Option<jiff::Timestamp>,
+    verify: bool,
+) -> Value {
+    let mut body = json!({
+        "alias": name.alias.as_str(),
+        "default_config": name.alias == Alias::default(),
+        "provider_slug": name.provider.as_str(),
+        "description": description,
+    });
+    if let Some(fields) = body.as_object_mut() {
+        let end = expires_on.map(|moment| ("expires_on", moment.to_string().into()));
+        let proof = verify.then(|| ("verify", true.into()));
+        let more = end.into_iter().chain(proof);
+        fields.extend(more.map(|(name, value): (_, Value)| (name.to_owned(), value)));
+    }
+    body
 }
 
 async fn add(
@@ -165,39 +186,6 @@ async fn list(
     }
     let rows: Vec<_> = keys.iter().map(row).collect();
     Output::new(connect.json).list(&COLUMNS, &rows, &keys)
-}
-
-async fn rotate(
-    name: &KeyName,
-    from: &ValueFrom,
-    now: Now,
-    dry_run: DryRun,
-    connect: &Connect,
-) -> Result<(), Failure> {
-    let client = Client::connect_to_change(connect, dry_run).await?;
-    let name = &Target::new(&client, name)?;
-    let key = find(&client, name).await?;
-    let path = path_of(name, &key);
-    let value = value::read(&name.provider, from)?;
-    if dry_run.is_wanted {
-        dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
-        let stored = [text(&key, "secret_preview"), text(&key, "version")].join(", version ");
-        return Plan::new(format!("replace the value of {}", Told(name)))
-            .fact(format!("stored now: {stored}"))
-            .facts(used(&key, now))
-            .unchecked("whether the provider accepts the key")
-            .tell(Output::new(connect.json));
-    }
-    let body = value::body(&json!({}), &value)?;
-    let rotated = client.send(Method::PUT, &now.on(&path), Some(body)).await?;
-    let sentence = format!(
-        "rotated {} to {}, version {}{}\nrevoke the old key at the provider",
-        Told(name),
-        text(&rotated, "secret_preview"),
-        text(&rotated, "version"),
-        in_use::told(&rotated),
-    );
-    Output::new(connect.json).done(sentence, &rotated)
 }
 
 async fn disable(

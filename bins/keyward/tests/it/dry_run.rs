@@ -12,8 +12,19 @@ use crate::{
 };
 
 /// The last words of commands that change something which is kept.
-const VERBS: [&str; 10] = [
-    "add", "create", "update", "rotate", "roll", "revoke", "enable", "disable", "delete", "remove",
+const VERBS: [&str; 12] = [
+    "add",
+    "create",
+    "update",
+    "rotate",
+    "roll-back",
+    "destroy-old",
+    "roll",
+    "revoke",
+    "enable",
+    "disable",
+    "delete",
+    "remove",
 ];
 
 /// Commands in an order in which each can be done. `ID` is the token that `tokens create` made, `KEY` in front stands
@@ -23,6 +34,10 @@ const LINES: &[&str] = &[
     "gateways update trial --set cache_ttl=300",
     "KEY keys add openai --gateway trial",
     "KEY keys rotate openai --gateway trial --now",
+    "KEY keys rotate openai --gateway trial --no-verify",
+    "keys roll-back openai --gateway trial",
+    "KEY keys rotate openai --gateway trial --no-verify --overlap 1h",
+    "keys destroy-old openai --gateway trial",
     "keys disable openai --gateway trial",
     "keys enable openai --gateway trial",
     "providers create our-llm --base-url https://llm.example.com/v1",

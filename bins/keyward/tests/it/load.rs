@@ -123,7 +123,7 @@ fn fifty_rotations_fail_no_request_and_no_old_key_is_used_after_one_returned() {
     for key in &keys[1..] {
         load.let_pass(CONNECTIONS);
         load.dev
-            .run_with(&["keys", "rotate", "openai"], key.text())
+            .run_with(&["keys", "rotate", "openai", "--overlap", "0s"], key.text())
             .ok();
         load.returned.fetch_add(1, Ordering::SeqCst);
     }

@@ -41,6 +41,8 @@ mod profile;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod sdk;

@@ -60,7 +60,7 @@ fn a_configured_provider_gets_the_stored_key_over_tls() {
         r#"{"messages":[]}"#,
     );
     assert_eq!(refused.refusal(), (424, 9012));
-    let rotate = keyward(moved.path(), &["keys", "rotate", "openai"]);
+    let rotate = keyward(moved.path(), &["keys", "rotate", "openai", "--now"]);
     run_with(rotate, other.text()).ok();
     let shown = moved.run(&["keys", "show", "openai"]).ok().out;
     assert!(

@@ -6,6 +6,7 @@
 
 mod list;
 mod request;
+mod rotation;
 mod verify;
 mod versions;
 
@@ -21,7 +22,8 @@ use utoipa::ToSchema;
 
 pub(crate) use self::{
     list::{ListQuery, list_all, shown_status},
-    request::{Edit, NewKey, NewValue},
+    request::{Edit, NewKey, NewRotation, NewValue},
+    rotation::{RotationBody, begin_rotation, destroy_old, roll_back, show_rotation},
     verify::{VerifiedBody, verify},
     versions::{VersionBody, list_versions},
 };

@@ -22,6 +22,8 @@ mod pools;
 #[cfg(test)]
 mod provider_configs;
 #[cfg(test)]
+mod rotations;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serve;

@@ -15,6 +15,8 @@ use crate::support::{Harness, OURS, THEIRS, ago, new_gateway, request, secret, w
 /// Rows in the account `OURS` that the walk sends requests to.
 struct Rows {
     key: String,
+    /// A key whose rotation overlaps.
+    rotated: String,
     /// A token that every holder of Account API Tokens Write may change.
     token: TokenId,
     secret: String,
@@ -26,6 +28,7 @@ impl Rows {
         let run = Permissions::from_iter([Permission::AiGatewayRun]);
         Self {
             key: harness.key("default").await,
+            rotated: harness.rotating("rotated").await,
             token: harness.token(Grant::new(OURS, run)).await.0,
             secret: harness.secret("for_the_walk", &["workers"]).await,
             custom: Self::custom(harness).await,
@@ -97,6 +100,15 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         ("PUT", KEY) => (key, Some(json!({"secret": secret()}))),
         ("PATCH", KEY) => (key, Some(json!({"enabled": false}))),
         ("POST", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/verify") => (key, None),
+        ("POST", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotations") => {
+            (key, Some(json!({"secret": secret(), "request_id": "walk"})))
+        }
+        (
+            "GET" | "POST",
+            "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation"
+            | "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation/roll_back"
+            | "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation/destroy_old",
+        ) => (rows.rotated.as_str(), None),
         ("GET" | "DELETE", KEY)
         | ("GET", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions") => (key, None),
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
@@ -205,6 +217,16 @@ fn the_table_of_routes_is_the_contract() {
         format!("POST {gateways}/{{gateway}}/provider_configs: Secrets Store Write"),
         format!("POST {gateways}/{{gateway}}/provider_configs/{{id}}/verify: Secrets Store Write"),
         format!("PUT {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
+        format!(
+            "POST {gateways}/{{gateway}}/provider_configs/{{id}}/rotations: Secrets Store Write"
+        ),
+        format!("GET {gateways}/{{gateway}}/provider_configs/{{id}}/rotation: AI Gateway Read"),
+        format!(
+            "POST {gateways}/{{gateway}}/provider_configs/{{id}}/rotation/roll_back: Secrets Store Write"
+        ),
+        format!(
+            "POST {gateways}/{{gateway}}/provider_configs/{{id}}/rotation/destroy_old: Secrets Store Write"
+        ),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("DELETE {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("GET {custom}: AI Gateway Read"),

@@ -245,6 +245,18 @@ impl Harness {
     }
 }
 
+impl Harness {
+    /// Stores a key and begins a rotation of it that overlaps; the key's id.
+    pub(crate) async fn rotating(&self, alias: &str) -> String {
+        let key = self.key(alias).await;
+        let path = format!("{}/{key}/rotations", keys(OURS, "default"));
+        let body = json!({"secret": format!("{}-new", secret()), "verify": false});
+        let begun = self.post(&path, body).await;
+        assert_eq!(begun.result()["phase"], "overlapping");
+        key
+    }
+}
+
 impl Answer {
     #[track_caller]
     pub(crate) fn result(&self) -> &Value {

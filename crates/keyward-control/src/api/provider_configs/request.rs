@@ -58,6 +58,24 @@ pub(crate) struct NewValue {
     secret: String,
 }
 
+/// A new value for a provider key, with a way back.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewProviderConfigRotation, example = json!({"secret": "the-key-that-the-provider-gave", "overlap_seconds": 600}))]
+pub(crate) struct NewRotation {
+    /// How long the old value is kept once the new one is in use. Default 600; 0 erases it at once.
+    #[schema(maximum = 604_800)]
+    overlap_seconds: Option<u64>,
+    /// What the rotation is called: asking again with the same one begins no other. Default: a random one.
+    #[schema(max_length = 64, pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    request_id: Option<String>,
+    /// The value: the provider's key.
+    #[schema(write_only)]
+    secret: String,
+    /// Whether the provider must take the value before it is used. Default: where a request is known that proves a key.
+    verify: Option<Flag>,
+}
+
 /// What of a provider key is changed: at least one of these.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ mod words;
 use std::time::Instant;
 
 use keyward_providers::ProbeOutcome;
-use keyward_registry::{GatewayId, KeySource, NewProviderKey, Subject};
+use keyward_registry::{GatewayId, KeySource, KeyValue, NewProviderKey, ProviderSlug, Subject};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What is said where a provider has no request that proves a key.
-const NO_PROBE: &str =
+pub(super) const NO_PROBE: &str =
     "no request is known that proves a key of this provider; its first use will tell";
 
 /// What a provider says of a stored key. Never the value.
@@ -73,10 +73,7 @@ pub(crate) async fn verify(call: Call) -> Result<Reply, Problem> {
         let reason = super::status(key, call.now).1.unwrap_or_default();
         return Reply::new(&VerifiedBody::unasked(&call, "unclear", &reason)?);
     };
-    let provider = call
-        .registry
-        .find_provider(call.account, key.record.provider.as_str());
-    if provider.is_none_or(|provider| provider.probe().is_none()) {
+    if !is_provable(&call, &key.record.provider) {
         return Reply::new(&VerifiedBody::unasked(&call, "no_probe", NO_PROBE)?);
     }
     let version = current.version;
@@ -124,6 +121,17 @@ impl VerifiedBody {
     }
 }
 
+/// Whether a request is known that proves a key of the provider, and somebody who sends it.
+pub(super) fn is_provable(call: &Call, provider: &ProviderSlug) -> bool {
+    let found = call.registry.find_provider(call.account, provider.as_str());
+    call.config.verify.is_some() && found.is_some_and(|provider| provider.probe().is_some())
+}
+
+/// Counts a question about a value that is tried before it is used.
+pub(super) fn count_unstored(call: &Call) -> Result<(), Problem> {
+    count(call, Origin::Unstored)
+}
+
 fn count(call: &Call, origin: Origin) -> Result<(), Problem> {
     let token = call.caller.entry().record.id;
     let counted = call.verifier.count(token, origin, call.now);
@@ -168,8 +176,8 @@ fn is_free(call: &Call, new: &NewProviderKey) -> bool {
 async fn prove(
     call: &Call,
     gateway: &GatewayId,
-    provider: &keyward_registry::ProviderSlug,
-    value: &keyward_registry::KeyValue,
+    provider: &ProviderSlug,
+    value: &KeyValue,
 ) -> Result<String, Problem> {
     let path = FieldPath::body().name("secret");
     let bound = call.registry.bind_unstored(call.account, provider, value)?;
