@@ -192,7 +192,8 @@ impl Keeper {
         }
         self.look_at_statuses(&snapshot).await;
         self.look_at_rotations(&snapshot).await;
-        if self.until_dates == 0 {
+        // A date may be among what is new.
+        if is_new || self.until_dates == 0 {
             self.until_dates = DATES_EVERY;
             self.look_at_dates(&snapshot);
         }

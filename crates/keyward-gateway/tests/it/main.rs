@@ -25,6 +25,8 @@ mod http2;
 #[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
+mod key_events;
+#[cfg(test)]
 mod key_rotation;
 #[cfg(test)]
 mod key_status;

@@ -10,7 +10,7 @@ use std::{
 
 use keyward_auth::{Grant, Kind, Permission, Permissions};
 use keyward_forward::{Dial, Protocol, SystemDial, TlsConfig};
-use keyward_gateway::{Config, EchoDial, Gateway};
+use keyward_gateway::{Config, EchoDial, Gateway, Notify};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) protocol: Protocol,
     /// Whether its answers count as the provider's own.
     pub(crate) relay: bool,
+    /// Who is told what happens to its keys.
+    pub(crate) notify: Option<Arc<dyn Notify>>,
     pub(crate) config: Config,
 }
 
@@ -51,6 +53,7 @@ impl Default for Setup {
             placement: Placement::bearer(),
             protocol: Protocol::Http1,
             relay: false,
+            notify: None,
             config: Config {
                 workers: NonZeroUsize::new(2).unwrap(),
                 ..Config::default()
@@ -118,7 +121,11 @@ impl Running {
         };
         let dial = Arc::new(SystemDial::build(tls).unwrap());
         let dial = Arc::new(EchoDial::new(Arc::clone(&registry), dial));
-        let gateway = Arc::new(Gateway::build(Arc::clone(&registry), dial, setup.config).unwrap());
+        let gateway = Gateway::build(Arc::clone(&registry), dial, setup.config).unwrap();
+        let gateway = Arc::new(match setup.notify {
+            Some(notify) => gateway.with_notify(notify),
+            None => gateway,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
