@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keyward_forward::Protocol;
 use keyward_registry::{KeyStatus, ProviderKey};
 use keyward_testing::Canary;
 use keyward_vault::rotation::{Event, Phase, Reason, RequestId, RotationRequest};
@@ -18,8 +19,14 @@ use crate::support::{ACCOUNT, ACTOR, CHAT, Running, Setup, code, now, value, wai
 const OVERLAP: Duration = Duration::from_secs(600);
 
 async fn start() -> Running {
+    speaking(Protocol::Http1).await
+}
+
+/// With a provider that speaks this.
+async fn speaking(protocol: Protocol) -> Running {
     let setup = Setup {
         relay: true,
+        protocol,
         ..Setup::default()
     };
     let mut running = Running::start(setup).await;
@@ -124,7 +131,13 @@ async fn a_value_that_is_wrong_is_refused_and_nothing_changes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_value_that_dies_is_rolled_back_and_no_held_request_fails() {
-    let running = start().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        dies_under_load(protocol).await;
+    }
+}
+
+async fn dies_under_load(protocol: Protocol) {
+    let running = speaking(protocol).await;
     let (old, key) = running.store_key("openai", "default").await;
     let new = Canary::new("new");
     running.provider.accept_keys([old.text(), new.text()]);
@@ -165,7 +178,7 @@ async fn a_new_value_that_dies_is_rolled_back_and_no_held_request_fails() {
     ));
     assert_eq!(running.now_of(&key).record.status, KeyStatus::Active);
     println!(
-        "roll-back: {} requests, 0 failed; {:.0} ms from the provider's change to the old value",
+        "roll-back over {protocol:?}: {} requests, 0 failed; {:.0} ms from the provider's change to the old value",
         done.load(Ordering::SeqCst),
         took.as_secs_f64() * 1000.0
     );
