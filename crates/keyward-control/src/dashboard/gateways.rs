@@ -11,6 +11,7 @@ mod settings;
 use std::time::SystemTime;
 
 use keyward_auth::{ManagePlace, Permission, Scope};
+use keyward_registry::StoredKeyRefused;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ pub(crate) struct Gateway {
     cache_ttl: u64,
     store_id: Option<String>,
     session_header: Option<String>,
+    stored_key_refused: StoredKeyRefused,
     pools: Vec<pool::Shown>,
     revision: String,
     created_at: Option<String>,
@@ -40,6 +42,11 @@ pub(crate) struct Gateway {
 impl Gateway {
     pub(crate) fn path(&self) -> String {
         format!("/gateways/{}", self.id)
+    }
+
+    /// Whether clients get a provider's refusal of a stored key as it is.
+    pub(crate) fn passes_refusals(&self) -> bool {
+        self.stored_key_refused == StoredKeyRefused::Passthrough
     }
 
     /// A page of the gateway.

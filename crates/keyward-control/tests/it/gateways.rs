@@ -16,6 +16,7 @@ async fn a_gateway_is_made_shown_listed_and_deleted() {
         ("authentication", json!(true)),
         ("byok_only", json!(false)),
         ("stored_keys_only", json!(false)),
+        ("stored_key_refused", json!("explain")),
         ("cache_invalidate_on_update", json!(true)),
         ("cache_ttl", json!(0)),
         ("collect_logs", json!(true)),
@@ -52,7 +53,7 @@ async fn settings_are_kept_and_given_back() {
         "cache_invalidate_on_update": false, "cache_ttl": 60, "collect_logs": false, "log_management": 10_000,
         "log_management_strategy": "DELETE_OLDEST", "rate_limiting_interval": 60, "rate_limiting_limit": null,
         "rate_limiting_technique": "sliding", "retry_max_attempts": 5, "retry_delay": 60_000,
-        "retry_backoff": "exponential", "store_id": "store", "workers_ai_billing_mode": "postpaid",
+        "retry_backoff": "exponential", "store_id": "store", "stored_key_refused": "passthrough", "workers_ai_billing_mode": "postpaid",
     });
     let made = harness.post(&gateways(OURS), body.clone()).await;
     let expected = with(body, "rate_limiting_limit", json!(0));
@@ -309,7 +310,7 @@ async fn an_update_replaces_what_saves_or_records_and_keeps_what_protects() {
     let harness = Harness::new().await;
     let rest = json!({
         "authentication": false, "byok_only": true, "stored_keys_only": true, "store_id": "store",
-        "retry_max_attempts": 5, "log_management": 10_000,
+        "stored_key_refused": "passthrough", "retry_max_attempts": 5, "log_management": 10_000,
     });
     let mut body = new_gateway("prod");
     let fields = body.as_object_mut().unwrap();
@@ -328,6 +329,7 @@ async fn an_update_replaces_what_saves_or_records_and_keeps_what_protects() {
         ("byok_only", json!(true)),
         ("stored_keys_only", json!(true)),
         ("store_id", json!("store")),
+        ("stored_key_refused", json!("passthrough")),
         ("created_at", made.result()["created_at"].clone()),
     ] {
         assert_eq!(updated[field], expected, "{field}");

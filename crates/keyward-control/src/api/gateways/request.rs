@@ -88,6 +88,10 @@ macro_rules! gateway_request {
             /// Kept and returned.
             #[schema(max_length = 64)]
             store_id: Option<String>,
+            /// Ours: what a client is told when a provider refuses the stored key: `explain` (default), which is 424 and names
+            /// the key, or `passthrough`, the provider's own answer. In a change, left out: as it is.
+            #[schema(schema_with = settings::refused)]
+            stored_key_refused: Option<String>,
             /// Ours: whether requests that carry a provider key of the client's own are refused. Default false; in a change,
             /// as it is.
             stored_keys_only: Option<Flag>,

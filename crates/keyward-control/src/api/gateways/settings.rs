@@ -3,7 +3,7 @@
 //! A setting that protects and is not enforced yet is refused when it is switched on: whoever sets it relies
 //! on it. Settings that only save or record are kept and given back.
 
-use keyward_registry::{Backoff, GatewaySettings, RateLimitingTechnique};
+use keyward_registry::{Backoff, GatewaySettings, RateLimitingTechnique, StoredKeyRefused};
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Schema};
 
@@ -14,7 +14,8 @@ use crate::{
     openapi::{choice_or_null, null},
 };
 
-/// What a request that makes a gateway or changes it may carry. `pools`, `session_header` and `stored_keys_only` are ours.
+/// What a request that makes a gateway or changes it may carry. `pools`, `session_header`, `stored_key_refused` and
+/// `stored_keys_only` are ours.
 pub(super) const FIELDS: &[&str] = &[
     "id",
     "authentication",
@@ -41,6 +42,7 @@ pub(super) const FIELDS: &[&str] = &[
     "session_header",
     "spend_limits",
     "store_id",
+    "stored_key_refused",
     "stored_keys_only",
     "stripe",
     "workers_ai_billing_mode",
@@ -80,6 +82,11 @@ const POSTPAID: &str = "postpaid";
 
 const STOP_INSERTING: &str = "STOP_INSERTING";
 const DELETE_OLDEST: &str = "DELETE_OLDEST";
+
+const REFUSED: &[(&str, StoredKeyRefused)] = &[
+    ("explain", StoredKeyRefused::Explain),
+    ("passthrough", StoredKeyRefused::Passthrough),
+];
 
 const TECHNIQUES: &[(&str, RateLimitingTechnique)] = &[
     ("fixed", RateLimitingTechnique::Fixed),
@@ -155,7 +162,11 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
         },
         pools: pools::read(body, &known.pools)?,
         session_header: pools::read_header(body, known.session_header.as_ref())?,
-        stored_key_refused: known.stored_key_refused,
+        stored_key_refused: body
+            .find("stored_key_refused")
+            .map(|field| field.one_of(REFUSED))
+            .transpose()?
+            .unwrap_or(known.stored_key_refused),
     })
 }
 
@@ -203,6 +214,10 @@ pub(super) fn backoff() -> Schema {
     choice_or_null(BACKOFFS.iter().map(|(name, _)| *name))
 }
 
+pub(super) fn refused() -> Schema {
+    choice_or_null(REFUSED.iter().map(|(name, _)| *name))
+}
+
 pub(super) fn billing() -> Schema {
     choice_or_null([POSTPAID])
 }
@@ -242,6 +257,9 @@ pub(super) struct Settings {
     #[schema(schema_with = null)]
     spend_limits: Option<()>,
     store_id: Option<String>,
+    /// What a client is told when a provider refuses the stored key: 424 that names the key, or the provider's answer.
+    #[schema(schema_with = refused)]
+    stored_key_refused: StoredKeyRefused,
     stored_keys_only: bool,
     #[schema(schema_with = null)]
     stripe: Option<()>,
@@ -274,6 +292,7 @@ impl Settings {
             session_header: settings.session_header.clone().map(String::from),
             spend_limits: None,
             store_id: settings.store_id.clone(),
+            stored_key_refused: settings.stored_key_refused,
             stored_keys_only: settings.stored_keys_only,
             stripe: None,
             workers_ai_billing_mode: POSTPAID,

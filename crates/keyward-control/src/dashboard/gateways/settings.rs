@@ -1,6 +1,7 @@
 //! The settings of a gateway, as the forms that make it and change it have them.
 
 use keyward_auth::{ManagePlace, Permission};
+use keyward_registry::StoredKeyRefused;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +24,8 @@ pub(super) struct Typed {
     pub(super) store_id: String,
     /// Empty: the one that every gateway has.
     pub(super) session_header: String,
+    /// Whether a client gets a provider's refusal of the stored key as it is.
+    pub(super) passes_refusals: bool,
     /// What the settings were when the form was shown.
     pub(super) revision: String,
 }
@@ -39,6 +42,7 @@ impl Typed {
             cache_ttl: "0".to_owned(),
             store_id: String::new(),
             session_header: String::new(),
+            passes_refusals: false,
             revision: String::new(),
         }
     }
@@ -53,6 +57,7 @@ impl Typed {
             cache_ttl: gateway.cache_ttl.to_string(),
             store_id: gateway.store_id.clone().unwrap_or_default(),
             session_header: gateway.session_header.clone().unwrap_or_default(),
+            passes_refusals: gateway.passes_refusals(),
             revision: gateway.revision.clone(),
         }
     }
@@ -69,6 +74,7 @@ impl Typed {
             cache_ttl: text("cache_ttl"),
             store_id: text("store_id"),
             session_header: text("session_header"),
+            passes_refusals: form.is_set("passes_refusals"),
             revision: text("revision"),
         }
     }
@@ -92,6 +98,11 @@ impl Typed {
         };
         put("store_id", or_null(&self.store_id));
         put("session_header", or_null(&self.session_header));
+        let refused = match self.passes_refusals {
+            true => StoredKeyRefused::Passthrough,
+            false => StoredKeyRefused::Explain,
+        };
+        put("stored_key_refused", json!(refused));
     }
 }
 
