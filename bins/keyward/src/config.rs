@@ -10,6 +10,7 @@ mod findings;
 mod host;
 mod listener;
 mod memory;
+mod named;
 mod nearest;
 mod place;
 mod schema;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     audit::AuditSection,
     effective::{Origin, effective},
     listener::Network,
+    named::{KeyName, RotationSection, TableName, WebhookSection},
     schema::schema,
     seal::{Argv, SealSection},
     variables::{COMMANDS, strays, tell_strays},
@@ -61,6 +63,10 @@ pub(crate) struct Config {
     pub(crate) log: LogSection,
     /// Changes of built-in providers, by slug.
     pub(crate) providers: BTreeMap<String, Override>,
+    /// Who is told what happens to provider keys.
+    pub(crate) webhooks: BTreeMap<TableName, WebhookSection>,
+    /// Provider keys that get a new value again and again.
+    pub(crate) rotation: BTreeMap<TableName, RotationSection>,
     /// The file that was read, if one was.
     #[serde(skip)]
     file: Option<PathBuf>,

@@ -27,6 +27,7 @@ mod output;
 mod pasted;
 mod private_file;
 mod profile;
+mod program;
 mod seal_command;
 mod secret_body;
 mod secret_input;

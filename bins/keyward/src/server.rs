@@ -1,8 +1,10 @@
 //! A running server: both planes over one opened vault, from the first connection to the clean stop.
 
 mod audit;
+mod events;
 mod explain;
 mod health;
+mod rotation;
 mod setup;
 mod signals;
 
@@ -18,8 +20,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::setup::Ground;
 use self::{audit::Audit, explain::DataPlane, health::Health, signals::Signals};
+pub(crate) use self::{events::Events, setup::Ground};
 use crate::{config::Config, failure::Failure, open::Opened};
 
 /// Where both planes listen. Bound before anything else is touched.
@@ -156,6 +158,7 @@ pub(crate) struct Server {
     allowed_hosts: Vec<String>,
     control_limits: keyward_listen::Config,
     has_dashboard: bool,
+    events: Events,
     checkpoints: Option<CheckpointSettings>,
     setup: Option<Setup>,
 }
@@ -188,6 +191,7 @@ impl Server {
         dial: SystemDial,
         limits: Limits,
         allowed_hosts: Vec<String>,
+        events: Events,
     ) -> Result<Self, (Failure, Opened)> {
         let build = || {
             let signals = Signals::catch()?;
@@ -207,6 +211,7 @@ impl Server {
                     )
                 }
             })?;
+            let gateway = gateway.with_notify(Arc::clone(&events.webhooks) as _);
             Ok((signals, metrics, Arc::new(gateway)))
         };
         match { build }() {
@@ -219,6 +224,7 @@ impl Server {
                 allowed_hosts,
                 control_limits: limits.control,
                 has_dashboard: limits.has_dashboard,
+                events,
                 checkpoints: None,
                 setup: None,
             }),
@@ -284,6 +290,9 @@ impl Server {
         let stop = CancellationToken::new();
         let stop_recorder = CancellationToken::new();
         let recorder = tokio::spawn(Arc::clone(&self.gateway).record(stop_recorder.clone()));
+        let store = Arc::clone(&self.opened.store);
+        let registry = &self.opened.registry;
+        let mut events = self.events.start(registry, store, &self.gateway);
         let links = control.sign_in_links();
         let control = serve_control(control, self.listeners.control.listener, stop.clone());
         let mut gateway = tokio::spawn(
@@ -300,12 +309,14 @@ impl Server {
         };
         health.not_ready("it is being stopped");
         stop.cancel();
+        events.stop_schedule().await;
         if !gateway.is_finished() {
             join(gateway, "the data plane").await;
         }
         join(control, "the control plane").await;
         stop_recorder.cancel();
         join(recorder, "the recorder").await;
+        events.stop_webhooks().await;
         health.stop().await;
         audit.stop().await;
         self.opened.store.close().await;

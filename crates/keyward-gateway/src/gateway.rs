@@ -170,7 +170,9 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn notify(&self, event: &KeyEvent) {
+    /// Logs and counts what happened to a stored key, and tells whoever wants to know. For what is found out elsewhere:
+    /// the gateway tells of what it finds by itself.
+    pub fn notify(&self, event: &KeyEvent) {
         let what = event.what.name();
         tracing::info!(
             event = event.id,

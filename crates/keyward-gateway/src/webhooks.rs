@@ -45,7 +45,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// How long a stop waits for what is being sent.
 const STOPPING: Duration = Duration::from_secs(5);
 
-/// Tells receivers what happens to provider keys. Also where there is no receiver it counts and logs every event.
+/// Tells receivers what happens to provider keys. To be handed to [`Gateway::with_notify`](crate::Gateway::with_notify).
 pub struct Webhooks {
     queues: Vec<mpsc::Sender<Arc<Message>>>,
     lines: Arc<[Line]>,
@@ -119,16 +119,6 @@ impl Webhooks {
 impl Notify for Webhooks {
     fn notify(&self, event: &KeyEvent) {
         let what = event.what.name();
-        metrics::counter!("keyward_key_events_total", "what" => what).increment(1);
-        tracing::info!(
-            what,
-            id = event.id,
-            account = %event.account,
-            gateway = %event.gateway,
-            provider = %event.provider,
-            alias = %event.alias,
-            "something happened to a provider key"
-        );
         let mut message = None;
         for (queue, line) in self.queues.iter().zip(self.lines.iter()) {
             if !line.receiver.wants(what) {

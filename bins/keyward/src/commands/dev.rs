@@ -24,7 +24,7 @@ use crate::{
     open::{self, Key, Opened},
     output::{print, remark},
     private_file,
-    server::{self, Ground, Limits, Listeners, Plane, Server},
+    server::{self, Events, Ground, Limits, Listeners, Plane, Server},
 };
 
 const COMMAND: &str = "dev";
@@ -46,6 +46,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
     )?;
     let limits = Limits::read(&config, args.workers)?;
     let checkpoints = config.audit.checkpoints()?;
+    let events = Events::read(&config)?;
     let catalogue = config.catalogue()?;
     let dial = server::dial(&config, &catalogue)?;
     server::raise_file_limit();
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
         Err(failure) => return Err(close(opened, failure).await),
     };
     let hosts = config.control.hosts();
-    let server = match Server::build(listeners, opened, dial, limits, hosts) {
+    let server = match Server::build(listeners, opened, dial, limits, hosts, events) {
         Ok(server) => server.with_checkpoints(checkpoints).with_setup(&Ground {
             config: &config,
             data_dir: &data_dir,

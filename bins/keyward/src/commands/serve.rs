@@ -13,7 +13,7 @@ use crate::{
     logging::{self, START},
     open::{self, Key},
     private_file,
-    server::{self, Ground, Limits, Listeners, Plane, Server},
+    server::{self, Events, Ground, Limits, Listeners, Plane, Server},
     unlock,
 };
 
@@ -28,6 +28,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     check_key_file(&config, &data_dir)?;
     let limits = Limits::read(&config, args.workers)?;
     let checkpoints = config.audit.checkpoints()?;
+    let events = Events::read(&config)?;
     let gateway = address(&config, Plane::Data, &limits)?;
     let control = address(&config, Plane::Control, &limits)?;
     let catalogue = config.catalogue()?;
@@ -61,7 +62,7 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
 
     let urls = (listeners.gateway_url(), listeners.control_url());
     let hosts = config.control.hosts();
-    let server = match Server::build(listeners, opened, dial, limits, hosts) {
+    let server = match Server::build(listeners, opened, dial, limits, hosts, events) {
         Ok(server) => server.with_checkpoints(checkpoints).with_setup(&Ground {
             config: &config,
             data_dir: &data_dir,

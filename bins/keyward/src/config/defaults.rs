@@ -58,6 +58,10 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("log", "filter") => Some(quoted(crate::logging::WITH_START)),
         ("" | "seal", name) if name.starts_with("danger_") => Some("false".to_owned()),
         ("providers", "danger_plain_http" | "relay") => Some("false".to_owned()),
+        ("webhooks", "events") => Some("every event".to_owned()),
+        ("rotation", "command_timeout_secs") => Some("60".to_owned()),
+        ("rotation", "overlap") => Some("10m".to_owned()),
+        ("rotation", "verify") => Some("true".to_owned()),
         ("providers", "base_url") => Some("the provider's own".to_owned()),
         _ => None,
     }

@@ -6,7 +6,7 @@ use toml::{Table, Value, de::DeTable};
 
 use super::{
     Config, defaults,
-    fields::{self, FIELDS, Field, Kind, PROVIDER_FIELDS},
+    fields::{self, FIELDS, Field, Kind, NAMED, PROVIDER_FIELDS},
     place,
 };
 use crate::failure::Failure;
@@ -75,6 +75,15 @@ pub(crate) fn effective(
                 one(&table, field, &path, variable, &lines)
                     .filter(|one| one.origin != Origin::Default),
             );
+        }
+    }
+    for named in NAMED {
+        let tables = table.get(named.section).and_then(Value::as_table);
+        for name in tables.into_iter().flat_map(Table::keys) {
+            for field in named.fields {
+                let path = [named.section, name, field.name];
+                all.extend(one(&table, field, &path, None, &lines));
+            }
         }
     }
     Ok(all)

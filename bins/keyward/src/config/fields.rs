@@ -36,6 +36,11 @@ pub(super) enum Kind {
     Networks,
     /// Separated by colons, as in `PATH`.
     Paths,
+    /// A time: digits and a unit. In the file only, as the next two.
+    Span,
+    Texts,
+    /// Provider keys by gateway, provider and alias.
+    Keys,
     /// A program and its arguments: in the file only, because whoever sets a variable must not choose what is run.
     Command,
 }
@@ -124,6 +129,41 @@ pub(super) static PROVIDER_FIELDS: &[Field] = &[
     field("providers", "relay", Kind::Flag, "What stands at `base_url` passes everything on to the provider itself: its answers count as the provider's own"),
 ];
 
+/// Tables that the operator names: what they are, their fields, and which of these must be there. In the file only.
+pub(super) struct Named {
+    pub(super) section: &'static str,
+    pub(super) meaning: &'static str,
+    pub(super) fields: &'static [Field],
+    pub(super) required: &'static [&'static str],
+}
+
+#[rustfmt::skip]
+pub(super) static NAMED: &[Named] = &[
+    Named {
+        section: "webhooks",
+        meaning: "Who is told what happens to provider keys, by any name",
+        required: &["url", "secret_file"],
+        fields: &[
+            field("webhooks", "url", Kind::Text, "Where events are sent: https, or http to this machine. Allows the address it names"),
+            field("webhooks", "secret_file", Kind::Path, "The file with what signs them, `whsec_…`"),
+            field("webhooks", "events", Kind::Texts, "Which events, by name or by a beginning with `.*`"),
+        ],
+    },
+    Named {
+        section: "rotation",
+        meaning: "Provider keys that get a new value again and again, by any name",
+        required: &["command", "keys", "every"],
+        fields: &[
+            field("rotation", "command", Kind::Command, "A program by its absolute path, and its arguments, whose output is the new value"),
+            field("rotation", "command_timeout_secs", Kind::Number(1, 600), "How long the command may take"),
+            field("rotation", "keys", Kind::Keys, "The keys, each of which gets a value of its own"),
+            field("rotation", "every", Kind::Span, "How long a value is used, such as `30d`"),
+            field("rotation", "overlap", Kind::Span, "How long the old value is kept beside the new one"),
+            field("rotation", "verify", Kind::Flag, "Whether the provider is asked about a new value before it is used"),
+        ],
+    },
+];
+
 impl Field {
     /// The variable that sets it; of a field of `[providers.NAME]`, see [`provider_variable`].
     pub(super) fn variable(&self) -> String {
@@ -193,6 +233,18 @@ pub(super) fn resolve_paths(table: &mut Table, base: &Path) {
                 }
             }
             _ => {}
+        }
+    }
+    for named in NAMED {
+        let tables = table.get_mut(named.section).and_then(Value::as_table_mut);
+        for (_, table) in tables.into_iter().flatten() {
+            for field in named.fields {
+                if let Some(Value::String(path)) = table.get_mut(field.name)
+                    && field.kind == Kind::Path
+                {
+                    *path = join(base, path);
+                }
+            }
         }
     }
 }
@@ -296,7 +348,9 @@ impl Kind {
                 .map(|path| Value::String(path.to_string_lossy().into_owned()))
                 .collect::<Vec<_>>()
                 .into(),
-            Self::Command => return Err("a command is named in the configuration file only"),
+            Self::Command | Self::Span | Self::Texts | Self::Keys => {
+                return Err("this is named in the configuration file only");
+            }
         })
     }
 }
@@ -309,10 +363,19 @@ pub(super) fn sample(field: &Field) -> Value {
         Kind::Bytes => "64 MiB".into(),
         Kind::Networks => vec!["10.0.0.0/8"].into(),
         Kind::Hosts => vec!["keys.example.com"].into(),
+        Kind::Text if field.name == "url" => "https://hooks.example.com/keyward".into(),
         Kind::Text | Kind::Path => "x".into(),
         Kind::Number(least, _) => i64::try_from(least.max(1)).unwrap().into(),
         Kind::Flag => true.into(),
         Kind::Command => vec!["/x"].into(),
         Kind::Paths => vec!["x"].into(),
+        Kind::Span => "30d".into(),
+        Kind::Texts => vec!["provider_key.*"].into(),
+        Kind::Keys => {
+            let mut key = Table::new();
+            key.insert("gateway".to_owned(), "production".into());
+            key.insert("provider".to_owned(), "openai".into());
+            vec![key].into()
+        }
     }
 }

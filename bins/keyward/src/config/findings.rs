@@ -15,6 +15,8 @@ impl Config {
             self.seal.check(),
             logging::check(&self.log),
             self.check_budget(),
+            self.check_webhooks(),
+            self.check_rotation(),
         ]
         .into_iter()
         .filter_map(Result::err)

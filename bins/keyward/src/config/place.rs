@@ -6,7 +6,7 @@ use keyward_providers::Catalogue;
 use toml::de::{DeTable, DeValue, Error};
 
 use super::{
-    fields::{FIELDS, PROVIDER_FIELDS},
+    fields::{FIELDS, NAMED, PROVIDER_FIELDS},
     nearest::nearest,
 };
 use crate::failure::Failure;
@@ -56,6 +56,17 @@ pub(super) fn check_names(text: &str, file: &Path) -> Result<(), Failure> {
         for (key, value) in section {
             let inner = key.get_ref().as_ref();
             let at = key.span().start;
+            if let Some(named) = NAMED.iter().find(|named| named.section == name) {
+                let DeValue::Table(table) = value.get_ref() else {
+                    continue;
+                };
+                for key in table.keys() {
+                    let names = named.fields.iter().map(|field| field.name);
+                    let section = format!("{name}.{inner}");
+                    check.known(key.get_ref(), key.span().start, &section, names)?;
+                }
+                continue;
+            }
             if name != "providers" {
                 check.known(inner, at, name, names_of(name))?;
                 continue;
@@ -145,6 +156,7 @@ fn top_names() -> impl Iterator<Item = &'static str> + Clone {
     let mut last = "";
     let once = sections.filter(move |name| std::mem::replace(&mut last, name) != *name);
     once.chain(["providers"])
+        .chain(NAMED.iter().map(|named| named.section))
 }
 
 fn names_of(section: &str) -> impl Iterator<Item = &'static str> + Clone + use<'_> {

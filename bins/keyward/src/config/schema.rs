@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     defaults,
-    fields::{FIELDS, Field, Kind, PROVIDER_FIELDS},
+    fields::{FIELDS, Field, Kind, NAMED, Named, PROVIDER_FIELDS},
 };
 
 /// The schema (draft 2020-12) of a configuration file.
@@ -25,6 +25,11 @@ pub(crate) fn schema() -> Value {
         place.insert(field.name.to_owned(), described(field));
     }
     top.insert("providers".to_owned(), providers());
+    top.extend(
+        NAMED
+            .iter()
+            .map(|tables| (tables.section.to_owned(), named(tables))),
+    );
     let mut schema = table(&top);
     if let Some(schema) = schema.as_object_mut() {
         let about = [
@@ -64,6 +69,21 @@ fn providers() -> Value {
     })
 }
 
+fn named(tables: &Named) -> Value {
+    let fields = tables.fields.iter();
+    let fields = fields.map(|field| (field.name.to_owned(), described(field)));
+    let mut each = table(&fields.collect());
+    if let Some(each) = each.as_object_mut() {
+        each.insert("required".to_owned(), json!(tables.required));
+    }
+    json!({
+        "type": "object",
+        "description": tables.meaning,
+        "propertyNames": { "pattern": "^[a-z0-9-]{1,32}$" },
+        "additionalProperties": each,
+    })
+}
+
 fn described(field: &Field) -> Value {
     let mut schema = kind(field.kind);
     if let Some(object) = schema.as_object_mut() {
@@ -98,6 +118,18 @@ fn kind(kind: Kind) -> Value {
             texts(json!({ "type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/\d{1,3})?$" }))
         }
         Kind::Paths => texts(json!({ "type": "string" })),
+        Kind::Span => json!({ "type": "string", "pattern": r"^\d+[smhd]$" }),
+        Kind::Texts => texts(json!({ "type": "string" })),
+        Kind::Keys => {
+            let name =
+                || json!({ "type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" });
+            texts(json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["gateway", "provider"],
+                "properties": { "gateway": name(), "provider": name(), "alias": name() },
+            }))
+        }
         Kind::Command => json!({
             "type": "array",
             "minItems": 1,
@@ -115,7 +147,7 @@ mod tests {
 
     use super::{
         super::{Config, fields::sample},
-        FIELDS, Field, Kind, PROVIDER_FIELDS, schema,
+        FIELDS, Field, Kind, NAMED, PROVIDER_FIELDS, schema,
     };
 
     fn is_valid(text: &str) -> bool {
@@ -172,6 +204,34 @@ mod tests {
                     check(&line(field, &(most + 1).to_string()), false);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn schema_and_parser_agree_on_tables_that_have_names() {
+        for named in NAMED {
+            let text = |changed: &Field, value: Option<&str>| {
+                let line = |field: &Field| {
+                    let value = match (field.name == changed.name, value) {
+                        (true, None) => return None,
+                        (true, Some(value)) => value.to_owned(),
+                        (false, _) => sample(field).to_string(),
+                    };
+                    Some(format!("{} = {value}", field.name))
+                };
+                let lines: Vec<_> = named.fields.iter().filter_map(line).collect();
+                format!("[{}.any-1]\n{}", named.section, lines.join("\n"))
+            };
+            for field in named.fields {
+                check(&text(field, Some(&sample(field).to_string())), true);
+                check(&text(field, None), !named.required.contains(&field.name));
+                check(&text(field, Some("{ a = 1 }")), false);
+                check(&text(field, Some("-1")), false);
+            }
+            let field = &named.fields[0];
+            let good = text(field, Some(&sample(field).to_string()));
+            check(&format!("{good}\nxyzzy = 1"), false);
+            check(&good.replace("any-1", "Any_1"), false);
         }
     }
 

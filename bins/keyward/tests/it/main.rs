@@ -45,6 +45,8 @@ mod rotation;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod scheduled;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod seal_command;

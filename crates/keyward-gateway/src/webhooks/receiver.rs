@@ -52,17 +52,17 @@ impl Receiver {
     ///
     /// When one of them names no event.
     pub fn with_events(mut self, events: &[String]) -> Result<Self, ParseReceiverError> {
-        for event in events {
-            let named = What::NAMES.iter().filter(|name| is_meant(event, name));
-            let before = self.only.len();
-            self.only.extend(named);
-            if self.only.len() == before {
-                return Err(ParseReceiverError(
-                    "an event is named as docs/webhooks.md lists them, or by a beginning with `.*`",
-                ));
-            }
-        }
+        self.only = named(events)?;
         Ok(self)
+    }
+
+    /// Whether each of these names an event, as [`with_events`](Self::with_events) reads them.
+    ///
+    /// # Errors
+    ///
+    /// When one of them names none.
+    pub fn check_events(events: &[String]) -> Result<(), ParseReceiverError> {
+        named(events).map(drop)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -80,6 +80,20 @@ impl Receiver {
     pub(super) fn wants(&self, what: &str) -> bool {
         self.only.is_empty() || self.only.contains(&what)
     }
+}
+
+fn named(events: &[String]) -> Result<Vec<&'static str>, ParseReceiverError> {
+    let mut only = Vec::new();
+    for event in events {
+        let before = only.len();
+        only.extend(What::NAMES.iter().filter(|name| is_meant(event, name)));
+        if only.len() == before {
+            return Err(ParseReceiverError(
+                "an event is named as docs/webhooks.md lists them, or by a beginning with `.*`",
+            ));
+        }
+    }
+    Ok(only)
 }
 
 fn is_meant(pattern: &str, name: &str) -> bool {

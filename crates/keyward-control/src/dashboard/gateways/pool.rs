@@ -72,6 +72,7 @@ struct PoolPage {
     gateway: Gateway,
     provider: String,
     provider_name: String,
+    providers: Providers,
     /// What the settings were when the form was shown.
     revision: String,
     is_there: bool,
@@ -142,6 +143,7 @@ async fn ask(
         frame: visit.frame(Section::Gateways),
         is_there: gateway.pools.iter().any(|pool| pool.provider == provider),
         provider_name: providers.name(&provider).to_owned(),
+        providers,
         revision,
         is_weighted,
         members,
