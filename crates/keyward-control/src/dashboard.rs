@@ -190,6 +190,12 @@ static PAGES: &[Page] = &[
     changes("/keys/{gateway}/{id}/rotate", |visit| {
         Box::pin(keys::rotate::save(visit))
     }),
+    changes("/keys/{gateway}/{id}/roll-back", |visit| {
+        Box::pin(keys::rotation::roll_back(visit))
+    }),
+    changes("/keys/{gateway}/{id}/destroy-old", |visit| {
+        Box::pin(keys::rotation::destroy_old(visit))
+    }),
     changes("/keys/{gateway}/{id}/verify", |visit| {
         Box::pin(keys::verify::save(visit))
     }),

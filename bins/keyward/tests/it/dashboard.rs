@@ -4,6 +4,7 @@ mod chromium;
 mod life;
 mod pages;
 mod pictures;
+mod proof;
 mod seed;
 
 use keyward_testing::{Canary, FakeProvider, Placement};
@@ -26,10 +27,22 @@ struct World {
 
 impl World {
     fn start() -> Self {
+        Self::with("")
+    }
+
+    /// The provider's answers count as OpenAI's own: it is asked about keys.
+    fn relayed() -> Self {
+        Self::with("relay = true\n")
+    }
+
+    fn with(more: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let (first, second) = (Canary::new("first key"), Canary::new("second key"));
         let provider = runtime.block_on(FakeProvider::start(Placement::bearer(), [first.text()]));
-        let config = format!("[providers.openai]\nbase_url = \"{}\"\n", provider.origin());
+        let config = format!(
+            "[providers.openai]\nbase_url = \"{}\"\n{more}",
+            provider.origin()
+        );
         Self {
             dev: Dev::start_with(TempDir::new().unwrap(), &config),
             provider,

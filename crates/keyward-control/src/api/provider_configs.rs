@@ -68,6 +68,8 @@ pub(crate) struct Body {
     status: &'static str,
     status_reason: Option<String>,
     status_since: Option<String>,
+    /// The status of the provider's answer that decided it; null where none did.
+    status_code: Option<u16>,
     enabled: bool,
     disabled_at: Option<String>,
     expires_on: Option<String>,
@@ -100,6 +102,9 @@ impl Body {
             status: status.as_str(),
             status_reason: reason,
             status_since: since.and_then(moment::format),
+            status_code: record
+                .status_code
+                .filter(|_| status == record.status && key.missing().is_none()),
             enabled: record.disabled_at.is_none(),
             disabled_at: record.disabled_at.and_then(moment::format),
             expires_on: record.expires_at.and_then(moment::format),

@@ -32,6 +32,9 @@ const FIELDS: [(&str, &str); 6] = [
 /// Where htmx leads the browser.
 const LEAVE_FOR: HeaderName = HeaderName::from_static("hx-redirect");
 
+/// What makes htmx load the whole page anew.
+const LOAD_ANEW: HeaderName = HeaderName::from_static("hx-refresh");
+
 /// Of a page that was asked for.
 pub(crate) const SHOWN: StatusCode = StatusCode::OK;
 /// Of a form that is shown again, since something in it is not acceptable.
@@ -78,6 +81,13 @@ pub(crate) fn leave_for(path: &'static str) -> Response {
     *response.status_mut() = REFUSED;
     let place = HeaderValue::from_static(path);
     response.headers_mut().insert(LEAVE_FOR, place);
+    response
+}
+
+/// The answer to a page that refreshes a part of itself, and is to load itself anew.
+pub(crate) fn load_anew(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(LOAD_ANEW, HeaderValue::from_static("true"));
     response
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod detail;
 pub(crate) mod enable;
 pub(crate) mod list;
 pub(crate) mod rotate;
+pub(crate) mod rotation;
 pub(crate) mod verify;
 
 use std::time::SystemTime;
@@ -37,6 +38,7 @@ pub(crate) struct Key {
     status: String,
     pub(crate) status_reason: Option<String>,
     status_since: Option<String>,
+    pub(crate) status_code: Option<u16>,
     pub(crate) enabled: bool,
     disabled_at: Option<String>,
     expires_on: Option<String>,
@@ -164,6 +166,10 @@ pub(crate) fn told(visit: &Visit) -> Option<String> {
         "unproven" => {
             "The key is stored. It could not be verified: no request is known that proves a key of this provider; its first use will tell."
         }
+        "rotating" => "The rotation has begun.",
+        "rolled-back" => "The old value is in use again, and the new one erased.",
+        "withdrawn" => "The new value is withdrawn. Nothing changed.",
+        "finished" => "The old value is erased. Revoke the old key at the provider.",
         "rotated" => {
             "The key is rotated. Requests that start now use the new one; revoke the old one at the provider."
         }

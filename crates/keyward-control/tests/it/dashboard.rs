@@ -7,6 +7,7 @@ mod gateways;
 mod pages;
 mod playground;
 mod records;
+mod rotation;
 mod secrets;
 mod settings;
 mod sign_in;

@@ -125,7 +125,9 @@ fn live(script: Script, hands: Hands) {
     browser.click("a[href$=\"/rotate\"]");
     browser.fill("#secret", world.second.text());
     browser.click("form.card button.primary");
-    browser.see(".banner.ok", "The key is rotated");
+    browser.see(".banner.ok", "The rotation has begun");
+    browser.see("#phase", "The new value is in use");
+    browser.see("#timer", "9:");
     world.is_answered();
 
     // Delete, once its name is typed.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission};
 use serde::Deserialize;
 
-use super::{Key, find, may_change, told, verify::Verified};
+use super::{Key, find, may_change, rotation::Rotation, told, verify::Verified};
 use crate::{
     dashboard::{
         answer,
@@ -55,6 +55,8 @@ struct KeyPage {
     may_change: bool,
     /// Whether the provider can be asked about the key.
     is_provable: bool,
+    /// The one that is under way, or ended of late.
+    rotation: Option<Rotation>,
     /// None: the token may not see it.
     traffic: Option<Traffic>,
     versions: Vec<Version>,
@@ -84,6 +86,10 @@ pub(super) async fn page(
     } else {
         None
     };
+    let rotation = Rotation::load(visit, &key).await?;
+    // A part of the page that shows it as it was.
+    let is_over =
+        visit.query("part") == "rotation" && !rotation.as_ref().is_some_and(Rotation::is_open);
     let of_key = traffic::asked().with("provider_key_id", &key.id);
     let traffic = Traffic::load(visit, of_key).await?;
     let versions = visit.get(key.to("provider_key_version_list")).await?.result;
@@ -95,6 +101,7 @@ pub(super) async fn page(
         provider: providers.name(&key.provider_slug).to_owned(),
         may_change: may_change(visit, &key),
         is_provable: providers.is_provable(&key.provider_slug),
+        rotation,
         traffic,
         versions,
         lines,
@@ -104,5 +111,10 @@ pub(super) async fn page(
         ),
         key,
     };
-    answer::page(answer::SHOWN, &page)
+    let page = answer::page(answer::SHOWN, &page)?;
+    Ok(if is_over {
+        answer::load_anew(page)
+    } else {
+        page
+    })
 }

@@ -61,7 +61,9 @@ async fn a_key_is_added_rotated_disabled_enabled_and_deleted() {
     browser
         .get(rotated.to())
         .await
-        .shows("The key is rotated")
+        .shows("The rotation has begun")
+        .shows("The new value is in use, the old one is kept")
+        .shows(r#"id="timer""#)
         .shows("abcd")
         .lacks("wxyz");
     let disabled = browser.post(&format!("{path}/disable"), &[]).await;

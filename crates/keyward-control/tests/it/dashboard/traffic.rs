@@ -137,7 +137,7 @@ async fn versions_are_told_as_the_store_keeps_them() {
         .await
         .shows("<strong>current</strong>")
         .lacks("destroyed");
-    let secret = [("secret", "sk-another-one-abcd")];
+    let secret = [("secret", "sk-another-one-abcd"), ("overlap", "0")];
     browser.post(&format!("{path}/rotate"), &secret).await;
     let page = browser.get(&path).await;
     let (_, table) = page
