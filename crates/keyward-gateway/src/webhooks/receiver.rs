@@ -203,7 +203,7 @@ impl ParseReceiverError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Receiver, WebhookSecret, WebhookUrl};
+    use super::{ParseReceiverError, Receiver, WebhookSecret, WebhookUrl};
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -278,5 +278,16 @@ mod tests {
         for wrong in ["provider_key", "provider_key.inval*", "*", "x.*", ""] {
             assert!(with(&[wrong]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn every_text_says_what_is_wrong() {
+        let url = |text| WebhookUrl::parse(text).unwrap_err();
+        keyward_testing::assert_texts!("ParseReceiverError", [
+            "a URL" => url("http://hooks.example.com"),
+            "a secret" => WebhookSecret::parse("whsec_").unwrap_err(),
+            "an event" => Receiver::check_events(&["key.gone".to_owned()]).unwrap_err(),
+            "a host" => ParseReceiverError::host(),
+        ]);
     }
 }
