@@ -7,6 +7,8 @@ pub(crate) mod authentic;
 pub(crate) mod by_id;
 pub(crate) mod custom_providers;
 pub(crate) mod gateways;
+#[cfg(test)]
+mod killed_rotation;
 pub(crate) mod provider_keys;
 mod registry;
 pub(crate) mod rotations;
