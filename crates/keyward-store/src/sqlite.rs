@@ -7,13 +7,13 @@ pub(crate) mod authentic;
 pub(crate) mod by_id;
 pub(crate) mod custom_providers;
 pub(crate) mod gateways;
-#[cfg(test)]
-mod killed_rotation;
 pub(crate) mod provider_keys;
 mod registry;
 pub(crate) mod rotations;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokens;
 mod traffic;
 mod vault;

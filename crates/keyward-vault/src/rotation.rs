@@ -216,7 +216,7 @@ impl BeginError {
 
 /// The rotation is not where this could be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the rotation is {}; {}", phase.as_str(), what_then(*phase))]
+#[error("the rotation is {}; {}", phase.as_str().replace('_', " "), what_then(*phase))]
 pub struct NotNow {
     phase: Phase,
 }

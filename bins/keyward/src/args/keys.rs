@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Subcommand;
-use keyward_registry::{Alias, GatewayId, ProviderSlug};
+use keyward_registry::{Alias, ExpiresAction, GatewayId, ProviderSlug};
 use keyward_vault::rotation::RequestId;
 
 use super::{Confirm, Connect, DryRun, InGateway, Now};
@@ -57,6 +57,53 @@ pub(crate) struct Rotate {
     pub(crate) connect: Connect,
 }
 
+/// What happens at a key's date.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum AtItsDate {
+    /// It is used no more
+    Stop,
+    /// It goes on being used, and people are warned
+    Warn,
+}
+
+impl AtItsDate {
+    /// As the REST API has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => ExpiresAction::Stop.as_str(),
+            Self::Warn => ExpiresAction::Warn.as_str(),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct UpdateKey {
+    #[command(flatten)]
+    pub(crate) name: KeyName,
+    /// A note for people
+    #[arg(long, value_name = "TEXT", group = "change")]
+    pub(crate) description: Option<String>,
+    /// Its date, such as 2027-01-15T08:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = super::tokens::moment, group = "change")]
+    pub(crate) expires_on: Option<jiff::Timestamp>,
+    /// Take its date away
+    #[arg(long, group = "change", conflicts_with = "expires_on")]
+    pub(crate) never_expires: bool,
+    /// What happens then: `stop`, and it is used no more, or `warn`
+    #[arg(
+        long,
+        value_name = "ACTION",
+        hide_possible_values = true,
+        group = "change"
+    )]
+    pub(crate) expires_action: Option<AtItsDate>,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+}
+
 fn overlap(text: &str) -> Result<Duration, &'static str> {
     match text {
         "0" | "0s" => Ok(Duration::ZERO),
@@ -79,9 +126,12 @@ Examples:
         /// A note for people
         #[arg(long, value_name = "TEXT", default_value = "")]
         description: String,
-        /// When it stops being used, such as 2027-01-15T08:00:00Z
+        /// Its date, such as 2027-01-15T08:00:00Z
         #[arg(long, value_name = "MOMENT", value_parser = super::tokens::moment)]
         expires_on: Option<jiff::Timestamp>,
+        /// What happens then: `stop`, and it is used no more, or `warn` [default: stop]
+        #[arg(long, value_name = "ACTION", hide_possible_values = true)]
+        expires_action: Option<AtItsDate>,
         #[command(flatten)]
         value: ValueFrom,
         /// Ask the provider first, and store nothing that it does not take
@@ -192,6 +242,12 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
+    /// Change the note or the date of a provider key; its value stays
+    #[command(after_help = "\
+Examples:
+  keyward keys update openai --expires-on 2027-01-15T08:00:00Z --expires-action warn
+  keyward keys update openai --never-expires")]
+    Update(Box<UpdateKey>),
     /// Stop using a provider key, and keep it
     #[command(after_help = "\
 Examples:

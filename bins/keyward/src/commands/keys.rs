@@ -1,6 +1,7 @@
 //! `keyward keys …`: provider keys, by REST.
 
 mod rotate;
+mod update;
 pub(crate) mod value;
 mod verify;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{
         Confirm, Connect, DryRun, InGateway, Now,
-        keys::{KeyName, KeysCommand, ValueFrom},
+        keys::{AtItsDate, KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
     commands::{in_use, traffic},
@@ -29,12 +30,14 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             name,
             description,
             expires_on,
+            expires_action,
             value,
             verify,
             dry_run,
             connect,
         } => {
-            let body = new_fields(&name, &description, expires_on, verify);
+            let dates = (expires_on, expires_action);
+            let body = new_fields(&name, &description, dates, verify);
             add(&name, &body, &value, dry_run, &connect).await
         }
         KeysCommand::List {
@@ -75,6 +78,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             let keys = to_verify(&client, provider, gateway, alias).await?;
             verify::run(&client, &keys, Output::new(connect.json)).await
         }
+        KeysCommand::Update(args) => update::run(&args).await,
         KeysCommand::Disable {
             name,
             now,
@@ -99,7 +103,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
 fn new_fields(
     name: &KeyName,
     description: &str,
-    expires_on: Option<jiff::Timestamp>,
+    (expires_on, expires_action): (Option<jiff::Timestamp>, Option<AtItsDate>),
     verify: bool,
 ) -> Value {
     let mut body = json!({
@@ -110,8 +114,9 @@ fn new_fields(
     });
     if let Some(fields) = body.as_object_mut() {
         let end = expires_on.map(|moment| ("expires_on", moment.to_string().into()));
+        let action = expires_action.map(|action| ("expires_action", action.as_str().into()));
         let proof = verify.then(|| ("verify", true.into()));
-        let more = end.into_iter().chain(proof);
+        let more = end.into_iter().chain(action).chain(proof);
         fields.extend(more.map(|(name, value): (_, Value)| (name.to_owned(), value)));
     }
     body
@@ -422,7 +427,7 @@ fn fields(key: &Value) -> Vec<(&'static str, String)> {
         ("version", text(key, "version")),
         ("sealed for", texts(key, "destination")),
         ("description", text(key, "description")),
-        ("expires", or_never(text(key, "expires_on"))),
+        ("expires", expiry(key)),
         ("last used", or_never(text(key, "last_used_at"))),
         ("created", text(key, "created_at")),
         ("modified", text(key, "modified_at")),
@@ -434,6 +439,15 @@ fn status(key: &Value) -> String {
     match key.get("enabled").and_then(Value::as_bool) {
         Some(false) => "disabled".to_owned(),
         _ => text(key, "status"),
+    }
+}
+
+/// Its date, and that it is used after it, where it is.
+fn expiry(key: &Value) -> String {
+    let date = or_never(text(key, "expires_on"));
+    match text(key, "expires_action").as_str() {
+        "warn" => format!("{date} (a warning only: it goes on being used)"),
+        _ => date,
     }
 }
 

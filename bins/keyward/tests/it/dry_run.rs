@@ -38,6 +38,7 @@ const LINES: &[&str] = &[
     "keys roll-back openai --gateway trial",
     "KEY keys rotate openai --gateway trial --no-verify --overlap 1h",
     "keys destroy-old openai --gateway trial",
+    "keys update openai --gateway trial --description note --expires-action warn",
     "keys disable openai --gateway trial",
     "keys enable openai --gateway trial",
     "providers create our-llm --base-url https://llm.example.com/v1",

@@ -20,6 +20,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["keys", "roll-back"],
     &["keys", "destroy-old"],
     &["keys", "verify"],
+    &["keys", "update"],
     &["keys", "disable"],
     &["keys", "enable"],
     &["keys", "delete"],

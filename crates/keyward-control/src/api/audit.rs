@@ -149,7 +149,9 @@ impl Body {
                 ip_address: entry.source.clone(),
                 kind: match &token {
                     Some(_) => "account",
-                    None if entry.actor.starts_with("command ") => "system",
+                    None if entry.actor == "system" || entry.actor.starts_with("command ") => {
+                        "system"
+                    }
                     None => "unknown",
                 },
                 token_id: token,

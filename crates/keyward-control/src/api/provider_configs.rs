@@ -1,7 +1,7 @@
 //! Provider keys: `…/gateways/{gateway}/provider_configs` (wire-spec §4.5).
 //!
 //! Ours beside the reference: `GET` of one key, the list of the whole account, `PATCH`, and the fields `description`,
-//! `expires_on`, `enabled`, `status` and what goes with them, `created_at`, `last_used_at`, `version` and
+//! `expires_on`, `expires_action`, `enabled`, `status` and what goes with them, `created_at`, `last_used_at`, `version` and
 //! `destination`, and `…/versions`.
 
 mod list;
@@ -73,6 +73,7 @@ pub(crate) struct Body {
     enabled: bool,
     disabled_at: Option<String>,
     expires_on: Option<String>,
+    expires_action: &'static str,
     last_used_at: Option<String>,
     created_at: Option<String>,
     modified_at: Option<String>,
@@ -108,6 +109,7 @@ impl Body {
             enabled: record.disabled_at.is_none(),
             disabled_at: record.disabled_at.and_then(moment::format),
             expires_on: record.expires_at.and_then(moment::format),
+            expires_action: record.expires_action.as_str(),
             last_used_at: key.last_used.get().and_then(moment::format),
             created_at: moment::format(record.created_at),
             modified_at: moment::format(record.modified_at),
@@ -136,11 +138,16 @@ fn status(key: &ProviderKey, now: std::time::SystemTime) -> Standing {
         return (KeyStatus::Invalid, Some(reason.to_owned()), None);
     }
     match record.expires_at {
-        Some(end) if end <= now && record.status == KeyStatus::Active => (
-            KeyStatus::Expired,
-            Some("its expiry date has passed".to_owned()),
-            Some(end),
-        ),
+        Some(end) if end <= now && record.status == KeyStatus::Active => {
+            let (status, reason) = match record.expires_action {
+                ExpiresAction::Stop => (KeyStatus::Expired, "its expiry date has passed"),
+                ExpiresAction::Warn => (
+                    KeyStatus::Active,
+                    "its expiry date has passed; it is used all the same, as `expires_action` says",
+                ),
+            };
+            (status, Some(reason.to_owned()), Some(end))
+        }
         _ => (
             record.status,
             record.status_reason.clone(),
@@ -182,6 +189,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
             "alias",
             "default_config",
             "description",
+            "expires_action",
             "expires_on",
             "provider_slug",
             "rate_limit",
@@ -285,8 +293,14 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
             .find("expires_on")
             .map(|field| to_come(call, field))
             .transpose()?,
-        expires_action: ExpiresAction::default(),
+        expires_action: read_expires_action(&mut body)?.unwrap_or_default(),
     })
+}
+
+fn read_expires_action(body: &mut Object) -> Result<Option<ExpiresAction>, Problem> {
+    let choices = [ExpiresAction::Stop, ExpiresAction::Warn].map(|one| (one.as_str(), one));
+    let field = body.find("expires_action");
+    field.map(|field| field.one_of(&choices)).transpose()
 }
 
 /// The slug by which the provider is known: scopes of tokens hold that one, not its other names.
@@ -367,7 +381,7 @@ pub(crate) async fn rotate(mut call: Call) -> Result<Reply, Problem> {
 pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
     let under_way = UnderWay::of(&call)?;
     let mut body = call.take_body(Shape {
-        known: &["description", "enabled", "expires_on"],
+        known: &["description", "enabled", "expires_action", "expires_on"],
         skipped: &[],
         secrets: &[],
     })?;
@@ -383,10 +397,10 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
             .map(|field| field.text(MAX_DESCRIPTION))
             .transpose()?,
         expires_at,
-        expires_action: None,
+        expires_action: read_expires_action(&mut body)?,
     };
-    if edit.enabled.is_none() && edit.description.is_none() && edit.expires_at.is_none() {
-        let reason = "there is nothing to change; send `enabled`, `description` or `expires_on`";
+    if edit.is_empty() {
+        let reason = "there is nothing to change; send `enabled`, `description`, `expires_on` or `expires_action`";
         return Err(Problem::invalid(&FieldPath::body(), reason));
     }
     let disables = edit.enabled == Some(false);

@@ -36,6 +36,8 @@ async fn a_key_is_stored_listed_and_deleted() {
         ("enabled", json!(true)),
         ("disabled_at", Value::Null),
         ("expires_on", Value::Null),
+        ("expires_action", json!("stop")),
+        ("status_code", Value::Null),
         ("last_used_at", Value::Null),
         ("version", json!(1)),
         ("destination", json!(["https://api.openai.com"])),
@@ -274,6 +276,13 @@ async fn patch_switches_describes_and_dates() {
         patch(json!({"expires_on": null})).await.result()["expires_on"],
         Value::Null
     );
+    let warned = patch(json!({"expires_action": "warn"})).await;
+    assert_eq!(warned.result()["expires_action"], "warn");
+    let kept = patch(json!({"description": "old"})).await;
+    assert_eq!(kept.result()["expires_action"], "warn");
+    patch(json!({"expires_action": "never"}))
+        .await
+        .invalid(&json!(["body", "expires_action"]));
     patch(json!({})).await.invalid(&json!(["body"]));
     patch(json!({"enabled": "no"}))
         .await

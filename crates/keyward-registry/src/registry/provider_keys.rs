@@ -74,6 +74,17 @@ pub struct KeyEdit {
     pub expires_action: Option<ExpiresAction>,
 }
 
+impl KeyEdit {
+    /// Whether it leaves everything as it is.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.enabled.is_none()
+            && self.description.is_none()
+            && self.expires_at.is_none()
+            && self.expires_action.is_none()
+    }
+}
+
 impl Registry {
     /// Stores a provider key. With a value, seals it for the provider's origins as they are now.
     ///

@@ -11,6 +11,8 @@ mod erased;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod older_keys;
+#[cfg(test)]
 mod older_lines;
 #[cfg(test)]
 mod older_secrets;

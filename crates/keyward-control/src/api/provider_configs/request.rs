@@ -6,9 +6,14 @@
     reason = "these types describe; bodies are read field by field"
 )]
 
-use utoipa::ToSchema;
+use keyward_registry::ExpiresAction;
+use utoipa::{ToSchema, openapi::Schema};
 
-use crate::openapi::{Flag, Off};
+use crate::openapi::{Flag, Off, choice};
+
+fn expires_action() -> Schema {
+    choice([ExpiresAction::Stop, ExpiresAction::Warn].map(ExpiresAction::as_str))
+}
 
 /// A provider key to be stored: its value in `secret`, or else a secret that is stored already. Fields that only
 /// answers carry are skipped.
@@ -28,7 +33,10 @@ pub(crate) struct NewKey {
     default_config: Option<Flag>,
     #[schema(max_length = 1024)]
     description: Option<String>,
-    /// When it stops to work, RFC 3339.
+    /// What happens at `expires_on`: `stop`, the default, and it is used no more; `warn`, and it goes on being used.
+    #[schema(schema_with = expires_action)]
+    expires_action: Option<String>,
+    /// Its date, RFC 3339.
     #[schema(format = DateTime)]
     expires_on: Option<String>,
     /// A provider of the catalogue, or one of the account's own, with or without `custom-`.
@@ -85,7 +93,10 @@ pub(crate) struct Edit {
     description: Option<String>,
     /// Whether it is used.
     enabled: Option<Flag>,
-    /// When it stops to work, RFC 3339; null is never.
+    /// What happens at `expires_on`: `stop`, and it is used no more; `warn`, and it goes on being used.
+    #[schema(schema_with = expires_action)]
+    expires_action: Option<String>,
+    /// Its date, RFC 3339; null is none.
     #[schema(format = DateTime)]
     expires_on: Option<String>,
 }

@@ -28,8 +28,7 @@ use keyward_vault::{
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::task::JoinSet;
 
-use super::{AuditVerdict, SqliteStore};
-use crate::Database;
+use crate::{AuditVerdict, Database, SqliteStore};
 
 /// Where the process finds its database, how far it goes, and where it ends; unset in an ordinary run.
 const DIRECTORY: &str = "KEYWARD_ROTATION_DIRECTORY";
@@ -312,7 +311,7 @@ async fn go(directory: &Path, course: &Course, kill_at: u64) -> (usize, bool) {
     command
         .args([
             "--exact",
-            "sqlite::killed_rotation::the_process_that_rotates",
+            "sqlite::tests::killed_rotation::the_process_that_rotates",
             "--nocapture",
         ])
         .env(DIRECTORY, directory)
@@ -324,7 +323,9 @@ async fn go(directory: &Path, course: &Course, kill_at: u64) -> (usize, bool) {
     let output = ended.await.unwrap().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let mut taken = text.lines().filter_map(|line| line.strip_prefix("taken "));
-    let taken = taken.next_back().map_or(0, |number| number.parse().unwrap());
+    let taken = taken
+        .next_back()
+        .map_or(0, |number| number.parse().unwrap());
     let is_ended = text.lines().any(|line| line == "ended");
     assert_eq!(output.status.success(), is_ended, "{text}");
     (taken, is_ended)

@@ -1,0 +1,3 @@
+//! What needs the connection that writes.
+
+mod killed_rotation;
