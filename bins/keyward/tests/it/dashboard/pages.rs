@@ -66,6 +66,13 @@ fn ways_in_errors_and_what_forms_answer_are_accessible_and_fit_too() {
     let shown = browser.text("main");
     assert!(!shown.contains(world.first.random_part()), "{shown}");
     assert_eq!(world.provider.take_recorded().len(), 1);
+    browser.goto(&world.url("/keys?gateway=default"));
+    browser.click("a[href^=\"/keys/default/\"]");
+    browser.click("a[href$=\"/rotate\"]");
+    browser.fill("#secret", world.second.text());
+    browser.click("form.card button.primary");
+    browser.see("#timer", "9:");
+    look_at(&browser, "a rotation under way");
     browser.stop();
     world.stop();
 }
