@@ -614,9 +614,10 @@ impl From<Refusal> for Problem {
             Refusal::SecretNotFound(_) => (StatusCode::BAD_REQUEST, INVALID, Some("secret_id")),
             Refusal::WrongDestination { .. } => (StatusCode::CONFLICT, INVALID, Some("secret_id")),
             Refusal::RotationNotFound => (StatusCode::NOT_FOUND, NOT_FOUND, None),
-            Refusal::RotationUnderWay(_) | Refusal::RotationNotNow(_) | Refusal::ValueGone => {
-                (StatusCode::CONFLICT, INVALID, None)
-            }
+            Refusal::RotationUnderWay(_)
+            | Refusal::RotationRequestTaken(_)
+            | Refusal::RotationNotNow(_)
+            | Refusal::ValueGone => (StatusCode::CONFLICT, INVALID, None),
             Refusal::OverlapTooLong => (StatusCode::BAD_REQUEST, INVALID, Some("overlap_seconds")),
             Refusal::TokenKind(_) => (StatusCode::BAD_REQUEST, INVALID, Some("policies")),
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),

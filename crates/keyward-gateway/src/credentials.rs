@@ -67,6 +67,12 @@ impl Injected {
         }
     }
 
+    /// Whether it is this value of its key.
+    pub(crate) fn is_value(&self, value: Option<&CurrentValue>) -> bool {
+        let versions = self.of.zip(value);
+        versions.is_some_and(|(of, value)| of.version == value.version)
+    }
+
     fn may_go_to(&self, origin: &Origin) -> bool {
         let mut all = self.more.iter().chain(&self.credential);
         all.all(|bound| bound.may_go_to(origin))

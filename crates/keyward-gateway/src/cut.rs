@@ -219,6 +219,11 @@ impl Requests {
 }
 
 impl Watch {
+    /// What the request uses.
+    pub(crate) const fn used(&self) -> &Used {
+        &self.used
+    }
+
     /// What the request uses. It is not watched any more.
     pub(crate) fn into_used(mut self) -> Used {
         std::mem::take(&mut self.used)

@@ -17,6 +17,8 @@ use keyward_secret::AccountId;
 use keyward_vault::{SecretId, VersionNumber};
 use rustc_hash::FxHashMap;
 
+use crate::pool::limit;
+
 /// One value of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ValueId {
@@ -78,6 +80,11 @@ impl Health {
         until(&self.broke_until, now)
     }
 
+    /// Whether there is a trial to be taken.
+    pub(crate) fn has_trial(&self) -> bool {
+        self.has(TRIAL)
+    }
+
     /// Takes the one trial that there may be.
     pub(crate) fn take_trial(&self) -> bool {
         self.has(TRIAL) && self.flags.fetch_and(!TRIAL, Ordering::Relaxed) & TRIAL != 0
@@ -95,8 +102,11 @@ impl Health {
         }
     }
 
-    pub(crate) fn limit(&self, until: SystemTime) {
-        self.limited_until.store(millis(until), Ordering::Relaxed);
+    /// A shorter limit does not end a longer one, unless that is none: the clock was set back since.
+    pub(crate) fn limit(&self, until: SystemTime, now: SystemTime) {
+        if self.limited_until(now).is_none_or(|known| known < until) {
+            self.limited_until.store(millis(until), Ordering::Relaxed);
+        }
     }
 
     /// How often in a row it was out of money before.
@@ -131,9 +141,11 @@ impl Health {
     }
 }
 
+/// What is further away than anything is limited for was noted before the clock was set back.
 fn until(at: &AtomicU64, now: SystemTime) -> Option<SystemTime> {
     let at = at.load(Ordering::Relaxed);
-    (at > millis(now)).then(|| UNIX_EPOCH + Duration::from_millis(at))
+    let last = millis(now + limit::LONGEST);
+    (at > millis(now) && at <= last).then(|| UNIX_EPOCH + Duration::from_millis(at))
 }
 
 fn millis(time: SystemTime) -> u64 {
@@ -195,7 +207,8 @@ mod tests {
         let health = Health::new(id(1));
         assert_eq!(health.limited_until(now), None);
         let wait = Duration::from_secs(5);
-        health.limit(now + wait);
+        health.limit(now + wait, now);
+        health.limit(now + wait / 2, now);
         health.is_broke(now + wait * 2);
         assert_eq!(health.limited_until(now), Some(now + wait));
         assert_eq!(health.broke_until(now + wait), Some(now + wait * 2));

@@ -14,10 +14,17 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use keyward_registry::{ChangeError, CurrentValue, ProviderKey, Snapshot, SnapshotReader};
+use keyward_providers::Provider;
+use keyward_registry::{
+    ChangeError, CurrentValue, ProviderKey, Registry, Snapshot, SnapshotReader,
+};
 use keyward_secret::AccountId;
 use keyward_vault::{SecretId, VersionNumber, status::Finding};
-use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{expiry::Expiry, rotations::Rotations, status::Statuses};
@@ -32,6 +39,11 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// After how many looks dates are looked at, which takes all keys.
 const DATES_EVERY: u32 = 300;
+
+/// So many probes at the same time; what is due beyond them is asked later.
+const MOST_ASKING: usize = 32;
+/// How long nothing is written after the store failed.
+const STORE_RESTS: Duration = Duration::from_secs(5);
 
 /// Which secret.
 type Place = (AccountId, SecretId);
@@ -69,6 +81,8 @@ struct Keeper {
     expiry: Expiry,
     asking: JoinSet<Found>,
     until_dates: u32,
+    /// The store failed: nothing is written to it before then.
+    store_rests_until: Option<Instant>,
 }
 
 impl Gateway {
@@ -85,6 +99,7 @@ impl Gateway {
             expiry: Expiry::default(),
             asking: JoinSet::new(),
             until_dates: 0,
+            store_rests_until: None,
             gateway: self,
         };
         keeper.run(evidence, stop).await;
@@ -120,7 +135,10 @@ impl Keeper {
                 Some(evidence) = evidence.recv() => self.take(evidence).await,
                 Some(found) = self.asking.join_next() => match found {
                     Ok(found) => self.learn(found).await,
-                    Err(error) => tracing::error!(%error, "a probe failed"),
+                    Err(error) => {
+                        tracing::error!(%error, "a probe failed");
+                        self.rotations.forget_questions();
+                    }
                 },
                 _ = ticks.tick() => self.look().await,
             }
@@ -151,6 +169,11 @@ impl Keeper {
         );
         if is_bad && self.compare(key, evidence.value.version) {
             return;
+        }
+        let previous = key.previous().map(|value| value.version);
+        if matches!(evidence.said, Said::Accepted) && previous == Some(evidence.value.version) {
+            let place = (evidence.value.account, evidence.value.secret);
+            return self.old_is_good(key, place).await;
         }
         self.judge(key, &evidence).await;
     }
@@ -200,6 +223,24 @@ impl Keeper {
         self.until_dates -= 1;
     }
 
+    /// Whether one more probe may be sent that nobody waits for.
+    fn has_room(&self) -> bool {
+        self.asking.len() < MOST_ASKING
+    }
+
+    fn is_store_failing(&self) -> bool {
+        self.store_rests_until
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    fn not_kept(&mut self, what: &'static str, error: &ChangeError) {
+        self.store_rests_until = Some(Instant::now() + STORE_RESTS);
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "cannot keep {what}; it is tried again"
+        );
+    }
+
     /// Tells of what happened to a key.
     ///
     /// `occurrence` as for [`KeyEvent::new`].
@@ -224,11 +265,20 @@ fn millis(time: SystemTime) -> String {
     since.as_millis().to_string()
 }
 
-fn not_kept(what: &'static str, error: &ChangeError) {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "cannot keep {what}; it is tried again"
-    );
+/// The key that a value is asked about by: one that is in use, and whose provider has a probe, where there is one.
+fn representative<'s>(
+    registry: &Registry,
+    snapshot: &'s Snapshot,
+    place: Place,
+) -> Option<&'s Arc<ProviderKey>> {
+    let has_probe = |key: &ProviderKey| {
+        let provider = registry.catalogue().find(key.record.provider.as_str());
+        provider.is_some_and(|provider| Provider::probe(provider).is_some())
+    };
+    keys_of(snapshot, place).min_by_key(|key| {
+        let is_off = key.record.disabled_at.is_some();
+        (is_off, !has_probe(key))
+    })
 }
 
 #[expect(

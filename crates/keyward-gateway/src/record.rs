@@ -8,7 +8,7 @@ use std::{
 
 use keyward_auth::TokenId;
 use keyward_registry::{ProviderKeyId, StoreError, TrafficSpan, traffic_secs};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{Gateway, counters::CLASS_NAMES, traffic::Waiting};
 
@@ -27,10 +27,13 @@ impl Gateway {
     /// ([`Registry::settle`](keyward_registry::Registry::settle)). Learns from providers' answers how stored keys fare,
     /// asks providers where it has to, and drives rotations. Run it beside [`serve`](Self::serve).
     pub async fn record(self: Arc<Self>, stop: CancellationToken) {
-        // Boxed because they are large, and once.
-        let keeping = Box::pin(Arc::clone(&self).keep(stop.clone()));
-        let counting = Box::pin(self.count(stop));
-        futures_util::future::join(keeping, counting).await;
+        // A task of its own: what goes wrong there takes no count with it. It ends with this one.
+        let keeping = tokio::spawn(Arc::clone(&self).keep(stop.clone()));
+        let keeping = AbortOnDropHandle::new(keeping);
+        self.count(stop).await;
+        if let Err(error) = keeping.await {
+            tracing::error!(%error, "the keeper of stored keys failed");
+        }
     }
 
     async fn count(self: Arc<Self>, stop: CancellationToken) {

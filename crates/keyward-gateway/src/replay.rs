@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use keyward_forward::BoxError;
 
 /// How much of one request's body is remembered at most.
-const MOST_BYTES: usize = 256 * 1024;
+pub(crate) const MOST_BYTES: usize = 256 * 1024;
 /// How much of all bodies together, where no budget says less.
 const MOST_BYTES_OF_ALL: usize = 64 * 1024 * 1024;
 /// What a remembered frame counts at least: it keeps the buffer it was read into.
@@ -131,7 +131,9 @@ impl<B> Hold<B> {
     pub(crate) fn recover(self) -> Option<(Replayable<B>, Self)> {
         let (body, memory) = {
             let mut held = lock(&self.0);
-            (held.body.take()?, held.memory.take()?)
+            // What cannot be had whole goes on as it is.
+            let memory = held.memory.take()?;
+            (held.body.take()?, memory)
         };
         Some(Replayable::held(body, memory))
     }

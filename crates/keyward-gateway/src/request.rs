@@ -126,6 +126,7 @@ pub(crate) fn decide<B>(
         sender,
         now,
         trace: state.trace,
+        method: request.method(),
     };
     match gateway.providers().find(address.provider) {
         Some(entry) => {
@@ -150,9 +151,15 @@ struct Step<'a> {
     sender: Sender<'a>,
     now: SystemTime,
     trace: Trace,
+    method: &'a Method,
 }
 
 impl<'a> Step<'a> {
+    /// Whether only a good credential has a success with such a request.
+    fn proves(&self, route: &Route<'_>) -> bool {
+        route.class.proves_credential() && *self.method == Method::POST
+    }
+
     /// Notes a use, where deciding leaves a trace.
     fn touch(&self, last_used: &LastUsed) {
         if self.trace == Trace::Left {
@@ -210,7 +217,7 @@ impl<'a> Step<'a> {
         Ok(Plan {
             others,
             is_pooled,
-            proves: route.class.proves_credential() && *method == Method::POST,
+            proves: self.proves(&route),
             explains: told == StoredKeyRefused::Explain,
             used: Used {
                 token: token.map(|token| token.record.id),

@@ -16,7 +16,7 @@ use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader, TrafficClass};
 
-use self::weigh::{Again, News};
+use self::weigh::{Again, By, News};
 use crate::{
     Gateway,
     body::AnswerBody,
@@ -161,6 +161,10 @@ where
             source,
             known: known.as_ref().map(|known| &known.token),
         };
+        let by = match known {
+            Some(_) => By::Known,
+            None => By::Token,
+        };
         let (decided, counted) = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let mut under_way = self.tally.begin(counted, begun);
         if let Some(known) = known {
@@ -200,7 +204,7 @@ where
                     }
                     // Boxed because it is rare and large.
                     Ok(Ok(response)) => {
-                        let news = News::new(again, path, asked, cuts_seen);
+                        let news = News::new(again, path, asked, cuts_seen, by);
                         Box::pin(self.weigh(response, &plan, news, watch, slot)).await
                     }
                     Ok(Err(error)) => Err(Refusal::from_forward(&error)),
@@ -209,7 +213,7 @@ where
             }
             // Boxed because it is rare and large.
             Some(handshake) => {
-                let news = News::new(None, path, asked, cuts_seen);
+                let news = News::new(None, path, asked, cuts_seen, by);
                 Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };

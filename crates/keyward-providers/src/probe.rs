@@ -117,7 +117,7 @@ impl Provider {
     ///
     /// 200 is a live key, unless a field of the answer says that it is blocked. A refusal for money or rights is one
     /// too: the provider knew whom it refused. A refusal that no rule knows is a dead key only where the catalogue
-    /// lists its status for this very request.
+    /// lists its status for this very request, and its body is whole JSON.
     #[must_use]
     pub fn judge_probe(
         &self,
@@ -141,7 +141,10 @@ impl Provider {
         match verdict.class {
             class if class.convicts() => ProbeOutcome::Dead(class),
             ErrorClass::ModelNotAllowed | ErrorClass::OutOfFunds => ProbeOutcome::Live,
-            ErrorClass::Unknown if probe.dead.contains(&status.as_u16()) => {
+            // Whole JSON: a page of some front door is not the provider's word.
+            ErrorClass::Unknown
+                if probe.dead.contains(&status.as_u16()) && Facts::read(body).is_whole() =>
+            {
                 ProbeOutcome::Dead(ErrorClass::CredentialRejected)
             }
             class => ProbeOutcome::Unclear(class),

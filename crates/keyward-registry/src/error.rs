@@ -128,6 +128,11 @@ pub enum Refusal {
         "a rotation of this key is under way (request `{0}`); wait for its end, roll it back, or destroy the old value now"
     )]
     RotationUnderWay(String),
+    /// The last rotation has this request id, and another value.
+    #[error(
+        "the request id `{0}` was used for a rotation to another value; choose another id, one for each value"
+    )]
+    RotationRequestTaken(String),
     /// The key never had one.
     #[error("this key has no rotation; begin one with `keyward keys rotate`")]
     RotationNotFound,

@@ -9,8 +9,9 @@
 //!
 //! - A refusal by itself convicts nobody: it raises a suspicion that nobody is told of. Whether an answer *is* a refusal
 //!   of the credential is for whoever reads the answer; outages, limits, models and clients' own mistakes are none.
+//! - While a probe is under way refusals convict nobody: it is the better witness.
 //! - What proves the opposite acquits, without an operator: a success where only a good credential has one, or a good
-//!   probe. It counts only if it was asked after the last refusal, so that a slow answer from before does not.
+//!   probe. It counts only if it was asked after what was refused last was, so that a slow answer from before does not.
 //! - What was asked with another version of the key's value says nothing about this one.
 //! - Probes are for the caller to send, when a [`Step`] says so: one at a time, and not two within 30 seconds.
 
@@ -102,6 +103,8 @@ pub struct Record {
     first: Option<u64>,
     has_second: bool,
     last: Option<(Refusal, SystemTime)>,
+    /// When the latest of what was refused was asked.
+    last_asked: Option<SystemTime>,
     probe: Probe,
 }
 
@@ -186,6 +189,7 @@ impl Record {
             first: None,
             has_second: false,
             last: None,
+            last_asked: None,
             probe: Probe {
                 under_way: None,
                 last: None,
@@ -200,6 +204,7 @@ impl Record {
         let mut record = Self::new(version, since);
         record.standing = Standing::Convicted(refusal.charge);
         record.last = Some((refusal, since));
+        record.last_asked = Some(since);
         record
     }
 
@@ -255,11 +260,17 @@ impl Record {
                 refusal,
                 request,
                 proves,
-            } => self.refuse(refusal, proves.then_some(request), now),
+            } => {
+                self.refuse(refusal, asked, now);
+                if proves && self.count(request) && !(by == Provability::ByProbe && self.asks(now))
+                {
+                    self.convict(refusal, now);
+                }
+            }
             Event::Accepted => self.accept(asked, now),
             Event::Probed(Finding::Good) => self.accept(asked, now),
             Event::Probed(Finding::Bad(refusal)) => {
-                self.last = Some((refusal, now));
+                self.refuse(refusal, asked, now);
                 self.convict(refusal, now);
                 self.probe.in_vain = self.probe.in_vain.saturating_add(1);
             }
@@ -288,23 +299,28 @@ impl Record {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal, counts_as: Option<u64>, now: SystemTime) {
+    fn refuse(&mut self, refusal: Refusal, asked: SystemTime, now: SystemTime) {
         self.last = Some((refusal, now));
+        self.last_asked = self.last_asked.max(Some(asked));
         if self.standing == Standing::Trusted {
             self.standing = Standing::Suspected;
             self.since = now;
         }
-        let Some(request) = counts_as else {
-            return;
-        };
+    }
+
+    /// Counts a refusal that proves something. Whether there are enough.
+    fn count(&mut self, request: u64) -> bool {
         self.refusals = self.refusals.saturating_add(1);
         match self.first {
             None => self.first = Some(request),
             Some(first) => self.has_second |= first != request,
         }
-        if self.refusals >= REFUSALS && self.has_second {
-            self.convict(refusal, now);
-        }
+        self.refusals >= REFUSALS && self.has_second
+    }
+
+    /// Whether a probe is under way, and not lost.
+    fn asks(&self, now: SystemTime) -> bool {
+        is_within(self.probe.under_way, PROBE_LOST, now)
     }
 
     fn convict(&mut self, refusal: Refusal, now: SystemTime) {
@@ -314,9 +330,13 @@ impl Record {
         }
     }
 
-    /// An answer to what was asked before the last refusal is older news than that.
+    /// An answer to what was asked before what was refused is older news than that. A refusal that lies ahead was noted
+    /// before the clock was set back.
     fn accept(&mut self, asked: SystemTime, now: SystemTime) {
-        if self.last.is_some_and(|(_, refused)| asked < refused) {
+        if self
+            .last_asked
+            .is_some_and(|last| asked < last && last <= now)
+        {
             return;
         }
         if self.standing != Standing::Trusted {
@@ -340,12 +360,7 @@ impl Record {
             Standing::Convicted(_) => self.wait(),
             _ => BETWEEN_PROBES,
         };
-        // A clock that was set back makes no key wait for what it then calls the future.
-        let is_within = |since: Option<SystemTime>, time: Duration| {
-            let passed = since.and_then(|since| now.duration_since(since).ok());
-            passed.is_some_and(|passed| passed < time)
-        };
-        if is_within(self.probe.under_way, PROBE_LOST) || is_within(self.probe.last, wait) {
+        if self.asks(now) || is_within(self.probe.last, wait, now) {
             return false;
         }
         self.probe.under_way = Some(now);
@@ -359,6 +374,12 @@ impl Record {
         let wait = doubled.and_then(|times| BETWEEN_PROBES.checked_mul(times));
         wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
     }
+}
+
+/// A clock that was set back makes no key wait for what it then calls the future.
+fn is_within(since: Option<SystemTime>, time: Duration, now: SystemTime) -> bool {
+    let passed = since.and_then(|since| now.duration_since(since).ok());
+    passed.is_some_and(|passed| passed < time)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use keyward_registry::{Actor, ProviderKey, Refusal, Snapshot};
+use keyward_registry::{Actor, CurrentValue, ProviderKey, Refusal, Snapshot};
 use keyward_vault::{
     VersionNumber,
     rotation::{Event, Phase, Reason, Rotation},
@@ -15,13 +15,16 @@ use keyward_vault::{
 };
 use tokio::time::Instant;
 
-use super::{Found, Keeper, Place, clock, keys_of, not_kept};
+use super::{Found, Keeper, Place, clock, keys_of, representative};
 use crate::{Probed, events::What};
 
 /// Who changes a rotation, for the audit log.
 const ACTOR: Actor = Actor::System;
 /// At least so long between two comparisons, and between two probes of a staged value.
 const BETWEEN: Duration = Duration::from_secs(1);
+/// Pauses between the probes of a staged value.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LATER_PAUSE: Duration = Duration::from_secs(10);
 /// So many comparisons of one rotation; after them its new value stands by itself.
 const MOST_COMPARISONS: u32 = 10;
 
@@ -35,6 +38,9 @@ pub(super) struct Rotations {
 /// One rotation that is driven on.
 struct Driven {
     version: VersionNumber,
+    phase: Phase,
+    /// When it was first seen in this phase, by both clocks.
+    seen: (Instant, SystemTime),
     is_asking: bool,
     not_before: Option<Instant>,
     comparisons: u32,
@@ -51,9 +57,11 @@ struct Told {
 }
 
 impl Driven {
-    const fn new(version: VersionNumber) -> Self {
+    fn new(version: VersionNumber, phase: Phase) -> Self {
         Self {
             version,
+            phase,
+            seen: (Instant::now(), clock()),
             is_asking: false,
             not_before: None,
             comparisons: 0,
@@ -65,9 +73,19 @@ impl Driven {
         !self.is_asking && self.not_before.is_none_or(|at| at <= Instant::now())
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, pause: Duration) {
         self.is_asking = true;
-        self.not_before = Some(Instant::now() + BETWEEN);
+        self.not_before = Some(Instant::now() + pause);
+    }
+
+    /// Whether what the rotation waits for has passed by the clock that nobody sets, too: a value is not destroyed because
+    /// the time of day was set forward.
+    fn has_waited(&self, rotation: &Rotation) -> bool {
+        let (since, wall) = self.seen;
+        let left = rotation
+            .due_at()
+            .and_then(|due| due.duration_since(wall).ok());
+        left.is_none_or(|left| since.elapsed() >= left)
     }
 }
 
@@ -90,49 +108,77 @@ impl Rotations {
         }
     }
 
-    fn driven(&mut self, place: Place, version: VersionNumber) -> &mut Driven {
+    fn driven(&mut self, rotation: &Rotation) -> &mut Driven {
+        let (version, phase) = (rotation.to, rotation.phase);
         let driven = self
             .driven
-            .entry(place)
-            .or_insert_with(|| Driven::new(version));
-        if driven.version != version {
-            *driven = Driven::new(version);
+            .entry((rotation.account, rotation.secret))
+            .or_insert_with(|| Driven::new(version, phase));
+        if (driven.version, driven.phase) != (version, phase) {
+            *driven = Driven::new(version, phase);
         }
         driven
+    }
+
+    /// What was asked about a rotation came back; nothing where it is about another by now.
+    fn answered(&mut self, place: Place, version: VersionNumber) -> Option<&mut Driven> {
+        let driven = self.driven.get_mut(&place)?;
+        if driven.version != version {
+            return None;
+        }
+        driven.is_asking = false;
+        Some(driven)
+    }
+
+    /// A question was lost: whatever waits for an answer asks again.
+    pub(super) fn forget_questions(&mut self) {
+        for driven in self.driven.values_mut() {
+            driven.is_asking = false;
+        }
     }
 }
 
 impl Keeper {
     /// Probes staged values, and ends overlaps.
     pub(super) async fn look_at_rotations(&mut self, snapshot: &Snapshot) {
-        let open: Vec<Rotation> = snapshot.open_rotations().cloned().collect();
-        self.rotations.driven.retain(|place, driven| {
-            open.iter().any(|open| {
-                (open.account, open.secret, open.to) == (place.0, place.1, driven.version)
-            })
-        });
-        for rotation in open {
+        let open: HashMap<Place, VersionNumber> = snapshot
+            .open_rotations()
+            .map(|open| ((open.account, open.secret), open.to))
+            .collect();
+        let driven = &mut self.rotations.driven;
+        driven.retain(|place, driven| open.get(place) == Some(&driven.version));
+        let mut due = Vec::new();
+        for rotation in snapshot.open_rotations() {
             let place = (rotation.account, rotation.secret);
-            let Some(key) = keys_of(snapshot, place).next() else {
-                // Nobody can use it, so nobody can prove it; time ends it.
-                self.advance(place, Event::Tick).await;
+            let has_room = self.has_room();
+            let driven = self.rotations.driven(rotation);
+            if driven.has_waited(rotation)
+                && matches!(rotation.next(Event::Tick, clock()), Ok(Some(_)))
+            {
+                due.push(place);
+                continue;
+            }
+            // Where nobody can use it nobody can prove it, and time ends it.
+            let Some(key) = representative(self.gateway.registry(), snapshot, place) else {
                 continue;
             };
-            let (version, phase) = (rotation.to, rotation.phase);
-            let driven = self.rotations.driven(place, version);
-            match phase {
-                Phase::Staged if driven.may_ask() => {
-                    driven.begin();
-                    self.prove(key, place, version);
+            match rotation.phase {
+                Phase::Staged if driven.may_ask() && has_room => {
+                    // A provider that hiccups is not asked three times within the hiccup.
+                    driven.begin(match rotation.attempts {
+                        0 => FIRST_PAUSE,
+                        _ => LATER_PAUSE,
+                    });
+                    self.prove(key, place, rotation.to);
                 }
-                Phase::Overlapping if driven.is_open && driven.may_ask() => {
-                    let _is_taken = self.compare(key, version);
+                Phase::Overlapping if driven.is_open && driven.may_ask() && has_room => {
+                    let _is_taken = self.compare(key, rotation.to);
                 }
                 _ => {}
             }
-            if matches!(rotation.next(Event::Tick, clock()), Ok(Some(_))) {
-                self.advance(place, Event::Tick).await;
-            }
+        }
+        for place in due {
+            self.advance(place, Event::Tick).await;
         }
     }
 
@@ -153,10 +199,11 @@ impl Keeper {
 
     /// A probe of a staged value came back.
     pub(super) async fn proved(&mut self, place: Place, version: VersionNumber, probed: &Probed) {
-        self.rotations.driven(place, version).is_asking = false;
-        let finding = probed.finding();
-        self.advance(place, Event::Probed { version, finding })
-            .await;
+        if self.rotations.answered(place, version).is_some() {
+            let finding = probed.finding();
+            self.advance(place, Event::Probed { version, finding })
+                .await;
+        }
     }
 
     /// Asks the provider about both values of a rotation, where the new one was refused and there is a way back. Whether
@@ -175,8 +222,7 @@ impl Keeper {
         {
             return false;
         }
-        let place = (key.record.account, key.record.secret);
-        let driven = self.rotations.driven(place, version);
+        let driven = self.rotations.driven(rotation);
         if driven.comparisons >= MOST_COMPARISONS && !driven.is_asking {
             return false;
         }
@@ -185,10 +231,22 @@ impl Keeper {
             driven.is_open = true;
             return true;
         }
-        driven.begin();
+        driven.begin(BETWEEN);
         driven.is_open = false;
         driven.comparisons += 1;
         let (new, old) = (current.clone(), previous.clone());
+        self.ask_about_both(key, new, old);
+        true
+    }
+
+    /// Asks the provider about a rotation's values.
+    pub(super) fn ask_about_both(
+        &mut self,
+        key: &ProviderKey,
+        new: CurrentValue,
+        old: CurrentValue,
+    ) {
+        let (place, version) = ((key.record.account, key.record.secret), new.version);
         let (prober, key) = (Arc::clone(&self.prober), key.clone());
         self.asking.spawn(async move {
             let begun = Instant::now();
@@ -205,7 +263,6 @@ impl Keeper {
                 took: begun.elapsed(),
             }
         });
-        true
     }
 
     /// Both values of a rotation were asked about.
@@ -218,8 +275,9 @@ impl Keeper {
         took: Duration,
     ) {
         let (new_finding, old_finding) = (new.finding(), old.finding());
-        let driven = self.rotations.driven(place, version);
-        driven.is_asking = false;
+        let Some(driven) = self.rotations.answered(place, version) else {
+            return;
+        };
         // One that is good needs no more proof; where nothing is certain, it is asked again.
         driven.is_open = match (new_finding, old_finding) {
             (Finding::Good, _) | (Finding::Bad(_), Finding::Bad(_)) => false,
@@ -237,15 +295,39 @@ impl Keeper {
             (new_finding, old_finding),
             (Finding::Bad(_), Finding::Bad(_))
         );
-        if is_both && let Some(key) = keys_of(snapshot, place).next() {
-            // There is no way back: the new value stands by itself.
+        let key = representative(self.gateway.registry(), snapshot, place);
+        let is_bad = matches!(new_finding, Finding::Bad(_));
+        if (is_both || !is_bad || self.is_convicted(place))
+            && let Some(key) = key
+        {
+            // A new value that is refused stands by itself only where there is no way back.
             let event = StatusEvent::Probed(new_finding);
             let times = (new.asked, clock());
             self.note(key, place, version, event, times).await;
         }
     }
 
+    /// The old value of a rotation was accepted, after the new one was convicted: that is the way back, also where the
+    /// provider has no probe.
+    pub(super) async fn old_is_good(&mut self, key: &ProviderKey, place: Place) {
+        let Some(new) = self.convicted_by(place) else {
+            return;
+        };
+        if let Some(rotation) = key.rotation() {
+            let event = Event::Compared {
+                version: rotation.to,
+                new: Finding::Bad(new),
+                old: Finding::Good,
+                took: Duration::ZERO,
+            };
+            self.advance(place, event).await;
+        }
+    }
+
     async fn advance(&mut self, place: Place, event: Event) {
+        if self.is_store_failing() {
+            return;
+        }
         let (account, secret) = place;
         let advanced = self
             .gateway
@@ -264,7 +346,7 @@ impl Keeper {
                     "a rotation is not where it was"
                 );
             }
-            Err(error) => not_kept("how far a rotation is", &error),
+            Err(error) => self.not_kept("how far a rotation is", &error),
         }
     }
 

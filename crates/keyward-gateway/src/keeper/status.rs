@@ -13,7 +13,7 @@ use keyward_vault::{
     status::{Charge, Event, Provability, Record, Refusal, Standing, Step},
 };
 
-use super::{Found, Keeper, Place, clock, keys_of, millis, not_kept, version_of};
+use super::{Found, Keeper, Place, clock, keys_of, millis, representative, version_of};
 use crate::{
     Gateway, Probed,
     events::What,
@@ -23,6 +23,9 @@ use crate::{
 
 /// How long a value that nothing speaks against any more is remembered, so that it is not probed again at once.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
+
+/// For how long a suspicion keeps a key behind others where nothing but a request could end it.
+const SUSPECT_FOR: Duration = Duration::from_secs(30);
 
 /// The values that something speaks against, or did lately.
 #[derive(Default)]
@@ -62,24 +65,41 @@ impl Statuses {
                     record: Record::convicted(version, refusal, since),
                     is_unsaved: false,
                 };
-                watched.show(gateway, place);
+                watched.show(gateway, place, None);
                 watched
             });
+        }
+        // A key that came to a value which is convicted already has its status from it.
+        for (place, watched) in &mut self.0 {
+            if matches!(watched.record.standing(), Standing::Convicted(_)) {
+                let mut keys = keys_of(snapshot, *place);
+                watched.is_unsaved |= keys.any(|key| key.record.status == KeyStatus::Active);
+            }
         }
     }
 }
 
 impl Watched {
     /// Tells the workers.
-    fn show(&self, gateway: &Gateway, (account, secret): Place) {
+    fn show(&self, gateway: &Gateway, (account, secret): Place, suspect_until: Option<SystemTime>) {
         let health = gateway.healths().of(ValueId {
             account,
             secret,
             version: self.record.version(),
         });
         let standing = self.record.standing();
-        let is_suspect = standing == Standing::Suspected;
+        let is_over = suspect_until.is_some_and(|until| until <= clock());
+        let is_suspect = standing == Standing::Suspected && !is_over;
         health.watch(standing != Standing::Trusted, is_suspect);
+    }
+
+    /// Until when a suspicion puts the key behind others: where there is a probe, until that ends it.
+    fn suspect_until(&self, by: Provability) -> Option<SystemTime> {
+        let refused = self.record.last_refusal().map(|(_, at)| at);
+        match by {
+            Provability::ByProbe => None,
+            Provability::ByRequests => refused.map(|at| at + SUSPECT_FOR),
+        }
     }
 }
 
@@ -116,7 +136,7 @@ impl Keeper {
         version: VersionNumber,
         probed: &Probed,
     ) {
-        let Some(key) = keys_of(snapshot, place).next() else {
+        let Some(key) = representative(self.gateway.registry(), snapshot, place) else {
             return;
         };
         let event = Event::Probed(probed.finding());
@@ -142,7 +162,22 @@ impl Keeper {
         });
         let step = watched.record.note(event, version, by, asked, now);
         watched.is_unsaved |= step.tell;
-        watched.show(&self.gateway, place);
+        let until = watched.suspect_until(by);
+        watched.show(&self.gateway, place, until);
+        // The old value of a rotation is the way back, as soon as it is accepted.
+        if let Some(previous) = key.previous() {
+            let (account, secret) = place;
+            let previous = ValueId {
+                account,
+                secret,
+                version: previous.version,
+            };
+            let is_convicted = matches!(watched.record.standing(), Standing::Convicted(_));
+            self.gateway
+                .healths()
+                .of(previous)
+                .watch(is_convicted, false);
+        }
         self.follow(key, place, step).await;
     }
 
@@ -160,6 +195,10 @@ impl Keeper {
         let Some(value) = &key.current else {
             return;
         };
+        // While there is a way back, both are asked about: the old one may be taken again.
+        if let Some(previous) = key.previous() {
+            return self.ask_about_both(key, value.clone(), previous.clone());
+        }
         let (prober, key, value) = (Arc::clone(&self.prober), key.clone(), value.clone());
         self.asking.spawn(async move {
             let probed = prober.probe_stored(&key, &value).await;
@@ -173,6 +212,9 @@ impl Keeper {
 
     /// Keeps a standing that people are told of, for all keys with the value, and tells them.
     async fn save(&mut self, key: &ProviderKey, place: Place) {
+        if self.is_store_failing() {
+            return;
+        }
         let Some(watched) = self.statuses.0.get_mut(&place) else {
             return;
         };
@@ -203,7 +245,7 @@ impl Keeper {
             .await
         {
             Ok(()) => watched.is_unsaved = false,
-            Err(error) => return not_kept("how a stored key stands", &error),
+            Err(error) => return self.not_kept("how a stored key stands", &error),
         }
         let provider = key.record.provider.as_str();
         tracing::warn!(
@@ -236,9 +278,10 @@ impl Keeper {
         });
         let places: Vec<_> = self.statuses.0.keys().copied().collect();
         for place in places {
-            let Some(key) = keys_of(snapshot, place).next() else {
+            let Some(key) = representative(self.gateway.registry(), snapshot, place) else {
                 continue;
             };
+            let has_room = self.has_room();
             let by = self.provability(key);
             let Some(watched) = self.statuses.0.get_mut(&place) else {
                 continue;
@@ -248,7 +291,12 @@ impl Keeper {
                 continue;
             }
             let version = watched.record.version();
-            let mut step = watched.record.note(Event::Tick, version, by, now, now);
+            let until = watched.suspect_until(by);
+            watched.show(&self.gateway, place, until);
+            let mut step = match has_room {
+                true => watched.record.note(Event::Tick, version, by, now, now),
+                false => Step::default(),
+            };
             step.tell |= watched.is_unsaved;
             if by == Provability::ByRequests && watched.record.try_one(now) {
                 let (account, secret) = place;
@@ -260,6 +308,20 @@ impl Keeper {
                 self.gateway.healths().of(id).allow_trial();
             }
             self.follow(key, place, step).await;
+        }
+    }
+
+    /// Whether the value that is in use is convicted.
+    pub(super) fn is_convicted(&self, place: Place) -> bool {
+        self.convicted_by(place).is_some()
+    }
+
+    /// The refusal that convicted the value in use, if one did.
+    pub(super) fn convicted_by(&self, place: Place) -> Option<Refusal> {
+        let record = &self.statuses.0.get(&place)?.record;
+        match record.standing() {
+            Standing::Convicted(_) => record.last_refusal().map(|(refusal, _)| refusal),
+            Standing::Trusted | Standing::Suspected => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{array, sync::Arc};
 
+use http::header::CONTENT_LENGTH;
 use keyward_providers::Route;
 use keyward_registry::{KeyStatus, Pool, ProviderKey};
 
@@ -17,6 +18,7 @@ use crate::{
     customs::Prepared,
     gateway::ProviderEntry,
     pool::{self, By, Exhausted, Health, Standing},
+    replay::MOST_BYTES,
     respond::Refusal,
     worker::State,
 };
@@ -62,13 +64,36 @@ impl<'a> Step<'a> {
             } else if let Some(key) = entered.view.key(slug, alias) {
                 (*standing, *slot) = self.member(state, key, opening);
             }
-            if let (Health::NotActive(_), Some(member)) = (standing.health, &slot)
-                && self.may_try(member.key, &member.injected)
+            let Some(member) = slot
+                .as_mut()
+                .filter(|_| matches!(standing.health, Health::NotActive(_)))
+            else {
+                continue;
+            };
+            if on_trial.is_none()
+                && self.is_short()
+                && self.may_try(member.key, &member.injected, route)
             {
                 on_trial = Some(place);
+            } else if let Some(previous) = self.stands_in(gateway, state, entry, member.key, route)
+            {
+                member.injected = previous;
+                standing.health = Health::Usable;
             }
         }
         let standings = standings.get(..pool.members().len()).unwrap_or_default();
+        let is_foreign = |standing: &Standing| standing.health == Health::Forbidden;
+        if standings.iter().all(is_foreign) {
+            // As where there is no pool: such a token does not learn that there is one.
+            let alias = pool.members().first().map(|member| member.alias.as_str());
+            self.check(token, entry, alias, route.class)?;
+        }
+        // Taken by the one that uses it.
+        let on_trial = on_trial.filter(|place| {
+            let member = members.get(*place).and_then(Option::as_ref);
+            let health = member.and_then(|member| member.injected.health.as_deref());
+            health.is_some_and(crate::health::Health::take_trial)
+        });
         let order = pool::order(pool, standings, self.by(state, entered), self.now);
         let order = match (&order, on_trial) {
             (Ok(order), _) => Some(order.iter()),
@@ -95,15 +120,17 @@ impl<'a> Step<'a> {
             }
             state.counted.clone_from(&member.injected.series);
             self.touch(&member.key.last_used);
-            self.add_previous(
-                &mut others,
-                gateway,
-                state,
-                entry,
-                member.key,
-                headers,
-                route,
-            );
+            if member.injected.is_value(member.key.current.as_ref()) {
+                self.add_previous(
+                    &mut others,
+                    gateway,
+                    state,
+                    entry,
+                    member.key,
+                    headers,
+                    route,
+                );
+            }
             first = Some(match headers {
                 Some(headers) => {
                     let id = member.key.record.id;
@@ -120,6 +147,13 @@ impl<'a> Step<'a> {
             }),
             None => Err(self.exhausted(pool, standings, Exhausted::NotByWaiting, entry)),
         }
+    }
+
+    /// Whether the request can be sent again with another key, as far as its head tells.
+    fn is_short(&self) -> bool {
+        let length = self.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        length.is_some_and(|length| length <= MOST_BYTES)
     }
 
     /// How a key stands, and what is injected with it.

@@ -8,6 +8,8 @@ use keyward_registry::{
     Alias, Gateway as GatewayView, KeyStatus, OpenHeadersError, ProviderKey, ProviderKeyRecord,
 };
 
+use keyward_vault::rotation::Reason;
+
 use super::{
     Step,
     access::Entered,
@@ -90,7 +92,9 @@ impl<'a> Step<'a> {
         state.counted.clone_from(&injected.series);
         self.touch(&key.last_used);
         let mut others = Others::default();
-        self.add_previous(&mut others, gateway, state, entry, key, headers, route);
+        if injected.is_value(key.current.as_ref()) {
+            self.add_previous(&mut others, gateway, state, entry, key, headers, route);
+        }
         Ok(Stored {
             injected: match headers {
                 Some(headers) => state.customs.join(key.record.id, &injected, headers),
@@ -149,21 +153,56 @@ impl<'a> Step<'a> {
         let injected = match (self.open(gateway, state, entry, key, route), unusable) {
             (Ok(injected), None) => injected,
             // Where a provider has no probe, a request now and then is the only way to learn that it takes the key again.
-            (Ok(injected), Some(refusal)) => match self.may_try(key, &injected) {
-                true => injected,
-                false => return Err(refusal),
-            },
+            (Ok(injected), Some(refusal)) => {
+                let health = injected.health.as_deref();
+                let tries =
+                    self.may_try(key, &injected, route) && health.is_some_and(Health::take_trial);
+                match tries {
+                    true => injected,
+                    // The new value of a rotation is refused, and the old one is still there.
+                    false => self
+                        .stands_in(gateway, state, entry, key, route)
+                        .ok_or(refusal)?,
+                }
+            }
             (Err(_), Some(refusal)) | (Err(refusal), None) => return Err(refusal),
         };
         Ok((injected, headers))
     }
 
-    /// Whether this request is the one that may try a key which the provider refused.
-    pub(super) fn may_try(&self, key: &ProviderKey, injected: &Injected) -> bool {
-        let is_refused =
-            key.record.status != KeyStatus::Active && !key.record.is_stopped_by_date(self.now);
+    /// Whether this request may be the one that tries a key which the provider refused: its answer must say something.
+    pub(super) fn may_try(
+        &self,
+        key: &ProviderKey,
+        injected: &Injected,
+        route: &Route<'_>,
+    ) -> bool {
+        let record = &key.record;
+        let is_refused = record.status != KeyStatus::Active
+            && record.disabled_at.is_none()
+            && !record.is_stopped_by_date(self.now);
         let health = injected.health.as_deref();
-        is_refused && self.trace == Trace::Left && health.is_some_and(Health::take_trial)
+        is_refused
+            && self.trace == Trace::Left
+            && self.proves(route)
+            && health.is_some_and(Health::has_trial)
+    }
+
+    /// The value that is being replaced, where the new one is refused and nobody knows that the old one is too.
+    pub(super) fn stands_in(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        entry: &ProviderEntry,
+        key: &ProviderKey,
+        route: &Route<'_>,
+    ) -> Option<Arc<Injected>> {
+        let rotation = key.rotation()?;
+        if matches!(rotation.reason, Some(Reason::BothRefused { .. })) {
+            return None;
+        }
+        let opening = opening(gateway, entry, route);
+        state.credentials.find_previous(key, opening).ok()
     }
 
     /// A custom provider's headers. They may hold credentials, so they are for authenticated requests alone.

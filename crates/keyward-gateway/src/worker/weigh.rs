@@ -6,14 +6,16 @@ use std::{pin::pin, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
+use keyward_auth::Status;
 use keyward_forward::{BoxError, ResponseBody};
+use keyward_registry::{CurrentValue, KeyStatus};
 use keyward_vault::status::Refusal as KeyRefusal;
 
 use super::{Worker, now};
 use crate::{
     body::AnswerBody,
     credentials::Injected,
-    cut::Watch,
+    cut::{Used, Watch},
     evidence::{Evidence, Front, Judged, Said, judge, words},
     health::Health,
     in_flight::RequestSlot,
@@ -49,8 +51,17 @@ impl<B> Again<B> {
 
     /// What the request is sent with next after such an answer, and the request as it came, where all of its body can
     /// be had.
-    fn next(&mut self, said: Judged) -> Option<(Arc<Injected>, Request<Replayable<B>>)> {
-        let other = self.others.next(said)?;
+    fn next(
+        &mut self,
+        said: Judged,
+        may: impl Fn(&Injected) -> bool,
+    ) -> Option<(Arc<Injected>, Request<Replayable<B>>)> {
+        let other = loop {
+            let other = self.others.next(said)?;
+            if may(&other) {
+                break other;
+            }
+        };
         let (body, hold) = self.hold.take()?.recover()?;
         self.hold = Some(hold);
         let mut request = Request::new(body);
@@ -68,6 +79,18 @@ pub(super) struct News<'a, B> {
     /// When it was decided.
     pub(super) asked: SystemTime,
     pub(super) cuts_seen: u64,
+    pub(super) by: By,
+    /// The request's number among those that were refused.
+    number: Option<u64>,
+}
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Who holds a token of the registry's.
+    Token,
+    /// Whoever runs the gateway.
+    Known,
 }
 
 impl<'a, B> News<'a, B> {
@@ -76,12 +99,15 @@ impl<'a, B> News<'a, B> {
         path: &'a str,
         asked: SystemTime,
         cuts_seen: u64,
+        by: By,
     ) -> Self {
         Self {
             again,
             path,
             asked,
             cuts_seen,
+            by,
+            number: None,
         }
     }
 }
@@ -108,11 +134,13 @@ where
         };
         let status = answer.status();
         if status.is_success() {
-            health.is_well();
+            if plan.proves {
+                health.is_well();
+            }
             if plan.is_pooled
                 && let Some(until) = limit::used_up_until(answer.headers(), asked)
             {
-                health.limit(until);
+                health.limit(until, asked);
             }
             if plan.proves && health.is_watched() {
                 self.report(plan, injected, health, Said::Accepted, asked);
@@ -136,8 +164,14 @@ where
             let front = watch.unless_revoked(pin!(Front::read(&mut body))).await?;
             let provider = &plan.provider.provider;
             let said = judge(provider, head.status, &head.headers, &front.bytes());
-            self.note(plan, injected.as_deref(), said, &head.headers, news.asked);
-            let again = news.again.as_mut().and_then(|again| again.next(said));
+            if let Some(injected) = injected.as_deref() {
+                self.note(plan, injected, said, &head.headers, &mut news);
+            }
+            // Where something else may speak, its word that it did nothing is not believed.
+            let again = news.again.as_mut();
+            let again = again.filter(|_| provider.answers_count());
+            let may = |other: &Injected| self.may_start(other, watch.used(), &news.by, now());
+            let again = again.and_then(|again| again.next(said, may));
             let Some((other, request)) = again else {
                 return match said {
                     Judged::Refused(refusal) if plan.explains => {
@@ -184,6 +218,35 @@ where
         Ok((response, watch))
     }
 
+    /// Whether a request may begin with this value now: what was decided when it came may be revoked since.
+    fn may_start(&self, injected: &Injected, used: &Used, by: &By, now: SystemTime) -> bool {
+        let snapshot = self.gateway.registry().snapshot();
+        let account = injected.health.as_deref().map(|health| health.id().account);
+        let Some((account, of)) = account.zip(injected.of) else {
+            return false;
+        };
+        let Some(key) = snapshot.provider_key(account, of.id) else {
+            return false;
+        };
+        let record = &key.record;
+        let is =
+            |value: Option<&CurrentValue>| value.is_some_and(|value| value.version == of.version);
+        let is_there = record.secret == of.secret
+            && (is(key.previous())
+                || is(key.current.as_ref()) && record.status == KeyStatus::Active);
+        let may_be_used = record.disabled_at.is_none() && !record.is_stopped_by_date(now);
+        let token = used.token.and_then(|id| snapshot.tokens().find_by_id(id));
+        let is_let = *by == By::Known
+            || token.is_some_and(|token| {
+                let grant = &token.record.grant;
+                token.record.status(now) == Status::Active
+                    && grant.gateways.allows(record.gateway.as_str())
+                    && grant.providers.allows(record.provider.as_str())
+                    && grant.aliases.allows(record.alias.as_str())
+            });
+        is_there && may_be_used && is_let
+    }
+
     /// Notes that a key is used that was not the first choice.
     fn touch(&self, injected: &Injected, now: SystemTime) {
         let account = injected.health.as_deref().map(|health| health.id().account);
@@ -199,14 +262,11 @@ where
     fn note(
         &self,
         plan: &Plan,
-        injected: Option<&Injected>,
+        injected: &Injected,
         said: Judged,
         headers: &HeaderMap,
-        asked: SystemTime,
+        news: &mut News<'_, B>,
     ) {
-        let Some(injected) = injected else {
-            return;
-        };
         let Some(health) = injected.health.as_deref() else {
             return;
         };
@@ -214,20 +274,26 @@ where
             Judged::Refused(refusal) => {
                 let said = Said::Refused {
                     refusal,
-                    request: self.gateway.evidence().next_request(),
+                    request: *news
+                        .number
+                        .get_or_insert_with(|| self.gateway.evidence().next_request()),
                     proves: plan.proves,
                 };
-                self.report(plan, injected, health, said, asked);
+                self.report(plan, injected, health, said, news.asked);
             }
             Judged::Limited(wait) => {
                 let now = now();
                 let told = wait.map(|wait| now + wait.min(limit::LONGEST));
-                health.limit(told.unwrap_or_else(|| limit::limited_until(headers, now)));
+                let until = told.unwrap_or_else(|| limit::limited_until(headers, now));
+                health.limit(until, now);
             }
             Judged::OutOfFunds => {
                 let now = now();
-                let in_a_row = u32::from(health.broke_times()).saturating_add(1);
-                health.is_broke(limit::out_of_funds_until(in_a_row, now));
+                // Requests that were under way when the money ran out find it out together: that is once.
+                if health.broke_until(now).is_none() {
+                    let in_a_row = u32::from(health.broke_times()).saturating_add(1);
+                    health.is_broke(limit::out_of_funds_until(in_a_row, now));
+                }
             }
             Judged::Nothing => {}
         }

@@ -250,6 +250,41 @@ async fn an_outage_in_the_overlap_rolls_nothing_back() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_probe_the_old_value_stands_in_and_comes_back() {
+    let setup = Setup {
+        relay: true,
+        slugs: &["fireworks"],
+        ..Setup::default()
+    };
+    let mut running = Running::start(setup).await;
+    running.keep();
+    let (old, key) = running.store_key("fireworks", "default").await;
+    let wrong = Canary::new("wrong");
+    running
+        .begin(&key, &wrong, asked("one", OVERLAP, false))
+        .await;
+    assert_eq!(running.phase(&key), Some(Phase::Overlapping));
+    let refused = r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#;
+    running.provider.accept_keys([old.text(), wrong.text()]);
+    running.provider.answer_key(wrong.text(), 401, &[], refused);
+    for number in 0..8 {
+        let answer = running.authorized_chat("fireworks", &[]).await;
+        assert_eq!(answer.status, 200, "{number}: {}", answer.text());
+    }
+    crate::support::eventually("the old value is back", async || {
+        let answer = running.authorized_chat("fireworks", &[]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        running.phase(&key) == Some(Phase::RolledBack)
+    })
+    .await;
+    assert_eq!(running.now_of(&key).record.status, KeyStatus::Active);
+    running.keys_seen();
+    assert_eq!(running.authorized_chat("fireworks", &[]).await.status, 200);
+    assert_eq!(running.keys_seen(), [old.text()]);
+    running.stop().await;
+}
+
 /// How many rotations the load goes through: few in the suite, a hundred by `cargo xtask show rotations`.
 fn rotations() -> usize {
     let rotations = std::env::var("KEYWARD_ROTATIONS").ok();

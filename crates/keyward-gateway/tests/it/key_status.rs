@@ -356,3 +356,43 @@ async fn a_new_value_begins_anew() {
     wait_until("nothing is asked", || running.probes() <= 1).await;
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_proves_nothing_takes_no_trial() {
+    let running = start(&["fireworks"], GatewaySettings::default()).await;
+    let (canary, key) = running.store_key("fireworks", "default").await;
+    let refused = r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#;
+    running
+        .provider
+        .answer_key(canary.text(), 401, &[], refused);
+    for _ in 0..3 {
+        assert_eq!(running.authorized_chat("fireworks", &[]).await.status, 424);
+    }
+    until("the key is invalid", || {
+        running.status(&key) == KeyStatus::Invalid
+    })
+    .await;
+    running.provider.forgive_key(canary.text());
+    // Somebody lists models all the time; the first request that can prove something is tried all the same.
+    let path = running.path("fireworks/v1/models");
+    let bearer = running.bearer();
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    crate::support::eventually_within(UNTIL_PROBED_AGAIN, "a trial goes through", async || {
+        let listed = running.client().await.get(&path, &headers).await.unwrap();
+        assert_eq!(
+            listed.status,
+            if running.status(&key) == KeyStatus::Active {
+                200
+            } else {
+                424
+            }
+        );
+        running.authorized_chat("fireworks", &[]).await.status == 200
+    })
+    .await;
+    until("the key is active again", || {
+        running.status(&key) == KeyStatus::Active
+    })
+    .await;
+    running.stop().await;
+}

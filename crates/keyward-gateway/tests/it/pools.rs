@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use keyward_auth::{Grant, Scope};
 use keyward_registry::{
-    Alias, GatewaySettings, KeyStatus, Member, Pool, PoolStrategy, Pools, ProviderKey,
+    Alias, GatewaySettings, KeyEdit, KeyStatus, Member, Pool, PoolStrategy, Pools, ProviderKey,
     ProviderSlug, Weight,
 };
-use keyward_testing::{Canary, Recorded};
+use keyward_testing::{Behaviour, Canary, Recorded};
 
-use crate::support::{Running, Setup, code, mint};
+use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, mint, now};
 
 const RATE: &str =
     r#"{"error":{"message":"Rate limit reached.","type":"requests","code":"rate_limit_exceeded"}}"#;
@@ -254,5 +254,82 @@ async fn a_body_that_is_too_large_to_be_held_is_not_sent_twice() {
     assert_eq!(answer.status, 200);
     let recorded = pooled.running.provider.take_recorded();
     assert_eq!(recorded.last().unwrap().body.len(), large.len());
+    pooled.running.stop().await;
+}
+
+/// A request waits for the first key's answer while what would come after it is revoked.
+async fn revoked_meanwhile(
+    pooled: &Pooled,
+    revoke: impl Future<Output = ()>,
+) -> (u16, Vec<&'static str>) {
+    pooled.limit(0, "30");
+    pooled
+        .running
+        .provider
+        .behave_once(Behaviour::StallBeforeHead);
+    let revoking = async {
+        let patience = std::time::Duration::from_secs(20);
+        pooled.running.provider.wait_for(1, patience).await;
+        revoke.await;
+        pooled.running.provider.release(1);
+    };
+    let (status, ()) = tokio::join!(pooled.chat(&[]), revoking);
+    (status, pooled.seen())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_starts_with_a_key_that_was_revoked_while_another_was_tried() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    let registry = &pooled.running.registry;
+    let [_, second, third] = [0, 1, 2].map(|at| pooled.keys[at].1.record.id);
+    let revoke = async {
+        let deleted = registry.delete_provider_key(ACCOUNT, second, ACTOR, now());
+        deleted.await.unwrap();
+        let edit = KeyEdit {
+            enabled: Some(false),
+            ..KeyEdit::default()
+        };
+        let edited = registry.edit_provider_key(ACCOUNT, third, edit, ACTOR, now());
+        edited.await.unwrap();
+    };
+    let told = revoked_meanwhile(&pooled, revoke).await;
+    assert_eq!(told, (429, vec!["default"]));
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_starts_for_a_token_that_was_revoked_while_a_key_was_tried() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    let registry = &pooled.running.registry;
+    let revoke = async {
+        let snapshot = registry.snapshot();
+        let ids: Vec<_> = snapshot
+            .tokens()
+            .iter()
+            .map(|token| token.record.id)
+            .collect();
+        for id in ids {
+            let deleted = registry.delete_token(ACCOUNT, &id, ACTOR, now());
+            deleted.await.unwrap();
+        }
+    };
+    let told = revoked_meanwhile(&pooled, revoke).await;
+    assert_eq!(told, (429, vec!["default"]));
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_for_none_of_the_members_learns_nothing_of_the_pool() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    let grant = Grant {
+        aliases: Scope::only(["other"]),
+        ..Running::grant()
+    };
+    let (token, _) = mint(&pooled.running.registry, grant).await;
+    let bearer = format!("Bearer {}", token.text());
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let answer = pooled.running.chat("openai", &headers).await;
+    assert_eq!((answer.status, code(&answer)), (401, 2009));
+    assert!(pooled.seen().is_empty());
     pooled.running.stop().await;
 }

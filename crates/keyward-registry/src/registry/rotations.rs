@@ -27,7 +27,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Refusal::RotationUnderWay`], [`Refusal::OverlapTooLong`], another [`Refusal`] that says what is wrong, or the
+    /// [`Refusal::RotationUnderWay`], [`Refusal::RotationRequestTaken`], [`Refusal::OverlapTooLong`], another [`Refusal`] that says what is wrong, or the
     /// store's failure.
     pub async fn begin_rotation(
         &self,
@@ -56,7 +56,19 @@ impl Registry {
         let last = self.find_rotation(account, secret.id).await?;
         let refuse = |error| refusal_of(error, last.as_ref());
         match rotation::admit(last.as_ref(), &asked).map_err(refuse)? {
-            Admission::There => return Ok(known),
+            // The value itself is sealed, and may be destroyed; what may be shown of it tells another one.
+            Admission::There => {
+                let versions = self.versions_of(account, secret.id).await?;
+                let entered = versions
+                    .iter()
+                    .find(|version| last.as_ref().is_some_and(|last| last.to == version.number));
+                return match entered {
+                    Some(entered) if entered.preview != value.preview() => {
+                        Err(Refusal::RotationRequestTaken(asked.request.to_string()).into())
+                    }
+                    _ => Ok(known),
+                };
+            }
             Admission::New => {}
         }
         let destination = self.destination_of(account, &known.record.provider)?;

@@ -74,6 +74,7 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
             sealed_for: name("https://api.openai.com"),
             wanted: destination,
         },
+        Refusal::RotationRequestTaken(_) => Refusal::RotationRequestTaken(name("deploy-7")),
         Refusal::RotationUnderWay(_) => Refusal::RotationUnderWay(name("deploy-7")),
         Refusal::RotationNotFound => Refusal::RotationNotFound,
         Refusal::RotationNotNow(_) => Refusal::RotationNotNow(NotNow::in_phase(Phase::Finished)),

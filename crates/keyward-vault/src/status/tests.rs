@@ -200,12 +200,20 @@ proptest! {
         let mut key = Key::new(by);
         let mut history = Vec::new();
         let (mut now, mut probed) = (0, Vec::new());
+        let mut under_way = None;
         for (event, took, idle) in events {
             now += took + idle;
             let asked = now - took;
             let before = key.record.standing();
             let step = key.note(event, asked, now);
-            history.push((event, asked, now));
+            if matches!(event, Event::Probed(_)) {
+                under_way = None;
+            }
+            let is_asked = under_way.is_some_and(|since| now - since < 60);
+            history.push((event, asked, now, is_asked));
+            if step.probe {
+                under_way = Some(now);
+            }
             prop_assert_eq!(key.record.standing(), model(&history), "{:?}", history);
             let is_told = |standing| matches!(standing, Standing::Convicted(_));
             let after = key.record.standing();
@@ -220,34 +228,36 @@ proptest! {
 }
 
 /// The standing, by the words of the module's front page.
-fn model(history: &[(Event, u64, u64)]) -> Standing {
+fn model(history: &[(Event, u64, u64, bool)]) -> Standing {
     let mut refusals: Vec<(Option<u64>, u64, Charge)> = Vec::new();
     let mut charge = None;
-    for (event, asked, now) in history {
+    for (event, asked, _now, is_asked) in history {
         match event {
             Event::Refused {
                 refusal,
                 request,
                 proves,
             } => {
-                refusals.push((proves.then_some(*request), *now, refusal.charge));
+                refusals.push((proves.then_some(*request), *asked, refusal.charge));
                 let counted: Vec<_> = refusals
                     .iter()
                     .filter_map(|(request, ..)| *request)
                     .collect();
                 let requests: std::collections::BTreeSet<_> = counted.iter().collect();
-                if *proves && counted.len() >= 3 && requests.len() >= 2 {
+                if *proves && counted.len() >= 3 && requests.len() >= 2 && !is_asked {
                     charge = Some(refusal.charge);
                 }
             }
             Event::Probed(Finding::Bad(refusal)) => {
-                refusals.push((None, *now, refusal.charge));
+                refusals.push((None, *asked, refusal.charge));
                 charge = Some(refusal.charge);
             }
             Event::Accepted | Event::Probed(Finding::Good) => {
                 if refusals
-                    .last()
-                    .is_none_or(|(_, refused, _)| asked >= refused)
+                    .iter()
+                    .map(|(_, refused, _)| refused)
+                    .max()
+                    .is_none_or(|last| asked >= last)
                 {
                     refusals.clear();
                     charge = None;

@@ -170,19 +170,19 @@ impl Model {
             status::Event::Refused {
                 request, proves, ..
             } => {
-                self.refusals.push((now, proves.then_some(request)));
+                self.refusals.push((asked, proves.then_some(request)));
                 let counted: Vec<_> = self.refusals.iter().filter_map(|found| found.1).collect();
                 let others = counted.iter().any(|found| *found != counted[0]);
                 // The refusal that makes it three is one that counts.
                 self.is_convicted |= proves && counted.len() >= 3 && others;
             }
             status::Event::Probed(Finding::Bad(_)) => {
-                self.refusals.push((now, None));
+                self.refusals.push((asked, None));
                 self.is_convicted = true;
             }
             _ => {
-                let last = self.refusals.last();
-                if last.is_none_or(|(refused, _)| asked >= *refused) {
+                let last = self.refusals.iter().map(|(refused, _)| *refused).max();
+                if last.is_none_or(|last| asked >= last || last > now) {
                     self.refusals.clear();
                     self.is_convicted = false;
                 }
