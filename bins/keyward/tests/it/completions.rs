@@ -268,7 +268,7 @@ fn in_bash(dev: &Dev, line: &str) -> Vec<String> {
 #[test]
 fn bash_completes_and_runs_nothing() {
     let dev = world();
-    comes(&["rotate"], || in_bash(&dev, "keyward keys ro"));
+    comes(&["disable"], || in_bash(&dev, "keyward keys dis"));
     comes(&["default", "production"], || {
         in_bash(&dev, "keyward gateways show ")
     });
