@@ -132,8 +132,7 @@ async fn a_request_that_is_repeated_begins_one_rotation_and_another_one_has_to_w
     let keys = Keys::new().await;
     keys.begin("one", "sk-2", true).await.unwrap();
     let revision = keys.registry.snapshot().revision();
-    // Whatever value it comes with.
-    let again = keys.begin("one", "sk-3", false).await.unwrap();
+    let again = keys.begin("one", "sk-2", false).await.unwrap();
     assert_eq!(again.rotation().unwrap().to, number(2));
     assert_eq!(keys.registry.snapshot().revision(), revision);
     keys.check("sk-1", Some("sk-2"), None);
@@ -143,10 +142,25 @@ async fn a_request_that_is_repeated_begins_one_rotation_and_another_one_has_to_w
     keys.advance(probed(2, Finding::Good), 10).await.unwrap();
     assert!(keys.begin("two", "sk-3", true).await.is_err());
     keys.advance(Event::DestroyNow, 11).await.unwrap();
-    let over = keys.begin("one", "sk-3", true).await.unwrap();
+    let over = keys.begin("one", "sk-2", true).await.unwrap();
     assert_eq!(over.rotation().unwrap().phase, Phase::Finished);
     keys.begin("two", "sk-3", true).await.unwrap();
     keys.check("sk-2", Some("sk-3"), None);
+    keys.close().await;
+}
+
+#[tokio::test]
+async fn a_request_id_that_was_used_for_a_value_that_ends_otherwise_is_refused() {
+    let keys = Keys::new().await;
+    let [one, other] =
+        ["aaaa", "bbbb"].map(|end| format!("sk-0123456789-0123456789-0123456789-{end}"));
+    keys.begin("one", &one, true).await.unwrap();
+    let revision = keys.registry.snapshot().revision();
+    let refused = keys.begin("one", &other, true).await.unwrap_err();
+    assert_eq!(refused, Refusal::RotationRequestTaken("one".to_owned()));
+    keys.begin("one", &one, true).await.unwrap();
+    assert_eq!(keys.registry.snapshot().revision(), revision);
+    keys.check("sk-1", Some(&one), None);
     keys.close().await;
 }
 
