@@ -119,7 +119,7 @@ fn of_key(key: &Key, profile: &str, soon: Option<Timestamp>) -> Option<Attention
     // An end that has passed or will pass stays with the key: a new value alone would not do.
     let command = match urgency {
         Urgency::Invalid => format!("keyward keys rotate {name}"),
-        _ => format!("keyward keys delete {name} && keyward keys add {name}"),
+        _ => format!("keyward keys rotate {name} && keyward keys update {name} --expires-on DATE"),
     };
     Some(Attention {
         urgency,

@@ -449,6 +449,11 @@ impl Problem {
         }
     }
 
+    /// Whether what is asked for is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status() == StatusCode::NOT_FOUND
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }

@@ -122,7 +122,7 @@ pub(crate) enum Refusal {
         why: String,
     },
     #[error(
-        "The stored key for `{provider}`, alias `{alias}`, is expired: it was to be used until {at}. Replace it with `keyward keys rotate {provider} --gateway {gateway} --alias {alias}`, or give it a later date there."
+        "The stored key for `{provider}`, alias `{alias}`, is expired: it was to be used until {at}. Give it a later date with `keyward keys update {provider} --gateway {gateway} --alias {alias} --expires-on DATE`; `keyward keys rotate` gives it a new value and leaves the date."
     )]
     KeyPast {
         gateway: String,
@@ -140,7 +140,7 @@ pub(crate) enum Refusal {
         seconds: u64,
     },
     #[error(
-        "No key of the pool for `{provider}` in gateway `{gateway}` can be used: {members}. Replace or enable one; `keyward keys list {provider} --gateway {gateway}` shows them."
+        "No key of the pool for `{provider}` in gateway `{gateway}` can be used: {members}. Replace or enable one; `keyward keys list --provider {provider} --gateway {gateway}` shows them."
     )]
     PoolUnusable {
         gateway: String,

@@ -49,7 +49,8 @@ fn a_key_that_expired_is_what_needs_attention_first() {
     assert_eq!(status["token"]["from"], "./.keyward/dev.json");
     let told = dev.run(&["status"]).ok().out;
     let key = "openai --gateway default --alias old";
-    let next = format!("next\tkeyward keys delete {key} && keyward keys add {key}\n");
+    let next =
+        format!("next\tkeyward keys rotate {key} && keyward keys update {key} --expires-on DATE\n");
     assert!(told.ends_with(&next), "{told}");
     dev.stop();
 }

@@ -101,8 +101,16 @@ fn a_refused_key_is_dead() {
     let dead = ProbeOutcome::Dead(ErrorClass::CredentialRejected);
     let invalid = r#"{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
     check("openai", 401, invalid, dead);
-    // Its 401 proves it there, whatever the body.
-    check("replicate", 401, "", dead);
+    // Its 401 proves it there, whatever the provider says; a page of some front door is not the provider's.
+    check("replicate", 401, r#"{"detail":"no"}"#, dead);
+    for other in ["", "<html>401 Authorization Required</html>"] {
+        check(
+            "replicate",
+            401,
+            other,
+            ProbeOutcome::Unclear(ErrorClass::Unknown),
+        );
+    }
     check("grok", 200, r#"{"name":"x","api_key_blocked":true}"#, dead);
     check(
         "grok",

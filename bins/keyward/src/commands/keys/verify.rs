@@ -28,17 +28,35 @@ pub(super) async fn run(client: &Client, keys: &[Value], output: Output) -> Resu
     }
     let rows: Vec<_> = told.iter().map(row).collect();
     output.list(&COLUMNS, &rows, &told)?;
-    let is_proven = |told: &&Value| matches!(text(told, "outcome").as_str(), "works" | "no_probe");
-    match told.iter().filter(|told| !is_proven(told)).count() {
-        0 => Ok(()),
-        1 if told.len() == 1 => Err(Failure::found("the provider does not take the key").help(
+    let count = |outcome| {
+        let found = told.iter().filter(|told| text(told, "outcome") == outcome);
+        found.count()
+    };
+    match (count("refused"), count("unclear"), told.len()) {
+        (0, 0, _) => Ok(()),
+        (1, _, 1) => Err(Failure::found("the provider does not take the key").help(
             "the reason above says why; `keyward keys rotate PROVIDER` gives it a new value",
         )),
-        failed => Err(Failure::found(format!(
-            "{failed} of {} keys are not taken by their provider",
-            told.len()
+        (0, _, 1) => Err(
+            Failure::found("it is not known whether the provider takes the key")
+                .help("the reason above says why; nothing speaks against the key: ask again later"),
+        ),
+        (0, unclear, all) => Err(Failure::found(format!(
+            "of {unclear} of {all} keys it is not known whether their provider takes them"
         ))
-        .help("each reason above says why; `keyward keys rotate PROVIDER` gives one a new value")),
+        .help("each reason above says why; nothing speaks against the keys: ask again later")),
+        (refused, unclear, all) => {
+            let unknown = match unclear {
+                0 => String::new(),
+                unclear => format!(", and of {unclear} it is not known"),
+            };
+            Err(Failure::found(format!(
+                "{refused} of {all} keys are refused by their provider{unknown}"
+            ))
+            .help(
+                "each reason above says why; `keyward keys rotate PROVIDER` gives one a new value",
+            ))
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -39,7 +38,7 @@ impl Rotation {
             .await;
         let rotation = match asked {
             Ok(answer) => answer.result,
-            Err(problem) if problem.status() == StatusCode::NOT_FOUND => return Ok(None),
+            Err(problem) if problem.is_not_found() => return Ok(None),
             Err(problem) => return Err(problem),
         };
         let since = rotation.phase_since.as_deref().and_then(moment::parse);
