@@ -3,8 +3,9 @@
 use std::{array, sync::Arc};
 
 use http::header::CONTENT_LENGTH;
+use keyward_auth::Entry;
 use keyward_providers::Route;
-use keyward_registry::{KeyStatus, Pool, ProviderKey};
+use keyward_registry::{Gateway as GatewayView, KeyStatus, Pool, ProviderKey};
 
 use super::{
     Step,
@@ -29,6 +30,15 @@ struct Member<'v> {
     injected: Arc<Injected>,
 }
 
+/// The members of a pool, in its order.
+struct Members<'v> {
+    standings: [Standing; Pool::MOST],
+    /// None where one cannot be used at all.
+    members: [Option<Member<'v>>; Pool::MOST],
+    /// The one that may be tried although its status says no.
+    on_trial: Option<usize>,
+}
+
 impl<'a> Step<'a> {
     /// The key that a request without an alias takes from its provider's pool, and those that it takes instead where the
     /// provider does not take that one.
@@ -49,38 +59,11 @@ impl<'a> Step<'a> {
         let token = entered.token.ok_or(NEEDS_TOKEN)?;
         self.check(token, entry, None, route.class)?;
         let slug = entry.provider.slug();
-        let mut standings = [Standing {
-            key: None,
-            health: Health::Missing,
-        }; Pool::MOST];
-        let mut members: [Option<Member<'_>>; Pool::MOST] = array::from_fn(|_| None);
-        let mut on_trial = None;
-        let places = pool.members().iter().zip(&mut standings).zip(&mut members);
-        let opening = opening(gateway, entry, route);
-        for (place, ((member, standing), slot)) in places.enumerate() {
-            let alias = member.alias.as_str();
-            if !token.record.grant.aliases.allows(alias) {
-                standing.health = Health::Forbidden;
-            } else if let Some(key) = entered.view.key(slug, alias) {
-                (*standing, *slot) = self.member(state, key, opening);
-            }
-            let Some(member) = slot
-                .as_mut()
-                .filter(|_| matches!(standing.health, Health::NotActive(_)))
-            else {
-                continue;
-            };
-            if on_trial.is_none()
-                && self.is_short()
-                && self.may_try(member.key, &member.injected, route)
-            {
-                on_trial = Some(place);
-            } else if let Some(previous) = self.stands_in(gateway, state, entry, member.key, route)
-            {
-                member.injected = previous;
-                standing.health = Health::Usable;
-            }
-        }
+        let Members {
+            standings,
+            mut members,
+            on_trial,
+        } = self.members(gateway, state, (token, entered.view), entry, route, pool);
         let standings = standings.get(..pool.members().len()).unwrap_or_default();
         let is_foreign = |standing: &Standing| standing.health == Health::Forbidden;
         if standings.iter().all(is_foreign) {
@@ -147,6 +130,52 @@ impl<'a> Step<'a> {
             }),
             None => Err(self.exhausted(pool, standings, Exhausted::NotByWaiting, entry)),
         }
+    }
+
+    /// How each member stands, what is injected with it, and which one may be tried although its status says no.
+    fn members(
+        &self,
+        gateway: &Gateway,
+        state: &mut State,
+        (token, view): (&Entry, &'a GatewayView),
+        entry: &ProviderEntry,
+        route: &Route<'_>,
+        pool: &Pool,
+    ) -> Members<'a> {
+        let missing = Standing {
+            key: None,
+            health: Health::Missing,
+        };
+        let mut all = Members {
+            standings: [missing; Pool::MOST],
+            members: array::from_fn(|_| None),
+            on_trial: None,
+        };
+        let opening = opening(gateway, entry, route);
+        let places = pool.members().iter().zip(&mut all.standings);
+        for (place, ((member, standing), slot)) in places.zip(&mut all.members).enumerate() {
+            let alias = member.alias.as_str();
+            if !token.record.grant.aliases.allows(alias) {
+                standing.health = Health::Forbidden;
+            } else if let Some(key) = view.key(entry.provider.slug(), alias) {
+                (*standing, *slot) = self.member(state, key, opening);
+            }
+            let is_out = matches!(standing.health, Health::NotActive(_));
+            let Some(member) = slot.as_mut().filter(|_| is_out) else {
+                continue;
+            };
+            if all.on_trial.is_none()
+                && self.is_short()
+                && self.may_try(member.key, &member.injected, route)
+            {
+                all.on_trial = Some(place);
+            } else if let Some(previous) = self.stands_in(gateway, state, entry, member.key, route)
+            {
+                member.injected = previous;
+                standing.health = Health::Usable;
+            }
+        }
+        all
     }
 
     /// Whether the request can be sent again with another key, as far as its head tells.
