@@ -332,7 +332,7 @@ async fn a_disabled_or_expired_key_is_424_with_the_command_that_mends_it() {
     })
     .await;
     let answer = running.authorized_chat("openai", &[]).await;
-    let command = "keyward keys rotate openai --gateway prod --alias default";
+    let command = "keyward keys update openai --gateway prod --alias default --expires-on";
     check(&running, &answer, 424, 9011, &["expired", command]);
     assert_eq!(running.provider.count(), 2);
     running.stop().await;
