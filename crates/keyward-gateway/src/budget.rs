@@ -36,8 +36,9 @@ const DECODED_ERROR: u64 = 256 * KIB;
 /// How many buffers hyper holds for one direction of a request at most: the one that it reads into, a chunk that
 /// was handed over and not taken, what waits to be written, and the chunk that went beyond the limit of that.
 const BUFFERS_PER_DIRECTION: u64 = 4;
-/// Bodies that are remembered so that their requests can be sent again, of all requests together.
-const HELD: u64 = 64 * MIB;
+/// Bodies that are remembered so that their requests can be sent again, of all requests together. So much without a
+/// budget, too.
+pub(crate) const HELD: u64 = 64 * MIB;
 /// A small budget gives them this part of it.
 const HELD_PART: u64 = 32;
 /// hyper takes no smaller buffer.

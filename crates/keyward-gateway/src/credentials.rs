@@ -25,20 +25,30 @@ pub(crate) struct Injected {
     /// The headers of a custom provider.
     pub(crate) more: Arc<[BoundCredential]>,
     pub(crate) scrubber: Arc<Scrubber>,
-    /// Which value it is; none where it is the client's own.
-    pub(crate) of: Option<KeyUse>,
+    /// Which stored value the key is; none where it is the client's own.
+    pub(crate) stored: Option<StoredValue>,
+}
+
+/// A stored value, as requests use it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredValue {
+    pub(crate) of: KeyUse,
     /// What its requests count under.
-    pub(crate) series: Option<Series>,
-    /// How the stored value fares; none where it is the client's own.
-    pub(crate) health: Option<Arc<Health>>,
+    pub(crate) series: Series,
+    pub(crate) health: Arc<Health>,
+}
+
+impl StoredValue {
+    /// The key that it is of, as it stands now.
+    pub(crate) fn key<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Arc<ProviderKey>> {
+        snapshot.provider_key(self.health.id().account, self.of.id)
+    }
 }
 
 impl Injected {
-    pub(crate) fn new(credential: BoundCredential, of: Option<KeyUse>) -> Self {
+    pub(crate) fn new(credential: BoundCredential, stored: Option<StoredValue>) -> Self {
         Self {
-            of,
-            series: None,
-            health: None,
+            stored,
             scrubber: Arc::new(Scrubber::new(&credential)),
             credential: Some(credential),
             more: Arc::default(),
@@ -51,9 +61,7 @@ impl Injected {
             credential: None,
             scrubber: Arc::new(Scrubber::for_all(headers.iter().cloned())),
             more: headers.into(),
-            of: None,
-            series: None,
-            health: None,
+            stored: None,
         }
     }
 
@@ -67,10 +75,15 @@ impl Injected {
         }
     }
 
+    /// What is cut with it.
+    pub(crate) fn use_of_key(&self) -> Option<KeyUse> {
+        self.stored.as_ref().map(|stored| stored.of)
+    }
+
     /// Whether it is this value of its key.
     pub(crate) fn is_value(&self, value: Option<&CurrentValue>) -> bool {
-        let versions = self.of.zip(value);
-        versions.is_some_and(|(of, value)| of.version == value.version)
+        let versions = self.stored.as_ref().zip(value);
+        versions.is_some_and(|(stored, value)| stored.of.version == value.version)
     }
 
     fn may_go_to(&self, origin: &Origin) -> bool {
@@ -171,16 +184,12 @@ fn open(
         secret: key.record.secret,
         version: value.version,
     };
-    let health = opening.healths.of(ValueId {
-        account: key.record.account,
-        secret: key.record.secret,
-        version: value.version,
-    });
-    Ok(Injected {
-        series: Some(Series::of_key(&key.record)),
-        health: Some(health),
-        ..Injected::new(credential, Some(of))
-    })
+    let stored = StoredValue {
+        of,
+        series: Series::of_key(&key.record),
+        health: opening.healths.of(ValueId::of(key, value.version)),
+    };
+    Ok(Injected::new(credential, Some(stored)))
 }
 
 /// A value of `key`, opened for `origin` and bound to where it may go.

@@ -34,7 +34,7 @@ use self::target::shown_target;
 use crate::{
     Gateway, GatewayAddress,
     caller::{self, Caller},
-    credentials::Injected,
+    credentials::{Injected, StoredValue},
     head::{Field, Head},
     request::{self, Plan, Sender, shown},
     subprotocols, upgrade,
@@ -291,7 +291,10 @@ impl Credential {
     /// `headers` are the client's.
     fn of(plan: &Plan, headers: &HeaderMap) -> Self {
         match plan.injected.as_deref() {
-            Some(Injected { of: Some(of), .. }) => Self::Stored {
+            Some(Injected {
+                stored: Some(StoredValue { of, .. }),
+                ..
+            }) => Self::Stored {
                 key: of.id,
                 version: of.version,
                 is_asked_for: !matches!(Head::of(headers).alias, Field::Absent),

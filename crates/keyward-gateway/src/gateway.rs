@@ -98,9 +98,7 @@ impl BuildError {
 
 /// The room for bodies that are remembered.
 fn room(limits: Option<&Limits>) -> Room {
-    limits.map_or_else(Room::default, |limits| {
-        Room::of(usize::try_from(limits.held).unwrap_or(usize::MAX))
-    })
+    limits.map_or_else(Room::default, |limits| Room::of(limits.held))
 }
 
 /// What was stored while a server ran must not keep the next one from starting: it is in memory either way.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use keyward_registry::Snapshot;
+use keyward_registry::{ProviderKey, Snapshot};
 use keyward_secret::AccountId;
 use keyward_vault::{SecretId, VersionNumber};
 use rustc_hash::FxHashMap;
@@ -34,9 +34,31 @@ pub(crate) struct Health {
     flags: AtomicU8,
     /// Milliseconds since 1970; 0 where it is not limited, or has the money it needs.
     limited_until: AtomicU64,
-    broke_until: AtomicU64,
+    out_of_funds_until: AtomicU64,
     /// How often in a row it was out of money.
-    broke_times: AtomicU8,
+    times_out_of_funds: AtomicU8,
+}
+
+/// What of a value is worth a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Refusals.
+    Refusals,
+    /// Successes too: they would be news.
+    Successes,
+    /// The same, and other keys are taken before this one: it was refused, and nobody is sure.
+    Suspect,
+}
+
+impl ValueId {
+    /// This version of a key's value.
+    pub(crate) fn of(key: &ProviderKey, version: VersionNumber) -> Self {
+        Self {
+            account: key.record.account,
+            secret: key.record.secret,
+            version,
+        }
+    }
 }
 
 /// A success with it would be news.
@@ -52,8 +74,8 @@ impl Health {
             id,
             flags: AtomicU8::new(0),
             limited_until: AtomicU64::new(0),
-            broke_until: AtomicU64::new(0),
-            broke_times: AtomicU8::new(0),
+            out_of_funds_until: AtomicU64::new(0),
+            times_out_of_funds: AtomicU8::new(0),
         }
     }
 
@@ -76,8 +98,8 @@ impl Health {
     }
 
     /// Until when it is taken to be out of money, if that is after `now`.
-    pub(crate) fn broke_until(&self, now: SystemTime) -> Option<SystemTime> {
-        until(&self.broke_until, now)
+    pub(crate) fn out_of_funds_until(&self, now: SystemTime) -> Option<SystemTime> {
+        until(&self.out_of_funds_until, now)
     }
 
     /// Whether there is a trial to be taken.
@@ -94,10 +116,10 @@ impl Health {
         self.flags.fetch_or(TRIAL, Ordering::Relaxed);
     }
 
-    pub(crate) fn watch(&self, is_watched: bool, is_suspect: bool) {
-        self.set(WATCHED, is_watched);
-        self.set(SUSPECT, is_suspect);
-        if !is_watched {
+    pub(crate) fn watch(&self, watch: Watch) {
+        self.set(WATCHED, watch != Watch::Refusals);
+        self.set(SUSPECT, watch == Watch::Suspect);
+        if watch == Watch::Refusals {
             self.set(TRIAL, false);
         }
     }
@@ -109,22 +131,23 @@ impl Health {
         }
     }
 
-    /// How often in a row it was out of money before.
-    pub(crate) fn broke_times(&self) -> u8 {
-        self.broke_times.load(Ordering::Relaxed)
+    /// There is no money. Requests that were under way when it ran out find it out together: that is once.
+    pub(crate) fn note_no_funds(&self, now: SystemTime) {
+        if self.out_of_funds_until(now).is_none() {
+            let before = self.times_out_of_funds.load(Ordering::Relaxed);
+            let times = before.saturating_add(1);
+            let until = limit::out_of_funds_until(u32::from(times), now);
+            self.times_out_of_funds.store(times, Ordering::Relaxed);
+            self.out_of_funds_until
+                .store(millis(until), Ordering::Relaxed);
+        }
     }
 
-    pub(crate) fn is_broke(&self, until: SystemTime) {
-        let times = self.broke_times().saturating_add(1);
-        self.broke_times.store(times, Ordering::Relaxed);
-        self.broke_until.store(millis(until), Ordering::Relaxed);
-    }
-
-    /// A success: there is money. One load where there always was. A limit ends by itself: this success may be older.
-    pub(crate) fn is_well(&self) {
-        if self.broke_times() != 0 {
-            self.broke_times.store(0, Ordering::Relaxed);
-            self.broke_until.store(0, Ordering::Relaxed);
+    /// There is money. One load where there always was.
+    pub(crate) fn note_funds(&self) {
+        if self.times_out_of_funds.load(Ordering::Relaxed) != 0 {
+            self.times_out_of_funds.store(0, Ordering::Relaxed);
+            self.out_of_funds_until.store(0, Ordering::Relaxed);
         }
     }
 
@@ -191,7 +214,7 @@ mod tests {
     use keyward_secret::AccountId;
     use keyward_vault::{SecretId, VersionNumber};
 
-    use super::{Health, Healths, ValueId};
+    use super::{Health, Healths, ValueId, Watch, limit};
 
     fn id(byte: u8) -> ValueId {
         ValueId {
@@ -203,37 +226,53 @@ mod tests {
 
     #[test]
     fn a_limit_ends_by_itself_and_lack_of_money_with_a_success() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let health = Health::new(id(1));
         assert_eq!(health.limited_until(now), None);
         let wait = Duration::from_secs(5);
         health.limit(now + wait, now);
         health.limit(now + wait / 2, now);
-        health.is_broke(now + wait * 2);
         assert_eq!(health.limited_until(now), Some(now + wait));
-        assert_eq!(health.broke_until(now + wait), Some(now + wait * 2));
         assert_eq!(health.limited_until(now + wait), None);
-        assert_eq!(health.broke_times(), 1);
-        health.is_well();
-        assert_eq!((health.broke_until(now), health.broke_times()), (None, 0));
+        // Noted before the clock was set back by more than anything is limited for.
+        assert_eq!(health.limited_until(now - limit::LONGEST), None);
+
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let until = |now| {
+            health
+                .out_of_funds_until(now)
+                .map(|until| until.duration_since(now).unwrap())
+        };
+        // Five requests find it out at the same time.
+        for _ in 0..5 {
+            health.note_no_funds(now);
+        }
+        assert_eq!(until(now), Some(minutes(5)));
+        let later = now + minutes(5);
+        health.note_no_funds(later);
+        assert_eq!(until(later), Some(minutes(10)));
+        health.note_funds();
+        assert_eq!(until(later), None);
+        health.note_no_funds(later);
+        assert_eq!(until(later), Some(minutes(5)));
     }
 
     #[test]
     fn one_trial_is_taken_once() {
         let health = Health::new(id(1));
         assert!(!health.take_trial());
-        health.watch(true, false);
+        health.watch(Watch::Successes);
         health.allow_trial();
         assert!(health.take_trial() && !health.take_trial());
         health.allow_trial();
-        health.watch(false, false);
+        health.watch(Watch::Refusals);
         assert!(!health.take_trial());
     }
 
     #[test]
     fn a_value_has_one_health() {
         let healths = Healths::default();
-        healths.of(id(1)).watch(true, true);
+        healths.of(id(1)).watch(Watch::Suspect);
         assert!(healths.of(id(1)).is_suspect() && healths.of(id(1)).is_watched());
         assert!(!healths.of(id(2)).is_watched());
     }

@@ -14,12 +14,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use keyward_providers::Provider;
+use futures_util::future::join;
 use keyward_registry::{
     ChangeError, CurrentValue, ProviderKey, Registry, Snapshot, SnapshotReader,
 };
 use keyward_secret::AccountId;
-use keyward_vault::{SecretId, VersionNumber, status::Finding};
+use keyward_vault::{
+    SecretId, VersionNumber,
+    status::{Finding, Provability},
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -48,24 +51,20 @@ const STORE_RESTS: Duration = Duration::from_secs(5);
 /// Which secret.
 type Place = (AccountId, SecretId);
 
-/// What a task of the keeper's found out.
-enum Found {
-    /// How a value fares that is or was in use.
-    Current {
-        place: Place,
-        version: VersionNumber,
-        probed: Probed,
-    },
-    /// Whether a staged value is good.
-    Staged {
-        place: Place,
-        version: VersionNumber,
-        probed: Probed,
-    },
-    /// How both values of a rotation fare.
+/// What a task of the keeper's found out about a value.
+struct Found {
+    place: Place,
+    version: VersionNumber,
+    answer: Answer,
+}
+
+enum Answer {
+    /// How the value fares, which is or was in use.
+    Current(Probed),
+    /// Whether it is good, which is staged.
+    Staged(Probed),
+    /// How it and the one that it replaces fare.
     Compared {
-        place: Place,
-        version: VersionNumber,
         new: Probed,
         old: Probed,
         took: Duration,
@@ -104,23 +103,19 @@ impl Gateway {
         };
         keeper.run(evidence, stop).await;
     }
-}
 
-impl Gateway {
-    /// Has the keeper learn what a probe of a key's value found that somebody else sent. Nothing where the provider has no
-    /// probe, or the value is in use no more.
+    /// Has the keeper learn what a probe of a key's value found that somebody else sent. What is unclear says nothing.
     pub fn learn(&self, key: &ProviderKey, value: &CurrentValue, probed: &Probed) {
-        self.evidence().report(Evidence {
-            value: ValueId {
-                account: key.record.account,
-                secret: key.record.secret,
-                version: value.version,
-            },
-            key: key.record.id,
-            said: Said::Probed(probed.finding()),
-            asked: probed.asked,
-            at: clock(),
-        });
+        let finding = probed.finding();
+        if finding != Finding::Unclear {
+            self.evidence().report(Evidence {
+                value: ValueId::of(key, value.version),
+                key: key.record.id,
+                said: Said::Probed(finding),
+                asked: probed.asked,
+                at: clock(),
+            });
+        }
     }
 }
 
@@ -134,7 +129,7 @@ impl Keeper {
                 () = stop.cancelled() => return,
                 Some(evidence) = evidence.recv() => self.take(evidence).await,
                 Some(found) = self.asking.join_next() => match found {
-                    Ok(found) => self.learn(found).await,
+                    Ok(found) => self.found(found).await,
                     Err(error) => {
                         tracing::error!(%error, "a probe failed");
                         self.rotations.forget_questions();
@@ -175,29 +170,63 @@ impl Keeper {
             let place = (evidence.value.account, evidence.value.secret);
             return self.old_is_good(key, place).await;
         }
-        self.judge(key, &evidence).await;
+        // An operator who asks again about a key that is refused makes it wait no longer for its own next probe.
+        let place = (evidence.value.account, evidence.value.secret);
+        let is_known = matches!(evidence.said, Said::Probed(Finding::Bad(_)));
+        if !(is_known && self.is_convicted(place)) {
+            self.judge(key, &evidence).await;
+        }
     }
 
-    async fn learn(&mut self, found: Found) {
+    /// Sends a probe, of which is told what it found.
+    fn ask(
+        &mut self,
+        key: &ProviderKey,
+        value: &CurrentValue,
+        answer: impl FnOnce(Probed) -> Answer + Send + 'static,
+    ) {
+        let (prober, key, value) = (Arc::clone(&self.prober), key.clone(), value.clone());
+        self.asking.spawn(async move {
+            let probed = prober.probe_stored(&key, &value).await;
+            Found {
+                place: (key.record.account, key.record.secret),
+                version: value.version,
+                answer: answer(probed),
+            }
+        });
+    }
+
+    /// Sends one for each value of a rotation.
+    fn ask_about_both(&mut self, key: &ProviderKey, new: &CurrentValue, old: &CurrentValue) {
+        let (prober, key) = (Arc::clone(&self.prober), key.clone());
+        let (new, old) = (new.clone(), old.clone());
+        self.asking.spawn(async move {
+            let begun = Instant::now();
+            let both = join(
+                prober.probe_stored(&key, &new),
+                prober.probe_stored(&key, &old),
+            );
+            let (probed, other) = both.await;
+            Found {
+                place: (key.record.account, key.record.secret),
+                version: new.version,
+                answer: Answer::Compared {
+                    new: probed,
+                    old: other,
+                    took: begun.elapsed(),
+                },
+            }
+        });
+    }
+
+    /// An answer to a probe.
+    async fn found(&mut self, found: Found) {
         let snapshot = self.snapshot();
-        match found {
-            Found::Current {
-                place,
-                version,
-                probed,
-            } => self.probed(&snapshot, place, version, &probed).await,
-            Found::Staged {
-                place,
-                version,
-                probed,
-            } => self.proved(place, version, &probed).await,
-            Found::Compared {
-                place,
-                version,
-                new,
-                old,
-                took,
-            } => {
+        let (place, version) = (found.place, found.version);
+        match found.answer {
+            Answer::Current(probed) => self.probed(&snapshot, place, version, &probed).await,
+            Answer::Staged(probed) => self.proved(place, version, &probed).await,
+            Answer::Compared { new, old, took } => {
                 self.compared(&snapshot, place, version, (&new, &old), took)
                     .await;
             }
@@ -265,19 +294,27 @@ fn millis(time: SystemTime) -> String {
     since.as_millis().to_string()
 }
 
+/// Whether the provider of a key has a request that proves it.
+fn provability(registry: &Registry, key: &ProviderKey) -> Provability {
+    let provider = registry.catalogue().find(key.record.provider.as_str());
+    match provider.and_then(|provider| provider.probe()) {
+        Some(_) => Provability::ByProbe,
+        None => Provability::ByRequests,
+    }
+}
+
 /// The key that a value is asked about by: one that is in use, and whose provider has a probe, where there is one.
 fn representative<'s>(
     registry: &Registry,
     snapshot: &'s Snapshot,
     place: Place,
 ) -> Option<&'s Arc<ProviderKey>> {
-    let has_probe = |key: &ProviderKey| {
-        let provider = registry.catalogue().find(key.record.provider.as_str());
-        provider.is_some_and(|provider| Provider::probe(provider).is_some())
-    };
     keys_of(snapshot, place).min_by_key(|key| {
         let is_off = key.record.disabled_at.is_some();
-        (is_off, !has_probe(key))
+        (
+            is_off,
+            provability(registry, key) == Provability::ByRequests,
+        )
     })
 }
 

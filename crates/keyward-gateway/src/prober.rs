@@ -19,13 +19,13 @@ use keyward_forward::{
 use keyward_providers::{ErrorClass, Probe, ProbeOutcome, Provider};
 use keyward_registry::{CurrentValue, ProviderKey};
 use keyward_secret::BoundCredential;
-use keyward_vault::{
-    RecordId,
-    status::{Charge, Finding, Refusal},
-};
+use keyward_vault::status::{Charge, Finding, Refusal};
 use tokio::time::timeout;
 
-use crate::Gateway;
+use crate::{
+    Gateway,
+    credentials::{Unusable, bound},
+};
 
 /// How long a probe may take, connecting and all.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -196,23 +196,13 @@ impl Prober {
     ) -> Result<BoundCredential, String> {
         let upstream = provider.upstreams().first();
         let origin = upstream.ok_or("it has no origin")?.origin();
-        let id = RecordId {
-            account: key.record.account,
-            secret: key.record.secret,
-            version: value.version,
-        };
         let vault = self.gateway.registry().vault();
-        let opened = vault.open(&value.sealed, &id, origin).map_err(|error| {
-            match error.sealed_for() {
-                Some(sealed_for) => format!(
-                    "the key is sealed for {sealed_for}, and the provider is at {origin} now; enter the key again"
-                ),
-                None => "the stored value does not open; enter the key again".to_owned(),
-            }
-        })?;
-        provider
-            .bind(opened.value, opened.destination)
-            .map_err(|error| error.to_string())
+        bound(vault, key, value, provider, origin).map_err(|unusable| match unusable {
+            Unusable::Elsewhere { sealed_for } => format!(
+                "the key is sealed for {sealed_for}, and the provider is at {origin} now; enter the key again"
+            ),
+            Unusable::Damaged => "the stored value does not open; enter the key again".to_owned(),
+        })
     }
 
     async fn ask(&self, provider: &Provider, probe: &Probe, credential: &BoundCredential) -> Said {

@@ -17,10 +17,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::BoxError;
 
+use crate::budget::HELD;
+
 /// How much of one request's body is remembered at most.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
-/// How much of all bodies together, where no budget says less.
-const MOST_BYTES_OF_ALL: usize = 64 * 1024 * 1024;
 /// What a remembered frame counts at least: it keeps the buffer it was read into.
 const LEAST_FRAME: usize = 8 * 1024;
 
@@ -32,13 +32,14 @@ pub(crate) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        Self::of(MOST_BYTES_OF_ALL)
+        Self::of(HELD)
     }
 }
 
 impl Room {
     /// Room for so many bytes.
-    pub(crate) const fn of(bytes: usize) -> Self {
+    pub(crate) fn of(bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
             left: AtomicUsize::new(bytes),
         }
@@ -288,7 +289,7 @@ mod tests {
     use http_body::{Body, Frame};
     use http_body_util::{BodyExt, StreamBody};
 
-    use super::{LEAST_FRAME, MOST_BYTES, MOST_BYTES_OF_ALL, Replayable, Room};
+    use super::{HELD, LEAST_FRAME, MOST_BYTES, Replayable, Room};
 
     type Pieces = StreamBody<stream::Iter<std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>;
 
@@ -331,7 +332,7 @@ mod tests {
             assert_eq!(sent.collect().await.unwrap().to_bytes(), all);
             drop(hold);
             let left = room.left.load(std::sync::atomic::Ordering::Relaxed);
-            assert_eq!(left, MOST_BYTES_OF_ALL);
+            assert_eq!(u64::try_from(left), Ok(HELD));
         });
     }
 
@@ -353,7 +354,7 @@ mod tests {
     async fn all_bodies_together_have_one_room() {
         let room = Arc::new(Room::default());
         let mut holds = Vec::new();
-        let most = MOST_BYTES_OF_ALL / MOST_BYTES;
+        let most = usize::try_from(HELD).unwrap() / MOST_BYTES;
         for number in 0..=most {
             let (body, _all) = pieces(&[MOST_BYTES]);
             let mut sent = Replayable::Once(body);
@@ -386,7 +387,7 @@ mod tests {
         drop(hold);
         assert_eq!(again.collect().await.unwrap().to_bytes(), all);
         let left = room.left.load(std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(left, MOST_BYTES_OF_ALL);
+        assert_eq!(u64::try_from(left), Ok(HELD));
     }
 
     #[test]

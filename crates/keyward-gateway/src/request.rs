@@ -27,7 +27,7 @@ use keyward_secret::SecretBytes;
 
 use self::{
     access::Entered,
-    stored::Stored,
+    stored::{Asked, Stored},
     well_formed::{check_expectation, check_host, check_method},
 };
 pub(crate) use self::{access::shown, others::Others};
@@ -57,6 +57,7 @@ pub(crate) struct Plan {
     pub(crate) others: Option<Box<Others>>,
     /// Whether it was drawn from a pool.
     pub(crate) is_pooled: bool,
+    pub(crate) class: Class,
     /// Whether the endpoint is one where only a good credential has a success.
     pub(crate) proves: bool,
     /// Whether the client is told of a refused stored key in our words.
@@ -131,10 +132,10 @@ pub(crate) fn decide<B>(
     match gateway.providers().find(address.provider) {
         Some(entry) => {
             let entered = step.enter(gateway, Some(&entry.provider))?;
-            step.decide(gateway, state, request.method(), entry, None, entered)
+            step.decide(gateway, state, entry, None, entered)
         }
         None => match custom_provider(step.snapshot, &step.address) {
-            Some(view) => step.decide_custom(gateway, state, request.method(), view),
+            Some(view) => step.decide_custom(gateway, state, view),
             None => Err(step.unknown_provider(gateway)),
         },
     }
@@ -171,7 +172,6 @@ impl<'a> Step<'a> {
         &self,
         gateway: &Gateway,
         state: &mut State,
-        method: &Method,
         entry: &Arc<ProviderEntry>,
         custom: Option<&Prepared>,
         entered: Entered<'_>,
@@ -185,7 +185,7 @@ impl<'a> Step<'a> {
             });
         }
         let route = provider
-            .route(method, self.address.rest, self.headers)
+            .route(self.method, self.address.rest, self.headers)
             .map_err(|error| Refusal::Target(error.to_string()))?;
         if self.handshake.is_some() && route.class != Class::Realtime {
             return Err(Refusal::Upgrade(
@@ -203,7 +203,15 @@ impl<'a> Step<'a> {
                 };
                 injected.map(Stored::of)
             }
-            OwnKey::Absent => Some(self.stored(gateway, state, &entered, entry, custom, &route)?),
+            OwnKey::Absent => {
+                let asked = Asked {
+                    gateway,
+                    entry,
+                    custom,
+                    route: &route,
+                };
+                Some(self.stored(state, &entered, asked)?)
+            }
         };
         if let Some(token) = token {
             self.touch(&token.last_used);
@@ -217,11 +225,13 @@ impl<'a> Step<'a> {
         Ok(Plan {
             others,
             is_pooled,
-            proves: self.proves(&route),
             explains: told == StoredKeyRefused::Explain,
             used: Used {
                 token: token.map(|token| token.record.id),
-                key: plan.injected.as_ref().and_then(|injected| injected.of),
+                key: plan
+                    .injected
+                    .as_ref()
+                    .and_then(|injected| injected.use_of_key()),
                 custom: custom.map(|custom| custom.used(plan.injected.as_deref())),
             },
             offers: self
@@ -236,7 +246,6 @@ impl<'a> Step<'a> {
         &self,
         gateway: &Gateway,
         state: &mut State,
-        method: &Method,
         view: &Arc<CustomProvider>,
     ) -> Result<Plan, Refusal> {
         // What the account has is not told to those who may not use the gateway.
@@ -259,7 +268,7 @@ impl<'a> Step<'a> {
             .find(vault, view, index)
             .map_err(|error| Refusal::Target(error.to_string()))?;
         let custom = Some(prepared.as_ref());
-        self.decide(gateway, state, method, &prepared.entry, custom, entered)
+        self.decide(gateway, state, &prepared.entry, custom, entered)
     }
 
     fn plan(
@@ -307,7 +316,8 @@ impl<'a> Step<'a> {
             injected,
             others: None,
             is_pooled: false,
-            proves: false,
+            class: route.class,
+            proves: self.proves(route),
             explains: true,
             keeps_own_key,
             mount,

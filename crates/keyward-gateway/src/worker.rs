@@ -16,7 +16,7 @@ use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader, TrafficClass};
 
-use self::weigh::{Again, By, News};
+use self::weigh::{Again, Asker, News};
 use crate::{
     Gateway,
     body::AnswerBody,
@@ -83,7 +83,7 @@ impl State {
             trace,
             keyless: Keyless::default(),
             counted: None,
-            draws: rand_seed(),
+            draws: first_draw(),
         }
     }
 
@@ -161,9 +161,9 @@ where
             source,
             known: known.as_ref().map(|known| &known.token),
         };
-        let by = match known {
-            Some(_) => By::Known,
-            None => By::Token,
+        let asker = match known {
+            Some(_) => Asker::Operator,
+            None => Asker::Client(source),
         };
         let (decided, counted) = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let mut under_way = self.tally.begin(counted, begun);
@@ -204,7 +204,7 @@ where
                     }
                     // Boxed because it is rare and large.
                     Ok(Ok(response)) => {
-                        let news = News::new(again, path, asked, cuts_seen, by);
+                        let news = News::new(again, path, asked, cuts_seen, asker);
                         Box::pin(self.weigh(response, &plan, news, watch, slot)).await
                     }
                     Ok(Err(error)) => Err(Refusal::from_forward(&error)),
@@ -213,7 +213,7 @@ where
             }
             // Boxed because it is rare and large.
             Some(handshake) => {
-                let news = News::new(None, path, asked, cuts_seen, by);
+                let news = News::new(None, path, asked, cuts_seen, asker);
                 Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };
@@ -299,7 +299,7 @@ where
 }
 
 /// Where a worker's draws begin. Not a secret: without randomness, all begin at the same place.
-fn rand_seed() -> u64 {
+fn first_draw() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 

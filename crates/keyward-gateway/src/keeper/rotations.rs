@@ -3,11 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use keyward_registry::{Actor, CurrentValue, ProviderKey, Refusal, Snapshot};
+use keyward_registry::{Actor, ProviderKey, Refusal, Snapshot};
 use keyward_vault::{
     VersionNumber,
     rotation::{Event, Phase, Reason, Rotation},
@@ -15,12 +14,12 @@ use keyward_vault::{
 };
 use tokio::time::Instant;
 
-use super::{Found, Keeper, Place, clock, keys_of, representative};
+use super::{Answer, Keeper, Place, clock, keys_of, provability, representative};
 use crate::{Probed, events::What};
 
 /// Who changes a rotation, for the audit log.
 const ACTOR: Actor = Actor::System;
-/// At least so long between two comparisons, and between two probes of a staged value.
+/// At least so long between two comparisons.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// Pauses between the probes of a staged value.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -169,7 +168,9 @@ impl Keeper {
                         0 => FIRST_PAUSE,
                         _ => LATER_PAUSE,
                     });
-                    self.prove(key, place, rotation.to);
+                    if let Some(staged) = key.staged() {
+                        self.ask(key, staged, Answer::Staged);
+                    }
                 }
                 Phase::Overlapping if driven.is_open && driven.may_ask() && has_room => {
                     let _is_taken = self.compare(key, rotation.to);
@@ -180,21 +181,6 @@ impl Keeper {
         for place in due {
             self.advance(place, Event::Tick).await;
         }
-    }
-
-    fn prove(&mut self, key: &ProviderKey, place: Place, version: VersionNumber) {
-        let Some(value) = key.staged().cloned() else {
-            return;
-        };
-        let (prober, key) = (Arc::clone(&self.prober), key.clone());
-        self.asking.spawn(async move {
-            let probed = prober.probe_stored(&key, &value).await;
-            Found::Staged {
-                place,
-                version,
-                probed,
-            }
-        });
     }
 
     /// A probe of a staged value came back.
@@ -218,7 +204,7 @@ impl Keeper {
         if rotation.to != version
             || current.version != version
             || is_both
-            || self.provability(key) == Provability::ByRequests
+            || provability(self.gateway.registry(), key) == Provability::ByRequests
         {
             return false;
         }
@@ -234,35 +220,8 @@ impl Keeper {
         driven.begin(BETWEEN);
         driven.is_open = false;
         driven.comparisons += 1;
-        let (new, old) = (current.clone(), previous.clone());
-        self.ask_about_both(key, new, old);
+        self.ask_about_both(key, current, previous);
         true
-    }
-
-    /// Asks the provider about a rotation's values.
-    pub(super) fn ask_about_both(
-        &mut self,
-        key: &ProviderKey,
-        new: CurrentValue,
-        old: CurrentValue,
-    ) {
-        let (place, version) = ((key.record.account, key.record.secret), new.version);
-        let (prober, key) = (Arc::clone(&self.prober), key.clone());
-        self.asking.spawn(async move {
-            let begun = Instant::now();
-            let both = futures_util::future::join(
-                prober.probe_stored(&key, &new),
-                prober.probe_stored(&key, &old),
-            );
-            let (new, old) = both.await;
-            Found::Compared {
-                place,
-                version,
-                new,
-                old,
-                took: begun.elapsed(),
-            }
-        });
     }
 
     /// Both values of a rotation were asked about.
@@ -278,12 +237,12 @@ impl Keeper {
         let Some(driven) = self.rotations.answered(place, version) else {
             return;
         };
+        let is_both = matches!(
+            (new_finding, old_finding),
+            (Finding::Bad(_), Finding::Bad(_))
+        );
         // One that is good needs no more proof; where nothing is certain, it is asked again.
-        driven.is_open = match (new_finding, old_finding) {
-            (Finding::Good, _) | (Finding::Bad(_), Finding::Bad(_)) => false,
-            (Finding::Bad(_), Finding::Good) => true,
-            _ => true,
-        };
+        driven.is_open = new_finding != Finding::Good && !is_both;
         let event = Event::Compared {
             version,
             new: new_finding,
@@ -291,10 +250,6 @@ impl Keeper {
             took,
         };
         self.advance(place, event).await;
-        let is_both = matches!(
-            (new_finding, old_finding),
-            (Finding::Bad(_), Finding::Bad(_))
-        );
         let key = representative(self.gateway.registry(), snapshot, place);
         let is_bad = matches!(new_finding, Finding::Bad(_));
         if (is_both || !is_bad || self.is_convicted(place))

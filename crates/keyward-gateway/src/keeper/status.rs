@@ -2,23 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use keyward_providers::Provider;
-use keyward_registry::{KeyStatus, ProviderKey, Snapshot, StatusReason};
+use keyward_registry::{KeyStatus, ProviderKey, Registry, Snapshot, StatusReason};
 use keyward_vault::{
     VersionNumber,
     status::{Charge, Event, Provability, Record, Refusal, Standing, Step},
 };
 
-use super::{Found, Keeper, Place, clock, keys_of, millis, representative, version_of};
+use super::{
+    Answer, Keeper, Place, clock, keys_of, millis, provability, representative, version_of,
+};
 use crate::{
     Gateway, Probed,
     events::What,
     evidence::{Evidence, Said, words},
-    health::ValueId,
+    health::{ValueId, Watch},
 };
 
 /// How long a value that nothing speaks against any more is remembered, so that it is not probed again at once.
@@ -65,7 +65,7 @@ impl Statuses {
                     record: Record::convicted(version, refusal, since),
                     is_unsaved: false,
                 };
-                watched.show(gateway, place, None);
+                watched.show(gateway, key);
                 watched
             });
         }
@@ -80,26 +80,30 @@ impl Statuses {
 }
 
 impl Watched {
-    /// Tells the workers.
-    fn show(&self, gateway: &Gateway, (account, secret): Place, suspect_until: Option<SystemTime>) {
-        let health = gateway.healths().of(ValueId {
-            account,
-            secret,
-            version: self.record.version(),
-        });
+    /// Tells the workers how to watch the value, and the one that it replaces.
+    fn show(&self, gateway: &Gateway, key: &ProviderKey) {
         let standing = self.record.standing();
-        let is_over = suspect_until.is_some_and(|until| until <= clock());
-        let is_suspect = standing == Standing::Suspected && !is_over;
-        health.watch(standing != Standing::Trusted, is_suspect);
+        let watch = match standing {
+            Standing::Trusted => Watch::Refusals,
+            Standing::Suspected if !self.has_lapsed(gateway.registry(), key) => Watch::Suspect,
+            Standing::Suspected | Standing::Convicted(_) => Watch::Successes,
+        };
+        let health = |version| gateway.healths().of(ValueId::of(key, version));
+        health(self.record.version()).watch(watch);
+        // The old value of a rotation is the way back, as soon as it is accepted.
+        if let Some(previous) = key.previous() {
+            health(previous.version).watch(match standing {
+                Standing::Convicted(_) => Watch::Successes,
+                Standing::Trusted | Standing::Suspected => Watch::Refusals,
+            });
+        }
     }
 
-    /// Until when a suspicion puts the key behind others: where there is a probe, until that ends it.
-    fn suspect_until(&self, by: Provability) -> Option<SystemTime> {
+    /// Whether a suspicion puts the key behind others no more: where there is no probe, nothing else may ever end it.
+    fn has_lapsed(&self, registry: &Registry, key: &ProviderKey) -> bool {
         let refused = self.record.last_refusal().map(|(_, at)| at);
-        match by {
-            Provability::ByProbe => None,
-            Provability::ByRequests => refused.map(|at| at + SUSPECT_FOR),
-        }
+        provability(registry, key) == Provability::ByRequests
+            && refused.is_none_or(|at| at + SUSPECT_FOR <= clock())
     }
 }
 
@@ -152,7 +156,7 @@ impl Keeper {
         event: Event,
         (asked, now): (SystemTime, SystemTime),
     ) {
-        let by = self.provability(key);
+        let by = provability(self.gateway.registry(), key);
         let Some(current) = version_of(key) else {
             return;
         };
@@ -162,52 +166,27 @@ impl Keeper {
         });
         let step = watched.record.note(event, version, by, asked, now);
         watched.is_unsaved |= step.tell;
-        let until = watched.suspect_until(by);
-        watched.show(&self.gateway, place, until);
-        // The old value of a rotation is the way back, as soon as it is accepted.
-        if let Some(previous) = key.previous() {
-            let (account, secret) = place;
-            let previous = ValueId {
-                account,
-                secret,
-                version: previous.version,
-            };
-            let is_convicted = matches!(watched.record.standing(), Standing::Convicted(_));
-            self.gateway
-                .healths()
-                .of(previous)
-                .watch(is_convicted, false);
-        }
+        watched.show(&self.gateway, key);
         self.follow(key, place, step).await;
     }
 
     /// Does what a step asks for.
     async fn follow(&mut self, key: &ProviderKey, place: Place, step: Step) {
         if step.probe {
-            self.ask(key, place);
+            self.ask_about_current(key);
         }
         if step.tell {
             self.save(key, place).await;
         }
     }
 
-    fn ask(&mut self, key: &ProviderKey, place: Place) {
-        let Some(value) = &key.current else {
-            return;
-        };
-        // While there is a way back, both are asked about: the old one may be taken again.
-        if let Some(previous) = key.previous() {
-            return self.ask_about_both(key, value.clone(), previous.clone());
+    fn ask_about_current(&mut self, key: &ProviderKey) {
+        match (&key.current, key.previous()) {
+            // While there is a way back, both are asked about: the old one may be taken again.
+            (Some(current), Some(previous)) => self.ask_about_both(key, current, previous),
+            (Some(current), None) => self.ask(key, current, Answer::Current),
+            (None, _) => {}
         }
-        let (prober, key, value) = (Arc::clone(&self.prober), key.clone(), value.clone());
-        self.asking.spawn(async move {
-            let probed = prober.probe_stored(&key, &value).await;
-            Found::Current {
-                place,
-                version: value.version,
-                probed,
-            }
-        });
     }
 
     /// Keeps a standing that people are told of, for all keys with the value, and tells them.
@@ -281,30 +260,24 @@ impl Keeper {
             let Some(key) = representative(self.gateway.registry(), snapshot, place) else {
                 continue;
             };
-            let has_room = self.has_room();
-            let by = self.provability(key);
-            let Some(watched) = self.statuses.0.get_mut(&place) else {
-                continue;
-            };
             // An operator's word is enough: what is switched off is not asked about.
             if key.record.disabled_at.is_some() {
                 continue;
             }
+            let has_room = self.has_room();
+            let by = provability(self.gateway.registry(), key);
+            let Some(watched) = self.statuses.0.get_mut(&place) else {
+                continue;
+            };
+            watched.show(&self.gateway, key);
             let version = watched.record.version();
-            let until = watched.suspect_until(by);
-            watched.show(&self.gateway, place, until);
             let mut step = match has_room {
                 true => watched.record.note(Event::Tick, version, by, now, now),
                 false => Step::default(),
             };
             step.tell |= watched.is_unsaved;
             if by == Provability::ByRequests && watched.record.try_one(now) {
-                let (account, secret) = place;
-                let id = ValueId {
-                    account,
-                    secret,
-                    version,
-                };
+                let id = ValueId::of(key, version);
                 self.gateway.healths().of(id).allow_trial();
             }
             self.follow(key, place, step).await;
@@ -322,16 +295,6 @@ impl Keeper {
         match record.standing() {
             Standing::Convicted(_) => record.last_refusal().map(|(refusal, _)| refusal),
             Standing::Trusted | Standing::Suspected => None,
-        }
-    }
-
-    /// Whether the provider of a key has a request that proves it.
-    pub(super) fn provability(&self, key: &ProviderKey) -> Provability {
-        let slug = key.record.provider.as_str();
-        let provider = self.gateway.registry().catalogue().find(slug);
-        match provider.and_then(|provider| Provider::probe(provider)) {
-            Some(_) => Provability::ByProbe,
-            None => Provability::ByRequests,
         }
     }
 }

@@ -5,18 +5,16 @@ use std::{array, sync::Arc};
 use http::header::CONTENT_LENGTH;
 use keyward_auth::Entry;
 use keyward_providers::Route;
-use keyward_registry::{Gateway as GatewayView, KeyStatus, Pool, ProviderKey};
+use keyward_registry::{Gateway as GatewayView, KeyStatus, Pool, ProviderKey, SessionHeader};
 
 use super::{
     Step,
     access::Entered,
     others::{Others, When},
-    stored::{NEEDS_TOKEN, Stored, beside, opening},
+    stored::{Asked, NEEDS_TOKEN, Stored, beside},
 };
 use crate::{
-    Gateway,
     credentials::{Injected, Opening},
-    customs::Prepared,
     gateway::ProviderEntry,
     pool::{self, By, Exhausted, Health, Standing},
     replay::MOST_BYTES,
@@ -35,58 +33,45 @@ struct Members<'v> {
     standings: [Standing; Pool::MOST],
     /// None where one cannot be used at all.
     members: [Option<Member<'v>>; Pool::MOST],
-    /// The one that may be tried although its status says no.
+    /// The one that is tried although its status says no.
     on_trial: Option<usize>,
 }
 
 impl<'a> Step<'a> {
     /// The key that a request without an alias takes from its provider's pool, and those that it takes instead where the
     /// provider does not take that one.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what the steps of one request share"
-    )]
     pub(super) fn pooled(
         &self,
-        gateway: &Gateway,
         state: &mut State,
         entered: &Entered<'a>,
-        entry: &ProviderEntry,
-        custom: Option<&Prepared>,
-        route: &Route<'_>,
+        asked: Asked<'_>,
         pool: &Pool,
     ) -> Result<Stored, Refusal> {
         let token = entered.token.ok_or(NEEDS_TOKEN)?;
-        self.check(token, entry, None, route.class)?;
-        let slug = entry.provider.slug();
+        let (entry, class) = (asked.entry, asked.route.class);
+        self.check(token, entry, None, class)?;
         let Members {
             standings,
             mut members,
             on_trial,
-        } = self.members(gateway, state, (token, entered.view), entry, route, pool);
+        } = self.members(state, (token, entered.view), asked, pool);
         let standings = standings.get(..pool.members().len()).unwrap_or_default();
         let is_foreign = |standing: &Standing| standing.health == Health::Forbidden;
         if standings.iter().all(is_foreign) {
             // As where there is no pool: such a token does not learn that there is one.
             let alias = pool.members().first().map(|member| member.alias.as_str());
-            self.check(token, entry, alias, route.class)?;
+            self.check(token, entry, alias, class)?;
         }
-        // Taken by the one that uses it.
-        let on_trial = on_trial.filter(|place| {
-            let member = members.get(*place).and_then(Option::as_ref);
-            let health = member.and_then(|member| member.injected.health.as_deref());
-            health.is_some_and(crate::health::Health::take_trial)
-        });
         let order = pool::order(pool, standings, self.by(state, entered), self.now);
         let order = match (&order, on_trial) {
             (Ok(order), _) => Some(order.iter()),
             (Err(_), Some(_)) => None,
             (Err(exhausted), None) => {
-                state.counted = state.keyless.find(entered.view.record(), slug);
+                state.counted = state.keyless.find(entered.view.record(), asked.slug());
                 return Err(self.exhausted(pool, standings, *exhausted, entry));
             }
         };
-        let headers = match custom {
+        let headers = match asked.custom {
             Some(custom) => self.headers(Some(token), custom)?,
             None => None,
         };
@@ -94,33 +79,16 @@ impl<'a> Step<'a> {
         let mut others = Others::default();
         // The one that is tried goes first: it is the only way to learn of it, and the others are behind it.
         for place in on_trial.into_iter().chain(order.into_iter().flatten()) {
-            let Some(member) = members.get_mut(place).and_then(Option::take) else {
+            let Some(Member { key, injected }) = members.get_mut(place).and_then(Option::take)
+            else {
                 continue;
             };
-            if first.is_some() {
-                others.add(beside(member.injected, headers), When::Passed);
-                continue;
+            if first.is_none() {
+                let injected = self.begin_with(state, &mut others, key, injected, headers, asked);
+                first = Some(injected);
+            } else {
+                others.add(beside(injected, headers), When::Passed);
             }
-            state.counted.clone_from(&member.injected.series);
-            self.touch(&member.key.last_used);
-            if member.injected.is_value(member.key.current.as_ref()) {
-                self.add_previous(
-                    &mut others,
-                    gateway,
-                    state,
-                    entry,
-                    member.key,
-                    headers,
-                    route,
-                );
-            }
-            first = Some(match headers {
-                Some(headers) => {
-                    let id = member.key.record.id;
-                    state.customs.join(id, &member.injected, headers)
-                }
-                None => member.injected,
-            });
         }
         match first {
             Some(injected) => Ok(Stored {
@@ -132,14 +100,12 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// How each member stands, what is injected with it, and which one may be tried although its status says no.
+    /// How each member stands, what is injected with it, and which one is tried although its status says no.
     fn members(
         &self,
-        gateway: &Gateway,
         state: &mut State,
         (token, view): (&Entry, &'a GatewayView),
-        entry: &ProviderEntry,
-        route: &Route<'_>,
+        asked: Asked<'_>,
         pool: &Pool,
     ) -> Members<'a> {
         let missing = Standing {
@@ -151,31 +117,40 @@ impl<'a> Step<'a> {
             members: array::from_fn(|_| None),
             on_trial: None,
         };
-        let opening = opening(gateway, entry, route);
         let places = pool.members().iter().zip(&mut all.standings);
         for (place, ((member, standing), slot)) in places.zip(&mut all.members).enumerate() {
             let alias = member.alias.as_str();
             if !token.record.grant.aliases.allows(alias) {
                 standing.health = Health::Forbidden;
-            } else if let Some(key) = view.key(entry.provider.slug(), alias) {
-                (*standing, *slot) = self.member(state, key, opening);
+            } else if let Some(key) = view.key(asked.slug(), alias) {
+                (*standing, *slot) = self.member(state, key, asked.opening());
             }
-            let is_out = matches!(standing.health, Health::NotActive(_));
-            let Some(member) = slot.as_mut().filter(|_| is_out) else {
+            // Past its date a key is not tried, and no old value stands in for it.
+            let is_refused = |member: &&mut Member<'_>| {
+                let record = &member.key.record;
+                matches!(standing.health, Health::NotActive(_))
+                    && !record.is_stopped_by_date(self.now)
+            };
+            let Some(member) = slot.as_mut().filter(is_refused) else {
                 continue;
             };
-            if all.on_trial.is_none()
-                && self.is_short()
-                && self.may_try(member.key, &member.injected, route)
-            {
+            if all.on_trial.is_none() && self.takes_trial(&member.injected, asked.route) {
                 all.on_trial = Some(place);
-            } else if let Some(previous) = self.stands_in(gateway, state, entry, member.key, route)
-            {
+            } else if let Some(previous) = self.stands_in(state, member.key, asked) {
                 member.injected = previous;
                 standing.health = Health::Usable;
             }
         }
         all
+    }
+
+    /// Whether this request is the one that tries a key which the provider refused. It must be one that can be sent again
+    /// with another, as far as its head tells.
+    fn takes_trial(&self, injected: &Injected, route: &Route<'_>) -> bool {
+        let stored = injected.stored.as_ref();
+        self.is_short()
+            && self.may_try(injected, route)
+            && stored.is_some_and(|stored| stored.health.take_trial())
     }
 
     /// Whether the request can be sent again with another key, as far as its head tells.
@@ -216,10 +191,10 @@ impl<'a> Step<'a> {
         if record.is_stopped_by_date(self.now) {
             return Health::NotActive(KeyStatus::Expired);
         }
-        let Some(health) = injected.health.as_deref() else {
+        let Some(health) = injected.stored.as_ref().map(|stored| &stored.health) else {
             return Health::Unusable;
         };
-        if let Some(until) = health.broke_until(self.now) {
+        if let Some(until) = health.out_of_funds_until(self.now) {
             return Health::OutOfFundsUntil(until);
         }
         if let Some(until) = health.limited_until(self.now) {
@@ -236,7 +211,7 @@ impl<'a> Step<'a> {
         let settings = &entered.view.record().settings;
         let session = match &settings.session_header {
             Some(header) => self.headers.get(header.name()),
-            None => self.headers.get(keyward_registry::SessionHeader::DEFAULT),
+            None => self.headers.get(SessionHeader::DEFAULT),
         };
         match session {
             Some(session) if !session.is_empty() => By::Session(session.as_bytes()),

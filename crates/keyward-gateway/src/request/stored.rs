@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use keyward_auth::Entry;
-use keyward_providers::{Class, Route};
+use keyward_providers::Route;
 use keyward_registry::{
-    Alias, Gateway as GatewayView, KeyStatus, OpenHeadersError, ProviderKey, ProviderKeyRecord,
+    Alias, Gateway as GatewayView, OpenHeadersError, ProviderKey, ProviderKeyRecord,
 };
-
 use keyward_vault::rotation::Reason;
 
 use super::{
@@ -21,7 +20,6 @@ use crate::{
     customs::Prepared,
     gateway::ProviderEntry,
     head::Field,
-    health::Health,
     respond::{Denied, Refusal, moment},
     traffic::Series,
     worker::{State, Trace},
@@ -48,6 +46,30 @@ impl Stored {
     }
 }
 
+/// What a request is for, which decides where a value may be opened for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'q> {
+    pub(super) gateway: &'q Gateway,
+    pub(super) entry: &'q ProviderEntry,
+    pub(super) custom: Option<&'q Prepared>,
+    pub(super) route: &'q Route<'q>,
+}
+
+impl<'q> Asked<'q> {
+    pub(super) fn slug(self) -> &'q str {
+        self.entry.provider.slug()
+    }
+
+    pub(super) fn opening(self) -> Opening<'q> {
+        Opening {
+            vault: self.gateway.registry().vault(),
+            healths: self.gateway.healths(),
+            provider: &self.entry.provider,
+            origin: self.route.upstream.origin(),
+        }
+    }
+}
+
 /// What is stored is for authenticated requests alone.
 pub(super) const NEEDS_TOKEN: Refusal = Refusal::Unauthorized(Denied::StoredNeedsToken);
 
@@ -56,153 +78,123 @@ impl<'a> Step<'a> {
     /// the gateway has no key for it.
     pub(super) fn stored(
         &self,
-        gateway: &Gateway,
         state: &mut State,
         entered: &Entered<'_>,
-        entry: &ProviderEntry,
-        custom: Option<&Prepared>,
-        route: &Route<'_>,
+        asked: Asked<'_>,
     ) -> Result<Stored, Refusal> {
         let (view, token) = (entered.view, entered.token);
-        if let Some(custom) = custom
+        if let Some(custom) = asked.custom
             && !matches!(custom.headers, Ok(None))
-            && view.keys_for(entry.provider.slug()).next().is_none()
+            && view.keys_for(asked.slug()).next().is_none()
         {
             let token = token.ok_or(NEEDS_TOKEN)?;
-            self.check(token, entry, None, route.class)?;
-            state.counted = state.keyless.find(view.record(), entry.provider.slug());
+            self.check(token, asked.entry, None, asked.route.class)?;
+            state.counted = state.keyless.find(view.record(), asked.slug());
             if let Some(headers) = self.headers(Some(token), custom)? {
                 return Ok(Stored::of(Arc::clone(headers)));
             }
         }
         if matches!(self.head.alias, Field::Absent)
-            && let Some(pool) = view.record().settings.pools.find(entry.provider.slug())
+            && let Some(pool) = view.record().settings.pools.find(asked.slug())
         {
-            return self.pooled(gateway, state, entered, entry, custom, route, pool);
+            return self.pooled(state, entered, asked, pool);
         }
-        let key = self.stored_key(state, view, token, entry, route.class)?;
-        let opened = self.opened(gateway, state, (token, entry), key, custom, route);
-        let (injected, headers) = match opened {
+        let key = self.stored_key(state, view, token, asked)?;
+        let (injected, headers) = match self.opened(state, token, key, asked) {
             Ok(opened) => opened,
             Err(refusal) => {
                 state.counted = Some(Series::of_key(&key.record));
                 return Err(refusal);
             }
         };
-        state.counted.clone_from(&injected.series);
-        self.touch(&key.last_used);
         let mut others = Others::default();
-        if injected.is_value(key.current.as_ref()) {
-            self.add_previous(&mut others, gateway, state, entry, key, headers, route);
-        }
+        let injected = self.begin_with(state, &mut others, key, injected, headers, asked);
         Ok(Stored {
-            injected: match headers {
-                Some(headers) => state.customs.join(key.record.id, &injected, headers),
-                None => injected,
-            },
+            injected,
             others: others.boxed(),
             is_pooled: false,
         })
     }
 
-    /// The value that is being replaced, which the request is sent with where the provider refuses the new one.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what the steps of one request share"
-    )]
-    pub(super) fn add_previous(
+    /// What a request is sent with first, with what it counts under, and behind it the value that is being replaced,
+    /// which it is sent with where the provider refuses the new one.
+    pub(super) fn begin_with(
         &self,
-        others: &mut Others,
-        gateway: &Gateway,
         state: &mut State,
-        entry: &ProviderEntry,
+        others: &mut Others,
         key: &ProviderKey,
+        injected: Arc<Injected>,
         headers: Option<&Arc<Injected>>,
-        route: &Route<'_>,
-    ) {
-        if key.previous().is_none() {
-            return;
-        }
-        let opening = opening(gateway, entry, route);
-        // One that does not open any more is no way out, and no reason to refuse what is sent with the new one.
-        if let Ok(previous) = state.credentials.find_previous(key, opening) {
+        asked: Asked<'_>,
+    ) -> Arc<Injected> {
+        state.counted = injected.stored.as_ref().map(|stored| stored.series.clone());
+        self.touch(&key.last_used);
+        if key.previous().is_some()
+            && injected.is_value(key.current.as_ref())
+            // One that does not open any more is no way out, and no reason to refuse what is sent with the new one.
+            && let Ok(previous) = state.credentials.find_previous(key, asked.opening())
+        {
             others.add(beside(previous, headers), When::Refused);
+        }
+        match headers {
+            Some(headers) => state.customs.join(key.record.id, &injected, headers),
+            None => injected,
         }
     }
 
     /// The key, ready to be injected, and a custom provider's headers.
-    fn opened<'p>(
+    fn opened<'q>(
         &self,
-        gateway: &Gateway,
         state: &mut State,
-        (token, entry): (Option<&Arc<Entry>>, &ProviderEntry),
+        token: Option<&Arc<Entry>>,
         key: &ProviderKey,
-        custom: Option<&'p Prepared>,
-        route: &Route<'_>,
-    ) -> Result<(Arc<Injected>, Option<&'p Arc<Injected>>), Refusal> {
-        let unusable = self.check_usable(key, entry).err();
-        if let Some(refusal) = &unusable
-            && !matches!(refusal, Refusal::KeyNotActive { .. })
-        {
-            return Err(refusal.clone());
-        }
-        let headers = match custom {
+        asked: Asked<'q>,
+    ) -> Result<(Arc<Injected>, Option<&'q Arc<Injected>>), Refusal> {
+        let refused = match self.check_usable(key, asked.entry) {
+            Ok(()) => None,
+            Err(refusal @ Refusal::KeyNotActive { .. }) => Some(refusal),
+            Err(refusal) => return Err(refusal),
+        };
+        let headers = match asked.custom {
             Some(custom) => self.headers(token, custom)?,
             None => None,
         };
-        let injected = match (self.open(gateway, state, entry, key, route), unusable) {
-            (Ok(injected), None) => injected,
-            // Where a provider has no probe, a request now and then is the only way to learn that it takes the key again.
-            (Ok(injected), Some(refusal)) => {
-                let health = injected.health.as_deref();
-                let tries =
-                    self.may_try(key, &injected, route) && health.is_some_and(Health::take_trial);
-                match tries {
-                    true => injected,
-                    // The new value of a rotation is refused, and the old one is still there.
-                    false => self
-                        .stands_in(gateway, state, entry, key, route)
-                        .ok_or(refusal)?,
-                }
-            }
-            (Err(_), Some(refusal)) | (Err(refusal), None) => return Err(refusal),
+        let opened = self.open(state, key, asked);
+        let Some(refused) = refused else {
+            return Ok((opened?, headers));
         };
-        Ok((injected, headers))
+        let tried = opened.ok().filter(|injected| {
+            // Where a provider has no probe, a request now and then is the only way to learn that it takes the key again.
+            let stored = injected.stored.as_ref();
+            let health = stored.map(|stored| &stored.health);
+            self.may_try(injected, asked.route) && health.is_some_and(|health| health.take_trial())
+        });
+        let injected = tried.or_else(|| self.stands_in(state, key, asked));
+        Ok((injected.ok_or(refused)?, headers))
     }
 
     /// Whether this request may be the one that tries a key which the provider refused: its answer must say something.
-    pub(super) fn may_try(
-        &self,
-        key: &ProviderKey,
-        injected: &Injected,
-        route: &Route<'_>,
-    ) -> bool {
-        let record = &key.record;
-        let is_refused = record.status != KeyStatus::Active
-            && record.disabled_at.is_none()
-            && !record.is_stopped_by_date(self.now);
-        let health = injected.health.as_deref();
-        is_refused
-            && self.trace == Trace::Left
+    pub(super) fn may_try(&self, injected: &Injected, route: &Route<'_>) -> bool {
+        let stored = injected.stored.as_ref();
+        self.trace == Trace::Left
             && self.proves(route)
-            && health.is_some_and(Health::has_trial)
+            && stored.is_some_and(|stored| stored.health.has_trial())
     }
 
-    /// The value that is being replaced, where the new one is refused and nobody knows that the old one is too.
+    /// The value that is being replaced, for a request whose new one is refused, where nobody knows that the old one is
+    /// refused too.
     pub(super) fn stands_in(
         &self,
-        gateway: &Gateway,
         state: &mut State,
-        entry: &ProviderEntry,
         key: &ProviderKey,
-        route: &Route<'_>,
+        asked: Asked<'_>,
     ) -> Option<Arc<Injected>> {
         let rotation = key.rotation()?;
         if matches!(rotation.reason, Some(Reason::BothRefused { .. })) {
             return None;
         }
-        let opening = opening(gateway, entry, route);
-        state.credentials.find_previous(key, opening).ok()
+        let opened = state.credentials.find_previous(key, asked.opening());
+        opened.ok()
     }
 
     /// A custom provider's headers. They may hold credentials, so they are for authenticated requests alone.
@@ -225,9 +217,9 @@ impl<'a> Step<'a> {
         state: &mut State,
         view: &'v GatewayView,
         token: Option<&Arc<Entry>>,
-        entry: &ProviderEntry,
-        class: Class,
+        asked: Asked<'_>,
     ) -> Result<&'v Arc<ProviderKey>, Refusal> {
+        let (entry, class) = (asked.entry, asked.route.class);
         let token = token.ok_or(NEEDS_TOKEN)?;
         let alias = self.alias()?;
         let Some(key) = view.key(entry.provider.slug(), alias) else {
@@ -256,7 +248,7 @@ impl<'a> Step<'a> {
 
     /// Tells which aliases there are, of those that the token may use. An alias is ignored where the provider
     /// has no key at all (wire-spec §3.2).
-    pub(super) fn no_such_key(
+    fn no_such_key(
         &self,
         token: &Entry,
         entry: &ProviderEntry,
@@ -289,11 +281,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    pub(super) fn check_usable(
-        &self,
-        key: &ProviderKey,
-        entry: &ProviderEntry,
-    ) -> Result<(), Refusal> {
+    fn check_usable(&self, key: &ProviderKey, entry: &ProviderEntry) -> Result<(), Refusal> {
         let record = &key.record;
         if record.is_usable(self.now) {
             return Ok(());
@@ -308,7 +296,8 @@ impl<'a> Step<'a> {
                 alias,
             });
         }
-        if record.status == KeyStatus::Active {
+        // Before what its provider says: past its date a key is not tried, and no old value stands in for it.
+        if record.is_stopped_by_date(self.now) {
             return Err(Refusal::KeyPast {
                 gateway,
                 provider,
@@ -327,17 +316,14 @@ impl<'a> Step<'a> {
 
     fn open(
         &self,
-        gateway: &Gateway,
         state: &mut State,
-        entry: &ProviderEntry,
         key: &ProviderKey,
-        route: &Route<'_>,
+        asked: Asked<'_>,
     ) -> Result<Arc<Injected>, Refusal> {
-        let origin = route.upstream.origin();
-        let found = state.credentials.find(key, opening(gateway, entry, route));
+        let found = state.credentials.find(key, asked.opening());
         found.map_err(|unusable| {
             let gateway = self.address.gateway.to_owned();
-            let provider = entry.provider.slug().to_owned();
+            let provider = asked.slug().to_owned();
             let alias = key.record.alias.to_string();
             match unusable {
                 Unusable::Elsewhere { sealed_for } => Refusal::KeyElsewhere {
@@ -345,7 +331,7 @@ impl<'a> Step<'a> {
                     provider,
                     alias,
                     sealed_for,
-                    wanted: origin.to_string(),
+                    wanted: asked.route.upstream.origin().to_string(),
                 },
                 Unusable::Damaged => Refusal::KeyDamaged {
                     gateway,
@@ -366,19 +352,6 @@ fn why(record: &ProviderKeyRecord) -> String {
     match told.is_empty() {
         true => "by what its provider answered".to_owned(),
         false => told.join(": "),
-    }
-}
-
-pub(super) fn opening<'o>(
-    gateway: &'o Gateway,
-    entry: &'o ProviderEntry,
-    route: &'o Route<'_>,
-) -> Opening<'o> {
-    Opening {
-        vault: gateway.registry().vault(),
-        healths: gateway.healths(),
-        provider: &entry.provider,
-        origin: route.upstream.origin(),
     }
 }
 

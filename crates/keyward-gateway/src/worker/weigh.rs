@@ -1,23 +1,22 @@
 //! An answer that speaks of the stored key: judged, reported, and where it proves that the provider did nothing, the
 //! request is sent again with another value.
 
-use std::{pin::pin, sync::Arc, time::SystemTime};
+use std::{net::IpAddr, pin::pin, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
-use keyward_auth::Status;
+use keyward_auth::{RunAsk, decide_run};
 use keyward_forward::{BoxError, ResponseBody};
-use keyward_registry::{CurrentValue, KeyStatus};
+use keyward_registry::KeyStatus;
 use keyward_vault::status::Refusal as KeyRefusal;
 
 use super::{Worker, now};
 use crate::{
     body::AnswerBody,
-    credentials::Injected,
+    credentials::{Injected, StoredValue},
     cut::{Used, Watch},
     evidence::{Evidence, Front, Judged, Said, judge, words},
-    health::Health,
     in_flight::RequestSlot,
     pool::limit,
     replay::{Hold, Replayable, Room},
@@ -79,18 +78,18 @@ pub(super) struct News<'a, B> {
     /// When it was decided.
     pub(super) asked: SystemTime,
     pub(super) cuts_seen: u64,
-    pub(super) by: By,
+    pub(super) asker: Asker,
     /// The request's number among those that were refused.
     number: Option<u64>,
 }
 
 /// Who sends a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// Who holds a token of the registry's.
-    Token,
-    /// Whoever runs the gateway.
-    Known,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker {
+    /// Who holds a token of the registry's, from this address.
+    Client(IpAddr),
+    /// Whoever runs the gateway, who knows the token.
+    Operator,
 }
 
 impl<'a, B> News<'a, B> {
@@ -99,14 +98,14 @@ impl<'a, B> News<'a, B> {
         path: &'a str,
         asked: SystemTime,
         cuts_seen: u64,
-        by: By,
+        asker: Asker,
     ) -> Self {
         Self {
             again,
             path,
             asked,
             cuts_seen,
-            by,
+            asker,
             number: None,
         }
     }
@@ -126,16 +125,13 @@ where
         answer: &Response<ResponseBody>,
         asked: SystemTime,
     ) -> bool {
-        let Some(injected) = injected else {
+        let Some(stored) = injected.and_then(|injected| injected.stored.as_ref()) else {
             return false;
         };
-        let Some(health) = injected.health.as_deref() else {
-            return false;
-        };
-        let status = answer.status();
+        let (status, health) = (answer.status(), &stored.health);
         if status.is_success() {
             if plan.proves {
-                health.is_well();
+                health.note_funds();
             }
             if plan.is_pooled
                 && let Some(until) = limit::used_up_until(answer.headers(), asked)
@@ -143,7 +139,7 @@ where
                 health.limit(until, asked);
             }
             if plan.proves && health.is_watched() {
-                self.report(plan, injected, health, Said::Accepted, asked);
+                self.report(plan, stored, Said::Accepted, asked);
             }
         }
         status.is_client_error()
@@ -164,18 +160,21 @@ where
             let front = watch.unless_revoked(pin!(Front::read(&mut body))).await?;
             let provider = &plan.provider.provider;
             let said = judge(provider, head.status, &head.headers, &front.bytes());
-            if let Some(injected) = injected.as_deref() {
-                self.note(plan, injected, said, &head.headers, &mut news);
+            let stored = injected
+                .as_deref()
+                .and_then(|injected| injected.stored.as_ref());
+            if let Some(stored) = stored {
+                self.note(plan, stored, said, &head.headers, &mut news);
             }
             // Where something else may speak, its word that it did nothing is not believed.
             let again = news.again.as_mut();
             let again = again.filter(|_| provider.answers_count());
-            let may = |other: &Injected| self.may_start(other, watch.used(), &news.by, now());
+            let may = |other: &Injected| self.may_start(plan, other, watch.used(), news.asker);
             let again = again.and_then(|again| again.next(said, may));
             let Some((other, request)) = again else {
                 return match said {
                     Judged::Refused(refusal) if plan.explains => {
-                        Err(self.refused(plan, injected.as_deref(), refusal))
+                        Err(self.refused(plan, stored, refusal))
                     }
                     _ => {
                         let answer = AnswerBody::behind(front, body, watch, slot);
@@ -206,7 +205,7 @@ where
     ) -> Result<(Response<ResponseBody>, Watch), Refusal> {
         // What cuts the new value cuts the request from here on, and what cuts the old one no more.
         let mut used = watch.into_used();
-        used.key = injected.of;
+        used.key = injected.use_of_key();
         self.touch(injected, news.asked);
         let mut watch = self.requests.watch(used, news.cuts_seen);
         let headers = request.headers_mut();
@@ -219,42 +218,46 @@ where
     }
 
     /// Whether a request may begin with this value now: what was decided when it came may be revoked since.
-    fn may_start(&self, injected: &Injected, used: &Used, by: &By, now: SystemTime) -> bool {
+    fn may_start(&self, plan: &Plan, injected: &Injected, used: &Used, asker: Asker) -> bool {
         let snapshot = self.gateway.registry().snapshot();
-        let account = injected.health.as_deref().map(|health| health.id().account);
-        let Some((account, of)) = account.zip(injected.of) else {
+        let stored = injected.stored.as_ref();
+        let found = stored.and_then(|stored| Some((stored.of, stored.key(&snapshot)?)));
+        let Some((of, key)) = found else {
             return false;
         };
-        let Some(key) = snapshot.provider_key(account, of.id) else {
-            return false;
-        };
-        let record = &key.record;
-        let is =
-            |value: Option<&CurrentValue>| value.is_some_and(|value| value.version == of.version);
+        let (record, now) = (&key.record, now());
+        let is_current = injected.is_value(key.current.as_ref());
         let is_there = record.secret == of.secret
-            && (is(key.previous())
-                || is(key.current.as_ref()) && record.status == KeyStatus::Active);
+            && (injected.is_value(key.previous())
+                || is_current && record.status == KeyStatus::Active);
         let may_be_used = record.disabled_at.is_none() && !record.is_stopped_by_date(now);
-        let token = used.token.and_then(|id| snapshot.tokens().find_by_id(id));
-        let is_let = *by == By::Known
-            || token.is_some_and(|token| {
-                let grant = &token.record.grant;
-                token.record.status(now) == Status::Active
-                    && grant.gateways.allows(record.gateway.as_str())
-                    && grant.providers.allows(record.provider.as_str())
-                    && grant.aliases.allows(record.alias.as_str())
-            });
+        let is_let = match asker {
+            Asker::Operator => true,
+            Asker::Client(source) => {
+                let token = used.token.and_then(|id| snapshot.tokens().find_by_id(id));
+                let ask = RunAsk {
+                    account: record.account,
+                    gateway: record.gateway.as_str(),
+                    provider: record.provider.as_str(),
+                    alias: Some(record.alias.as_str()),
+                    class: plan.class.bit(),
+                    source,
+                };
+                token.is_some_and(|token| {
+                    let token = &token.record;
+                    decide_run(token.kind, &token.grant, &ask, now).is_allow()
+                })
+            }
+        };
         is_there && may_be_used && is_let
     }
 
     /// Notes that a key is used that was not the first choice.
     fn touch(&self, injected: &Injected, now: SystemTime) {
-        let account = injected.health.as_deref().map(|health| health.id().account);
-        if let Some((account, of)) = account.zip(injected.of) {
-            let snapshot = self.gateway.registry().snapshot();
-            if let Some(key) = snapshot.provider_key(account, of.id) {
-                key.last_used.touch_at(now);
-            }
+        let snapshot = self.gateway.registry().snapshot();
+        let stored = injected.stored.as_ref();
+        if let Some(key) = stored.and_then(|stored| stored.key(&snapshot)) {
+            key.last_used.touch_at(now);
         }
     }
 
@@ -262,14 +265,11 @@ where
     fn note(
         &self,
         plan: &Plan,
-        injected: &Injected,
+        stored: &StoredValue,
         said: Judged,
         headers: &HeaderMap,
         news: &mut News<'_, B>,
     ) {
-        let Some(health) = injected.health.as_deref() else {
-            return;
-        };
         match said {
             Judged::Refused(refusal) => {
                 let said = Said::Refused {
@@ -279,59 +279,35 @@ where
                         .get_or_insert_with(|| self.gateway.evidence().next_request()),
                     proves: plan.proves,
                 };
-                self.report(plan, injected, health, said, news.asked);
+                self.report(plan, stored, said, news.asked);
             }
             Judged::Limited(wait) => {
                 let now = now();
                 let told = wait.map(|wait| now + wait.min(limit::LONGEST));
                 let until = told.unwrap_or_else(|| limit::limited_until(headers, now));
-                health.limit(until, now);
+                stored.health.limit(until, now);
             }
-            Judged::OutOfFunds => {
-                let now = now();
-                // Requests that were under way when the money ran out find it out together: that is once.
-                if health.broke_until(now).is_none() {
-                    let in_a_row = u32::from(health.broke_times()).saturating_add(1);
-                    health.is_broke(limit::out_of_funds_until(in_a_row, now));
-                }
-            }
+            Judged::OutOfFunds => stored.health.note_no_funds(now()),
             Judged::Nothing => {}
         }
     }
 
-    fn report(
-        &self,
-        plan: &Plan,
-        injected: &Injected,
-        health: &Health,
-        said: Said,
-        asked: SystemTime,
-    ) {
-        let Some(of) = injected.of else {
-            return;
-        };
-        if !plan.provider.provider.answers_count() {
-            return;
+    fn report(&self, plan: &Plan, stored: &StoredValue, said: Said, asked: SystemTime) {
+        if plan.provider.provider.answers_count() {
+            self.gateway.evidence().report(Evidence {
+                value: stored.health.id(),
+                key: stored.of.id,
+                said,
+                asked,
+                at: now(),
+            });
         }
-        self.gateway.evidence().report(Evidence {
-            value: health.id(),
-            key: of.id,
-            said,
-            asked,
-            at: now(),
-        });
     }
 
     /// What the client is told of a stored key that the provider refuses.
-    fn refused(&self, plan: &Plan, injected: Option<&Injected>, refusal: KeyRefusal) -> Refusal {
-        let of = injected.and_then(|injected| injected.of);
-        let account = injected
-            .and_then(|injected| injected.health.as_deref())
-            .map(|health| health.id().account);
+    fn refused(&self, plan: &Plan, stored: Option<&StoredValue>, refusal: KeyRefusal) -> Refusal {
         let snapshot = self.gateway.registry().snapshot();
-        let key = account
-            .zip(of)
-            .and_then(|(account, of)| snapshot.provider_key(account, of.id));
+        let key = stored.and_then(|stored| stored.key(&snapshot));
         let (gateway, alias) = key.map_or_else(Default::default, |key| {
             (key.record.gateway.to_string(), key.record.alias.to_string())
         });

@@ -10,11 +10,13 @@ use std::{
 };
 
 use keyward_forward::Protocol;
-use keyward_registry::{KeyStatus, ProviderKey};
+use keyward_registry::{KeyEdit, KeyStatus, ProviderKey};
 use keyward_testing::Canary;
 use keyward_vault::rotation::{Event, Phase, Reason, RequestId, RotationRequest};
 
-use crate::support::{ACCOUNT, ACTOR, CHAT, Running, Setup, code, now, value, wait_until};
+use crate::support::{
+    ACCOUNT, ACTOR, CHAT, FIREWORKS_INVALID, Running, Setup, code, now, value, wait_until,
+};
 
 const OVERLAP: Duration = Duration::from_secs(600);
 
@@ -48,6 +50,16 @@ impl Running {
             .begin_rotation(ACCOUNT, key.record.id, &value(new), asked, ACTOR, now())
             .await
             .unwrap();
+    }
+
+    /// A key whose old and new value the provider takes both, in the overlap of a rotation.
+    async fn overlapping(&self) -> (Canary, Canary, Arc<ProviderKey>) {
+        let (old, key) = self.store_key("openai", "default").await;
+        let new = Canary::new("new");
+        self.provider.accept_keys([old.text(), new.text()]);
+        self.begin(&key, &new, asked("one", OVERLAP, true)).await;
+        self.until_phase(&key, Phase::Overlapping).await;
+        (old, new, key)
     }
 
     fn now_of(&self, key: &ProviderKey) -> Arc<ProviderKey> {
@@ -138,11 +150,7 @@ async fn a_new_value_that_dies_is_rolled_back_and_no_held_request_fails() {
 
 async fn dies_under_load(protocol: Protocol) {
     let running = speaking(protocol).await;
-    let (old, key) = running.store_key("openai", "default").await;
-    let new = Canary::new("new");
-    running.provider.accept_keys([old.text(), new.text()]);
-    running.begin(&key, &new, asked("one", OVERLAP, true)).await;
-    running.until_phase(&key, Phase::Overlapping).await;
+    let (old, _new, key) = running.overlapping().await;
     // Under load, so that many requests meet the dead key before it is known to be dead.
     let failed = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
@@ -188,11 +196,7 @@ async fn dies_under_load(protocol: Protocol) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_both_are_refused_nothing_is_rolled_back_and_it_is_said() {
     let running = start().await;
-    let (old, key) = running.store_key("openai", "default").await;
-    let new = Canary::new("new");
-    running.provider.accept_keys([old.text(), new.text()]);
-    running.begin(&key, &new, asked("one", OVERLAP, true)).await;
-    running.until_phase(&key, Phase::Overlapping).await;
+    let (old, _new, key) = running.overlapping().await;
     running.provider.accept_keys(["sk-another"]);
     let answer = running.authorized_chat("openai", &[]).await;
     assert_eq!((answer.status, code(&answer)), (424, 9018));
@@ -228,11 +232,7 @@ async fn where_both_are_refused_nothing_is_rolled_back_and_it_is_said() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_in_the_overlap_rolls_nothing_back() {
     let running = start().await;
-    let (old, key) = running.store_key("openai", "default").await;
-    let new = Canary::new("new");
-    running.provider.accept_keys([old.text(), new.text()]);
-    running.begin(&key, &new, asked("one", OVERLAP, true)).await;
-    running.until_phase(&key, Phase::Overlapping).await;
+    let (_old, new, key) = running.overlapping().await;
     for status in [500, 503, 429, 403] {
         let body = r#"{"error":{"message":"no"}}"#.to_owned();
         running
@@ -265,9 +265,10 @@ async fn without_a_probe_the_old_value_stands_in_and_comes_back() {
         .begin(&key, &wrong, asked("one", OVERLAP, false))
         .await;
     assert_eq!(running.phase(&key), Some(Phase::Overlapping));
-    let refused = r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#;
     running.provider.accept_keys([old.text(), wrong.text()]);
-    running.provider.answer_key(wrong.text(), 401, &[], refused);
+    running
+        .provider
+        .answer_key(wrong.text(), 401, &[], FIREWORKS_INVALID);
     for number in 0..8 {
         let answer = running.authorized_chat("fireworks", &[]).await;
         assert_eq!(answer.status, 200, "{number}: {}", answer.text());
@@ -282,6 +283,35 @@ async fn without_a_probe_the_old_value_stands_in_and_comes_back() {
     running.keys_seen();
     assert_eq!(running.authorized_chat("fireworks", &[]).await.status, 200);
     assert_eq!(running.keys_seen(), [old.text()]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_its_date_no_old_value_stands_in_for_a_key() {
+    let running = start().await;
+    let (_old, _new, key) = running.overlapping().await;
+    let version = running.now_of(&key).current.as_ref().unwrap().version;
+    let registry = &running.registry;
+    let judged = registry.set_key_status(
+        ACCOUNT,
+        key.record.secret,
+        version,
+        KeyStatus::Invalid,
+        None,
+        now(),
+    );
+    judged.await.unwrap();
+    assert_eq!(running.authorized_chat("openai", &[]).await.status, 200);
+    let edit = KeyEdit {
+        expires_at: Some(Some(now() - Duration::from_secs(1))),
+        ..KeyEdit::default()
+    };
+    let edited = registry.edit_provider_key(ACCOUNT, key.record.id, edit, ACTOR, now());
+    edited.await.unwrap();
+    let sent = running.provider.count();
+    let answer = running.authorized_chat("openai", &[]).await;
+    assert_eq!((answer.status, code(&answer)), (424, 9011));
+    assert_eq!(running.provider.count(), sent);
     running.stop().await;
 }
 

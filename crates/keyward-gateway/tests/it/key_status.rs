@@ -4,10 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use keyward_gateway::Config;
-use keyward_registry::{GatewaySettings, KeyStatus, ProviderKey, StoredKeyRefused};
+use keyward_registry::{
+    Alias, GatewaySettings, KeyEdit, KeySource, KeyStatus, NewProviderKey, ProviderKey,
+    StoredKeyRefused,
+};
 use keyward_testing::{Behaviour, Canary, FakeProvider, Placement, TestCa};
 
-use crate::support::{ACCOUNT, ACTOR, Base, CHAT, Running, Setup, code, now, wait_until};
+use crate::support::{
+    ACCOUNT, ACTOR, Base, CHAT, FIREWORKS_INVALID, Running, Setup, code, now, wait_until,
+};
 
 /// A refusal of the key as OpenAI gives it.
 const INVALID: &str = r#"{"error":{"message":"Incorrect API key provided: sk-…","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
@@ -41,6 +46,16 @@ impl Running {
 
     fn status(&self, key: &ProviderKey) -> KeyStatus {
         self.key(key).record.status
+    }
+
+    /// The provider takes the key no more, and a request finds it out.
+    async fn revoked_at_provider(&self, key: &ProviderKey) {
+        self.provider.accept_keys(["sk-another"]);
+        assert_eq!(self.authorized_chat("openai", &[]).await.status, 424);
+        until("the key is invalid", || {
+            self.status(key) == KeyStatus::Invalid
+        })
+        .await;
     }
 
     /// How many probes the provider got.
@@ -146,12 +161,11 @@ async fn the_providers_own_words_pass_where_the_gateway_says_so() {
 async fn without_a_probe_three_refusals_of_two_requests_convict_and_a_trial_acquits() {
     let running = start(&["fireworks"], GatewaySettings::default()).await;
     let (_canary, key) = running.store_key("fireworks", "default").await;
-    let refused = r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#;
     for number in 1..=3 {
         assert_eq!(running.status(&key), KeyStatus::Active, "{number}");
         running
             .provider
-            .behave_once(Behaviour::Status(401, refused.to_owned()));
+            .behave_once(Behaviour::Status(401, FIREWORKS_INVALID.to_owned()));
         assert_eq!(running.authorized_chat("fireworks", &[]).await.status, 424);
     }
     until("the key is invalid", || {
@@ -180,12 +194,7 @@ async fn a_conviction_outlives_the_process_and_its_end_needs_no_operator() {
     let mut running = Running::relayed(&base, &urls, provider, &ca).await;
     running.keep();
     let (canary, key) = running.store_key("openai", "default").await;
-    running.provider.accept_keys(["sk-another"]);
-    assert_eq!(running.authorized_chat("openai", &[]).await.status, 424);
-    until("the key is invalid", || {
-        running.status(&key) == KeyStatus::Invalid
-    })
-    .await;
+    running.revoked_at_provider(&key).await;
     let provider = running.stop_and_take_provider().await;
 
     provider.accept_keys([canary.text()]);
@@ -332,12 +341,7 @@ async fn what_stands_in_a_providers_place_convicts_nobody() {
 async fn a_new_value_begins_anew() {
     let running = start(&["openai"], GatewaySettings::default()).await;
     let (_canary, key) = running.store_key("openai", "default").await;
-    running.provider.accept_keys(["sk-another"]);
-    assert_eq!(running.authorized_chat("openai", &[]).await.status, 424);
-    until("the key is invalid", || {
-        running.status(&key) == KeyStatus::Invalid
-    })
-    .await;
+    running.revoked_at_provider(&key).await;
     let next = Canary::new("next");
     running.provider.accept_keys([next.text()]);
     running
@@ -361,10 +365,9 @@ async fn a_new_value_begins_anew() {
 async fn what_proves_nothing_takes_no_trial() {
     let running = start(&["fireworks"], GatewaySettings::default()).await;
     let (canary, key) = running.store_key("fireworks", "default").await;
-    let refused = r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#;
     running
         .provider
-        .answer_key(canary.text(), 401, &[], refused);
+        .answer_key(canary.text(), 401, &[], FIREWORKS_INVALID);
     for _ in 0..3 {
         assert_eq!(running.authorized_chat("fireworks", &[]).await.status, 424);
     }
@@ -392,6 +395,36 @@ async fn what_proves_nothing_takes_no_trial() {
     .await;
     until("the key is active again", || {
         running.status(&key) == KeyStatus::Active
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_comes_back_where_another_key_that_has_it_is_switched_off() {
+    let running = start(&["openai"], GatewaySettings::default()).await;
+    let (canary, key) = running.store_key("openai", "default").await;
+    let shared = NewProviderKey {
+        alias: Alias::parse("shared").unwrap(),
+        ..crate::support::new_key("prod", "openai", KeySource::Secret(key.record.secret))
+    };
+    let registry = &running.registry;
+    let made = registry.create_provider_key(shared, ACTOR, now()).await;
+    let shared = made.unwrap();
+    running.revoked_at_provider(&key).await;
+    assert_eq!(running.status(&shared), KeyStatus::Invalid);
+    // A change puts a key behind the others of its value: the one that is off comes first.
+    for (which, enabled) in [(&key, false), (&shared, true)] {
+        let edit = KeyEdit {
+            enabled: Some(enabled),
+            ..KeyEdit::default()
+        };
+        let edited = registry.edit_provider_key(ACCOUNT, which.record.id, edit, ACTOR, now());
+        edited.await.unwrap();
+    }
+    running.provider.accept_keys([canary.text()]);
+    until("the value is active", || {
+        running.status(&shared) == KeyStatus::Active
     })
     .await;
     running.stop().await;

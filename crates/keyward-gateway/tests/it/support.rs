@@ -438,6 +438,10 @@ pub(crate) async fn eventually_within(
     assert!(met.is_ok(), "waited in vain: {what}");
 }
 
+/// How Fireworks, which has no probe, refuses a key.
+pub(crate) const FIREWORKS_INVALID: &str =
+    r#"{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth.v2.InvalidApiKey"}}}"#;
+
 pub(crate) const CHAT: &[u8] = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
 
 pub(crate) fn value(canary: &Canary) -> KeyValue {
