@@ -276,8 +276,8 @@ async fn read(mut body: ResponseBody) -> Result<Vec<u8>, keyward_forward::BodyEr
     Ok(read)
 }
 
-/// Without one, some providers' front doors turn a request away.
-const USER_AGENT: HeaderValue =
+/// What requests of our own say that they come from. Without it, some providers' front doors turn one away.
+pub(crate) const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("keyward/", env!("CARGO_PKG_VERSION")));
 
 #[expect(

@@ -32,7 +32,10 @@ pub use self::{
     receiver::{ParseReceiverError, Receiver, WebhookSecret, WebhookUrl},
     schedule::Tries,
 };
-use crate::events::{KeyEvent, Notify};
+use crate::{
+    events::{KeyEvent, Notify},
+    prober::USER_AGENT,
+};
 
 /// Events that wait for a receiver, before any further one is lost.
 const MOST_WAITING: usize = 1024;
@@ -273,8 +276,6 @@ impl Line {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("keyward/", env!("CARGO_PKG_VERSION")));
 
 /// For waits that differ; no secret comes of it.
 fn random() -> u32 {

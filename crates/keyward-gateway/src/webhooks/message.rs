@@ -10,7 +10,10 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::WebhookSecret;
-use crate::events::{KeyEvent, What};
+use crate::{
+    events::{KeyEvent, What},
+    respond::moment,
+};
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -108,13 +111,6 @@ fn add(data: &mut Map<String, Value>, what: &What) {
         | What::RotationPromoted
         | What::RotationFinished => {}
     }
-}
-
-/// RFC 3339, in UTC, to the second. Empty outside the years it can write.
-fn moment(time: SystemTime) -> String {
-    let exact = jiff::Timestamp::try_from(time);
-    let whole = exact.and_then(|exact| jiff::Timestamp::from_second(exact.as_second()));
-    whole.map_or_else(|_beyond| String::new(), |whole| whole.to_string())
 }
 
 #[cfg(test)]
