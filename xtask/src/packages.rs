@@ -16,12 +16,13 @@ pub(crate) enum Depth {
 }
 
 /// Libraries that are meant to be used without the rest of Keyward.
-const ALONE: [&str; 6] = [
+const ALONE: [&str; 7] = [
     "keyward-secret",
     "keyward-vault",
     "keyward-auth",
     "keyward-forward",
     "keyward-providers",
+    "keyward-routes",
     "keyward-listen",
 ];
 

@@ -95,6 +95,7 @@ fn the_embeddable_parts_bring_no_server_and_no_database() {
         "keyward-vault",
         "keyward-auth",
         "keyward-providers",
+        "keyward-routes",
         "keyward-forward",
         "keyward-listen",
         "keyward-gateway",
