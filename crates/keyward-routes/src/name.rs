@@ -64,7 +64,12 @@ impl fmt::Display for RouteName {
 
 #[cfg(test)]
 mod tests {
-    use super::RouteName;
+    use super::{ParseRouteNameError, RouteName};
+
+    #[test]
+    fn the_refusal_says_what_a_name_is() {
+        keyward_testing::assert_texts!("ParseRouteNameError", ["a b" => ParseRouteNameError]);
+    }
 
     #[test]
     fn a_name_has_no_character_that_a_path_or_a_model_would_read_otherwise() {

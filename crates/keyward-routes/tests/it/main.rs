@@ -1,0 +1,6 @@
+//! The crate as its users see it.
+
+#[cfg(test)]
+mod body;
+#[cfg(test)]
+mod multipart;
