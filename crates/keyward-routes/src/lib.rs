@@ -3,6 +3,9 @@
 //! - [`RouteName`] names a route; a request asks for it with the model `dynamic/NAME`.
 //! - [`JsonBody`] finds the model of a JSON body and replaces it without copying the rest; [`multipart_model`] finds that of
 //!   a form. What two parsers could read differently is refused.
+//! - [`Graph`] is a route's elements, parsed from JSON with every fault told at once, and compiled. [`Graph::begin`] follows
+//!   a request's way from stop to stop; [`Graph::explain`] says in words which way that is.
+//! - [`Facts`] is what a graph reads of a request: headers, body and [`Metadata`] (`cf-aig-metadata`).
 //!
 //! Decisions are pure and synchronous: no I/O, no clock (`now` is an argument), no runtime.
 //!
@@ -17,17 +20,68 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A graph, and the way of one request:
+//!
+//! ```
+//! use http::HeaderMap;
+//! use keyward_routes::{Facts, Graph, Metadata, Step};
+//!
+//! let graph = Graph::parse_stored(
+//!     r#"[
+//!         {"id": "start", "type": "start", "outputs": {"next": {"elementId": "plan"}}},
+//!         {"id": "plan", "type": "conditional", "properties": {"conditions": {"metadata.plan": "free"}},
+//!          "outputs": {"true": {"elementId": "small"}, "false": {"elementId": "large"}}},
+//!         {"id": "large", "type": "model", "properties": {"provider": "openai", "model": "gpt-5"},
+//!          "outputs": {"success": {"elementId": "end"}, "fallback": {"elementId": "small"}}},
+//!         {"id": "small", "type": "model", "properties": {"provider": "groq", "model": "llama-3.1-8b-instant"},
+//!          "outputs": {"success": {"elementId": "end"}}},
+//!         {"id": "end", "type": "end", "outputs": {}}
+//!     ]"#,
+//! )?;
+//! let (headers, metadata) = (HeaderMap::new(), Metadata::parse(br#"{"plan":"paid"}"#));
+//! let mut asked = Vec::new();
+//! let mut step = graph.begin(Facts::new(&headers, &metadata), 0);
+//! loop {
+//!     step = match step {
+//!         Step::Model(at) => {
+//!             asked.push(at.model().model());
+//!             // The first model fails, the second answers.
+//!             if asked.len() == 1 { at.failed() } else { at.succeeded() }
+//!         }
+//!         Step::Rate(at) => at.within(),
+//!         Step::End(_) => break,
+//!     };
+//! }
+//! assert_eq!(asked, ["gpt-5", "llama-3.1-8b-instant"]);
+//! # Ok::<(), keyward_routes::GraphError>(())
+//! ```
+//!
 //! # Features
 //!
 //! None: everything is always there.
 
 mod body;
+mod condition;
+mod explain;
+mod facts;
+mod field;
+mod graph;
+mod metadata;
 mod name;
+mod number;
 
 pub use self::{
     body::{
         BodyError, ConversationStart, JsonBody, LONGEST_MODEL, Spliced, check_encoding,
         check_model, multipart_model,
     },
+    explain::{Explanation, Output, Visit},
+    facts::Facts,
+    field::Field,
+    graph::{
+        AtEnd, AtModel, AtRate, Counts, Element, Fault, Graph, GraphError, Known, LONGEST_ELEMENTS,
+        MOST_ELEMENTS, Model, Partition, Rate, Segment, Servable, Step, Technique, Warning,
+    },
+    metadata::Metadata,
     name::{ParseRouteNameError, RouteName},
 };

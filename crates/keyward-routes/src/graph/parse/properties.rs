@@ -1,0 +1,203 @@
+//! The properties of conditional, rate and model elements, in both spellings.
+
+use std::{num::NonZeroU64, time::Duration};
+
+use serde_json::Value;
+
+use super::Parser;
+use crate::{
+    condition::{self, Condition, parse_field},
+    field::Field,
+    graph::{
+        Counts, Model, Rate, Servable, Technique,
+        fault::Faults,
+        reader::{self, Entries},
+    },
+};
+
+/// The largest limit, in what is counted.
+const MOST: u64 = 1_000_000_000_000;
+/// The longest window, in seconds: a year.
+const LONGEST_WINDOW: u64 = 366 * 24 * 60 * 60;
+/// The longest slug of a provider, in bytes.
+const LONGEST_SLUG: usize = 128;
+/// The longest name of a model, in bytes.
+const LONGEST_MODEL: usize = 256;
+/// The longest time-out, in milliseconds.
+const LONGEST_TIMEOUT: u64 = 600_000;
+/// The most retries.
+const MOST_RETRIES: u64 = 5;
+
+impl Parser<'_> {
+    /// The condition of a conditional element, with its document. An absent one holds always, as the API allows it.
+    pub(super) fn condition(&mut self, entries: &mut Entries<'_>) -> Option<(Condition, Value)> {
+        let Self {
+            paths,
+            budget,
+            faults,
+            ..
+        } = self;
+        let always = || Some((Condition::always(), Value::Object(serde_json::Map::new())));
+        if !entries.has(&["properties"]) {
+            return always();
+        }
+        let names = ["conditions", "condition"];
+        entries.optional(&["properties"], faults, |value, faults| {
+            let mut properties = Entries::of(value, faults)?;
+            let read = match properties.has(&names) {
+                false => always(),
+                true => None,
+            };
+            let parsed = properties.optional(&names, faults, |document, faults| {
+                let condition = condition::Parser::new(paths, budget, faults).parse(document)?;
+                Some((condition, document.clone()))
+            });
+            properties.finish(faults);
+            parsed.or(read)
+        })
+    }
+
+    pub(super) fn rate_properties(&mut self, entries: &mut Entries<'_>) -> Option<Rate> {
+        let counts_cost = self.known.counts_cost();
+        let paths = &mut self.paths;
+        entries.required(&["properties"], &mut self.faults, |value, faults| {
+            let mut own = Entries::of(value, faults)?;
+            let counts = own.required(&["limitType"], faults, |value, faults| {
+                limit_type(value, counts_cost, faults)
+            });
+            let limit = own.required(&["limit"], faults, |value, faults| {
+                limit(value, counts.unwrap_or(Counts::Requests), faults)
+            });
+            let window = own.required(&["window", "interval"], faults, |value, faults| {
+                let seconds = reader::whole(value, 1..=LONGEST_WINDOW, &"seconds", faults)?;
+                NonZeroU64::new(seconds)
+            });
+            let technique = match own.has(&["technique"]) {
+                true => own.optional(&["technique"], faults, technique),
+                false => {
+                    own.optional(&["technique"], faults, technique);
+                    Some(Technique::default())
+                }
+            };
+            let key = own.optional(&["key"], faults, |value, faults| {
+                Some(key(value, paths, faults))
+            });
+            own.finish(faults);
+            Some(Rate {
+                counts: counts?,
+                limit: limit?,
+                window_seconds: window?,
+                technique: technique?,
+                key: key.unwrap_or(Some(None))?,
+            })
+        })
+    }
+
+    pub(super) fn model_properties(&mut self, entries: &mut Entries<'_>) -> Option<Model> {
+        let known = self.known;
+        entries.required(&["properties"], &mut self.faults, |value, faults| {
+            let mut own = Entries::of(value, faults)?;
+            let provider = own.required(&["provider"], faults, |value, faults| {
+                let slug = reader::text(value, LONGEST_SLUG, faults)?;
+                let message = match known.provider(slug) {
+                    Servable::Yes => return Some(slug.into()),
+                    Servable::NoCompatiblePath => {
+                        "is a provider that takes no chat request in OpenAI's form; name one that does"
+                    }
+                    Servable::Unknown => {
+                        "is no provider; name a built-in one, or a custom one as `custom-` and its slug"
+                    }
+                };
+                faults.add(message);
+                None
+            });
+            let model = own.required(&["model"], faults, |value, faults| {
+                reader::text(value, LONGEST_MODEL, faults).map(Into::into)
+            });
+            let timeout = own.optional(&["timeout"], faults, |value, faults| {
+                let timeout = reader::whole(value, 1..=LONGEST_TIMEOUT, &"milliseconds", faults)?;
+                Some(Duration::from_millis(timeout))
+            });
+            let retries = own.optional(&["retries"], faults, |value, faults| {
+                let retries = reader::whole(value, 0..=MOST_RETRIES, &"retries", faults)?;
+                u32::try_from(retries).ok()
+            });
+            own.finish(faults);
+            Some(Model {
+                provider: provider?,
+                model: model?,
+                timeout,
+                retries: retries.unwrap_or_default(),
+            })
+        })
+    }
+}
+
+fn limit_type(value: &Value, counts_cost: bool, faults: &mut Faults) -> Option<Counts> {
+    match value.as_str() {
+        Some("count") => Some(Counts::Requests),
+        Some("cost") if counts_cost => Some(Counts::MicroDollars),
+        Some("cost") => {
+            faults.add("is `cost`, and costs are not counted here; limit requests with `count`");
+            None
+        }
+        _ => {
+            faults.add("is no type of limit; there are `count` and `cost`");
+            None
+        }
+    }
+}
+
+fn limit(value: &Value, counts: Counts, faults: &mut Faults) -> Option<NonZeroU64> {
+    match counts {
+        Counts::Requests => NonZeroU64::new(reader::whole(value, 1..=MOST, &"requests", faults)?),
+        Counts::MicroDollars => {
+            const MICRO: f64 = 1e6;
+            let micros = value.as_f64().map(|dollars| (dollars * MICRO).round());
+            let micros = micros.filter(|micros| (1.0..=1e12).contains(micros));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number from 1 to 10^12"
+            )]
+            let limit = micros.and_then(|micros| NonZeroU64::new(micros as u64));
+            if limit.is_none() {
+                faults.add("wants an amount in dollars, 0.000001 to 1000000");
+            }
+            limit
+        }
+    }
+}
+
+fn technique(value: &Value, faults: &mut Faults) -> Option<Technique> {
+    match value.as_str() {
+        Some("fixed") => Some(Technique::Fixed),
+        Some("sliding") => Some(Technique::Sliding),
+        _ => {
+            faults.add("is no technique; there are `fixed` and `sliding`");
+            None
+        }
+    }
+}
+
+/// The field to count by. The inner `None`: all requests together. The outer: refused.
+fn key(
+    value: &Value,
+    paths: &mut crate::facts::BodyPaths,
+    faults: &mut Faults,
+) -> Option<Option<Field>> {
+    let Some(text) = value.as_str() else {
+        faults.add("wants a text: the field to count by, such as `metadata.user_id`; leave it empty to count all requests together");
+        return None;
+    };
+    if text.is_empty() {
+        return Some(None);
+    }
+    match parse_field(text, paths) {
+        Ok(field) => Some(Some(field)),
+        Err(problem) => {
+            faults.add(problem);
+            None
+        }
+    }
+}

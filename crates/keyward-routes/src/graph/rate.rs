@@ -1,0 +1,103 @@
+//! What a rate element counts, by what, and how many it lets through.
+
+use std::{borrow::Cow, num::NonZeroU64, time::Duration};
+
+use crate::{
+    facts::{Fact, Reader},
+    field::Field,
+    number::Number,
+};
+
+/// The limit of a rate element.
+#[derive(Clone, Debug)]
+pub struct Rate {
+    pub(super) counts: Counts,
+    pub(super) limit: NonZeroU64,
+    pub(super) window_seconds: NonZeroU64,
+    pub(super) technique: Technique,
+    pub(super) key: Option<Field>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "who counts must handle each case")]
+pub enum Counts {
+    /// Requests: `limitType` `count`.
+    Requests,
+    /// Millionths of a US dollar: `limitType` `cost`.
+    MicroDollars,
+}
+
+/// How requests are told apart that are counted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "who counts must handle each case")]
+pub enum Partition<'a> {
+    /// No field is named: all requests together.
+    All,
+    /// The named field is absent, `null`, an array or an object: all such requests together, so that leaving it out
+    /// escapes no limit.
+    Absent,
+    /// The field's value as a text, of whatever length a client sent. `7` and `"7"` are one.
+    Value(Cow<'a, str>),
+}
+
+/// How windows follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "who counts must handle each case")]
+pub enum Technique {
+    /// Windows stand beside each other, from the epoch on.
+    #[default]
+    Fixed,
+    /// The window moves with the request.
+    Sliding,
+}
+
+impl Rate {
+    /// What is counted.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How much one window lets through, in what is counted: 1 to 10^12.
+    #[must_use]
+    pub const fn limit(&self) -> NonZeroU64 {
+        self.limit
+    }
+
+    /// The window, in whole seconds: 1 s to 366 days.
+    #[must_use]
+    pub const fn window(&self) -> Duration {
+        Duration::from_secs(self.window_seconds.get())
+    }
+
+    /// How windows follow each other. Fixed by default.
+    #[must_use]
+    pub const fn technique(&self) -> Technique {
+        self.technique
+    }
+
+    /// The field by whose value requests are counted apart.
+    #[must_use]
+    pub const fn key(&self) -> Option<&Field> {
+        self.key.as_ref()
+    }
+
+    /// With which others a request is counted. The body must have been read.
+    pub(crate) fn partition<'r>(&self, reader: &'r Reader<'_>) -> Partition<'r> {
+        let Some(key) = &self.key else {
+            return Partition::All;
+        };
+        match reader.find(key) {
+            Fact::Text(text) | Fact::Header(text) => Partition::Value(Cow::Borrowed(text)),
+            Fact::Bool(value) => {
+                Partition::Value(Cow::Borrowed(if value { "true" } else { "false" }))
+            }
+            Fact::Number(Number::Whole(whole)) => Partition::Value(Cow::Owned(whole.to_string())),
+            Fact::Number(Number::Real(real)) => Partition::Value(Cow::Owned(real.to_string())),
+            Fact::Missing | Fact::Null | Fact::Bytes | Fact::Array | Fact::Object => {
+                Partition::Absent
+            }
+        }
+    }
+}
