@@ -20,6 +20,7 @@ pub mod error_answer;
 pub mod error_body;
 mod fields;
 pub mod header_rewrite;
+pub mod model_splice;
 pub mod origin;
 pub mod provider_toml;
 pub mod proxied;
@@ -42,6 +43,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("error_answer", error_answer::check),
     ("error_body", error_body::check),
     ("header_rewrite", header_rewrite::check),
+    ("model_splice", model_splice::check),
     ("origin", origin::check),
     ("provider_toml", provider_toml::check),
     ("proxied", proxied::check),
