@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use keyward_forward::Scrubber;
-use keyward_providers::Provider;
+use keyward_providers::{Provider, Surface};
 use keyward_registry::{CurrentValue, ProviderKey, ProviderKeyId, Snapshot};
 use keyward_secret::{AccountId, BoundCredential, Origin};
 use keyward_vault::{RecordId, SecretId, Vault, VersionNumber};
@@ -111,8 +111,8 @@ pub(crate) struct Credentials {
 
 type Opened = HashMap<Place, (Value, Arc<Injected>)>;
 
-/// Which key it is.
-type Place = (AccountId, ProviderKeyId);
+/// Which key it is, and for which of the provider's ways of taking one.
+type Place = (AccountId, ProviderKeyId, Surface);
 
 /// Which value it is: the version of the secret.
 type Value = (SecretId, VersionNumber);
@@ -124,6 +124,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) healths: &'a Healths,
     pub(crate) provider: &'a Provider,
     pub(crate) origin: &'a Origin,
+    /// As the route says it.
+    pub(crate) surface: Surface,
 }
 
 impl Credentials {
@@ -160,7 +162,7 @@ fn find(
     value: &CurrentValue,
     opening: Opening<'_>,
 ) -> Result<Arc<Injected>, Unusable> {
-    let place = (key.record.account, key.record.id);
+    let place = (key.record.account, key.record.id, opening.surface);
     let version = (key.record.secret, value.version);
     if let Some((known, injected)) = opened.get(&place)
         && *known == version
@@ -178,7 +180,10 @@ fn open(
     value: &CurrentValue,
     opening: Opening<'_>,
 ) -> Result<Injected, Unusable> {
-    let credential = bound(opening.vault, key, value, opening.provider, opening.origin)?;
+    let Opening {
+        provider, origin, ..
+    } = opening;
+    let credential = bound(opening.vault, key, value, provider, origin, opening.surface)?;
     let of = KeyUse {
         id: key.record.id,
         secret: key.record.secret,
@@ -199,6 +204,7 @@ pub(crate) fn bound(
     value: &CurrentValue,
     provider: &Provider,
     origin: &Origin,
+    surface: Surface,
 ) -> Result<BoundCredential, Unusable> {
     let id = RecordId {
         account: key.record.account,
@@ -222,7 +228,7 @@ pub(crate) fn bound(
                 }
             })?;
     provider
-        .bind(opened.value, opened.destination)
+        .bind_on(surface, opened.value, opened.destination)
         .map_err(|_invalid| Unusable::Damaged)
 }
 
@@ -232,7 +238,7 @@ fn retain(
     snapshot: &Snapshot,
     of: impl Fn(&ProviderKey) -> Option<&CurrentValue>,
 ) {
-    opened.retain(|(account, id), (value, _)| {
+    opened.retain(|(account, id, _), (value, _)| {
         let key = snapshot.provider_key(*account, *id);
         key.is_some_and(|key| {
             let version = of(key).map(|value| value.version);

@@ -16,7 +16,7 @@ use keyward_forward::{
     AcceptEncoding, CdnLoop, Endpoint, Forwarder, Offer, ResponseBody, Rules, Scrubber, StripList,
     Target,
 };
-use keyward_providers::{ErrorClass, Probe, ProbeOutcome, Provider};
+use keyward_providers::{ErrorClass, Probe, ProbeOutcome, Provider, Surface};
 use keyward_registry::{CurrentValue, ProviderKey};
 use keyward_secret::BoundCredential;
 use keyward_vault::status::{Charge, Finding, Refusal};
@@ -197,7 +197,7 @@ impl Prober {
         let upstream = provider.upstreams().first();
         let origin = upstream.ok_or("it has no origin")?.origin();
         let vault = self.gateway.registry().vault();
-        bound(vault, key, value, provider, origin).map_err(|unusable| match unusable {
+        bound(vault, key, value, provider, origin, Surface::Own).map_err(|unusable| match unusable {
             Unusable::Elsewhere { sealed_for } => format!(
                 "the key is sealed for {sealed_for}, and the provider is at {origin} now; enter the key again"
             ),

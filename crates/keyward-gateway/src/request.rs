@@ -21,7 +21,7 @@ use std::{
 use http::{HeaderMap, Method, Request, Uri};
 use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
-use keyward_providers::{Class, Provider, Route, Support};
+use keyward_providers::{Class, Provider, Route, Support, Surface};
 use keyward_registry::{CustomProvider, CustomSlug, Snapshot, StoredKeyRefused};
 use keyward_secret::SecretBytes;
 
@@ -197,7 +197,7 @@ impl<'a> Step<'a> {
             OwnKey::Present => {
                 self.allow_own_key(state, entered.view, token, entry, route.class)?;
                 let injected = match (caller.loose_key, custom) {
-                    (Some(key), _) => Some(loose_key(provider, key)?),
+                    (Some(key), _) => Some(loose_key(provider, route.surface, key)?),
                     (None, Some(custom)) => self.headers(token, custom)?.cloned(),
                     (None, None) => None,
                 };
@@ -338,10 +338,10 @@ pub(crate) fn custom_provider<'a>(
 }
 
 /// The client's own key, which goes on as the header in which the provider takes one.
-fn loose_key(provider: &Provider, key: &[u8]) -> Result<Arc<Injected>, Refusal> {
+fn loose_key(provider: &Provider, surface: Surface, key: &[u8]) -> Result<Arc<Injected>, Refusal> {
     let secret = SecretBytes::copy_from(key);
     let credential = provider
-        .bind(secret, provider.destination().clone())
+        .bind_on(surface, secret, provider.destination().clone())
         .map_err(|error| {
             let why = error
                 .source()

@@ -6,8 +6,8 @@ use http::{HeaderName, header};
 use keyward_secret::{Destination, Origin, Scheme};
 
 use crate::{
-    Provider, Support, Upstream, classes::Classes, overrides::parse_base_url, paths::Paths,
-    provider::Placement, verdict::Rules,
+    Provider, Support, Upstream, classes::Classes, compat::Compat, overrides::parse_base_url,
+    paths::Paths, provider::Placement, verdict::Rules,
 };
 
 /// The most bytes of a base URL that are taken. A guess: no provider's is longer than a line.
@@ -259,11 +259,31 @@ impl Provider {
                 query: Box::default(),
                 subprotocols: Box::default(),
             },
+            compat: Some(compat(&base.path)),
+            model_paths: Box::default(),
             target_header: None,
             refusals: Box::default(),
             errors: Rules::default(),
             probe: None,
         }
+    }
+}
+
+/// Where a custom provider's chat completions are taken to be: below `v1`, which is not repeated where the base URL ends in a
+/// version.
+///
+/// source: wire-spec §1.5 for `{base_url}/v1/chat/completions`. That a closing version (`…/v1`, `…/paas/v4`) is the one meant
+/// is a guess: no such API has a second one below it.
+fn compat(base_path: &str) -> Compat {
+    let last = base_path.rsplit('/').next().unwrap_or_default();
+    let is_version = last.strip_prefix('v').is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let below = if is_version { "" } else { "v1/" };
+    Compat {
+        chat: format!("{below}chat/completions").into(),
+        models: Some(format!("{below}models").into()),
+        credential: None,
     }
 }
 
@@ -317,6 +337,21 @@ mod tests {
             assert_eq!(route.prefix, "/openai/");
             assert_eq!(route.class, Class::Other);
             assert_eq!(route.upstream.origin(), base.origin());
+        }
+    }
+
+    #[test]
+    fn chats_lie_below_one_version() {
+        for (url, path) in [
+            ("https://a.example", "v1/chat/completions"),
+            ("https://a.example/zen/go", "v1/chat/completions"),
+            ("https://a.example/openai/v1", "chat/completions"),
+            ("https://a.example/api/paas/v4", "chat/completions"),
+            ("https://a.example/vault", "v1/chat/completions"),
+        ] {
+            let base = BaseUrl::parse(url).unwrap();
+            let provider = Provider::custom("custom-a", "A", &base, CredentialPlacement::default());
+            assert_eq!(provider.compat().unwrap().chat(), path, "{url}");
         }
     }
 

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use crate::{
     CatalogueError, Override, Provider, Support, Upstream,
     classes::Classes,
+    compat::{Compat, CompatText},
+    model_path::ModelPath,
     overrides::{check_base_path, parse_base_url},
     paths::Paths,
     pattern::Pattern,
@@ -37,6 +39,9 @@ pub(crate) struct Definition {
     version: Option<Version>,
     credential: Credential,
     websocket: Option<WebSocket>,
+    compat: Option<CompatText>,
+    #[serde(default)]
+    model_paths: Vec<Box<str>>,
     #[serde(default)]
     refuse: Vec<Refuse>,
     classes: BTreeMap<String, Vec<String>>,
@@ -129,6 +134,7 @@ impl Definition {
         change: &Override,
         first_index: usize,
     ) -> Result<Provider, CatalogueError> {
+        let compat = self.compat.take();
         let insert = self.version.as_ref().map(|version| version.insert.as_str());
         let place = self.place(change, insert)?;
         let refusals = self.refusals(insert)?;
@@ -164,6 +170,8 @@ impl Definition {
                 .map(|websocket| websocket.path.as_str()),
         );
         let placement = self.placement()?;
+        let compat = self.compat(compat, &placement, insert)?;
+        let model_paths = self.model_paths(insert)?;
         let errors = std::mem::take(&mut self.errors);
         let errors = Rules::build(errors, self.retry_delay.as_deref())
             .map_err(|reason| self.at("errors", reason))?;
@@ -179,6 +187,8 @@ impl Definition {
             destination: place.destination,
             paths,
             placement,
+            compat,
+            model_paths,
             target_header,
             refusals,
             slug: self.slug,
@@ -310,6 +320,26 @@ impl Definition {
                     .map_err(|reason| self.at("refuse.path", reason))?;
                 let reason = refuse.reason.clone();
                 Ok(Refusal { pattern, reason })
+            })
+            .collect()
+    }
+
+    fn compat(
+        &self,
+        text: Option<CompatText>,
+        placement: &Placement,
+        insert: Option<&str>,
+    ) -> Result<Option<Compat>, CatalogueError> {
+        text.map(|text| text.build(&placement.headers, insert))
+            .transpose()
+            .map_err(|reason| self.at("compat", reason))
+    }
+
+    fn model_paths(&self, insert: Option<&str>) -> Result<Box<[ModelPath]>, CatalogueError> {
+        self.model_paths
+            .iter()
+            .map(|text| {
+                ModelPath::parse(text, insert).map_err(|reason| self.at("model_paths", reason))
             })
             .collect()
     }

@@ -68,6 +68,9 @@
 //! | `[credential]` `header`, `scheme` | the header that carries a key, and what stands before the key in it |
 //! | `[credential]` `headers`, `query`, `subprotocols` | where else a client may present a key |
 //! | `[websocket]` `path` | what a WebSocket on the bare provider is for |
+//! | `[compat]` `chat`, `models`, `source` | the provider's own OpenAI-compatible endpoints, below the base |
+//! | `[compat.credential]` `header`, `scheme`, `on`, `source` | how a key is taken on the paths `on`, where that differs |
+//! | `model_paths` | paths that name a model: `*/models/{model}:*` |
 //! | `[[refuse]]` `path`, `reason` | a pattern of paths that are not served |
 //! | `[classes]` | lists of patterns such as `"POST v1/chat/completions"` by [class name](Class::name) |
 //! | `retry_delay` | where a body says how long to wait, as in `"45s"` |
@@ -100,6 +103,7 @@
 mod catalogue;
 mod class;
 mod classes;
+mod compat;
 mod custom;
 mod definition;
 mod error;
@@ -108,6 +112,7 @@ mod facts;
 #[doc(hidden)]
 pub mod fuzzing;
 mod key_prefix;
+mod model_path;
 mod overrides;
 mod paths;
 mod pattern;
@@ -119,9 +124,11 @@ mod verdict;
 
 pub use catalogue::{Catalogue, all_credential_headers, is_credential_header};
 pub use class::{Class, ParseClassError};
+pub use compat::{Compat, Surface};
 pub use custom::{BaseUrl, CredentialPlacement, ParseBaseUrlError, ParsePlacementError};
 pub use error::{BindError, CatalogueError, RouteError};
 pub use key_prefix::{begins_as_key, looks_like_key, provider_of_key};
+pub use model_path::PathModel;
 pub use overrides::Override;
 pub use probe::{Probe, ProbeOutcome};
 pub use provider::{Provider, Route, Support, Upstream};

@@ -6,6 +6,8 @@ use keyward_secret::{BoundCredential, Destination, Origin, SecretBytes};
 use crate::{
     BindError, Class, RouteError,
     classes::{Classes, effective},
+    compat::{Compat, Surface},
+    model_path::{self, ModelPath, PathModel},
     paths::Paths,
     pattern::{Canonical, Pattern},
     probe::Probe,
@@ -30,6 +32,8 @@ pub struct Provider {
     pub(crate) destination: Destination,
     pub(crate) paths: Paths,
     pub(crate) placement: Placement,
+    pub(crate) compat: Option<Compat>,
+    pub(crate) model_paths: Box<[ModelPath]>,
     pub(crate) target_header: Option<HeaderName>,
     pub(crate) refusals: Box<[Refusal]>,
     pub(crate) errors: Rules,
@@ -72,6 +76,8 @@ pub struct Route<'a> {
     pub prefix: &'a str,
     /// The kind of the endpoint.
     pub class: Class,
+    /// How a key is taken there: for [`Provider::bind_on`].
+    pub surface: Surface,
     /// The path and query that a request header named in place of the URL's. The request's own rest and query
     /// are not sent then. It is checked like a path from a client, but may hold query credentials to cut.
     pub path_override: Option<String>,
@@ -193,6 +199,7 @@ impl Provider {
                 upstream,
                 prefix,
                 class,
+                surface: Surface::Own,
                 path_override: None,
             });
         }
@@ -205,6 +212,7 @@ impl Provider {
             upstream,
             prefix,
             class,
+            surface: self.surface(path),
             path_override: None,
         })
     }
@@ -237,8 +245,18 @@ impl Provider {
             upstream,
             prefix: "/",
             class: upstream.classes.find(method, path),
+            surface: Surface::Own,
             path_override: Some(path_and_query.to_owned()),
         })
+    }
+
+    fn surface(&self, path: Canonical<'_>) -> Surface {
+        let compat = self.compat.as_ref();
+        let differs = compat.and_then(|compat| compat.credential.as_ref());
+        match differs.is_some_and(|credential| credential.is_on(path)) {
+            true => Surface::Compat,
+            false => Surface::Own,
+        }
     }
 
     fn find_refusal(&self, method: &Method, path: Canonical<'_>) -> Option<&Refusal> {
@@ -246,6 +264,18 @@ impl Provider {
         self.refusals
             .iter()
             .find(|refusal| refusal.pattern.matches(method, path))
+    }
+
+    /// The provider's own OpenAI-compatible endpoints, where it has any.
+    #[must_use]
+    pub const fn compat(&self) -> Option<&Compat> {
+        self.compat.as_ref()
+    }
+
+    /// The model that the path names. `rest` is as [`route`](Self::route) takes it.
+    #[must_use]
+    pub fn model_in_path<'a>(&self, rest: &'a str) -> PathModel<'a> {
+        model_path::model_of(&self.model_paths, self.paths.join(rest).1)
     }
 
     /// The inverse of [`route`](Self::route), for redirects: the rest under the gateway, without leading slash
@@ -276,10 +306,29 @@ impl Provider {
         secret: SecretBytes,
         destination: Destination,
     ) -> Result<BoundCredential, BindError> {
+        self.bind_on(Surface::Own, secret, destination)
+    }
+
+    /// [`bind`](Self::bind) for paths of `surface`, which [`Route::surface`] says. Where the provider's OpenAI-compatible
+    /// endpoints take a key like all others, both are the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_on(
+        &self,
+        surface: Surface,
+        secret: SecretBytes,
+        destination: Destination,
+    ) -> Result<BoundCredential, BindError> {
         if let Support::Refused { reason } = &self.support {
             return Err(BindError::provider(&self.slug, reason));
         }
-        let Placement { header, scheme, .. } = &self.placement;
+        let compat = self.compat.as_ref().filter(|_| surface == Surface::Compat);
+        let (header, scheme) = match compat.and_then(|compat| compat.credential.as_ref()) {
+            Some(credential) => (&credential.header, &credential.scheme),
+            None => (&self.placement.header, &self.placement.scheme),
+        };
         BoundCredential::build(header.clone(), scheme, secret, destination)
             .map_err(|error| BindError::secret(&self.slug, error))
     }

@@ -66,6 +66,7 @@ impl<'q> Asked<'q> {
             healths: self.gateway.healths(),
             provider: &self.entry.provider,
             origin: self.route.upstream.origin(),
+            surface: self.route.surface,
         }
     }
 }

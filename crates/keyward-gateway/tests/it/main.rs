@@ -55,6 +55,8 @@ mod streaming;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod surfaces;
+#[cfg(test)]
 mod traffic;
 #[cfg(test)]
 mod upstream;

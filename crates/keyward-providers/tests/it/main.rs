@@ -1,6 +1,8 @@
 //! The catalogue as its users see it.
 
 #[cfg(test)]
+mod compat;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod overriding;
