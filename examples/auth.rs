@@ -9,7 +9,7 @@ use std::{
 };
 
 use keyward_auth::{
-    Decision, Grant, Kind, NewToken, Permission, Permissions, RunAsk, Scope, TokenIndex,
+    Decision, Grant, Kind, Model, NewToken, Permission, Permissions, RunAsk, Scope, TokenIndex,
     TokenRecord, TokenText, decide_run, is_ours,
 };
 use keyward_secret::AccountId;
@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         provider: "openai",
         alias: Some("default"),
         class: 1,
+        model: Model::Named("gpt-5"),
         source: "203.0.113.7".parse()?,
     };
     let digest = TokenText::parse(presented)?.digest();

@@ -18,8 +18,8 @@ use hyper::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use keyward_auth::{
-    Decision, Grant, Kind, NewToken, Permission, Permissions, RunAsk, TokenRecord, TokenText,
-    decide_run,
+    Decision, Grant, Kind, Model, NewToken, Permission, Permissions, RunAsk, TokenRecord,
+    TokenText, decide_run,
 };
 use keyward_benches::job;
 use keyward_forward::{Endpoint, Rules, Scrubber, StripList, Target, headers};
@@ -139,6 +139,7 @@ fn token(c: &mut Criterion) {
         provider: "openai",
         alias: Some("default"),
         class: 1,
+        model: Model::Named("gpt-5"),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
     let entry = tokens

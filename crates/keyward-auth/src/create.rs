@@ -7,7 +7,7 @@ use crate::{Grant, Kind, Permission, Permissions, Reason, decide::require};
 /// Whether an API token with the grant `creator` may make a token with the grant `wanted` at `now`.
 ///
 /// The creator must be in force and hold Account API Tokens Write. Account, permissions, gateways,
-/// providers, aliases, endpoint classes, source networks and end of `wanted` must lie within its own, so that
+/// providers, aliases, endpoint classes, models, source networks and end of `wanted` must lie within its own, so that
 /// the new token is never allowed what the creator would be denied.
 ///
 /// **One exception.** Run never stands in an API token, so none could make a gateway token by the rule alone.
@@ -42,6 +42,7 @@ pub fn may_create(creator: &Grant, wanted: &Grant, now: SystemTime) -> Result<()
     )?;
     require(wanted.aliases.is_within(&creator.aliases), Reason::Alias)?;
     require(wanted.classes.is_within(creator.classes), Reason::Class)?;
+    require(wanted.models.is_within(&creator.models), Reason::Model)?;
     require(
         wanted.networks.is_within(&creator.networks),
         Reason::Network,

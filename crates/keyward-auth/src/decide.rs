@@ -7,7 +7,7 @@ use std::{net::IpAddr, time::SystemTime};
 
 use keyward_secret::AccountId;
 
-use crate::{Grant, Kind, Permission, Scope};
+use crate::{Grant, Kind, Models, Permission, Scope};
 
 /// A request to the data plane.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,25 @@ pub struct RunAsk<'a> {
     pub alias: Option<&'a str>,
     /// The class of the endpoint: one bit, or 0 for an endpoint of no class.
     pub class: u16,
+    /// The model that is asked for.
+    pub model: Model<'a>,
     /// Where the request comes from.
     pub source: IpAddr,
+}
+
+/// The model that a request asks for, as far as that is known.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever asks has to say which of them it is"
+)]
+pub enum Model<'a> {
+    /// This one.
+    Named(&'a str),
+    /// None, or one that cannot be told: refused to tokens that are for some models.
+    Untold,
+    /// It stands where nobody looked yet: allowed for now, and to be asked again before anything is sent.
+    Unread,
 }
 
 /// A request to the control plane.
@@ -98,6 +115,9 @@ pub enum Reason {
     /// The endpoint class is out of scope.
     #[error("the token is not for this endpoint class")]
     Class,
+    /// The model is out of scope, or cannot be told.
+    #[error("the token is not for this model")]
+    Model,
     /// The source address is not allowed.
     #[error("the token is not for this source address")]
     Network,
@@ -152,7 +172,16 @@ fn check_run(kind: Kind, grant: &Grant, ask: &RunAsk<'_>, now: SystemTime) -> Re
         Reason::Alias,
     )?;
     require(grant.classes.allows(ask.class), Reason::Class)?;
+    require(allows_model(grant, ask), Reason::Model)?;
     require(grant.networks.allows(ask.source), Reason::Network)
+}
+
+fn allows_model(grant: &Grant, ask: &RunAsk<'_>) -> bool {
+    match (&grant.models, ask.model) {
+        (Models::All, _) | (_, Model::Unread) => true,
+        (models, Model::Named(model)) => models.allows(ask.provider, model),
+        (Models::Only(_), Model::Untold) => false,
+    }
 }
 
 /// Decides a request to the control plane that touches the whole account: for API tokens only, and among

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use keyward_secret::AccountId;
 
-use crate::{Classes, Networks, Permissions, Reason, Scope};
+use crate::{Classes, Models, Networks, Permissions, Reason, Scope};
 
 /// What a token may do, where, from where and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Grant {
     pub aliases: Scope,
     /// At which endpoint classes. Narrows gateway tokens, and what an API token may hand out.
     pub classes: Classes,
+    /// With which models. Narrows gateway tokens, and what an API token may hand out.
+    pub models: Models,
     /// From where.
     pub networks: Networks,
     /// The first moment it is good for. None: from the start.
@@ -42,6 +44,7 @@ impl Grant {
             providers: Scope::All,
             aliases: Scope::All,
             classes: Classes::ALL,
+            models: Models::All,
             networks: Networks::default(),
             not_before: None,
             expires_at: None,

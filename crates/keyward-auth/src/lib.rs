@@ -19,7 +19,7 @@
 //! use std::time::{Duration, SystemTime};
 //!
 //! use keyward_auth::{
-//!     Decision, Grant, Kind, NewToken, Permission, Permissions, RunAsk, TokenIndex, TokenRecord,
+//!     Decision, Grant, Kind, Model, NewToken, Permission, Permissions, RunAsk, TokenIndex, TokenRecord,
 //!     TokenText, decide_run,
 //! };
 //! use keyward_secret::AccountId;
@@ -50,6 +50,7 @@
 //!     provider: "openai",
 //!     alias: Some("default"),
 //!     class: 1,
+//!     model: Model::Named("gpt-5"),
 //!     source: "203.0.113.7".parse()?,
 //! };
 //! let decision = decide_run(entry.record.kind, &entry.record.grant, &ask, now);
@@ -79,6 +80,7 @@ mod grant;
 mod id;
 mod index;
 mod last_used;
+mod models;
 mod network;
 mod permission;
 mod record;
@@ -90,7 +92,8 @@ mod token;
 
 pub use create::{may_create, widest_run};
 pub use decide::{
-    Decision, ManageAsk, ManagePlace, Reason, RunAsk, decide_manage, decide_manage_at, decide_run,
+    Decision, ManageAsk, ManagePlace, Model, Reason, RunAsk, decide_manage, decide_manage_at,
+    decide_run,
 };
 pub use digest::TokenDigest;
 pub use failures::{Failure, FailureLimit};
@@ -98,6 +101,7 @@ pub use grant::Grant;
 pub use id::{ParseTokenIdError, TokenId};
 pub use index::{Entry, TokenIndex};
 pub use last_used::LastUsed;
+pub use models::{ModelPattern, Models, ParseModelPatternError};
 pub use network::{Network, Networks, ParseNetworkError};
 pub use permission::{Permission, PermissionGroup, Permissions, Role, UnknownPermission};
 pub use record::{Retiring, Status, TokenRecord};

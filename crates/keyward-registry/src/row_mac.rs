@@ -11,7 +11,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
-use keyward_auth::{Scope, TokenRecord};
+use keyward_auth::{Models, Scope, TokenRecord};
 use keyward_vault::{
     KeyId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord, rotation::Rotation,
 };
@@ -376,6 +376,10 @@ impl DecidingRow for TokenRecord {
             out.text("retiring");
             out.bytes(retiring.digest.as_bytes());
             out.time(retiring.until);
+        }
+        if let Models::Only(patterns) = &grant.models {
+            out.text("models");
+            out.list(patterns.iter(), |out, pattern| out.text(pattern.as_str()));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use keyward_auth::{Network, Permission, TokenId};
+use keyward_auth::{ModelPattern, Network, Permission, TokenId};
 use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId, ProviderSlug};
 
@@ -15,7 +15,7 @@ pub(crate) enum TokensCommand {
     /// Make a token; its text is shown once
     #[command(after_help = "\
 A gateway token is for applications. --api makes one for operators, with the permissions that --permission names.
-Without --gateway, --provider, --alias or --class the token is for all of them.
+Without --gateway, --provider, --alias, --class or --model the token is for all of them.
 
 Examples:
   keyward tokens create my-app --gateway production --provider openai --expires-in 90d
@@ -108,6 +108,9 @@ pub(crate) struct CreateToken {
     /// Only for endpoints of this class, such as `inference`; may be repeated
     #[arg(long, value_parser = Class::parse)]
     pub(crate) class: Vec<Class>,
+    /// Only for models like this, such as `openai/gpt-5*`; may be repeated
+    #[arg(long, value_name = "PROVIDER/MODEL", value_parser = ModelPattern::parse)]
+    pub(crate) model: Vec<ModelPattern>,
     /// Only from this network, such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "CIDR", value_parser = Network::parse)]
     pub(crate) from: Vec<Network>,

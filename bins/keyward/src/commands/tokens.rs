@@ -266,6 +266,13 @@ fn in_options(what: &str, args: &CreateToken) -> Option<String> {
     })
     .or_else(|| {
         item(
+            "models",
+            "--model",
+            args.model.iter().map(ToString::to_string).collect(),
+        )
+    })
+    .or_else(|| {
+        item(
             "permission_groups",
             "--permission",
             args.permission
@@ -390,6 +397,10 @@ fn body(args: &CreateToken, account: &str, now: SystemTime) -> Result<Value, Fai
             .iter()
             .map(|class| class.name().to_owned())
             .collect(),
+    );
+    narrow(
+        "models",
+        args.model.iter().map(ToString::to_string).collect(),
     );
     let narrowed = match narrowed.is_empty() {
         true => Value::from("*"),

@@ -8,8 +8,8 @@ use proptest::{prelude::*, sample::subsequence};
 
 use super::{may_create, widest_run};
 use crate::{
-    Classes, Grant, Kind, ManageAsk, ManagePlace, Network, Networks, Permission, Permissions,
-    Reason, RunAsk, Scope, decide_manage_at, decide_run,
+    Classes, Grant, Kind, ManageAsk, ManagePlace, Model, ModelPattern, Models, Network, Networks,
+    Permission, Permissions, Reason, RunAsk, Scope, decide_manage_at, decide_run,
 };
 
 const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
@@ -83,6 +83,10 @@ fn what_reaches_further_may_not() {
     check(
         |creator, _| creator.classes = Classes::from_bits(1),
         Err(Reason::Class),
+    );
+    check(
+        |creator, _| creator.models = models(["openai/*"]),
+        Err(Reason::Model),
     );
     check(
         |creator, _| creator.networks.deny = vec![Network::parse("10.0.0.1").unwrap()],
@@ -175,20 +179,32 @@ fn grants() -> impl Strategy<Value = Grant> {
     (
         permissions,
         [scopes(), scopes(), scopes()],
-        prop_oneof![2 => Just(u16::MAX), 1 => 0_u16..8],
+        (
+            prop_oneof![2 => Just(u16::MAX), 1 => 0_u16..8],
+            some_models(),
+        ),
         networks(),
         moments(),
         moments(),
         proptest::bool::weighted(0.1),
     )
         .prop_map(
-            |(permissions, scopes, classes, networks, not_before, expires_at, disabled)| {
+            |(
+                permissions,
+                scopes,
+                (classes, models),
+                networks,
+                not_before,
+                expires_at,
+                disabled,
+            )| {
                 let [gateways, providers, aliases] = scopes;
                 Grant {
                     gateways,
                     providers,
                     aliases,
                     classes: Classes::from_bits(classes),
+                    models,
                     networks,
                     not_before,
                     expires_at,
@@ -199,16 +215,29 @@ fn grants() -> impl Strategy<Value = Grant> {
         )
 }
 
+fn models<const N: usize>(patterns: [&str; N]) -> Models {
+    Models::only(patterns.map(|text| ModelPattern::parse(text).unwrap()))
+}
+
+fn some_models() -> impl Strategy<Value = Models> {
+    prop_oneof![
+        2 => Just(Models::All),
+        1 => Just(models(["a/*"])),
+        1 => Just(models(["*/a", "b/a*"])),
+        1 => Just(models(["a/a"])),
+    ]
+}
+
 /// A creator and what it wants: made of the creator by replacing single fields, so that many are allowed and
 /// nearly as many just not.
 fn pairs() -> impl Strategy<Value = (Grant, Grant)> {
-    (grants(), grants(), any::<[bool; 8]>()).prop_map(|(creator, other, take)| {
+    (grants(), grants(), any::<[bool; 9]>()).prop_map(|(creator, other, take)| {
         let wanted = mix(&creator, other, take);
         (creator, wanted)
     })
 }
 
-fn mix(base: &Grant, other: Grant, take: [bool; 8]) -> Grant {
+fn mix(base: &Grant, other: Grant, take: [bool; 9]) -> Grant {
     let mut mixed = base.clone();
     let [
         permissions,
@@ -216,6 +245,7 @@ fn mix(base: &Grant, other: Grant, take: [bool; 8]) -> Grant {
         providers,
         aliases,
         classes,
+        models,
         networks,
         start,
         end,
@@ -234,6 +264,9 @@ fn mix(base: &Grant, other: Grant, take: [bool; 8]) -> Grant {
     }
     if classes {
         mixed.classes = other.classes;
+    }
+    if models {
+        mixed.models = other.models;
     }
     if networks {
         mixed.networks = other.networks;
@@ -263,6 +296,7 @@ proptest! {
         (gateway, provider, alias) in (name(), name(), name()),
         has_alias: bool,
         class in 0_u16..16,
+        model in proptest::sample::select(&[Model::Named("a"), Model::Named("ab"), Model::Untold, Model::Unread][..]),
         source in proptest::sample::select(&SOURCES[..]),
         permission in proptest::sample::select(&Permission::ALL[..]),
     ) {
@@ -271,7 +305,7 @@ proptest! {
         let then = time(now + later);
 
         let alias_asked = has_alias.then_some(alias);
-        let run = RunAsk { account: ACCOUNT, gateway, provider, alias: alias_asked, class, source };
+        let run = RunAsk { account: ACCOUNT, gateway, provider, alias: alias_asked, class, model, source };
         // The documented exception: Run itself, and no bound beside it.
         let mut with_run = creator.clone();
         with_run.permissions.insert(Permission::AiGatewayRun);
@@ -312,6 +346,7 @@ proptest! {
             prop_assert!(wanted.providers.is_within(&widest.providers));
             prop_assert!(wanted.aliases.is_within(&widest.aliases));
             prop_assert!(wanted.classes.is_within(widest.classes));
+            prop_assert!(wanted.models.is_within(&widest.models));
             prop_assert!(wanted.networks.is_within(&widest.networks));
         }
     }
@@ -320,7 +355,7 @@ proptest! {
     fn what_a_made_token_makes_its_maker_could_have_made(
         (creator, middle) in pairs(),
         other in grants(),
-        take: [bool; 8],
+        take: [bool; 9],
         now in 0_u64..8,
     ) {
         let now = time(now);

@@ -6,9 +6,10 @@ use std::{
 use keyward_secret::AccountId;
 
 use super::{
-    Decision, ManageAsk, ManagePlace, Reason, RunAsk, decide_manage, decide_manage_at, decide_run,
+    Decision, ManageAsk, ManagePlace, Model, Reason, RunAsk, decide_manage, decide_manage_at,
+    decide_run,
 };
-use crate::{Classes, Grant, Kind, Network, Permission, Permissions, Scope};
+use crate::{Classes, Grant, Kind, ModelPattern, Models, Network, Permission, Permissions, Scope};
 
 const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
 const OTHER: AccountId = AccountId::from_bytes([2; 16]);
@@ -26,6 +27,10 @@ fn grant(permissions: &[Permission]) -> Grant {
     Grant::new(ACCOUNT, permissions.iter().copied().collect())
 }
 
+fn models(pattern: &str) -> Models {
+    Models::only([ModelPattern::parse(pattern).unwrap()])
+}
+
 fn run_ask() -> RunAsk<'static> {
     RunAsk {
         account: ACCOUNT,
@@ -33,6 +38,7 @@ fn run_ask() -> RunAsk<'static> {
         provider: "openai",
         alias: Some("default"),
         class: 0b10,
+        model: Model::Named("gpt-5"),
         source: SOURCE,
     }
 }
@@ -53,6 +59,7 @@ fn run_is_allowed_within_every_bound() {
     check_run(|grant| grant.providers = Scope::only(["openai"]), Ok(()));
     check_run(|grant| grant.aliases = Scope::only(["default"]), Ok(()));
     check_run(|grant| grant.classes = Classes::from_bits(0b10), Ok(()));
+    check_run(|grant| grant.models = models("openai/gpt-*"), Ok(()));
     check_run(|grant| grant.not_before = Some(now()), Ok(()));
     check_run(|grant| grant.expires_at = Some(now() + second()), Ok(()));
     check_run(
@@ -85,6 +92,10 @@ fn run_is_denied_beyond_any_bound() {
         Err(Reason::Class),
     );
     check_run(
+        |grant| grant.models = models("openai/o*"),
+        Err(Reason::Model),
+    );
+    check_run(
         |grant| grant.networks.deny = vec![Network::parse("203.0.113.7").unwrap()],
         Err(Reason::Network),
     );
@@ -94,6 +105,28 @@ fn run_is_denied_beyond_any_bound() {
     );
     check_run(|grant| grant.expires_at = Some(now()), Err(Reason::Expired));
     check_run(|grant| grant.disabled = true, Err(Reason::Disabled));
+}
+
+#[test]
+fn a_model_that_cannot_be_told_needs_a_token_for_every_model() {
+    let narrowed = Grant {
+        models: models("*/**"),
+        ..grant(&[Permission::AiGatewayRun])
+    };
+    for (model, every, some) in [
+        (Model::Named("gpt-5"), true, true),
+        (Model::Untold, true, false),
+        (Model::Unread, true, true),
+    ] {
+        let ask = RunAsk { model, ..run_ask() };
+        let allows = |grant: &Grant| decide_run(Kind::Gateway, grant, &ask, now()).is_allow();
+        let wide = grant(&[Permission::AiGatewayRun]);
+        assert_eq!(
+            (allows(&wide), allows(&narrowed)),
+            (every, some),
+            "{model:?}"
+        );
+    }
 }
 
 #[test]
@@ -228,6 +261,7 @@ fn every_text_says_what_is_wrong() {
         Reason::Provider => Reason::Provider,
         Reason::Alias => Reason::Alias,
         Reason::Class => Reason::Class,
+        Reason::Model => Reason::Model,
         Reason::Network => Reason::Network,
         Reason::NotYet => Reason::NotYet,
         Reason::Expired => Reason::Expired,

@@ -12,8 +12,8 @@ use std::{
 use keyward_secret::AccountId;
 
 use crate::{
-    Change, Classes, Grant, Kind, Network, Networks, Permission, Permissions, Retiring, Scope,
-    TokenDigest, TokenId, TokenRecord, TokenStore,
+    Change, Classes, Grant, Kind, ModelPattern, Models, Network, Networks, Permission, Permissions,
+    Retiring, Scope, TokenDigest, TokenId, TokenRecord, TokenStore,
 };
 
 /// The two accounts of the suite. A store that checks accounts must know both before it is handed in.
@@ -217,6 +217,10 @@ fn full_record(number: u8, account: AccountId) -> TokenRecord {
         providers: Scope::only(["custom-mine", "openai"]),
         aliases: Scope::only(["default"]),
         classes: Classes::from_bits(0b101),
+        models: Models::only(
+            ["openai/gpt-5*", "workers-ai/**"]
+                .map(|text| ModelPattern::parse(text).expect("a pattern")),
+        ),
         networks: Networks {
             allow: networks(&["10.0.0.0/8", "2001:db8::/32"]),
             deny: networks(&["10.0.0.1"]),

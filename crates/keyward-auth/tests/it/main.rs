@@ -8,8 +8,8 @@ use std::{
 };
 
 use keyward_auth::{
-    Change, Decision, Grant, Kind, NewToken, Permission, Permissions, Reason, RunAsk, Status,
-    TokenIndex, TokenRecord, TokenStore, TokenText, decide_run,
+    Change, Decision, Grant, Kind, Model, NewToken, Permission, Permissions, Reason, RunAsk,
+    Status, TokenIndex, TokenRecord, TokenStore, TokenText, decide_run,
     testing::{ACCOUNTS, MemoryStore, run_contract},
 };
 
@@ -58,6 +58,7 @@ fn a_token_lives_from_minting_to_deletion() {
         provider: "openai",
         alias: Some("default"),
         class: 1,
+        model: Model::Named("gpt-5"),
         source: "127.0.0.1".parse().unwrap(),
     };
     let decide = |index: &TokenIndex, text: &[u8]| {

@@ -59,6 +59,8 @@ enum Narrowing {
         aliases: Vec<String>,
         #[serde(default)]
         classes: Vec<String>,
+        #[serde(default)]
+        models: Vec<String>,
     },
     /// `"*"`.
     Nothing(#[expect(dead_code, reason = "there is one such text")] String),
@@ -174,6 +176,7 @@ impl Token {
             providers,
             aliases,
             classes,
+            models,
         }) = self.narrowing()
         {
             words.push(named("provider", providers));
@@ -183,6 +186,9 @@ impl Token {
             if !classes.is_empty() {
                 let classes: Vec<_> = classes.iter().map(|name| name.replace('_', " ")).collect();
                 words.push(format!("{} only", listed(&classes)));
+            }
+            if !models.is_empty() {
+                words.push(format!("models {} only", listed(models)));
             }
         } else {
             words.push("every provider".to_owned());

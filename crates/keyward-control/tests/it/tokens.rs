@@ -151,7 +151,8 @@ async fn a_list_rises_or_falls() {
 async fn scopes_times_and_networks_come_back_as_they_were_set() {
     let harness = Harness::new().await;
     harness.gateway("prod").await;
-    let narrowing = json!({"providers": ["anthropic", "openai"], "aliases": ["a"], "classes": ["inference", "embeddings"]});
+    let narrowing = json!({"providers": ["anthropic", "openai"], "aliases": ["a"], "classes": ["inference", "embeddings"],
+        "models": ["anthropic/*", "openai/gpt-5*"]});
     let (one, two) = (
         format!("{}.ai-gateway.prod", account_key()),
         format!("{}.ai-gateway.default", account_key()),
@@ -335,8 +336,8 @@ async fn resources_that_are_not_ours_or_say_nothing_are_refused() {
         (own.as_str(), json!({}), None, "must be"),
         (
             own.as_str(),
-            json!({"models": ["x"]}),
-            Some("models"),
+            json!({"colours": ["x"]}),
+            Some("colours"),
             "not a known field",
         ),
         (

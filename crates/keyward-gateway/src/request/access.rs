@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use keyward_auth::{Decision, Entry, Failure, Kind, Reason, RunAsk, Status, TokenId, decide_run};
+use keyward_auth::{
+    Decision, Entry, Failure, Kind, Model, Reason, RunAsk, Status, TokenId, decide_run,
+};
 use keyward_providers::{Class, Provider};
 use keyward_registry::Gateway as GatewayView;
 
@@ -171,6 +173,8 @@ impl<'a> Step<'a> {
             provider: entry.provider.slug(),
             alias,
             class: class.bit(),
+            // Nobody looked yet where the request names one: a token for some models is refused.
+            model: Model::Untold,
             source: self.sender.source,
         };
         match decide_run(token.record.kind, &token.record.grant, &ask, self.now) {

@@ -6,7 +6,7 @@ use std::{net::IpAddr, pin::pin, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
-use keyward_auth::{RunAsk, decide_run};
+use keyward_auth::{Model, RunAsk, decide_run};
 use keyward_forward::{BoxError, ResponseBody};
 use keyward_registry::KeyStatus;
 use keyward_vault::status::Refusal as KeyRefusal;
@@ -241,6 +241,7 @@ where
                     provider: record.provider.as_str(),
                     alias: Some(record.alias.as_str()),
                     class: plan.class.bit(),
+                    model: Model::Untold,
                     source,
                 };
                 token.is_some_and(|token| {

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use keyward_auth::{
-    Classes, Grant, Kind, Network, Networks, Permissions, Retiring, Scope, TokenDigest, TokenId,
-    TokenRecord,
+    Classes, Grant, Kind, ModelPattern, Models, Network, Networks, Permissions, Retiring, Scope,
+    TokenDigest, TokenId, TokenRecord,
 };
 use keyward_registry::RowAuthenticator;
 use keyward_secret::AccountId;
@@ -65,6 +65,7 @@ fn parse_grant(columns: Columns<'_>) -> Option<Grant> {
         providers: scope(columns, "providers")?,
         aliases: scope(columns, "aliases")?,
         classes: Classes::from_bits(columns.get::<i64>("classes")?.try_into().ok()?),
+        models: models(columns)?,
         networks: Networks {
             allow: networks(columns, "networks_allow")?,
             deny: networks(columns, "networks_deny")?,
@@ -83,6 +84,17 @@ fn scope(columns: Columns<'_>, name: &str) -> Option<Scope> {
     })
 }
 
+/// In the order in which they were written, as the names of a scope.
+fn models(columns: Columns<'_>) -> Option<Models> {
+    Some(match columns.optional_list("models")? {
+        None => Models::All,
+        Some(texts) => {
+            let patterns = texts.iter().map(|text| ModelPattern::parse(text).ok());
+            Models::Only(patterns.collect::<Option<_>>()?)
+        }
+    })
+}
+
 fn networks(columns: Columns<'_>, name: &str) -> Option<Vec<Network>> {
     let texts = columns.list(name)?;
     texts.iter().map(|text| Network::parse(text).ok()).collect()
@@ -92,6 +104,13 @@ fn scope_text(scope: &Scope) -> Option<String> {
     match scope {
         Scope::All => None,
         Scope::Only(names) => Some(json_list(names.iter().map(|name| &**name))),
+    }
+}
+
+fn models_text(models: &Models) -> Option<String> {
+    match models {
+        Models::All => None,
+        Models::Only(patterns) => Some(json_list(patterns.iter().map(ModelPattern::as_str))),
     }
 }
 
@@ -113,9 +132,10 @@ pub(crate) async fn put(
     let done = sqlx::query(
         "INSERT INTO tokens (id, account, kind, digest, name, permissions, gateways, providers,
              aliases, classes, networks_allow, networks_deny, not_before, expires_at, disabled,
-             issued_at, modified_at, revision, mac, retiring_digest, retiring_until)
+             issued_at, modified_at, revision, mac, retiring_digest, retiring_until,
+             models)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-             $20, $21)
+             $20, $21, $22)
          ON CONFLICT (id) DO UPDATE
          SET kind = excluded.kind, digest = excluded.digest, name = excluded.name,
              permissions = excluded.permissions, gateways = excluded.gateways,
@@ -125,7 +145,7 @@ pub(crate) async fn put(
              expires_at = excluded.expires_at, disabled = excluded.disabled,
              issued_at = excluded.issued_at, modified_at = excluded.modified_at,
              retiring_digest = excluded.retiring_digest, retiring_until = excluded.retiring_until,
-             revision = excluded.revision, mac = excluded.mac
+             models = excluded.models, revision = excluded.revision, mac = excluded.mac
          WHERE tokens.account = excluded.account",
     )
     .bind(record.id.as_str())
@@ -149,6 +169,7 @@ pub(crate) async fn put(
     .bind(mac.as_slice())
     .bind(retiring.map(|retiring| retiring.digest.as_bytes().to_vec()))
     .bind(optional_millis(retiring.map(|retiring| retiring.until)))
+    .bind(models_text(&grant.models))
     .execute(connection)
     .await?;
     if done.rows_affected() == 0 {

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use keyward_auth::{Classes, Grant, PermissionGroup, Permissions, Scope, TokenId};
+use keyward_auth::{
+    Classes, Grant, ModelPattern, Models, PermissionGroup, Permissions, Scope, TokenId,
+};
 use keyward_providers::Class;
 use keyward_registry::{Alias, GatewayId};
 use keyward_secret::AccountId;
@@ -49,6 +51,8 @@ enum Narrowing {
         aliases: Option<Vec<String>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         classes: Option<Vec<&'static str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        models: Option<Vec<String>>,
     },
 }
 
@@ -102,12 +106,22 @@ impl Narrowing {
                 .map(|class| class.name())
                 .collect()
         });
-        match (names(&grant.providers), names(&grant.aliases), classes) {
-            (None, None, None) => Self::Nothing(Everything::Everything),
-            (providers, aliases, classes) => Self::To {
+        let models = match &grant.models {
+            Models::All => None,
+            Models::Only(patterns) => Some(patterns.iter().map(ToString::to_string).collect()),
+        };
+        match (
+            names(&grant.providers),
+            names(&grant.aliases),
+            classes,
+            models,
+        ) {
+            (None, None, None, None) => Self::Nothing(Everything::Everything),
+            (providers, aliases, classes, models) => Self::To {
                 providers,
                 aliases,
                 classes,
+                models,
             },
         }
     }
@@ -256,20 +270,22 @@ fn existing_gateway(call: &Call, value: &Field, gateway: &str) -> Result<String,
     Ok(id.to_string())
 }
 
-/// Reads `"*"`, or which providers, aliases and classes.
+/// Reads `"*"`, or which providers, aliases, classes and models.
 fn narrow(call: &Call, grant: &mut Grant, value: Field) -> Result<(), Problem> {
     if value.is_text("*") {
         return Ok(());
     }
     let path = value.path().clone();
-    let mut narrowing = Object::nested(value, &["providers", "aliases", "classes"])?;
+    let mut narrowing = Object::nested(value, &["providers", "aliases", "classes", "models"])?;
     let providers = narrowing.find("providers");
     let aliases = narrowing.find("aliases");
     let classes = narrowing.find("classes");
-    if providers.is_none() && aliases.is_none() && classes.is_none() {
+    let models = narrowing.find("models");
+    let lists = [&providers, &aliases, &classes, &models];
+    if lists.iter().all(|list| list.is_none()) {
         return Err(Problem::invalid(
             &path,
-            "must be \"*\", or an object with `providers`, `aliases` or `classes`",
+            "must be \"*\", or an object with `providers`, `aliases`, `classes` or `models`",
         ));
     }
     if let Some(providers) = providers {
@@ -293,6 +309,11 @@ fn narrow(call: &Call, grant: &mut Grant, value: Field) -> Result<(), Problem> {
             .map(|class| class.parsed(Class::parse))
             .try_fold(0, |bits, class| class.map(|class| bits | class.bit()))?;
         grant.classes = Classes::from_bits(bits);
+    }
+    if let Some(models) = models {
+        let patterns = models.list()?.into_iter();
+        let patterns = patterns.map(|pattern| pattern.parsed(ModelPattern::parse));
+        grant.models = Models::only(patterns.collect::<Result<Vec<_>, _>>()?);
     }
     Ok(())
 }

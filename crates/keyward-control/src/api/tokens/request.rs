@@ -134,6 +134,9 @@ struct To {
     /// Classes of endpoints.
     #[schema(min_items = 1, max_items = 1000)]
     classes: Option<Vec<String>>,
+    /// Models, as `provider/model`; `*` stands for any characters but `/`, and a last `**` for all that follows.
+    #[schema(min_items = 1, max_items = 1000)]
+    models: Option<Vec<String>>,
 }
 
 /// A permission, by its id or by its name.

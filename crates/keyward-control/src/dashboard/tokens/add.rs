@@ -35,6 +35,8 @@ struct Typed {
     /// Separated by blanks or commas, as the networks are.
     aliases: String,
     classes: Vec<String>,
+    /// Patterns, separated as the aliases are.
+    models: String,
     networks: String,
     not_networks: String,
     not_before: String,
@@ -55,6 +57,7 @@ impl Typed {
             providers: texts("provider"),
             aliases: text("alias"),
             classes: texts("class"),
+            models: text("model"),
             networks: text("network"),
             not_networks: text("not_network"),
             not_before: text("not_before"),
@@ -67,6 +70,7 @@ impl Typed {
     fn has_limits(&self) -> bool {
         let texts = [
             &self.aliases,
+            &self.models,
             &self.networks,
             &self.not_networks,
             &self.not_before,
@@ -270,6 +274,7 @@ fn field_of(problem: &Problem) -> &'static str {
             Reason::Provider => "provider",
             Reason::Alias => "alias",
             Reason::Class => "class",
+            Reason::Model => "model",
             Reason::Network => "network",
             Reason::Lifetime => "expires_in",
             _ => "",
@@ -282,6 +287,7 @@ fn field_of(problem: &Problem) -> &'static str {
             "providers" => "provider",
             "aliases" => "alias",
             "classes" => "class",
+            "models" => "model",
             "resources" => "gateway",
             "in" => "network",
             "not_in" => "not_network",
@@ -339,6 +345,7 @@ fn resources(account: &str, typed: &Typed) -> Map<String, Value> {
         ("providers", json!(typed.providers)),
         ("aliases", json!(aliases)),
         ("classes", json!(typed.classes)),
+        ("models", json!(split(&typed.models))),
     ];
     for (name, list) in lists {
         if list.as_array().is_some_and(|list| !list.is_empty()) {
