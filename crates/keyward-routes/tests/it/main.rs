@@ -3,9 +3,19 @@
 #[cfg(test)]
 mod body;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod graphs;
+#[cfg(test)]
+mod metadata;
+#[cfg(test)]
 mod multipart;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
