@@ -26,6 +26,7 @@ pub mod provider_toml;
 pub mod proxied;
 pub mod recognition;
 pub mod request_target;
+pub mod route;
 pub mod scrub;
 pub mod sealed_record;
 pub mod slot;
@@ -49,6 +50,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("proxied", proxied::check),
     ("recognition", recognition::check),
     ("request_target", request_target::check),
+    ("route", route::check),
     ("scrub", scrub::check),
     ("sealed_record", sealed_record::check),
     ("slot", slot::check),
