@@ -56,6 +56,14 @@
 //! # Ok::<(), keyward_routes::GraphError>(())
 //! ```
 //!
+//! # Conditions
+//!
+//! `body.a.0.b`, `headers.name` and `metadata.key`, each with a value or with `$eq $ne $gt $gte $lt $lte $in $nin $exists
+//! $regex $not`, joined by `$and`, `$or`, `$not`. Nothing fails while a request is served: an absent field is equal to `null`
+//! alone and before or behind nothing; values of different types are different and have no order; arrays and objects are
+//! equal to nothing; a header's text is read as a number or a boolean where it is compared with one. `docs/routes.md` of the
+//! repository has the table, which a test runs, and every limit.
+//!
 //! # Features
 //!
 //! None: everything is always there.

@@ -5,6 +5,8 @@ mod body;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod faults;
