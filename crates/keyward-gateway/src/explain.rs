@@ -3,8 +3,8 @@
 //! The decision is the request path's own, and so is the rewriting, so that an explanation says what happens and
 //! nothing else. Nothing is sent, no last use is noted, and nothing is counted.
 //!
-//! What is not decided here: whether the gateway has room for one more request, whether the provider can be reached,
-//! and what it answers.
+//! What is not decided here: whether a token for some models is for the one that the body names, whether the gateway
+//! has room for one more request, whether the provider can be reached, and what it answers.
 
 mod headers;
 mod known;
@@ -36,7 +36,7 @@ use crate::{
     caller::{self, Caller},
     credentials::{Injected, StoredValue},
     head::{Field, Head},
-    request::{self, Plan, Sender, shown},
+    request::{self, BodyModel, Plan, Sender, Stop, shown},
     subprotocols, upgrade,
     worker::{State, Trace},
 };
@@ -226,8 +226,10 @@ impl Gateway {
             let sender = Sender {
                 source,
                 known: None,
+                model: BodyModel::Assumed,
             };
             request::decide(self, &mut state, &request, uri, handshake, sender, now)
+                .map_err(Stop::refusal)
         });
         let (snapshot, _is_new) = state.reader.current();
         let token = match address {

@@ -4,6 +4,8 @@
 //! [`MOST_BYTES`] a request and a number of bytes for all requests together; beyond either it is forgotten, and the
 //! request cannot be repeated.
 
+mod whole;
+
 use std::{
     pin::Pin,
     sync::{
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::BoxError;
 
+pub(crate) use self::whole::{MOST_WHOLE, NotWhole};
 use crate::budget::HELD;
 
 /// How much of one request's body is remembered at most.
@@ -108,6 +111,12 @@ impl<B> Replayable<B> {
                 *self = held;
                 Some(hold)
             }
+            // Read whole before, and held by nobody.
+            Self::Held(held) => {
+                let hold = lock(&held).held_again().then(|| Hold(Arc::clone(&held)));
+                *self = Self::Held(held);
+                hold
+            }
             other => {
                 *self = other;
                 None
@@ -151,6 +160,15 @@ impl<B> Drop for Hold<B> {
 }
 
 impl<B> Held<B> {
+    /// Whether all of it is still there and nobody holds it; from then on it is held.
+    fn held_again(&mut self) -> bool {
+        let is_whole = self.forgets && self.repeated == 0 && self.memory.is_some();
+        if is_whole {
+            self.forgets = false;
+        }
+        is_whole
+    }
+
     /// A frame that was remembered and has to be given out again.
     fn next_remembered(&mut self) -> Option<Bytes> {
         let frame = self.memory.as_ref()?.frames.get(self.repeated)?.clone();

@@ -1,10 +1,11 @@
 //! The way of one request, up to the point where it goes out. No I/O, no clock: `now` is an argument.
 //!
 //! Address, caller, may they, credential, target. What every request must be is in `well_formed.rs`, who sends it and
-//! what they may in `access.rs`, what is stored for it in `stored.rs`, how it is rewritten in `rules.rs`. What comes
+//! what they may in `access.rs`, which model they ask for in `model.rs`, what is stored for it in `stored.rs`, how it is rewritten in `rules.rs`. What comes
 //! after (rewrite, forward, answer) is the forwarder's.
 
 mod access;
+mod model;
 mod others;
 mod pooled;
 mod rules;
@@ -27,10 +28,15 @@ use keyward_secret::SecretBytes;
 
 use self::{
     access::Entered,
+    model::Wanted,
     stored::{Asked, Stored},
     well_formed::{check_expectation, check_host, check_method},
 };
-pub(crate) use self::{access::shown, others::Others};
+pub(crate) use self::{
+    access::shown,
+    model::{BodyModel, PlannedModel},
+    others::Others,
+};
 use crate::{
     Gateway, GatewayAddress,
     address::check_query,
@@ -74,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) has_stray_token: bool,
     /// What is cut with it.
     pub(crate) used: Used,
+    /// The model that it is permitted for.
+    pub(crate) model: PlannedModel,
 }
 
 /// Where a request comes from, and who sends it.
@@ -83,6 +91,46 @@ pub(crate) struct Sender<'a> {
     /// The token, where it is known to whoever runs the gateway and stands nowhere in the request. What it may do is
     /// decided as of every other.
     pub(crate) known: Option<&'a Arc<Entry>>,
+    /// The model of the body, where that was read because it was [to be](Stop::ReadModel).
+    pub(crate) model: BodyModel<'a>,
+}
+
+impl<'a> Sender<'a> {
+    /// Of a request whose body was not looked at.
+    pub(crate) const fn of(source: IpAddr, known: Option<&'a Arc<Entry>>) -> Self {
+        Self {
+            source,
+            known,
+            model: BodyModel::Unread,
+        }
+    }
+}
+
+/// Why there is no plan for a request.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It is answered by the gateway.
+    Refused(Refusal),
+    /// Its token is for some models, and its body names one: the body is to be read, and the request decided again.
+    ReadModel,
+}
+
+impl Stop {
+    /// What a request is answered with that stops here, also where its body is not read.
+    pub(crate) fn refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::ReadModel => {
+                Refusal::ModelUnread("it stands in a body that is not read".to_owned())
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// Decides what happens to a request. What a WebSocket handshake took out of it is not in its headers any more.
@@ -94,7 +142,7 @@ pub(crate) fn decide<B>(
     handshake: Option<&Handshake>,
     sender: Sender<'_>,
     now: SystemTime,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, Stop> {
     check_method(request.method())?;
     let head = &Head::of(request.headers());
     check_host(head.host, uri, request.version())?;
@@ -104,8 +152,8 @@ pub(crate) fn decide<B>(
     if head.has_cdn_loop {
         match gateway.loop_mark().came(request.headers()) {
             Came::First => {}
-            Came::Again => return Err(Refusal::Loop),
-            Came::Malformed => return Err(Refusal::LoopHeader),
+            Came::Again => return Err(Refusal::Loop.into()),
+            Came::Malformed => return Err(Refusal::LoopHeader.into()),
         }
     }
     let address = GatewayAddress::parse(uri.path())
@@ -136,7 +184,7 @@ pub(crate) fn decide<B>(
         }
         None => match custom_provider(step.snapshot, &step.address) {
             Some(view) => step.decide_custom(gateway, state, view),
-            None => Err(step.unknown_provider(gateway)),
+            None => Err(step.unknown_provider(gateway).into()),
         },
     }
 }
@@ -175,25 +223,33 @@ impl<'a> Step<'a> {
         entry: &Arc<ProviderEntry>,
         custom: Option<&Prepared>,
         entered: Entered<'_>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<Plan, Stop> {
         let provider = entry.provider.as_ref();
         let (caller, token) = (&entered.caller, entered.token);
         if let Support::Refused { reason } = provider.support() {
             return Err(Refusal::ProviderRefused {
                 provider: provider.slug().to_owned(),
                 reason: reason.to_string(),
-            });
+            }
+            .into());
         }
         let route = provider
             .route(self.method, self.address.rest, self.headers)
             .map_err(|error| Refusal::Target(error.to_string()))?;
         if self.handshake.is_some() && route.class != Class::Realtime {
-            return Err(Refusal::Upgrade(
-                "the provider's endpoint is none that takes WebSockets",
-            ));
+            return Err(
+                Refusal::Upgrade("the provider's endpoint is none that takes WebSockets").into(),
+            );
+        }
+        // Before anything is opened, drawn or noted: all of that comes when the model is known.
+        if let Some(token) = token
+            && let Wanted::InBody = self.wanted(token, provider, route.class)
+        {
+            self.check(token, entry, None, route.class)?;
+            return Err(Stop::ReadModel);
         }
         let stored = match caller.own_key {
-            OwnKey::Repeated => return Err(Refusal::CredentialRepeated),
+            OwnKey::Repeated => return Err(Refusal::CredentialRepeated.into()),
             OwnKey::Present => {
                 self.allow_own_key(state, entered.view, token, entry, route.class)?;
                 let injected = match (caller.loose_key, custom) {
@@ -221,8 +277,12 @@ impl<'a> Step<'a> {
             None => (None, None, false),
         };
         let plan = self.plan(entry, &route, caller, injected)?;
+        let model = token.map_or(PlannedModel::Any, |token| {
+            self.wanted(token, provider, route.class).planned()
+        });
         let told = entered.view.record().settings.stored_key_refused;
         Ok(Plan {
+            model,
             others,
             is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -247,7 +307,7 @@ impl<'a> Step<'a> {
         gateway: &Gateway,
         state: &mut State,
         view: &Arc<CustomProvider>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<Plan, Stop> {
         // What the account has is not told to those who may not use the gateway.
         let entered = self.enter_as_user(gateway, Some(&view.provider))?;
         if !view.record.enabled {
@@ -257,7 +317,8 @@ impl<'a> Step<'a> {
                 reason: format!(
                     "it is switched off. Switch it on with `keyward providers update {slug} --enable`."
                 ),
-            });
+            }
+            .into());
         }
         let (vault, index) = (
             gateway.registry().vault(),
@@ -324,6 +385,7 @@ impl<'a> Step<'a> {
             offers: None,
             has_stray_token: self.head.has_stray_token,
             used: Used::default(),
+            model: PlannedModel::Any,
         })
     }
 }

@@ -213,6 +213,12 @@ pub(crate) enum Refusal {
     RequestBody(String),
     #[error("{0}")]
     RequestBodySlow(String),
+    #[error("The token is for some models, and which one is asked for cannot be told: {0}.")]
+    ModelUnread(String),
+    #[error(
+        "The token is for some models, and the body that names one is longer than {mib} MiB. Send a shorter one, or use a token for every model."
+    )]
+    BodyTooLarge { mib: usize },
     #[error(
         "Too many requests are being forwarded. Try again after the seconds in `Retry-After`; `[gateway] memory_budget` is the limit."
     )]
@@ -296,6 +302,8 @@ impl Refusal {
             Self::Target(_) => (StatusCode::BAD_REQUEST, 9007),
             Self::RequestBody(_) => (StatusCode::BAD_REQUEST, 9008),
             Self::RequestBodySlow(_) => (StatusCode::REQUEST_TIMEOUT, 9016),
+            Self::ModelUnread(_) => (StatusCode::BAD_REQUEST, 9027),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 9028),
             Self::AnswerEncoding(_) => (StatusCode::BAD_GATEWAY, 9025),
             Self::Upgrade(_) => (StatusCode::NOT_IMPLEMENTED, 9009),
             Self::Expectation => (StatusCode::EXPECTATION_FAILED, 9015),

@@ -1,5 +1,6 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
+mod by_model;
 mod weigh;
 
 use std::{
@@ -27,7 +28,7 @@ use crate::{
     explain::Known,
     in_flight::{Places, RequestSlot},
     replay::Replayable,
-    request::{self, Plan, Sender},
+    request::{self, Plan, Sender, Stop},
     request_id::RequestId,
     respond::Refusal,
     traffic::{Keyless, Series, Tally},
@@ -157,15 +158,16 @@ where
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
         let asked = now();
-        let sender = Sender {
-            source,
-            known: known.as_ref().map(|known| &known.token),
+        let sender = Sender::of(source, known.as_ref().map(|known| &known.token));
+        let asker = Asker::of(known.as_ref(), source);
+        let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
+        let (decided, counted) = match first {
+            // Boxed because it is rare and large.
+            (Err(Stop::ReadModel), _) => {
+                Box::pin(self.decide_by_model(&mut request, &uri, sender)).await
+            }
+            (decided, counted) => (decided.map_err(Stop::refusal), counted),
         };
-        let asker = match known {
-            Some(_) => Asker::Operator,
-            None => Asker::Client(source),
-        };
-        let (decided, counted) = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let mut under_way = self.tally.begin(counted, begun);
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
@@ -239,7 +241,7 @@ where
         handshake: Option<&Handshake>,
         sender: Sender<'_>,
         asked: SystemTime,
-    ) -> (Result<Plan, Refusal>, Option<Series>) {
+    ) -> (Result<Plan, Stop>, Option<Series>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let decided = request::decide(
             &self.gateway,

@@ -261,6 +261,7 @@ impl Provider {
             },
             compat: Some(compat(&base.path)),
             model_paths: Box::default(),
+            websocket_model: None,
             target_header: None,
             refusals: Box::default(),
             errors: Rules::default(),

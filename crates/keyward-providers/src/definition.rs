@@ -76,6 +76,7 @@ struct Credential {
 #[serde(deny_unknown_fields)]
 struct WebSocket {
     path: String,
+    model: Option<Box<str>>,
 }
 
 #[derive(Deserialize)]
@@ -189,6 +190,7 @@ impl Definition {
             placement,
             compat,
             model_paths,
+            websocket_model: self.websocket.and_then(|websocket| websocket.model),
             target_header,
             refusals,
             slug: self.slug,

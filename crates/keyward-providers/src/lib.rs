@@ -67,7 +67,7 @@
 //! | `[version]` `known`, `insert` | a path whose first segment is not in `known` gets `insert` before it |
 //! | `[credential]` `header`, `scheme` | the header that carries a key, and what stands before the key in it |
 //! | `[credential]` `headers`, `query`, `subprotocols` | where else a client may present a key |
-//! | `[websocket]` `path` | what a WebSocket on the bare provider is for |
+//! | `[websocket]` `path`, `model` | what a WebSocket on the bare provider is for; the query parameter that names its model |
 //! | `[compat]` `chat`, `models`, `source` | the provider's own OpenAI-compatible endpoints, below the base |
 //! | `[compat.credential]` `header`, `scheme`, `on`, `source` | how a key is taken on the paths `on`, where that differs |
 //! | `model_paths` | paths that name a model: `*/models/{model}:*` |

@@ -34,6 +34,7 @@ pub struct Provider {
     pub(crate) placement: Placement,
     pub(crate) compat: Option<Compat>,
     pub(crate) model_paths: Box<[ModelPath]>,
+    pub(crate) websocket_model: Option<Box<str>>,
     pub(crate) target_header: Option<HeaderName>,
     pub(crate) refusals: Box<[Refusal]>,
     pub(crate) errors: Rules,
@@ -276,6 +277,12 @@ impl Provider {
     #[must_use]
     pub fn model_in_path<'a>(&self, rest: &'a str) -> PathModel<'a> {
         model_path::model_of(&self.model_paths, self.paths.join(rest).1)
+    }
+
+    /// The query parameter that names the model of a WebSocket, where one does.
+    #[must_use]
+    pub fn websocket_model(&self) -> Option<&str> {
+        self.websocket_model.as_deref()
     }
 
     /// The inverse of [`route`](Self::route), for redirects: the rest under the gateway, without leading slash

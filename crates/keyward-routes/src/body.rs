@@ -17,6 +17,8 @@ pub use self::{
     multipart::multipart_model,
 };
 
+use bytes::Bytes;
+
 use self::error::{Fault, fault};
 
 /// The longest name of a model, in bytes.
@@ -38,6 +40,45 @@ pub fn check_encoding(content_encoding: Option<&[u8]>) -> Result<(), BodyError> 
     match value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
         true => Ok(()),
         false => Err(fault(Fault::Encoded)),
+    }
+}
+
+/// The one model that a body asks for, by its `Content-Type`: for whoever permits by the model.
+///
+/// JSON is `application/json` or `application/…+json`, in UTF-8; a form is `multipart/form-data`. Everything else is refused:
+/// `{"model":"a","&model=b":1}` is JSON to one server and a form to another, as the type says.
+///
+/// ```
+/// use bytes::Bytes;
+///
+/// let body = Bytes::from_static(br#"{"model": "gpt-4o"}"#);
+/// assert_eq!(&*keyward_routes::sole_model(b"application/json", &body)?, "gpt-4o");
+/// assert!(keyward_routes::sole_model(b"application/x-www-form-urlencoded", &body).is_err());
+/// # Ok::<(), keyward_routes::BodyError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`JsonBody::sole_model`] and [`multipart_model`] have them, and for another type.
+pub fn sole_model(content_type: &[u8], body: &Bytes) -> Result<Box<str>, BodyError> {
+    let mut pieces = content_type
+        .split(|byte| *byte == b';')
+        .map(<[u8]>::trim_ascii);
+    let name = pieces.next().unwrap_or_default().to_ascii_lowercase();
+    if name == b"multipart/form-data" {
+        return multipart_model(content_type, body).map(Into::into);
+    }
+    let is_json = name == b"application/json"
+        || name.starts_with(b"application/") && name.ends_with(b"+json");
+    let is_plain = pieces.all(
+        |piece| match piece.to_ascii_lowercase().strip_prefix(b"charset=") {
+            Some(charset) => matches!(charset, b"utf-8" | b"\"utf-8\"" | b"utf8"),
+            None => true,
+        },
+    );
+    match is_json && is_plain {
+        true => JsonBody::read(body)?.sole_model().map(Into::into),
+        false => Err(fault(Fault::ContentType)),
     }
 }
 

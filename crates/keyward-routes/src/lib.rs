@@ -81,7 +81,7 @@ mod number;
 pub use self::{
     body::{
         BodyError, ConversationStart, JsonBody, LONGEST_MODEL, Spliced, check_encoding,
-        check_model, multipart_model,
+        check_model, multipart_model, sole_model,
     },
     explain::{Explanation, Output, Visit},
     facts::Facts,

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward_auth::{
-    Decision, Entry, Failure, Kind, Model, Reason, RunAsk, Status, TokenId, decide_run,
-};
+use keyward_auth::{Decision, Entry, Failure, Kind, Reason, RunAsk, Status, TokenId, decide_run};
 use keyward_providers::{Class, Provider};
 use keyward_registry::Gateway as GatewayView;
 
@@ -167,14 +165,14 @@ impl<'a> Step<'a> {
         alias: Option<&str>,
         class: Class,
     ) -> Result<(), Refusal> {
+        let wanted = self.wanted(token, &entry.provider, class);
         let ask = RunAsk {
             account: self.address.account,
             gateway: self.address.gateway,
             provider: entry.provider.slug(),
             alias,
             class: class.bit(),
-            // Nobody looked yet where the request names one: a token for some models is refused.
-            model: Model::Untold,
+            model: wanted.asked(),
             source: self.sender.source,
         };
         match decide_run(token.record.kind, &token.record.grant, &ask, self.now) {

@@ -131,6 +131,10 @@ fn check(told: impl Fn(Refusal) -> String) {
         Refusal::RequestBodySlow(_) => Refusal::RequestBodySlow(name(
             "the request's body came too slowly; send it faster",
         )),
+        Refusal::ModelUnread(_) => Refusal::ModelUnread(name(
+            "the request's body names no `model`; add one",
+        )),
+        Refusal::BodyTooLarge { .. } => Refusal::BodyTooLarge { mib: 10 },
         Refusal::Busy => Refusal::Busy,
     }, told);
 }

@@ -6,7 +6,7 @@ use std::{net::IpAddr, pin::pin, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
-use keyward_auth::{Model, RunAsk, decide_run};
+use keyward_auth::{RunAsk, decide_run};
 use keyward_forward::{BoxError, ResponseBody};
 use keyward_registry::KeyStatus;
 use keyward_vault::status::Refusal as KeyRefusal;
@@ -17,6 +17,7 @@ use crate::{
     credentials::{Injected, StoredValue},
     cut::{Used, Watch},
     evidence::{Evidence, Front, Judged, Said, judge, words},
+    explain::Known,
     in_flight::RequestSlot,
     pool::limit,
     replay::{Hold, Replayable, Room},
@@ -90,6 +91,15 @@ pub(super) enum Asker {
     Client(IpAddr),
     /// Whoever runs the gateway, who knows the token.
     Operator,
+}
+
+impl Asker {
+    pub(super) const fn of(known: Option<&Arc<Known>>, source: IpAddr) -> Self {
+        match known {
+            Some(_) => Self::Operator,
+            None => Self::Client(source),
+        }
+    }
 }
 
 impl<'a, B> News<'a, B> {
@@ -241,7 +251,7 @@ where
                     provider: record.provider.as_str(),
                     alias: Some(record.alias.as_str()),
                     class: plan.class.bit(),
-                    model: Model::Untold,
+                    model: plan.model.asked_again(),
                     source,
                 };
                 token.is_some_and(|token| {

@@ -35,6 +35,8 @@ mod loops;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod pools;

@@ -151,6 +151,9 @@ fn a_path_names_its_model() {
         ("workers-ai", "@cf/meta/llama", "@cf/meta/llama"),
         ("workers-ai", "run/@cf/meta/llama", "@cf/meta/llama"),
         ("workers-ai", "v1/chat/completions", "-"),
+        ("workers-ai", "@cf/meta/llama/x", "@cf"),
+        ("huggingface", "gpt2", "gpt2"),
+        ("huggingface", "a/b/v1/chat/completions", "a/b"),
         (
             "replicate",
             "models/black-forest-labs/flux/predictions",

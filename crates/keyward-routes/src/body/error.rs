@@ -36,6 +36,10 @@ pub(crate) enum Fault {
     ModelTwice(usize),
     #[error("the request's body names no `model`; add one")]
     ModelMissing,
+    #[error(
+        "the request's body also names `{0}`, which may decide the model instead of `model`; leave it out"
+    )]
+    ModelBeside(&'static str),
     #[error("the `model` of the request's body is no text; send a string")]
     ModelNotText,
     #[error("the `model` of the request's body is empty; name one")]
@@ -52,6 +56,10 @@ pub(crate) enum Fault {
         "the request's body is compressed (`Content-Encoding`), and its model must be read; send it uncompressed"
     )]
     Encoded,
+    #[error(
+        "the request's `Content-Type` is neither JSON nor a form of parts, and its model must be read; send `application/json` in UTF-8, or `multipart/form-data`"
+    )]
+    ContentType,
     #[error(
         "the request's `Content-Type` names no boundary that form parts can be told by; send `multipart/form-data; boundary=…` as an HTTP library makes it"
     )]
@@ -99,12 +107,14 @@ mod tests {
             Fault::ModelUnclear(_) => Fault::ModelUnclear(7),
             Fault::ModelTwice(_) => Fault::ModelTwice(7),
             Fault::ModelMissing => Fault::ModelMissing,
+            Fault::ModelBeside(_) => Fault::ModelBeside("models"),
             Fault::ModelNotText => Fault::ModelNotText,
             Fault::ModelEmpty => Fault::ModelEmpty,
             Fault::ModelTooLong => Fault::ModelTooLong,
             Fault::ModelControl => Fault::ModelControl,
             Fault::ModelHalf => Fault::ModelHalf,
             Fault::Encoded => Fault::Encoded,
+            Fault::ContentType => Fault::ContentType,
             Fault::Boundary => Fault::Boundary,
             Fault::Form(_) => Fault::Form(7),
             Fault::Parts => Fault::Parts,

@@ -33,7 +33,26 @@ pub struct JsonBody {
     wants_stream: bool,
     turns: Option<Range<usize>>,
     system: Option<Range<usize>>,
+    /// What else may decide the model.
+    beside: Option<&'static str>,
 }
+
+/// Keys of a body that decide the model of some provider in place of `model`, or after it fails.
+///
+/// source: OpenRouter's model routing (`models`) and presets; Mistral's `v1/agents/completions` (`agent_id`); wire-spec §1.1's
+/// audio providers (`model_id`), Parallel (`processor`), Replicate (`version`). The rest are spellings of the same, a guess.
+const BESIDE: [&str; 10] = [
+    "models",
+    "model_id",
+    "modelid",
+    "model_name",
+    "fallbacks",
+    "fallback_models",
+    "preset",
+    "agent_id",
+    "processor",
+    "version",
+];
 
 #[derive(Debug, Clone)]
 struct Model {
@@ -103,6 +122,7 @@ impl JsonBody {
             wants_stream: false,
             turns: None,
             system: None,
+            beside: None,
         };
         scanner.object(0, &mut |key, value| body.member(text, &key, value))?;
         scanner.skip_space();
@@ -135,7 +155,10 @@ impl JsonBody {
             name if name.eq_ignore_ascii_case("model") || name.contains('\0') => {
                 return Err(fault(Fault::ModelUnclear(key.span.end)));
             }
-            _ => {}
+            name => {
+                let known = BESIDE.iter().find(|known| name.eq_ignore_ascii_case(known));
+                self.beside = self.beside.or(known.copied());
+            }
         }
         Ok(())
     }
@@ -148,6 +171,18 @@ impl JsonBody {
     pub fn model(&self) -> Result<&str, BodyError> {
         let model = self.model.as_ref().ok_or(fault(Fault::ModelMissing))?;
         Ok(&model.name)
+    }
+
+    /// The model, where nothing else in the body may decide it: for whoever permits by the model.
+    ///
+    /// # Errors
+    ///
+    /// When the body names no model, or has another key that decides it at some provider, such as OpenRouter's `models`.
+    pub fn sole_model(&self) -> Result<&str, BodyError> {
+        match self.beside {
+            Some(beside) => Err(fault(Fault::ModelBeside(beside))),
+            None => self.model(),
+        }
     }
 
     /// Where the model stands in the body, in bytes, with both quotes.

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use keyward_routes::{BodyError, JsonBody, LONGEST_MODEL, check_encoding};
+use keyward_routes::{BodyError, JsonBody, LONGEST_MODEL, check_encoding, sole_model};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -163,6 +163,46 @@ fn a_replaced_model_leaves_every_other_byte_in_its_memory() {
     }
     let none = JsonBody::read(&Bytes::from_static(b"{}")).unwrap();
     assert!(none.with_model("a").unwrap_err().is_missing());
+}
+
+#[test]
+fn who_permits_by_the_model_reads_bodies_in_which_nothing_else_decides_it() {
+    let sole = |content_type: &str, text: &str| {
+        let body = Bytes::copy_from_slice(text.as_bytes());
+        sole_model(content_type.as_bytes(), &body).map(String::from)
+    };
+    let body = r#"{"model":"gpt-4o"}"#;
+    for good in [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/vnd.x+json",
+        "application/json; x=y",
+    ] {
+        assert_eq!(sole(good, body).unwrap(), "gpt-4o", "{good}");
+    }
+    for bad in [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+        "application/jsonx",
+        "multipart/mixed; boundary=x",
+    ] {
+        assert!(sole(bad, body).is_err(), "{bad}");
+    }
+    for beside in [
+        "models",
+        "Models",
+        "m\\u006fdels",
+        "agent_id",
+        "preset",
+        "model_id",
+    ] {
+        let text = format!(r#"{{"model":"gpt-4o","{beside}":["other"]}}"#);
+        assert!(sole("application/json", &text).is_err(), "{beside}");
+        // To whoever only routes, that is the provider's affair.
+        assert_eq!(read(&text).unwrap().model().unwrap(), "gpt-4o");
+    }
 }
 
 #[test]

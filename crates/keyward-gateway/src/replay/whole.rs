@@ -1,0 +1,189 @@
+//! A request's body read whole before the request goes on, because something in it decides.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::Body;
+use keyward_forward::{BoxError, Config};
+use tokio::time::{Instant, timeout};
+
+use super::{Held, Memory, Replayable, Room};
+
+/// How long a body may be that is read whole. Images within chats are some MiB.
+pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
+/// By how much the buffer of a body of unknown length grows at least.
+const STEP: usize = 64 * 1024;
+
+/// Why a body is not read whole.
+#[derive(Debug)]
+pub(crate) enum NotWhole {
+    /// It is longer than [`MOST_WHOLE`].
+    TooLarge,
+    /// There is no room for it among all that are held.
+    NoRoom,
+    /// The client pauses for too long, or sends too slowly.
+    Slow,
+    /// The client's connection broke, or the body is malformed.
+    Broken,
+}
+
+impl<B> Replayable<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    /// Reads the body to its end, and gives it. It is still there to be sent, and to be [held](Self::hold).
+    ///
+    /// What is read counts in `room` until it is sent; how slowly it may come says `config`, as of every body. Cancelled, it
+    /// leaves a body that is broken.
+    pub(crate) async fn read_whole(
+        &mut self,
+        room: &Arc<Room>,
+        config: &Config,
+    ) -> Result<Bytes, NotWhole> {
+        let Self::Once(mut body) = std::mem::replace(self, Self::Taken) else {
+            return Err(NotWhole::Broken);
+        };
+        let mut memory = Memory {
+            frames: Vec::new(),
+            bytes: 0,
+            room: Arc::clone(room),
+        };
+        let whole = Bytes::from(read(&mut body, &mut memory, config).await?);
+        memory.frames.push(whole.clone());
+        *self = Self::Held(Arc::new(Mutex::new(Held {
+            body: Some(body),
+            memory: Some(memory),
+            repeated: 0,
+            forgets: true,
+        })));
+        Ok(whole)
+    }
+}
+
+async fn read<B>(body: &mut B, memory: &mut Memory, config: &Config) -> Result<Vec<u8>, NotWhole>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut whole = Vec::new();
+    grow(&mut whole, announced, memory)?;
+    let mut waited = Duration::ZERO;
+    loop {
+        let began = Instant::now();
+        let next = poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
+        let frame = timeout(config.request_idle_timeout, next).await;
+        waited += began.elapsed();
+        let Some(frame) = frame.map_err(|_elapsed| NotWhole::Slow)? else {
+            return Ok(whole);
+        };
+        // Trailers are not sent on.
+        if let Ok(data) = frame.map_err(|_error| NotWhole::Broken)?.into_data() {
+            let missing = data.len().saturating_sub(whole.capacity() - whole.len());
+            if missing > 0 {
+                grow(&mut whole, missing.max(STEP), memory)?;
+            }
+            if whole.len() + data.len() > MOST_WHOLE {
+                return Err(NotWhole::TooLarge);
+            }
+            whole.extend_from_slice(&data);
+        }
+        let expected = waited
+            .as_secs()
+            .saturating_mul(config.request_min_rate.into());
+        if waited > config.request_rate_window && (whole.len() as u64) < expected {
+            return Err(NotWhole::Slow);
+        }
+    }
+}
+
+/// Room for `more` bytes in the buffer, and as much among all bodies that are held.
+fn grow(whole: &mut Vec<u8>, more: usize, memory: &mut Memory) -> Result<(), NotWhole> {
+    let capacity = whole.capacity().saturating_add(more);
+    if capacity > MOST_WHOLE + STEP {
+        return Err(NotWhole::TooLarge);
+    }
+    if !memory.room.take(more) {
+        return Err(NotWhole::NoRoom);
+    }
+    memory.bytes += more;
+    whole.reserve_exact(capacity - whole.len());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, sync::Arc, time::Duration};
+
+    use bytes::Bytes;
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::{BodyExt, Full, StreamBody};
+    use keyward_forward::Config;
+
+    use super::{MOST_WHOLE, NotWhole};
+    use crate::replay::{Replayable, Room};
+
+    const LONG: usize = 3 * MOST_WHOLE;
+
+    fn chunks(
+        count: usize,
+        size: usize,
+    ) -> impl http_body::Body<Data = Bytes, Error = Infallible> + Unpin {
+        let frames = (0..count).map(move |_| Ok(Frame::data(Bytes::from(vec![b'x'; size]))));
+        StreamBody::new(stream::iter(frames))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_whole_is_sent_and_can_be_sent_again() {
+        let room = Arc::new(Room::of(LONG as u64));
+        let mut body = Replayable::Once(chunks(5, 100_000));
+        let whole = body.read_whole(&room, &Config::default()).await.unwrap();
+        assert_eq!(whole.len(), 500_000);
+        let hold = body.hold(&room).expect("it is all there");
+        assert!(body.hold(&room).is_none(), "one holds it at a time");
+        assert_eq!(body.collect().await.unwrap().to_bytes(), whole);
+        let (again, hold) = hold.recover().expect("it is held");
+        assert_eq!(again.collect().await.unwrap().to_bytes(), whole);
+        drop(hold);
+        assert!(room.take(LONG), "all room is given back");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_or_has_no_room_is_refused_and_gives_its_room_back() {
+        let room = Arc::new(Room::of(LONG as u64));
+        let config = Config::default();
+        let longest = Full::new(Bytes::from(vec![b'x'; MOST_WHOLE]));
+        let mut body = Replayable::Once(longest);
+        assert!(body.read_whole(&room, &config).await.is_ok());
+        drop(body);
+        let longer = Full::new(Bytes::from(vec![b'x'; MOST_WHOLE + 1]));
+        let read = Replayable::Once(longer).read_whole(&room, &config).await;
+        assert!(matches!(read, Err(NotWhole::TooLarge)));
+        let endless = chunks(1_000, 64 * 1024);
+        let read = Replayable::Once(endless).read_whole(&room, &config).await;
+        assert!(matches!(read, Err(NotWhole::TooLarge)));
+        assert!(room.take(LONG), "all room is given back");
+        let read = Replayable::Once(chunks(1, 10))
+            .read_whole(&room, &config)
+            .await;
+        assert!(matches!(read, Err(NotWhole::NoRoom)));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_sending_is_not_waited_for() {
+        let room = Arc::new(Room::default());
+        let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+        let config = Config {
+            request_idle_timeout: Duration::from_millis(5),
+            ..Config::default()
+        };
+        let read = Replayable::Once(silent).read_whole(&room, &config).await;
+        assert!(matches!(read, Err(NotWhole::Slow)));
+    }
+}
