@@ -4,6 +4,7 @@
 //! is served: a field that is absent, or of another type than an operator's value, is a case with an answer.
 
 mod parse;
+mod pattern;
 mod tell;
 mod value;
 
@@ -20,9 +21,6 @@ use crate::{
     facts::{Fact, Reader},
     field::Field,
 };
-
-/// How much of a text `$regex` searches, in bytes. Matching takes time in proportion to it.
-pub(crate) const SEARCHED: usize = 64 * 1024;
 
 /// What must hold of a request.
 #[derive(Clone, Debug)]
@@ -120,7 +118,7 @@ impl Test {
             Self::NotIn(scalars) => !scalars.iter().any(|scalar| scalar.is(fact)),
             Self::Exists(exists) => *exists != matches!(fact, Fact::Missing),
             Self::Matches(regex) => match fact {
-                Fact::Text(text) | Fact::Header(text) => regex.is_match(searched(text)),
+                Fact::Text(text) | Fact::Header(text) => regex.is_match(pattern::searched(text)),
                 _ => false,
             },
         }
@@ -137,10 +135,4 @@ impl Order {
             Self::AtMost => ordering.is_le(),
         }
     }
-}
-
-/// The part of a text that `$regex` searches.
-fn searched(text: &str) -> &str {
-    let end = text.floor_char_boundary(SEARCHED);
-    text.get(..end).unwrap_or(text)
 }

@@ -1,9 +1,11 @@
 //! From a document to a condition: strict, every fault told, bounded.
 
-use regex::RegexBuilder;
 use serde_json::{Map, Value};
 
-use super::{Condition, Node, Order, Scalar, Test};
+use super::{
+    Condition, Node, Order, Scalar, Test,
+    pattern::{self, PatternError},
+};
 use crate::{
     facts::BodyPaths,
     field::{Field, ParseFieldError},
@@ -18,12 +20,8 @@ const MOST_TESTS: usize = 200;
 const MOST_VALUES: usize = 200;
 /// The longest text to compare with, in bytes.
 const LONGEST_TEXT: usize = 1024;
-/// The longest pattern, in bytes.
-const LONGEST_PATTERN: usize = 512;
-/// The largest compiled pattern, and what matching may keep of its states, in bytes.
-const PATTERN_SIZE: usize = 256 * 1024;
 /// The most patterns of one graph: each keeps what it compiled.
-const MOST_PATTERNS: usize = 50;
+const MOST_PATTERNS: usize = 20;
 /// The most fields of the body that one graph names: each costs a look at every key.
 const MOST_BODY_FIELDS: usize = 100;
 
@@ -66,12 +64,8 @@ pub(crate) enum Problem {
     NoPattern,
     #[error("is longer than {LONGEST_TEXT} bytes; compare with a shorter text")]
     LongText,
-    #[error("is longer than {LONGEST_PATTERN} bytes; write a shorter pattern")]
-    LongPattern,
-    #[error("is no pattern: {reason}; there is no look-around and no back-reference")]
-    BadPattern { reason: String },
-    #[error("is a pattern that is too large when compiled; use smaller repetitions")]
-    LargePattern,
+    #[error("{0}")]
+    Pattern(#[from] PatternError),
     #[error("is one pattern too many: a route has at most {MOST_PATTERNS}; join them with `|`")]
     Patterns,
     #[error("stands more than {DEEPEST} documents deep; write it flatter")]
@@ -84,12 +78,14 @@ pub(crate) enum Problem {
 #[derive(Debug)]
 pub(crate) struct Budget {
     patterns: usize,
+    positions: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         Self {
             patterns: MOST_PATTERNS,
+            positions: pattern::MOST_POSITIONS,
         }
     }
 }
@@ -293,28 +289,13 @@ impl<'p> Parser<'p> {
         let Value::String(pattern) = value else {
             return self.refuse(Problem::NoPattern);
         };
-        if pattern.len() > LONGEST_PATTERN {
-            return self.refuse(Problem::LongPattern);
-        }
         let Some(left) = self.budget.patterns.checked_sub(1) else {
             return self.refuse(Problem::Patterns);
         };
         self.budget.patterns = left;
-        let built = RegexBuilder::new(pattern)
-            .size_limit(PATTERN_SIZE)
-            .dfa_size_limit(PATTERN_SIZE)
-            .nest_limit(50)
-            .build();
-        match built {
+        match pattern::compile(pattern, &mut self.budget.positions) {
             Ok(regex) => Some(Test::Matches(regex)),
-            Err(regex::Error::CompiledTooBig(_)) => self.refuse(Problem::LargePattern),
-            Err(error) => {
-                // The crate draws the pattern over several lines; the last one says what is wrong.
-                let text = error.to_string();
-                let reason = text.lines().last().unwrap_or_default();
-                let reason = reason.trim_start_matches("error: ").to_owned();
-                self.refuse(Problem::BadPattern { reason })
-            }
+            Err(error) => self.refuse(error.into()),
         }
     }
 }

@@ -44,7 +44,7 @@ fn every_fault_says_where_it_is_what_is_wrong_and_what_to_do() {
     let fields: Vec<_> = (0..101)
         .map(|at| json!({ format!("body.a{at}"): 1 }))
         .collect();
-    let patterns: Vec<_> = (0..51)
+    let patterns: Vec<_> = (0..21)
         .map(|_| json!({ "body.a": { "$regex": "a" } }))
         .collect();
     let values: Vec<_> = (0..201).collect();
@@ -137,7 +137,8 @@ fn every_fault_says_where_it_is_what_is_wrong_and_what_to_do() {
         "a pattern that is none" => condition(&json!({ "body.a": { "$regex": "(a" } })),
         "look-around" => condition(&json!({ "body.a": { "$regex": "(?=a)" } })),
         "a long pattern" => condition(&json!({ "body.a": { "$regex": "a".repeat(513) } })),
-        "a large pattern" => condition(&json!({ "body.a": { "$regex": "((\\w{50}){50}){50}" } })),
+        "a large pattern" => condition(&json!({ "body.a": { "$regex": "\\w{20}" } })),
+        "a slow pattern" => condition(&json!({ "body.a": { "$regex": "[ab]*a[ab]{1000}c" } })),
         "too many patterns" => condition(&json!({ "$or": patterns })),
         "a long text" => condition(&json!({ "body.a": "a".repeat(1025) })),
         "a deep document" => condition(&nested(11)),
