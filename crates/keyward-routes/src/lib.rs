@@ -6,6 +6,7 @@
 //! - [`Graph`] is a route's elements, parsed from JSON with every fault told at once, and compiled. [`Graph::begin`] follows
 //!   a request's way from stop to stop; [`Graph::explain`] says in words which way that is.
 //! - [`Facts`] is what a graph reads of a request: headers, body and [`Metadata`] (`cf-aig-metadata`).
+//! - [`Limit`] is so much per window; [`Counters`] say which request is over one, [`MemoryCounters`] within one process.
 //!
 //! Decisions are pure and synchronous: no I/O, no clock (`now` is an argument), no runtime.
 //!
@@ -66,23 +67,29 @@
 //!
 //! # Features
 //!
-//! None: everything is always there.
+//! - `testing` (off): [`testing`] has the contract suite that every store of counters should run.
 
 mod body;
 mod condition;
+mod counter;
 mod explain;
 mod facts;
 mod field;
 mod graph;
+mod limit;
 mod metadata;
 mod name;
 mod number;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod window;
 
 pub use self::{
     body::{
         BodyError, ConversationStart, JsonBody, LONGEST_MODEL, Spliced, check_encoding,
         check_model, multipart_model, sole_model,
     },
+    counter::{Ask, Counters, Decision, Loss, MemoryCounters, Taking},
     explain::{Explanation, Output, Visit},
     facts::Facts,
     field::Field,
@@ -90,6 +97,7 @@ pub use self::{
         AtEnd, AtModel, AtRate, Counts, Element, Fault, Graph, GraphError, Known, LONGEST_ELEMENTS,
         MOST_ELEMENTS, Model, Partition, Rate, Segment, Servable, Step, Technique, Warning,
     },
+    limit::{CounterKey, CounterKeys, Limit, LimitError, Limited},
     metadata::Metadata,
     name::{ParseRouteNameError, RouteName},
 };

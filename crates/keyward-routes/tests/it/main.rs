@@ -13,6 +13,8 @@ mod faults;
 #[cfg(test)]
 mod graphs;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod metadata;
 #[cfg(test)]
 mod multipart;

@@ -1,0 +1,221 @@
+//! Counters of one process.
+
+use std::{
+    array,
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rustc_hash::FxHashMap;
+
+use super::{Ask, Counters, Decision, FREE, Taking, is_first, whole_seconds};
+use crate::{
+    CounterKey,
+    window::{Counted, Fit},
+};
+
+/// How many locks the counters are spread over.
+const SHARDS: usize = 16;
+/// How often a full shard is searched for counters that are past, in milliseconds.
+const SWEEP_EVERY_MS: u64 = 1000;
+
+/// Counters in this process's memory: exact for one instance, and gone with it.
+///
+/// There are never more than a number of them. Where there is no room, counters are let go of whose windows are past.
+/// If that leaves no room, the values that come new to a limit are counted together, in one counter of that limit:
+/// nobody escapes a limit by making values up, and whoever is counted already is not touched.
+///
+/// A decision takes one short lock for each of its limits and nothing is waited for; it allocates nothing but for a new
+/// counter.
+#[derive(Debug)]
+pub struct MemoryCounters {
+    shards: [Mutex<Shard>; SHARDS],
+    most_of_shard: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    counters: FxHashMap<CounterKey, Counter>,
+    /// One for each limit that found no room.
+    overflow: FxHashMap<CounterKey, Counter>,
+    swept_at_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Counter {
+    counted: Counted,
+    window_ms: u64,
+}
+
+impl MemoryCounters {
+    /// The default of how many counters there are at most: some 64 bytes each.
+    pub const MOST: NonZeroUsize = NonZeroUsize::new(262_144).unwrap();
+
+    /// At most about `most` counters, and one more for each limit.
+    #[must_use]
+    pub fn new(most: NonZeroUsize) -> Self {
+        Self {
+            shards: array::from_fn(|_| Mutex::default()),
+            most_of_shard: most.get().div_ceil(SHARDS),
+        }
+    }
+
+    /// How many counters there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let counts = self.shards.iter().map(|shard| {
+            let shard = lock(shard);
+            shard.counters.len() + shard.overflow.len()
+        });
+        counts.sum()
+    }
+
+    /// Decides, as [`Counters::take`] does.
+    pub fn decide(&self, asks: &[Ask], now: SystemTime) -> Decision {
+        let now_ms = milliseconds(now);
+        let mut shards = self.lock_all(asks);
+        let mut decision = FREE;
+        for (place, ask) in asks.iter().enumerate() {
+            let Some(shard) = shards.get_mut(shard_of(ask.key)).and_then(Option::as_mut) else {
+                continue;
+            };
+            let bounds = ask.limit.bounds();
+            let counted = shard.read(ask, now_ms, self.most_of_shard);
+            decision = worse(decision, place, counted.fit(bounds, ask.amount, now_ms));
+        }
+        if matches!(decision, Decision::Within { .. }) {
+            for (place, ask) in asks.iter().enumerate() {
+                if !is_first(asks, place) {
+                    continue;
+                }
+                if let Some(shard) = shards.get_mut(shard_of(ask.key)).and_then(Option::as_mut) {
+                    shard.add(ask, now_ms, self.most_of_shard);
+                }
+            }
+        }
+        decision
+    }
+
+    /// Locks the shards of all asks, always in the same order, so that no two wait for each other.
+    fn lock_all(&self, asks: &[Ask]) -> [Option<MutexGuard<'_, Shard>>; SHARDS] {
+        let mut wanted = [false; SHARDS];
+        for ask in asks {
+            if let Some(wanted) = wanted.get_mut(shard_of(ask.key)) {
+                *wanted = true;
+            }
+        }
+        let mut all = self.shards.iter().zip(wanted);
+        array::from_fn(|_| {
+            let (shard, is_wanted) = all.next()?;
+            is_wanted.then(|| lock(shard))
+        })
+    }
+}
+
+impl Default for MemoryCounters {
+    fn default() -> Self {
+        Self::new(Self::MOST)
+    }
+}
+
+impl Counters for MemoryCounters {
+    fn take_now(&self, asks: &[Ask], now: SystemTime) -> Option<Decision> {
+        Some(self.decide(asks, now))
+    }
+
+    fn take<'a>(&'a self, asks: &'a [Ask], now: SystemTime) -> Taking<'a> {
+        Box::pin(std::future::ready(self.decide(asks, now)))
+    }
+}
+
+impl Shard {
+    /// What is counted for an ask, as of now.
+    fn read(&mut self, ask: &Ask, now_ms: u64, most: usize) -> Counted {
+        let bounds = ask.limit.bounds();
+        let is_new = !self.counters.contains_key(&ask.key);
+        let counter = match is_new && !self.has_room(now_ms, most) {
+            false => self.counters.get(&ask.key),
+            true => self.overflow.get(&ask.key.overflow()),
+        };
+        // Another window than the counter was made for: what was counted says nothing of it.
+        let counted = counter.filter(|counter| counter.window_ms == bounds.window_ms);
+        let counted = counted.map_or_else(Counted::default, |counter| counter.counted);
+        counted.at(bounds, now_ms)
+    }
+
+    fn add(&mut self, ask: &Ask, now_ms: u64, most: usize) {
+        let mut counted = self.read(ask, now_ms, most);
+        counted.add(ask.amount);
+        let counter = Counter {
+            counted,
+            window_ms: ask.limit.bounds().window_ms,
+        };
+        if self.counters.contains_key(&ask.key) || self.has_room(now_ms, most) {
+            self.counters.insert(ask.key, counter);
+        } else {
+            self.overflow.insert(ask.key.overflow(), counter);
+        }
+    }
+
+    /// Whether a new counter has room, once what is past is gone.
+    fn has_room(&mut self, now_ms: u64, most: usize) -> bool {
+        if self.counters.len() < most {
+            return true;
+        }
+        if now_ms.abs_diff(self.swept_at_ms) >= SWEEP_EVERY_MS {
+            self.swept_at_ms = now_ms;
+            let lives = |counter: &mut Counter| !counter.counted.is_past(counter.window_ms, now_ms);
+            self.counters.retain(|_, counter| lives(counter));
+            self.overflow.retain(|_, counter| lives(counter));
+        }
+        self.counters.len() < most
+    }
+}
+
+/// The decision, where another limit says `fit`.
+fn worse(decision: Decision, place: usize, fit: Fit) -> Decision {
+    match (decision, fit) {
+        (
+            Decision::Within {
+                remaining: least, ..
+            },
+            Fit::Within {
+                remaining,
+                reset_ms,
+            },
+        ) if remaining < least => Decision::Within {
+            which: place,
+            remaining,
+            reset_after: Duration::from_millis(reset_ms),
+        },
+        (Decision::Within { .. }, Fit::Over { retry_ms }) => Decision::Over {
+            which: place,
+            retry_after: whole_seconds(retry_ms),
+        },
+        (Decision::Over { retry_after, .. }, Fit::Over { retry_ms })
+            if whole_seconds(retry_ms) > retry_after =>
+        {
+            Decision::Over {
+                which: place,
+                retry_after: whole_seconds(retry_ms),
+            }
+        }
+        _ => decision,
+    }
+}
+
+fn shard_of(key: CounterKey) -> usize {
+    // The high bits: the map takes the low ones.
+    usize::try_from(key.mixed() >> 60).unwrap_or_default() % SHARDS
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is counted is whole whenever the lock is given up.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
