@@ -36,7 +36,7 @@ use crate::{
     caller::{self, Caller},
     credentials::{Injected, StoredValue},
     head::{Field, Head},
-    request::{self, BodyModel, Plan, Sender, Stop, shown},
+    request::{self, BodyModel, Plan, Sender, Stop, Turn, shown},
     subprotocols, upgrade,
     worker::{State, Trace},
 };
@@ -227,6 +227,7 @@ impl Gateway {
                 source,
                 known: None,
                 model: BodyModel::Assumed,
+                turn: Turn::Inner,
             };
             request::decide(self, &mut state, &request, uri, handshake, sender, now)
                 .map_err(Stop::refusal)

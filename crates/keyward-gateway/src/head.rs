@@ -11,6 +11,7 @@ use keyward_providers::is_credential_header;
 
 use crate::{
     caller::{TOKEN_HEADER, is_stray_token},
+    handling::{ATTEMPTS, BACKOFF, DELAY, TIMEOUT},
     loops::CDN_LOOP,
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Head<'a> {
     pub(crate) has_credential: bool,
     /// Whether a token of ours stands elsewhere than in the header that is for tokens alone.
     pub(crate) has_stray_token: bool,
+    /// Whether the client says how often, or with how much patience, the request is sent.
+    pub(crate) has_handling: bool,
 }
 
 /// How often a header stands there.
@@ -55,7 +58,11 @@ impl<'a> Head<'a> {
                 4 if *name == HOST => head.host.add(value),
                 6 if *name == EXPECT => head.has_expect = true,
                 8 if *name == CDN_LOOP => head.has_cdn_loop = true,
+                14 if *name == BACKOFF => head.has_handling = true,
                 17 if *name == ALIAS_HEADER => head.alias.add(value),
+                18 if *name == DELAY => head.has_handling = true,
+                19 if *name == ATTEMPTS => head.has_handling = true,
+                22 if *name == TIMEOUT => head.has_handling = true,
                 20 if *name == TOKEN_HEADER => {
                     head.token.add(value);
                     continue;

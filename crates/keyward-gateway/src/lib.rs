@@ -69,6 +69,7 @@ pub mod explain;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+mod handling;
 mod head;
 mod health;
 mod in_flight;
@@ -86,6 +87,7 @@ mod service;
 mod subprotocols;
 mod traffic;
 mod upgrade;
+mod ways;
 pub mod webhooks;
 mod worker;
 

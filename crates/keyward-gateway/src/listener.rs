@@ -23,7 +23,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Gateway, counters::Writers, in_flight::InFlight, replay::Replayable, worker::Worker};
+use crate::{
+    Gateway, counters::Writers, in_flight::InFlight, replay::Replayable, request::Turn,
+    worker::Worker,
+};
 
 /// How often a worker lets go of what is outdated, where no request makes it.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -186,7 +189,7 @@ fn serve(server: Server, accepted: Accepted, worker: Arc<Worker<ReadOn<Incoming>
                     let request = request.map(|body| Replayable::Once(ReadOn::new(body, version)));
                     // Boxed for as long as a request takes to its answer's head: hyper keeps room for the future
                     // itself as long as the connection, and copies it on its way there.
-                    Box::pin(worker.answer(request, source, None))
+                    Box::pin(worker.answer(request, source, None, Turn::Client))
                 })
             })
             .await;

@@ -4,6 +4,7 @@
 //! [`MOST_BYTES`] a request and a number of bytes for all requests together; beyond either it is forgotten, and the
 //! request cannot be repeated.
 
+mod parts;
 mod whole;
 
 use std::{
@@ -19,7 +20,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::BoxError;
 
-pub(crate) use self::whole::{MOST_WHOLE, NotWhole};
+pub(crate) use self::{
+    parts::Whole,
+    whole::{MOST_WHOLE, NotWhole},
+};
 use crate::budget::HELD;
 
 /// How much of one request's body is remembered at most.
@@ -70,10 +74,18 @@ pub(crate) enum Replayable<B> {
     Taken,
     /// Is remembered.
     Held(Arc<Mutex<Held<B>>>),
+    /// Was read whole, and can be sent any number of times.
+    Whole(Whole),
+}
+
+/// The way back to a body that can be sent again.
+pub(crate) enum Hold<B> {
+    Held(Back<B>),
+    Whole(Whole),
 }
 
 /// The way back to a body that is remembered.
-pub(crate) struct Hold<B>(Arc<Mutex<Held<B>>>);
+pub(crate) struct Back<B>(Arc<Mutex<Held<B>>>);
 
 pub(crate) struct Held<B> {
     /// None once it was taken back, by which time whoever sends the old one has to stop.
@@ -113,9 +125,15 @@ impl<B> Replayable<B> {
             }
             // Read whole before, and held by nobody.
             Self::Held(held) => {
-                let hold = lock(&held).held_again().then(|| Hold(Arc::clone(&held)));
+                let is_held = lock(&held).held_again();
+                let hold = is_held.then(|| Hold::Held(Back(Arc::clone(&held))));
                 *self = Self::Held(held);
                 hold
+            }
+            Self::Whole(whole) => {
+                let hold = Hold::Whole(whole.clone());
+                *self = Self::Whole(whole);
+                Some(hold)
             }
             other => {
                 *self = other;
@@ -131,7 +149,7 @@ impl<B> Replayable<B> {
             repeated: 0,
             forgets: false,
         }));
-        (Self::Held(Arc::clone(&held)), Hold(held))
+        (Self::Held(Arc::clone(&held)), Hold::Held(Back(held)))
     }
 }
 
@@ -139,8 +157,14 @@ impl<B> Hold<B> {
     /// The body as it was at first, to be sent once more and held again; none where not all of it can be had. Whoever
     /// sends the old one finds it broken.
     pub(crate) fn recover(self) -> Option<(Replayable<B>, Self)> {
+        let back = match self {
+            Self::Whole(whole) => {
+                return Some((Replayable::Whole(whole.clone()), Self::Whole(whole)));
+            }
+            Self::Held(back) => back,
+        };
         let (body, memory) = {
-            let mut held = lock(&self.0);
+            let mut held = lock(&back.0);
             // What cannot be had whole goes on as it is.
             let memory = held.memory.take()?;
             (held.body.take()?, memory)
@@ -149,7 +173,7 @@ impl<B> Hold<B> {
     }
 }
 
-impl<B> Drop for Hold<B> {
+impl<B> Drop for Back<B> {
     fn drop(&mut self) {
         let mut held = lock(&self.0);
         held.forgets = true;
@@ -238,6 +262,9 @@ where
                 return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
             }
             Self::Taken => return Poll::Ready(Some(Err(TakenBack.into()))),
+            Self::Whole(whole) => {
+                return Poll::Ready(whole.next().map(|part| Ok(Frame::data(part))));
+            }
             Self::Held(held) => held,
         };
         let mut held = lock(held);
@@ -264,6 +291,7 @@ where
         match self {
             Self::Once(body) => body.is_end_stream(),
             Self::Taken => false,
+            Self::Whole(whole) => whole.left() == 0,
             Self::Held(held) => {
                 let held = lock(held);
                 held.remembered_left().is_empty()
@@ -276,6 +304,7 @@ where
         match self {
             Self::Once(body) => body.size_hint(),
             Self::Taken => SizeHint::default(),
+            Self::Whole(whole) => SizeHint::with_exact(whole.left()),
             Self::Held(held) => {
                 let held = lock(held);
                 let rest = held.body.as_ref().map(Body::size_hint).unwrap_or_default();

@@ -10,6 +10,7 @@ mod others;
 mod pooled;
 mod rules;
 mod stored;
+mod ways;
 mod well_formed;
 
 use std::{
@@ -49,6 +50,7 @@ use crate::{
     loops::Came,
     respond::Refusal,
     upgrade::Offers,
+    ways::{COMPAT, To, Unaddressed, Way},
     worker::{State, Trace},
 };
 
@@ -93,15 +95,26 @@ pub(crate) struct Sender<'a> {
     pub(crate) known: Option<&'a Arc<Entry>>,
     /// The model of the body, where that was read because it was [to be](Stop::ReadModel).
     pub(crate) model: BodyModel<'a>,
+    pub(crate) turn: Turn,
+}
+
+/// Who made a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A client. It may go another way than straight to the provider.
+    Client,
+    /// The gateway, on such a way.
+    Inner,
 }
 
 impl<'a> Sender<'a> {
     /// Of a request whose body was not looked at.
-    pub(crate) const fn of(source: IpAddr, known: Option<&'a Arc<Entry>>) -> Self {
+    pub(crate) const fn of(source: IpAddr, known: Option<&'a Arc<Entry>>, turn: Turn) -> Self {
         Self {
             source,
             known,
             model: BodyModel::Unread,
+            turn,
         }
     }
 }
@@ -111,6 +124,8 @@ impl<'a> Sender<'a> {
 pub(crate) enum Stop {
     /// It is answered by the gateway.
     Refused(Refusal),
+    /// It goes another way than straight to the provider that its path names, once.
+    Goes(Box<Way>),
     /// Its token is for some models, and its body names one: the body is to be read, and the request decided again.
     ReadModel,
 }
@@ -120,7 +135,7 @@ impl Stop {
     pub(crate) fn refusal(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,
-            Self::ReadModel => {
+            Self::ReadModel | Self::Goes(_) => {
                 Refusal::ModelUnread("it stands in a body that is not read".to_owned())
             }
         }
@@ -156,16 +171,15 @@ pub(crate) fn decide<B>(
             Came::Malformed => return Err(Refusal::LoopHeader.into()),
         }
     }
-    let address = GatewayAddress::parse(uri.path())
-        .and_then(|address| check_query(uri.query()).map(|()| address))
-        .map_err(|error| Refusal::Path(error.to_string()))?;
+    let parsed = GatewayAddress::parse(uri.path())
+        .and_then(|address| check_query(uri.query()).map(|()| address));
     state.counted = None;
     let (snapshot, is_new) = state.reader.current();
     let snapshot = &Arc::clone(snapshot);
     if is_new {
         state.forget();
     }
-    let step = Step {
+    let step = |address| Step {
         snapshot,
         headers: request.headers(),
         head,
@@ -177,6 +191,17 @@ pub(crate) fn decide<B>(
         trace: state.trace,
         method: request.method(),
     };
+    let address = match parsed {
+        Ok(address) => address,
+        Err(error) => {
+            let Some(unaddressed) = unaddressed(uri, handshake, sender) else {
+                return Err(Refusal::Path(error.to_string()).into());
+            };
+            let address = unaddressed.address(request.headers())?;
+            return Err(step(address).other_way(gateway, unaddressed.to));
+        }
+    };
+    let step = step(address);
     match gateway.providers().find(address.provider) {
         Some(entry) => {
             let entered = step.enter(gateway, Some(&entry.provider))?;
@@ -184,8 +209,27 @@ pub(crate) fn decide<B>(
         }
         None => match custom_provider(step.snapshot, &step.address) {
             Some(view) => step.decide_custom(gateway, state, view),
+            None if address.provider == COMPAT && sender.turn == Turn::Client => {
+                let to = To::below_compat(address.rest).filter(|_| handshake.is_none());
+                Err(match to {
+                    Some(to) => step.other_way(gateway, to),
+                    None => step.entered_or(gateway, Refusal::CompatPath),
+                })
+            }
             None => Err(step.unknown_provider(gateway).into()),
         },
+    }
+}
+
+/// A path of another shape than a provider's, which a client may ask for.
+fn unaddressed<'a>(
+    uri: &'a Uri,
+    handshake: Option<&Handshake>,
+    sender: Sender<'_>,
+) -> Option<Unaddressed<'a>> {
+    match (handshake, sender.turn) {
+        (None, Turn::Client) => Unaddressed::parse(uri.path()),
+        _ => None,
     }
 }
 
@@ -224,6 +268,7 @@ impl<'a> Step<'a> {
         custom: Option<&Prepared>,
         entered: Entered<'_>,
     ) -> Result<Plan, Stop> {
+        self.check_handling(&entered)?;
         let provider = entry.provider.as_ref();
         let (caller, token) = (&entered.caller, entered.token);
         if let Support::Refused { reason } = provider.support() {

@@ -213,12 +213,26 @@ pub(crate) enum Refusal {
     RequestBody(String),
     #[error("{0}")]
     RequestBodySlow(String),
+    #[error("Chat completion bad format: {0}.")]
+    Chat(String),
+    #[error(
+        "The universal endpoint takes an array of requests: {0}. Correct the body; docs/requests.md has the form."
+    )]
+    Entries(String),
+    #[error(
+        "The unified endpoint has `chat/completions` and nothing else. For other endpoints name the provider in the path."
+    )]
+    CompatPath,
+    #[error(
+        "Failed to get response from provider: there is no route of this name in the gateway. Correct `model`, or make the route."
+    )]
+    RouteUnknown,
+    #[error(
+        "The request's body is longer than {mib} MiB, and has to be read before it is known where it goes, or whether its token may send it. Send a shorter one, or one to the provider's own path with a token for every model."
+    )]
+    BodyTooLong { mib: usize },
     #[error("The token is for some models, and which one is asked for cannot be told: {0}.")]
     ModelUnread(String),
-    #[error(
-        "The token is for some models, and the body that names one is longer than {mib} MiB. Send a shorter one, or use a token for every model."
-    )]
-    BodyTooLarge { mib: usize },
     #[error(
         "Too many requests are being forwarded. Try again after the seconds in `Retry-After`; `[gateway] memory_budget` is the limit."
     )]
@@ -303,7 +317,11 @@ impl Refusal {
             Self::RequestBody(_) => (StatusCode::BAD_REQUEST, 9008),
             Self::RequestBodySlow(_) => (StatusCode::REQUEST_TIMEOUT, 9016),
             Self::ModelUnread(_) => (StatusCode::BAD_REQUEST, 9027),
-            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 9028),
+            Self::Chat(_) => (StatusCode::BAD_REQUEST, 2019),
+            Self::RouteUnknown => (StatusCode::BAD_REQUEST, 2005),
+            Self::Entries(_) => (StatusCode::BAD_REQUEST, 9029),
+            Self::CompatPath => (StatusCode::BAD_REQUEST, 9007),
+            Self::BodyTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 9028),
             Self::AnswerEncoding(_) => (StatusCode::BAD_GATEWAY, 9025),
             Self::Upgrade(_) => (StatusCode::NOT_IMPLEMENTED, 9009),
             Self::Expectation => (StatusCode::EXPECTATION_FAILED, 9015),
@@ -378,6 +396,12 @@ impl Refusal {
         put_ids(headers, id);
         response
     }
+}
+
+/// Whether the gateway itself says that the request is not authorized.
+pub(crate) fn is_denied<B>(answer: &Response<B>) -> bool {
+    let source = answer.headers().get(ERROR_SOURCE);
+    answer.status() == StatusCode::UNAUTHORIZED && source.is_some_and(|source| source == "gateway")
 }
 
 /// A moment as messages write it: RFC 3339, in UTC, to the second.

@@ -22,6 +22,7 @@ use crate::{
     counters::Writers,
     explain::{Explanation, Known},
     replay::Replayable,
+    request::Turn,
     worker::Worker,
 };
 
@@ -98,7 +99,7 @@ where
     pub async fn answer(&self, request: Request<B>, source: IpAddr) -> Response<AnswerBody> {
         let worker = Arc::clone(&self.inner.worker);
         let request = request.map(Replayable::Once);
-        let Ok(response) = worker.answer(request, source, None).await;
+        let Ok(response) = worker.answer(request, source, None, Turn::Client).await;
         response.map(AnswerBody)
     }
 
@@ -117,7 +118,7 @@ where
         let worker = Arc::clone(&self.inner.worker);
         let request = request.map(Replayable::Once);
         let Ok(response) = worker
-            .answer(request, source, Some(Arc::clone(&known)))
+            .answer(request, source, Some(Arc::clone(&known)), Turn::Client)
             .await;
         (known.take(), response.map(AnswerBody))
     }

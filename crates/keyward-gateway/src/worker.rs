@@ -1,6 +1,7 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
 mod by_model;
+mod ways;
 mod weigh;
 
 use std::{
@@ -17,7 +18,10 @@ use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader, TrafficClass};
 
-use self::weigh::{Again, Asker, News};
+use self::{
+    ways::Client,
+    weigh::{Again, Asker, News},
+};
 use crate::{
     Gateway,
     body::AnswerBody,
@@ -28,10 +32,10 @@ use crate::{
     explain::Known,
     in_flight::{Places, RequestSlot},
     replay::Replayable,
-    request::{self, Plan, Sender, Stop},
+    request::{self, Plan, Sender, Stop, Turn},
     request_id::RequestId,
     respond::Refusal,
-    traffic::{Keyless, Series, Tally},
+    traffic::{Keyless, Series, Tally, UnderWay},
     upgrade,
 };
 
@@ -147,6 +151,7 @@ where
         mut request: Request<Replayable<B>>,
         source: IpAddr,
         known: Option<Arc<Known>>,
+        turn: Turn,
     ) -> Result<Response<AnswerBody>, Infallible> {
         let begun = Instant::now();
         let handshake = match upgrade::take(&mut request) {
@@ -158,10 +163,16 @@ where
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
         let asked = now();
-        let sender = Sender::of(source, known.as_ref().map(|known| &known.token));
+        let known_token = known.as_ref().map(|known| &known.token);
+        let sender = Sender::of(source, known_token, turn);
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let (decided, counted) = match first {
+            // What is made of it counts, and not it.
+            (Err(Stop::Goes(way)), _) => {
+                let client = Client { source, known };
+                return Ok(self.go(request, uri, *way, client).await);
+            }
             // Boxed because it is rare and large.
             (Err(Stop::ReadModel), _) => {
                 Box::pin(self.decide_by_model(&mut request, &uri, sender)).await
@@ -219,16 +230,27 @@ where
                 Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };
+        Ok(self.ended(forwarded, under_way, &plan))
+    }
+
+    /// Notes what became of a request that was sent.
+    #[inline]
+    fn ended(
+        &self,
+        forwarded: Result<Response<AnswerBody>, Refusal>,
+        mut under_way: UnderWay<'_>,
+        plan: &Plan,
+    ) -> Response<AnswerBody> {
         match forwarded {
             Ok(response) => {
                 let status = response.status();
                 under_way.end(TrafficClass::of_status(status.as_u16()));
                 self.counters.answered(plan.provider.index, status);
-                Ok(response)
+                response
             }
             Err(refusal) => {
                 under_way.end(TrafficClass::Refused);
-                Ok(refuse(refusal))
+                refuse(refusal)
             }
         }
     }

@@ -26,7 +26,7 @@ pub struct GatewayRecord {
 
 /// How a gateway behaves. Fields and ranges: wire-spec §4.1.
 ///
-/// Settings that only save or record (`cache_*`, `collect_logs`, `log_management*`, `retry_*`) are kept and
+/// Settings that only save or record (`cache_*`, `collect_logs`, `log_management*`) are kept and
 /// returned; docs/compatibility.md says from which version each has effect.
 ///
 /// A row's authentication code covers the settings as they are serialised, so that what an earlier release
@@ -61,11 +61,11 @@ pub struct GatewaySettings {
     pub rate_limiting_limit: u64,
     /// Which window the limit is counted in.
     pub rate_limiting_technique: Option<RateLimitingTechnique>,
-    /// Tries in all, 1 to 5. Kept and returned.
+    /// Attempts in all, 1 to 5, unless the request says otherwise.
     pub retry_max_attempts: Option<u8>,
-    /// Milliseconds, 0 to 60,000. Kept and returned.
+    /// Milliseconds between two attempts, 0 to 60,000.
     pub retry_delay: Option<u32>,
-    /// Kept and returned.
+    /// How the delay grows.
     pub retry_backoff: Option<Backoff>,
     /// The secrets store that the gateway's keys come from. Kept and returned.
     pub store_id: Option<String>,

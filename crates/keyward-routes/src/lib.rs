@@ -5,6 +5,7 @@
 //!   a form. What two parsers could read differently is refused.
 //! - [`Graph`] is a route's elements, parsed from JSON with every fault told at once, and compiled. [`Graph::begin`] follows
 //!   a request's way from stop to stop; [`Graph::explain`] says in words which way that is.
+//! - [`Attempts`] says how often a request is sent again, and after what wait.
 //! - [`Facts`] is what a graph reads of a request: headers, body and [`Metadata`] (`cf-aig-metadata`).
 //! - [`Limit`] is so much per window; [`Counters`] say which request is over one, [`MemoryCounters`] within one process.
 //!
@@ -80,6 +81,7 @@ mod limit;
 mod metadata;
 mod name;
 mod number;
+mod retry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod window;
@@ -100,4 +102,5 @@ pub use self::{
     limit::{CounterKey, CounterKeys, Limit, LimitError, Limited},
     metadata::Metadata,
     name::{ParseRouteNameError, RouteName},
+    retry::{Attempts, Backoff, LONGEST_WAIT, may_be_repeated},
 };

@@ -86,7 +86,8 @@ pub(crate) fn out_of_funds_until(in_a_row: u32, now: SystemTime) -> SystemTime {
     now + NO_FUNDS.saturating_mul(times).min(LONGEST)
 }
 
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// How long the answer asks to wait.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let millis = text(headers, "retry-after-ms").and_then(decimal);
     if let Some(millis) = millis {
         return duration(millis / 1000.0);

@@ -12,7 +12,7 @@ use http_body::Body;
 use keyward_forward::{BoxError, Config};
 use tokio::time::{Instant, timeout};
 
-use super::{Held, Memory, Replayable, Room};
+use super::{Held, Memory, Replayable, Room, Whole};
 
 /// How long a body may be that is read whole. Images within chats are some MiB.
 pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
@@ -46,6 +46,9 @@ where
         room: &Arc<Room>,
         config: &Config,
     ) -> Result<Bytes, NotWhole> {
+        if let Self::Whole(whole) = self {
+            return Ok(whole.joined());
+        }
         let Self::Once(mut body) = std::mem::replace(self, Self::Taken) else {
             return Err(NotWhole::Broken);
         };
@@ -63,6 +66,26 @@ where
             forgets: true,
         })));
         Ok(whole)
+    }
+
+    /// The same for a body that is to be sent several times, or in another form. It is taken out.
+    pub(crate) async fn take_whole(
+        &mut self,
+        room: &Arc<Room>,
+        config: &Config,
+    ) -> Result<Whole, NotWhole> {
+        let mut body = match std::mem::replace(self, Self::Taken) {
+            Self::Whole(whole) => return Ok(whole),
+            Self::Once(body) => body,
+            Self::Taken | Self::Held(_) => return Err(NotWhole::Broken),
+        };
+        let mut memory = Memory {
+            frames: Vec::new(),
+            bytes: 0,
+            room: Arc::clone(room),
+        };
+        let whole = Bytes::from(read(&mut body, &mut memory, config).await?);
+        Ok(Whole::new(whole, memory))
     }
 }
 

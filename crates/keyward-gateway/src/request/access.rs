@@ -136,7 +136,7 @@ impl<'a> Step<'a> {
     }
 
     /// Whether the token could be for the gateway: then it learns what there is, and what there is not.
-    fn check_entry(&self, token: &Entry) -> Result<(), Refusal> {
+    pub(super) fn check_entry(&self, token: &Entry) -> Result<(), Refusal> {
         let grant = &token.record.grant;
         let reason = match token.record.status(self.now) {
             _ if token.record.kind != Kind::Gateway => Reason::WrongKind,

@@ -134,7 +134,11 @@ fn check(told: impl Fn(Refusal) -> String) {
         Refusal::ModelUnread(_) => Refusal::ModelUnread(name(
             "the request's body names no `model`; add one",
         )),
-        Refusal::BodyTooLarge { .. } => Refusal::BodyTooLarge { mib: 10 },
+        Refusal::Chat(_) => Refusal::Chat("`model` names no provider".to_owned()),
+        Refusal::Entries(_) => Refusal::Entries("entry 0: missing field `query`".to_owned()),
+        Refusal::CompatPath => Refusal::CompatPath,
+        Refusal::RouteUnknown => Refusal::RouteUnknown,
+        Refusal::BodyTooLong { .. } => Refusal::BodyTooLong { mib: 10 },
         Refusal::Busy => Refusal::Busy,
     }, told);
 }

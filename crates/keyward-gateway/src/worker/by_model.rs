@@ -52,19 +52,24 @@ where
         let content_type = content_type.to_vec();
         let (room, config) = (self.gateway.replay_room(), &self.gateway.config().forward);
         let body = request.body_mut().read_whole(room, config).await;
-        let body = body.map_err(|error| match error {
-            NotWhole::TooLarge => Refusal::BodyTooLarge {
-                mib: MOST_WHOLE / (1024 * 1024),
-            },
-            NotWhole::NoRoom => Refusal::Busy,
-            NotWhole::Slow => Refusal::RequestBodySlow(
-                "the request's body came too slowly; send it again".to_owned(),
-            ),
-            NotWhole::Broken => Refusal::RequestBody(
-                "the request's body broke off or is malformed; send it again".to_owned(),
-            ),
-        })?;
+        let body = body.map_err(|error| not_whole(&error))?;
         sole_model(&content_type, &body).map_err(unread)
+    }
+}
+
+const MOST_MIB: usize = MOST_WHOLE / (1024 * 1024);
+
+/// What the client is told of a body that cannot be read to its end.
+pub(super) fn not_whole(error: &NotWhole) -> Refusal {
+    match error {
+        NotWhole::TooLarge => Refusal::BodyTooLong { mib: MOST_MIB },
+        NotWhole::NoRoom => Refusal::Busy,
+        NotWhole::Slow => {
+            Refusal::RequestBodySlow("the request's body came too slowly; send it again".to_owned())
+        }
+        NotWhole::Broken => Refusal::RequestBody(
+            "the request's body broke off or is malformed; send it again".to_owned(),
+        ),
     }
 }
 

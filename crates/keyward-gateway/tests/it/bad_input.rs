@@ -74,7 +74,7 @@ async fn an_unknown_gateway_is_named_with_the_command_that_makes_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_provider_is_named() {
     let running = Running::start(Setup::default()).await;
-    for slug in ["nebius", "OpenAI", "openai%20", "custom-mine", "compat"] {
+    for slug in ["nebius", "OpenAI", "openai%20", "custom-mine", "Compat"] {
         let answer = running.authorized_chat(slug, &[]).await;
         check(
             &running,

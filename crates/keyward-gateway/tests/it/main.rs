@@ -43,6 +43,8 @@ mod pools;
 #[cfg(test)]
 mod prober;
 #[cfg(test)]
+mod request_handling;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod scrub;
@@ -60,6 +62,10 @@ mod support;
 mod surfaces;
 #[cfg(test)]
 mod traffic;
+#[cfg(test)]
+mod unified;
+#[cfg(test)]
+mod universal;
 #[cfg(test)]
 mod upstream;
 #[cfg(test)]

@@ -285,7 +285,6 @@ const ESCAPES: &[(&str, Answer)] = &[
 const ELSEWHERE: &[(&str, Answer)] = &[
     ("/", Answer::Code(9001)),
     ("/v1", Answer::Code(9001)),
-    ("/v1/ACCOUNT/prod", Answer::Code(9001)),
     ("/v1//prod/openai/models", Answer::Code(9001)),
     ("/v1/ACCOUNT//openai/models", Answer::Code(9001)),
     ("/v1/ACCOUNT/prod//models", Answer::Code(9001)),

@@ -1,0 +1,259 @@
+//! The body of the universal endpoint (wire-spec §1.4).
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use super::headers::without_framing;
+use crate::handling;
+
+/// How many entries a body has at most.
+const MOST_ENTRIES: usize = 10;
+
+/// One entry: a request to a provider.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) provider: Cow<'a, str>,
+    /// The path below the provider, without leading slash, with its query.
+    pub(crate) endpoint: Cow<'a, str>,
+    /// What is said of this request alone; goes before what is said of all.
+    pub(crate) headers: HeaderMap,
+    /// The body, byte for byte.
+    pub(crate) query: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    provider: Cow<'a, str>,
+    #[serde(borrow)]
+    endpoint: Cow<'a, str>,
+    #[serde(default)]
+    headers: BTreeMap<String, Value>,
+    authorization: Option<String>,
+    #[serde(borrow)]
+    query: &'a RawValue,
+    #[serde(default)]
+    config: Config,
+}
+
+/// Fields that are kept by others and change nothing here are passed over, as are those that nobody knows: what the
+/// reference adds is no fault of the client's.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Config {
+    request_timeout: Option<Value>,
+    max_attempts: Option<Value>,
+    retry_delay: Option<Value>,
+    backoff: Option<Value>,
+}
+
+/// Reads the entries: an array of them, or one by itself.
+///
+/// # Errors
+///
+/// What is wrong, and with which entry: completes a sentence.
+pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry<'_>>, String> {
+    let is_one = body.trim_ascii_start().starts_with(b"{");
+    let texts: Vec<&RawValue> = match is_one {
+        true => serde_json::from_slice(body).map(|one| vec![one]),
+        false => serde_json::from_slice(body),
+    }
+    .map_err(|error| {
+        format!(
+            "the body is no JSON array of entries, nor one entry: {}",
+            plain(&error)
+        )
+    })?;
+    match texts.len() {
+        0 => return Err("the array has no entry; write one at least".to_owned()),
+        1..=MOST_ENTRIES => {}
+        count => {
+            return Err(format!(
+                "the array has {count} entries, and at most {MOST_ENTRIES} are taken"
+            ));
+        }
+    }
+    let numbered = texts.into_iter().enumerate();
+    numbered
+        .map(|(at, text)| entry(text).map_err(|problem| format!("entry {at}: {problem}")))
+        .collect()
+}
+
+fn entry(text: &RawValue) -> Result<Entry<'_>, String> {
+    let text: Text<'_> = serde_json::from_str(text.get()).map_err(|error| plain(&error))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &text.headers {
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_invalid| "a name in `headers` is no name of a header".to_owned())?;
+        let value = match value {
+            Value::String(value) => HeaderValue::from_str(value).ok(),
+            Value::Number(_) | Value::Bool(_) => HeaderValue::from_str(&value.to_string()).ok(),
+            _ => None,
+        };
+        let value = value.ok_or_else(|| format!("`headers.{name}` is no value of a header"))?;
+        // Names that differ in case alone are one.
+        if headers.insert(name.clone(), value).is_some() {
+            return Err(format!("`headers.{name}` stands there twice"));
+        }
+    }
+    if let Some(authorization) = &text.authorization {
+        let value = HeaderValue::from_str(authorization)
+            .map_err(|_invalid| "`authorization` is no value of a header".to_owned())?;
+        if headers.insert(AUTHORIZATION, value).is_some() {
+            return Err("`authorization` stands there twice".to_owned());
+        }
+    }
+    let config = [
+        (handling::TIMEOUT, text.config.request_timeout),
+        (handling::ATTEMPTS, text.config.max_attempts),
+        (handling::DELAY, text.config.retry_delay),
+        (handling::BACKOFF, text.config.backoff),
+    ];
+    for (name, value) in config {
+        let value = match value {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(value)) => value,
+            Some(value) => value.to_string(),
+        };
+        let value = HeaderValue::from_str(&value)
+            .map_err(|_invalid| "`config` holds a value that is none".to_owned())?;
+        // What the entry's own headers say goes before.
+        headers.entry(name).or_insert(value);
+    }
+    Ok(Entry {
+        endpoint: endpoint(text.endpoint)?,
+        provider: text.provider,
+        headers: without_framing(headers),
+        query: text.query,
+    })
+}
+
+/// A path, and not an address. What else it must be is decided where every path is.
+fn endpoint(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
+    let is_address = text.contains("://") || text.starts_with("//") || text.contains('#');
+    if is_address {
+        return Err(
+            "`endpoint` is a path below the provider, such as `v1/chat/completions`; write no address"
+                .to_owned(),
+        );
+    }
+    Ok(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix('/').unwrap_or(text)),
+        Cow::Owned(text) => Cow::Owned(text.strip_prefix('/').unwrap_or(&text).to_owned()),
+    })
+}
+
+/// What serde says, without what it quotes: that may be a key.
+fn plain(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let text = error.to_string();
+            let is_ours = ["missing field", "duplicate field"]
+                .iter()
+                .any(|known| text.starts_with(known));
+            match is_ours {
+                true => text,
+                false => "a field is of another type than it has to be".to_owned(),
+            }
+        }
+        _ => format!(
+            "it breaks off or is malformed at line {}, column {}",
+            error.line(),
+            error.column()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entries;
+
+    #[test]
+    fn entries_are_read_and_their_bodies_left_as_they_are() {
+        let body = br#" [
+            {"endpoint": "/v1/chat/completions?x=1", "provider": "openai",
+             "headers": {"Authorization": "Bearer a", "cf-aig-max-attempts": 2},
+             "config": {"maxAttempts": 5, "retryDelay": 10, "cacheTtl": 60, "metadata": {"a": 1}},
+             "query": {"model":"gpt-5",  "model2": 1.0}, "later": []},
+            {"provider": "groq", "endpoint": "chat/completions", "authorization": "Bearer b", "query": null}
+        ]"#;
+        let read = entries(body).unwrap();
+        assert_eq!(read.len(), 2);
+        let first = &read[0];
+        assert_eq!(
+            (&*first.provider, &*first.endpoint),
+            ("openai", "v1/chat/completions?x=1")
+        );
+        assert_eq!(first.query.get(), r#"{"model":"gpt-5",  "model2": 1.0}"#);
+        assert_eq!(first.headers["authorization"], "Bearer a");
+        assert_eq!(first.headers["cf-aig-max-attempts"], "2");
+        assert_eq!(first.headers["cf-aig-retry-delay"], "10");
+        assert_eq!(read[1].headers["authorization"], "Bearer b");
+        let one = entries(br#"{"provider":"a","endpoint":"b","query":{}}"#).unwrap();
+        assert_eq!(one.len(), 1);
+    }
+
+    #[test]
+    fn an_entry_frames_no_request() {
+        let body = br#"[{"provider":"a","endpoint":"b","query":{},"headers":
+            {"content-length":"5","transfer-encoding":"chunked","connection":"x","upgrade":"websocket"}}]"#;
+        assert!(entries(body).unwrap()[0].headers.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_and_not_repeated() {
+        for (body, expected) in [
+            ("", "no JSON array"),
+            ("[]", "no entry"),
+            ("[1]", "entry 0"),
+            ("{}", "missing field `provider`"),
+            (
+                r#"[{"provider":"a","endpoint":"b"}]"#,
+                "missing field `query`",
+            ),
+            (
+                r#"[{"provider":"a","provider":"b","endpoint":"b","query":1}]"#,
+                "duplicate field",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"https://x.example/","query":1}]"#,
+                "below the provider",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"//x.example/","query":1}]"#,
+                "below the provider",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"b","query":1,"headers":{"a b":"c"}}]"#,
+                "no name",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"b","query":1,"headers":{"a":["sk-secret"]}}]"#,
+                "no value",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"b","query":1,"headers":{"a":"1","A":"2"}}]"#,
+                "twice",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"b","query":1,"authorization":["sk-secret"]}]"#,
+                "another type",
+            ),
+            (
+                r#"[{"provider":"a","endpoint":"b","query":1},"#,
+                "malformed",
+            ),
+        ] {
+            let told = entries(body.as_bytes()).unwrap_err();
+            assert!(told.contains(expected), "{body}: {told}");
+            assert!(!told.contains("secret"), "{told}");
+        }
+        let entry = r#"{"provider":"a","endpoint":"b","query":1}"#;
+        assert!(entries(format!("[{}]", [entry; 10].join(",")).as_bytes()).is_ok());
+        let many = format!("[{}]", [entry; 11].join(","));
+        assert!(entries(many.as_bytes()).unwrap_err().contains("at most 10"));
+    }
+}
