@@ -17,6 +17,7 @@ use http::{
 use keyward_auth::{Permission, Reason};
 use keyward_providers::ParseBaseUrlError;
 use keyward_registry::{AuditResult, ChangeError, Refusal, SecretRefusal, StoreError};
+use keyward_routes::{Fault, GraphError, Segment};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,6 +37,8 @@ const STORE_CONFLICT: u32 = 1003;
 const CUSTOM_BASE_URL: u32 = 1002;
 const CUSTOM_EXISTS: u32 = 1003;
 const CUSTOM_NOT_FOUND: u32 = 1004;
+/// Of dynamic routes: the name is taken, or there is no such route or version (wire-spec §4.4).
+const ROUTE: u32 = 7005;
 /// The account does not exist, or is not the caller's.
 const NO_ACCOUNT: u32 = 7003;
 /// Not authenticated, or not allowed. Also the code of a token's verification.
@@ -87,7 +90,7 @@ struct Message {
 #[derive(Serialize)]
 struct Envelope<'a, T, I> {
     success: bool,
-    errors: &'a [Fault<'a>],
+    errors: &'a [Told<'a>],
     messages: &'a [Message],
     result: T,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +99,8 @@ struct Envelope<'a, T, I> {
 
 /// Why a request was not carried out.
 #[derive(Serialize, ToSchema)]
-struct Fault<'a> {
+#[schema(as = Fault)]
+struct Told<'a> {
     /// What kind of fault it is.
     code: u32,
     /// What is wrong and, where it is not plain, what to do.
@@ -249,6 +253,8 @@ struct Inner {
     code: u32,
     message: Cow<'static, str>,
     path: Vec<Step>,
+    /// What else is wrong, each with its place. Of the same code.
+    others: Vec<(String, Vec<Step>)>,
     /// Which bound of the caller's own token was left. Not told: the message has it.
     beyond: Option<Reason>,
     /// When the same may be asked for again.
@@ -262,6 +268,7 @@ impl Problem {
             code,
             message: message.into(),
             path: Vec::new(),
+            others: Vec::new(),
             beyond: None,
             wait: None,
         }))
@@ -558,6 +565,24 @@ impl From<ChangeError> for Problem {
 }
 
 impl Problem {
+    /// Every fault of a route's elements, each at its place.
+    fn route_elements(error: &GraphError) -> Self {
+        let told = |fault: &Fault| {
+            let steps = fault.path().iter().map(|segment| match segment {
+                Segment::Key(key) => Step::Name(key.to_string().into()),
+                Segment::Item(at) => Step::Index(*at),
+            });
+            let body = FieldPath::body().0.into_iter();
+            (fault.to_string(), body.chain(steps).collect())
+        };
+        let mut faults = error.faults().iter().map(told);
+        let (message, path) = faults.next().unwrap_or_default();
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, INVALID, message);
+        problem.0.path = path;
+        problem.0.others = faults.collect();
+        problem
+    }
+
     fn from_store(refusal: &SecretRefusal) -> Self {
         let (bad, conflict) = (StatusCode::BAD_REQUEST, StatusCode::CONFLICT);
         let (status, code, field) = match refusal {
@@ -626,6 +651,12 @@ impl From<Refusal> for Problem {
             Refusal::OverlapTooLong => (StatusCode::BAD_REQUEST, INVALID, Some("overlap_seconds")),
             Refusal::TokenKind(_) => (StatusCode::BAD_REQUEST, INVALID, Some("policies")),
             Refusal::StrongerThanCaller(_) => (StatusCode::FORBIDDEN, AUTHENTICATION, None),
+            Refusal::RouteNotFound(_) | Refusal::RouteVersionNotFound(_) => {
+                (StatusCode::NOT_FOUND, ROUTE, None)
+            }
+            Refusal::RouteExists(_) => (StatusCode::BAD_REQUEST, ROUTE, Some("name")),
+            Refusal::TooManyRoutes(_) => (StatusCode::BAD_REQUEST, ROUTE, None),
+            Refusal::RouteElements(error) => return Self::route_elements(error),
             other => return Self::internal("name a refusal", other),
         };
         let mut problem = Self::new(status, code, message);
@@ -646,16 +677,23 @@ impl IntoResponse for Problem {
             code,
             message,
             path,
+            others,
             beyond: _,
             wait,
         } = *self.0;
+        let first = (&*message, &*path);
+        let others = others
+            .iter()
+            .map(|(message, path)| (message.as_str(), path.as_slice()));
+        let told = |(message, path)| Told {
+            code,
+            message,
+            path,
+        };
+        let faults: Vec<_> = [first].into_iter().chain(others).map(told).collect();
         let envelope = Envelope {
             success: false,
-            errors: &[Fault {
-                code,
-                message: &message,
-                path: &path,
-            }],
+            errors: &faults,
             messages: &[],
             result: None::<()>,
             result_info: None::<ResultInfo>,

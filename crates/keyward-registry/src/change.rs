@@ -6,7 +6,8 @@ use keyward_vault::{SecretId, SecretsStoreId};
 
 use crate::{
     AccountRecord, AuditLine, CustomProviderId, CustomProviderRecord, GatewayId, GatewayRecord,
-    ProviderKeyId, ProviderKeyRecord, SecretsStoreRecord,
+    ProviderKeyId, ProviderKeyRecord, RouteDeploymentRecord, RouteId, RouteRecord,
+    RouteVersionRecord, SecretsStoreRecord,
 };
 
 /// One change of one row. Parts return them as values; the store carries them out.
@@ -54,10 +55,52 @@ pub enum Change {
         /// Its id.
         id: CustomProviderId,
     },
+    /// A change of a dynamic route.
+    Route(RouteChange),
     /// A change of the vault.
     Vault(keyward_vault::Change),
     /// A change of the tokens.
     Token(keyward_auth::Change),
+}
+
+/// One change of a dynamic route, or of what is kept of it.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a store that leaves one out loses writes"
+)]
+pub enum RouteChange {
+    /// Makes or replaces a route.
+    PutRoute(RouteRecord),
+    /// Removes a route, with its versions and deployments.
+    DeleteRoute {
+        /// Its account.
+        account: AccountId,
+        /// Its id.
+        id: RouteId,
+    },
+    /// Makes a version of a route.
+    PutVersion(RouteVersionRecord),
+    /// Removes a version of a route.
+    DeleteVersion {
+        /// Its account.
+        account: AccountId,
+        /// Its route.
+        route: RouteId,
+        /// Its number.
+        number: u32,
+    },
+    /// Makes a deployment of a route.
+    PutDeployment(RouteDeploymentRecord),
+    /// Removes a deployment of a route.
+    DeleteDeployment {
+        /// Its account.
+        account: AccountId,
+        /// Its route.
+        route: RouteId,
+        /// Its number.
+        number: u32,
+    },
 }
 
 /// What a change was about: the unit of the change feed.
@@ -77,6 +120,8 @@ pub enum Subject {
     SecretsStore(AccountId, SecretsStoreId),
     /// A custom provider.
     CustomProvider(AccountId, CustomProviderId),
+    /// A route, one of its versions or of its deployments.
+    Route(AccountId, RouteId),
     /// A secret, one of its versions, or its rotation.
     Secret(AccountId, SecretId),
     /// A gateway token or an API token.
@@ -93,6 +138,7 @@ impl Subject {
             Self::ProviderKey(..) => "provider_key",
             Self::CustomProvider(..) => "custom_provider",
             Self::SecretsStore(..) => "secrets_store",
+            Self::Route(..) => "route",
             Self::Secret(..) => "secret",
             Self::Token(..) => "token",
         }
@@ -106,6 +152,7 @@ impl Subject {
             | Self::Gateway(account, _)
             | Self::ProviderKey(account, _)
             | Self::CustomProvider(account, _)
+            | Self::Route(account, _)
             | Self::SecretsStore(account, _)
             | Self::Secret(account, _)
             | Self::Token(account, _) => *account,
@@ -121,6 +168,7 @@ impl Subject {
             Self::ProviderKey(_, id) => id.to_string(),
             Self::CustomProvider(_, id) => id.to_string(),
             Self::SecretsStore(_, id) => id.to_string(),
+            Self::Route(_, id) => id.to_string(),
             Self::Secret(_, id) => id.to_string(),
             Self::Token(_, id) => id.to_string(),
         }
@@ -135,6 +183,7 @@ impl Subject {
             "provider_key" => Self::ProviderKey(account, id.parse().ok()?),
             "custom_provider" => Self::CustomProvider(account, id.parse().ok()?),
             "secrets_store" => Self::SecretsStore(account, id.parse().ok()?),
+            "route" => Self::Route(account, id.parse().ok()?),
             "secret" => Self::Secret(account, id.parse().ok()?),
             "token" => Self::Token(account, id.parse().ok()?),
             _ => return None,
@@ -167,6 +216,7 @@ impl Change {
                 Subject::CustomProvider(provider.account, provider.id)
             }
             Self::DeleteCustomProvider { account, id } => Subject::CustomProvider(*account, *id),
+            Self::Route(change) => change.subject(),
             Self::Vault(change) => Self::vault_subject(change),
             Self::Token(keyward_auth::Change::PutToken(token)) => {
                 Subject::Token(token.grant.account, token.id)
@@ -189,6 +239,19 @@ impl Change {
             keyward_vault::Change::DeleteSecret { account, secret } => {
                 Subject::Secret(*account, *secret)
             }
+        }
+    }
+}
+
+impl RouteChange {
+    fn subject(&self) -> Subject {
+        match self {
+            Self::PutRoute(route) => Subject::Route(route.account, route.id),
+            Self::DeleteRoute { account, id } => Subject::Route(*account, *id),
+            Self::PutVersion(version) => Subject::Route(version.account, version.route),
+            Self::PutDeployment(made) => Subject::Route(made.account, made.route),
+            Self::DeleteVersion { account, route, .. }
+            | Self::DeleteDeployment { account, route, .. } => Subject::Route(*account, *route),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a change was not made.
 
 use keyward_auth::Reason;
+use keyward_routes::GraphError;
 use keyward_secret::Destination;
 use keyward_vault::rotation::NotNow;
 
@@ -108,6 +109,25 @@ pub enum Refusal {
         "a secret named `{0}` already exists; leave `secret` out to use that one, or delete it first"
     )]
     SecretNameTaken(String),
+    /// There is no such route.
+    #[error("route `{0}` was not found; the gateway's list of routes shows those there are")]
+    RouteNotFound(String),
+    /// The gateway has a route of this name.
+    #[error(
+        "a route named `{0}` already exists in this gateway; change that one, or choose another name"
+    )]
+    RouteExists(String),
+    /// The gateway has as many as it may.
+    #[error("a gateway has at most {0} routes; delete one first")]
+    TooManyRoutes(usize),
+    /// The route has no such version, or it was so old that it is kept no longer.
+    #[error(
+        "version `{0}` of the route was not found; the list of its versions shows those that are kept"
+    )]
+    RouteVersionNotFound(String),
+    /// The elements are no graph. The error tells every fault.
+    #[error("the elements are not a route: {0}")]
+    RouteElements(GraphError),
     /// Nothing was changed in a secrets store.
     #[error(transparent)]
     Secret(SecretRefusal),

@@ -39,6 +39,12 @@ pub struct ParseIdError {
     rule: &'static str,
 }
 
+impl ParseIdError {
+    pub(crate) const fn new(what: &'static str, rule: &'static str) -> Self {
+        Self { what, rule }
+    }
+}
+
 const SLUG_RULE: &str = "1 to 64 of `a-z`, `0-9` and `-`, and does not begin with `-`";
 const ALIAS_RULE: &str =
     "1 to 64 of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`, and begins with a letter or a digit";
@@ -341,6 +347,7 @@ mod tests {
     #[test]
     fn every_text_says_what_is_wrong() {
         use super::{Alias, CustomProviderId, CustomSlug, GatewayId, ProviderKeyId, ProviderSlug};
+        use crate::{RouteDeploymentId, RouteId, RouteVersionId};
 
         keyward_testing::assert_texts!("ParseIdError", [
             "a gateway" => GatewayId::parse("A").unwrap_err(),
@@ -349,6 +356,9 @@ mod tests {
             "a custom slug" => CustomSlug::parse("A").unwrap_err(),
             "a custom provider" => CustomProviderId::parse("x").unwrap_err(),
             "a provider key" => ProviderKeyId::parse("x").unwrap_err(),
+            "a route" => RouteId::parse("x").unwrap_err(),
+            "a route's version" => RouteVersionId::parse("x").unwrap_err(),
+            "a route's deployment" => RouteDeploymentId::parse("x").unwrap_err(),
         ]);
     }
 }

@@ -75,6 +75,7 @@ mod pool;
 mod provider_key;
 mod refusals;
 mod registry;
+mod route;
 mod row_mac;
 mod secret;
 mod secret_list;
@@ -91,7 +92,7 @@ pub use audit::{Actor, AuditLine, AuditResult, RefusedAttempt};
 pub use audit_store::{
     AuditEntry, AuditFinding, AuditQuery, AuditRow, AuditState, AuditStore, CheckpointState,
 };
-pub use change::{Batch, Change, Subject};
+pub use change::{Batch, Change, RouteChange, Subject};
 pub use custom_provider::{
     CustomProvider, CustomProviderDetails, CustomProviderRecord, HeaderInput, HeadersError, Link,
     Logo, OpenHeadersError, ParseTextError, SealedHeaders,
@@ -109,8 +110,12 @@ pub use pool::{Member, Pool, PoolError, PoolStrategy, Pools, SessionHeader, Weig
 pub use provider_key::{ExpiresAction, KeyStatus, ProviderKeyRecord};
 pub use registry::{
     Contents, CustomProviderEdit, DeletedSecret, DeletedSecretsStore, KeyEdit, KeySource,
-    MAX_OVERLAP, NewCustomProvider, NewProviderKey, NewSecret, NewTokenRequest, Registry,
+    MAX_OVERLAP, NewCustomProvider, NewProviderKey, NewRoute, NewSecret, NewTokenRequest, Registry,
     SecretCopy, SecretEdit, StatusReason, TokenMinted, TokenUpdate,
+};
+pub use route::{
+    KEPT_DEPLOYMENTS, KEPT_VERSIONS, LONGEST_COMMENT, MOST_ROUTES, Route, RouteDeploymentId,
+    RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId, RouteVersionRecord,
 };
 pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
 pub use secret::{ParseNameError, SecretName, SecretScope, SecretsStoreName};
@@ -119,7 +124,9 @@ pub use secrets_store::{SecretLimits, SecretsStoreRecord};
 pub use snapshot::{
     Account, CurrentValue, Gateway, MissingValue, ProviderKey, Snapshot, SnapshotReader,
 };
-pub use store::{BoxFuture, Feed, KeyLastUsed, Loaded, RegistryStore, Row, StoreError, Tampered};
+pub use store::{
+    BoxFuture, Feed, KeyLastUsed, Loaded, Part, RegistryStore, Row, StoreError, Tampered,
+};
 pub use traffic::{
     Latencies, TrafficClass, TrafficQuery, TrafficRow, TrafficSeries, TrafficSpan, TrafficStore,
     TrafficSum, TrafficSums, traffic_secs,

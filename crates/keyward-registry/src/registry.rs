@@ -5,6 +5,7 @@ mod gateways;
 mod key_status;
 mod provider_keys;
 mod rotations;
+mod routes;
 mod secrets;
 mod secrets_stores;
 mod tokens;
@@ -27,6 +28,7 @@ pub use self::{
     custom_providers::{CustomProviderEdit, NewCustomProvider},
     key_status::StatusReason,
     provider_keys::{KeyEdit, KeySource, NewProviderKey},
+    routes::NewRoute,
     secrets::{DeletedSecret, NewSecret, SecretCopy, SecretEdit},
     secrets_stores::{Contents, DeletedSecretsStore},
     tokens::{MAX_OVERLAP, NewTokenRequest, TokenMinted, TokenUpdate},
@@ -255,7 +257,7 @@ impl Registry {
         subjects.sort_by_key(|subject| match subject {
             Subject::Account(_) => 0,
             Subject::Gateway(..) | Subject::SecretsStore(..) | Subject::CustomProvider(..) => 1,
-            Subject::ProviderKey(..) => 2,
+            Subject::ProviderKey(..) | Subject::Route(..) => 2,
             Subject::Secret(..) => 3,
             Subject::Token(..) => 4,
         });
@@ -283,6 +285,8 @@ impl Registry {
             (Subject::CustomProvider(account, id), _) => {
                 snapshot.remove_custom_provider(*account, *id);
             }
+            (_, Some(Row::Route(route))) => snapshot.put_route(route.0, route.1),
+            (Subject::Route(account, id), _) => snapshot.remove_route(*account, *id),
             (_, Some(Row::SecretsStore(store))) => snapshot.put_secrets_store(store),
             (Subject::SecretsStore(account, id), _) => {
                 snapshot.remove_secrets_store(*account, *id);

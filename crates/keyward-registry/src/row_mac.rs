@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     AccountRecord, CustomProviderRecord, ExpiresAction, GatewayRecord, ProviderKeyRecord,
-    SecretsStoreRecord,
+    RouteDeploymentRecord, RouteRecord, RouteVersionRecord, SecretsStoreRecord,
 };
 
 const LABEL: &str = "keyward row authentication v1";
@@ -267,6 +267,50 @@ impl DecidingRow for CustomProviderRecord {
         out.number(self.headers_sealed.into());
         out.time(self.created_at);
         out.time(self.modified_at);
+    }
+}
+
+impl DecidingRow for RouteRecord {
+    const KIND: &'static str = "route";
+
+    fn write(&self, out: &mut Canonical) {
+        out.bytes(self.id.as_bytes());
+        out.bytes(self.account.as_bytes());
+        out.text(self.gateway.as_str());
+        out.text(self.name.as_str());
+        out.bytes(self.deployed.as_bytes());
+        out.number(self.versions.into());
+        out.number(self.deployments.into());
+        out.time(self.created_at);
+        out.time(self.modified_at);
+    }
+}
+
+impl DecidingRow for RouteVersionRecord {
+    const KIND: &'static str = "route_version";
+
+    fn write(&self, out: &mut Canonical) {
+        out.bytes(self.id.as_bytes());
+        out.bytes(self.account.as_bytes());
+        out.bytes(self.route.as_bytes());
+        out.number(self.number.into());
+        out.text(&self.elements);
+        out.option(self.comment.as_deref(), Canonical::text);
+        out.time(self.created_at);
+    }
+}
+
+impl DecidingRow for RouteDeploymentRecord {
+    const KIND: &'static str = "route_deployment";
+
+    fn write(&self, out: &mut Canonical) {
+        out.bytes(self.id.as_bytes());
+        out.bytes(self.account.as_bytes());
+        out.bytes(self.route.as_bytes());
+        out.number(self.number.into());
+        out.bytes(self.version.as_bytes());
+        out.option(self.comment.as_deref(), Canonical::text);
+        out.time(self.created_at);
     }
 }
 

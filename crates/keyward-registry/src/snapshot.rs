@@ -30,8 +30,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use self::keys::Keys;
 use crate::{
     AccountRecord, CustomProvider, CustomProviderId, CustomProviderRecord, GatewayId,
-    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, SecretScope, SecretsStoreRecord,
-    secret_list::SecretList,
+    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, Route, RouteId, RouteRecord,
+    RouteVersionRecord, SecretScope, SecretsStoreRecord, secret_list::SecretList,
 };
 
 /// Accounts, gateways, provider keys and tokens as they stand at one revision.
@@ -71,6 +71,8 @@ pub struct Account {
     pub(crate) secrets_stores: Vec<Arc<SecretsStoreRecord>>,
     /// Every provider key of every gateway.
     keys: ById<ProviderKeyId, Arc<ProviderKey>>,
+    /// Every route of every gateway.
+    routes: ById<RouteId, Arc<Route>>,
     /// The keys that use a secret, for every secret that one uses.
     secrets: ById<SecretId, Arc<[ProviderKeyId]>>,
 }
@@ -83,6 +85,8 @@ type ById<I, T> = HashTrieMapSync<I, T, BuildHasherDefault<FxHasher>>;
 pub struct Gateway {
     pub(crate) record: GatewayRecord,
     keys: Keys,
+    /// By name.
+    routes: ById<Box<str>, Arc<Route>>,
 }
 
 /// A provider key, joined with the current value of its secret.
@@ -186,6 +190,12 @@ impl Snapshot {
         self.account(account)?.keys.get(&id)
     }
 
+    /// A route by its public id. One look-up.
+    #[must_use]
+    pub fn route(&self, account: AccountId, id: RouteId) -> Option<&Arc<Route>> {
+        self.account(account)?.routes.get(&id)
+    }
+
     /// The provider keys that use a secret.
     pub fn keys_of_secret(
         &self,
@@ -234,6 +244,9 @@ impl Snapshot {
         for provider in loaded.custom_providers {
             snapshot.put_custom_provider(provider);
         }
+        for (route, deployed) in loaded.routes {
+            snapshot.put_route(route, deployed);
+        }
         for store in loaded.secrets_stores {
             snapshot.put_secrets_store(store);
         }
@@ -277,6 +290,7 @@ impl Snapshot {
                     custom_providers: FxHashMap::default(),
                     secrets_stores: Vec::new(),
                     keys: ById::default(),
+                    routes: ById::default(),
                     secrets: ById::default(),
                 };
                 self.accounts.insert(record.id, Arc::new(account));
@@ -296,6 +310,7 @@ impl Snapshot {
                 let gateway = Gateway {
                     record: record.clone(),
                     keys: Keys::default(),
+                    routes: ById::default(),
                 };
                 gateways.insert(record.id.as_str().into(), Arc::new(gateway));
             }
@@ -310,6 +325,9 @@ impl Snapshot {
         if let Some(gateway) = account.gateways.remove(id.as_str()) {
             for key in gateway.keys() {
                 account.forget(&key.record);
+            }
+            for route in gateway.routes.values() {
+                account.routes.remove_mut(&route.record.id);
             }
         }
     }
@@ -343,6 +361,43 @@ impl Snapshot {
         if let Some(account) = self.accounts.get_mut(&account) {
             let providers = &mut Arc::make_mut(account).custom_providers;
             providers.retain(|_slug, provider| provider.record.id != id);
+        }
+    }
+
+    /// A route without its gateway is left out: nothing can address it.
+    pub(crate) fn put_route(&mut self, record: RouteRecord, deployed: Option<RouteVersionRecord>) {
+        self.remove_route(record.account, record.id);
+        let Some(account) = self.accounts.get_mut(&record.account).map(Arc::make_mut) else {
+            return;
+        };
+        if let Some(gateway) = account.gateways.get_mut(record.gateway.as_str()) {
+            let route = Arc::new(Route::new(record, deployed));
+            let name = route.record.name.as_str().into();
+            let routes = &mut Arc::make_mut(gateway).routes;
+            routes.insert_mut(name, Arc::clone(&route));
+            account.routes.insert_mut(route.record.id, route);
+        }
+    }
+
+    pub(crate) fn remove_route(&mut self, account: AccountId, id: RouteId) {
+        let Some(account) = self.accounts.get_mut(&account) else {
+            return;
+        };
+        let Some(route) = account.routes.get(&id).cloned() else {
+            return;
+        };
+        let account = Arc::make_mut(account);
+        account.routes.remove_mut(&id);
+        let record = &route.record;
+        if let Some(gateway) = account.gateways.get_mut(record.gateway.as_str()) {
+            let routes = &mut Arc::make_mut(gateway).routes;
+            // Another may have taken the name meanwhile.
+            if routes
+                .get(record.name.as_str())
+                .is_some_and(|route| route.record.id == id)
+            {
+                routes.remove_mut(record.name.as_str());
+            }
         }
     }
 
@@ -484,6 +539,23 @@ impl Gateway {
     #[must_use]
     pub fn key(&self, provider: &str, alias: &str) -> Option<&Arc<ProviderKey>> {
         self.keys.find(provider, alias)
+    }
+
+    /// A route by its name, without `dynamic/`. Allocates nothing.
+    #[must_use]
+    pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
+        self.routes.get(name)
+    }
+
+    /// Its routes, in no order.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values()
+    }
+
+    /// How many routes it has.
+    #[must_use]
+    pub fn route_count(&self) -> usize {
+        self.routes.size()
     }
 
     /// The keys for one provider, sorted by alias. Allocates nothing.

@@ -3,11 +3,13 @@
 use std::{error::Error, fmt, pin::Pin, time::SystemTime};
 
 use keyward_auth::{TokenId, TokenRecord};
+use keyward_secret::AccountId;
 use keyward_vault::{SecretRecord, VaultStore, VersionRecord, rotation::Rotation};
 
 use crate::{
     AccountRecord, AuditStore, Batch, CustomProviderRecord, GatewayRecord, ProviderKeyId,
-    ProviderKeyRecord, SecretsStoreRecord, Subject, TrafficStore,
+    ProviderKeyRecord, RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId,
+    RouteVersionRecord, SecretsStoreRecord, Subject, TrafficStore,
 };
 
 /// A future that a storage trait returns.
@@ -15,7 +17,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where everything is kept. Object-safe; its contract suite stands behind the feature `testing`.
 ///
-/// A deciding row (gateway, provider key, secrets store, custom provider, secret, version, rotation, token) whose
+/// A deciding row (gateway, provider key, secrets store, custom provider, route, its versions and deployments, secret, version, rotation, token) whose
 /// authentication code does not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
 pub trait RegistryStore: VaultStore + AuditStore + TrafficStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
@@ -26,7 +28,7 @@ pub trait RegistryStore: VaultStore + AuditStore + TrafficStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::is_conflict`] where a unique key is taken (gateway id; slug of a custom provider; gateway, provider and alias;
+    /// [`StoreError::is_conflict`] where a unique key is taken (gateway id; slug of a custom provider; gateway, provider and alias; gateway and name of a route;
     /// version number; token digest); then nothing was written.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>>;
 
@@ -36,12 +38,46 @@ pub trait RegistryStore: VaultStore + AuditStore + TrafficStore {
     /// The row as it is now; `None` where it is absent, or fails its authentication.
     fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>>;
 
+    /// Versions of a route, the newest first.
+    fn route_versions(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteVersionRecord>, StoreError>>;
+
+    /// One version of a route.
+    fn find_route_version(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        id: RouteVersionId,
+    ) -> BoxFuture<'_, Result<Option<RouteVersionRecord>, StoreError>>;
+
+    /// Deployments of a route, the newest first.
+    fn route_deployments(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteDeploymentRecord>, StoreError>>;
+
     /// Keeps when keys and tokens were last used. Not a change: no revision, no feed, no audit line.
     fn save_last_used<'a>(
         &'a self,
         keys: &'a [(ProviderKeyId, SystemTime)],
         tokens: &'a [(TokenId, SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// Which part of a list is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is no more to a part")]
+pub struct Part {
+    /// How many are left out first.
+    pub skipped: u32,
+    /// The most that are read.
+    pub most: u32,
 }
 
 /// Everything the snapshot is made of.
@@ -59,6 +95,8 @@ pub struct Loaded {
     pub secrets_stores: Vec<SecretsStoreRecord>,
     /// Custom providers.
     pub custom_providers: Vec<CustomProviderRecord>,
+    /// Routes with their deployed version.
+    pub routes: Vec<(RouteRecord, Option<RouteVersionRecord>)>,
     /// Secrets with their current version.
     pub secrets: Vec<(SecretRecord, Option<VersionRecord>)>,
     /// The last rotation of every secret that had one.
@@ -110,6 +148,8 @@ pub enum Row {
     SecretsStore(SecretsStoreRecord),
     /// A custom provider.
     CustomProvider(Box<CustomProviderRecord>),
+    /// A route with its deployed version.
+    Route(Box<(RouteRecord, Option<RouteVersionRecord>)>),
     /// A secret with its current version.
     Secret(Box<(SecretRecord, Option<VersionRecord>)>),
     /// A token.

@@ -10,6 +10,8 @@ pub(crate) mod gateways;
 pub(crate) mod provider_keys;
 mod registry;
 pub(crate) mod rotations;
+pub(crate) mod route_history;
+pub(crate) mod routes;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use keyward_auth::TokenRecord;
 use keyward_registry::{
-    Change, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, RowAuthenticator,
+    Change, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, RouteChange, RowAuthenticator,
     SecretsStoreRecord, Subject,
 };
 use keyward_vault::{SealState, SecretRecord};
@@ -15,8 +15,8 @@ use crate::{
     failure::Failure,
     seal,
     sqlite::{
-        accounts, by_id, custom_providers, gateways, provider_keys, rotations, secrets,
-        secrets_stores, tokens, versions,
+        accounts, by_id, custom_providers, gateways, provider_keys, rotations, route_history,
+        routes, secrets, secrets_stores, tokens, versions,
     },
 };
 
@@ -120,6 +120,8 @@ impl Door {
             provider_keys::clear_place(connection, keys, record).await
         } else if let Change::PutCustomProvider(record) = change {
             custom_providers::clear_place(connection, keys, record).await
+        } else if let Change::Route(RouteChange::PutRoute(record)) = change {
+            routes::clear_place(connection, keys, record).await
         } else {
             Ok(None)
         }
@@ -168,6 +170,7 @@ impl Door {
                 by_id::delete::<CustomProviderRecord>(connection, *account, id).await?;
                 None
             }
+            Change::Route(change) => self.carry_out_route(connection, change, revision).await?,
             Change::Vault(Vault::PutSecret(record)) => {
                 Some(secrets::put(connection, keys, record, revision).await?)
             }
@@ -193,6 +196,42 @@ impl Door {
         };
         Ok(mac)
     }
+
+    async fn carry_out_route(
+        &self,
+        connection: &mut SqliteConnection,
+        change: &RouteChange,
+        revision: i64,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let keys = &self.authenticator;
+        match change {
+            RouteChange::PutRoute(record) => {
+                return Ok(Some(routes::put(connection, keys, record, revision).await?));
+            }
+            RouteChange::PutVersion(record) => {
+                let mac = route_history::put_version(connection, keys, record, revision).await?;
+                return Ok(Some(mac));
+            }
+            RouteChange::PutDeployment(record) => {
+                let mac = route_history::put_deployment(connection, keys, record, revision).await?;
+                return Ok(Some(mac));
+            }
+            RouteChange::DeleteRoute { account, id } => {
+                routes::delete(connection, *account, *id).await?;
+            }
+            RouteChange::DeleteVersion {
+                account,
+                route,
+                number,
+            } => route_history::delete_version(connection, *account, *route, *number).await?,
+            RouteChange::DeleteDeployment {
+                account,
+                route,
+                number,
+            } => route_history::delete_deployment(connection, *account, *route, *number).await?,
+        }
+        Ok(None)
+    }
 }
 
 fn destroys_a_value(change: &Change) -> bool {
@@ -212,6 +251,7 @@ fn destroys_a_value(change: &Change) -> bool {
         | Change::DeleteProviderKey { .. }
         | Change::PutSecretsStore(_)
         | Change::DeleteSecretsStore { .. }
+        | Change::Route(_)
         | Change::Token(_) => false,
     }
 }

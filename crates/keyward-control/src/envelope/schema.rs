@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use super::{CursorInfo, Fault, Message, ResultInfo};
+use super::{CursorInfo, Message, ResultInfo, Told};
 use crate::{
     openapi::{self, Description},
     route::{Access, Route},
@@ -156,7 +156,7 @@ pub(crate) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     openapi::reference::<Message>(&mut schemas);
     openapi::reference::<ResultInfo>(&mut schemas);
     openapi::reference::<CursorInfo>(&mut schemas);
-    let fault = openapi::reference::<Fault<'_>>(&mut schemas);
+    let fault = openapi::reference::<Told<'_>>(&mut schemas);
     let faults = ArrayBuilder::new().items(fault).min_items(Some(1));
     let refusal = envelope(false, faults, openapi::null());
     schemas.push((REFUSAL.to_owned(), refusal.into()));

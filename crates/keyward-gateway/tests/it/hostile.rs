@@ -16,8 +16,9 @@ use keyward_gateway::{Config, Gateway};
 use keyward_providers::Catalogue;
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Feed,
-    GatewaySettings, Loaded, ProviderKeyId, RefusedAttempt, Registry, RegistryStore, Row,
-    StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore, TrafficSums, testing::MemoryStore,
+    GatewaySettings, Loaded, Part, ProviderKeyId, RefusedAttempt, Registry, RegistryStore,
+    RouteDeploymentRecord, RouteId, RouteVersionId, RouteVersionRecord, Row, StoreError, Subject,
+    TrafficQuery, TrafficRow, TrafficStore, TrafficSums, testing::MemoryStore,
 };
 use keyward_secret::AccountId;
 use keyward_testing::client::{Client, send_raw};
@@ -285,6 +286,33 @@ impl RegistryStore for Failing {
 
     fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         self.store.read(subject)
+    }
+
+    fn route_versions(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteVersionRecord>, StoreError>> {
+        self.store.route_versions(account, route, part)
+    }
+
+    fn find_route_version(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        id: RouteVersionId,
+    ) -> BoxFuture<'_, Result<Option<RouteVersionRecord>, StoreError>> {
+        self.store.find_route_version(account, route, id)
+    }
+
+    fn route_deployments(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteDeploymentRecord>, StoreError>> {
+        self.store.route_deployments(account, route, part)
     }
 
     fn save_last_used<'a>(

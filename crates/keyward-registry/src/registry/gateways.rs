@@ -6,7 +6,7 @@ use keyward_secret::AccountId;
 
 use crate::{
     Actor, Change, ChangeError, GatewayId, GatewayRecord, GatewaySettings, ProviderKey, Refusal,
-    Registry, Snapshot, Subject,
+    Registry, RouteChange, Snapshot, Subject,
 };
 
 impl Registry {
@@ -75,7 +75,7 @@ impl Registry {
         Ok(record)
     }
 
-    /// Removes a gateway with its provider keys, and the secrets that came with them and that nothing else
+    /// Removes a gateway with its routes and its provider keys, and the secrets that came with them and that nothing else
     /// uses. Takes effect before
     /// the call returns.
     ///
@@ -97,6 +97,12 @@ impl Registry {
         let record = gateway.record.clone();
         let keys: Vec<_> = gateway.keys().cloned().collect();
         let mut changes = self.delete_keys(&snapshot, &keys).await?;
+        changes.extend(gateway.routes().map(|route| {
+            Change::Route(RouteChange::DeleteRoute {
+                account,
+                id: route.record.id,
+            })
+        }));
         changes.push(Change::DeleteGateway {
             account,
             id: record.id.clone(),

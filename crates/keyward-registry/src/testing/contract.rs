@@ -5,6 +5,7 @@
 )]
 
 mod audit;
+mod routes;
 mod traffic;
 
 use std::{
@@ -29,8 +30,8 @@ use crate::{
     AccountRecord, Actor, Alias, AuditLine, Batch, Change, CustomProviderDetails, CustomProviderId,
     CustomProviderRecord, CustomSlug, ExpiresAction, GatewayId, GatewayRecord, GatewaySettings,
     KeyStatus, Link, Loaded, Logo, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
-    RateLimitingTechnique, RegistryStore, Row, SealedHeaders, SecretsStoreRecord, StoreError,
-    Subject,
+    RateLimitingTechnique, RegistryStore, RouteChange, RouteId, RouteRecord, Row, SealedHeaders,
+    SecretsStoreRecord, StoreError, Subject,
 };
 
 const ONE: AccountId = AccountId::from_bytes([0xa1; 16]);
@@ -52,6 +53,8 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     a_deleted_secret_takes_its_versions_along(&*open().await).await;
     a_replaced_version_keeps_its_row_without_its_value(&*open().await).await;
     what_a_rotation_keeps_is_loaded(&*open().await).await;
+    routes::a_history_is_read_by_part(&*open().await).await;
+    routes::a_deleted_route_takes_its_history_along(&*open().await).await;
     last_use_goes_forward_and_is_no_change(&*open().await).await;
     the_vaults_changes_reach_the_feed(&*open().await).await;
     audit::refused_attempts_are_no_change(&*open().await).await;
@@ -70,6 +73,7 @@ async fn empty_store(store: &dyn RegistryStore) {
     assert!(loaded.provider_keys.is_empty() && loaded.secrets.is_empty());
     assert!(loaded.secrets_stores.is_empty() && loaded.custom_providers.is_empty());
     assert!(loaded.tokens.is_empty() && loaded.tampered.is_empty());
+    assert!(loaded.routes.is_empty());
     assert!(
         store
             .feed_after(0)
@@ -94,6 +98,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
     assert_eq!(loaded.provider_keys, [full_key()]);
     assert_eq!(loaded.secrets_stores, [secrets_store()]);
     assert_eq!(loaded.custom_providers, [custom_provider()]);
+    assert_eq!(loaded.routes, [routes::deployed()]);
     assert_eq!(loaded.secrets, [(value.0.clone(), Some(value.1.clone()))]);
     assert_eq!(loaded.tokens, [token()]);
     assert!(loaded.tampered.is_empty());
@@ -105,6 +110,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
             Row::ProviderKey(row) => assert_eq!(row, full_key()),
             Row::SecretsStore(row) => assert_eq!(row, secrets_store()),
             Row::CustomProvider(row) => assert_eq!(*row, custom_provider()),
+            Row::Route(row) => assert_eq!(*row, routes::deployed()),
             Row::Secret(row) => assert_eq!(*row, (value.0.clone(), Some(value.1.clone()))),
             Row::Token(row) => assert_eq!(row, token()),
         }
@@ -114,6 +120,7 @@ async fn rows_come_back_as_they_were_put(store: &dyn RegistryStore) {
         Subject::ProviderKey(TWO, full_key().id),
         Subject::SecretsStore(TWO, secrets_store().id),
         Subject::CustomProvider(TWO, custom_provider().id),
+        Subject::Route(TWO, routes::route().id),
         Subject::Secret(TWO, SECRET),
         Subject::Token(TWO, token().id),
     ];
@@ -173,8 +180,8 @@ async fn the_feed_tells_each_subject_once(store: &dyn RegistryStore) {
     let mut seen = feed.subjects.clone();
     seen.sort_by_key(|subject| (subject.kind(), subject.id()));
     seen.dedup();
-    // Account, gateway, provider key, secrets store, secret (its version has no subject of its own) and token.
-    assert_eq!((seen.len(), feed.subjects.len()), (7, 7));
+    // One of every kind: versions and deployments have no subject of their own.
+    assert_eq!((seen.len(), feed.subjects.len()), (8, 8));
 
     let feed = store.feed_after(1).await.expect("a feed");
     assert_eq!(feed.subjects.len(), 2);
@@ -221,7 +228,19 @@ async fn conflicts_write_nothing(store: &dyn RegistryStore) {
         digest: TokenDigest::from_bytes([9; 32]),
         ..token()
     };
+    let same_route_name = RouteRecord {
+        id: RouteId::from_bytes([0x60; 16]),
+        ..routes::route()
+    };
+    let foreign_route = RouteRecord {
+        account: TWO,
+        ..routes::route()
+    };
     let conflicting = [
+        Change::Route(RouteChange::PutRoute(same_route_name)),
+        Change::Route(RouteChange::PutRoute(foreign_route)),
+        Change::Route(RouteChange::PutVersion(routes::version(1))),
+        Change::Route(RouteChange::PutDeployment(routes::deployment(1))),
         Change::PutGateway(other_gateway),
         Change::PutProviderKey(same_place),
         Change::PutProviderKey(foreign_id),
@@ -254,16 +273,17 @@ async fn deletion_needs_the_account(store: &dyn RegistryStore) {
             loaded.provider_keys.len(),
             loaded.secrets_stores.len(),
             loaded.custom_providers.len(),
+            loaded.routes.len(),
             loaded.secrets.len(),
             loaded.tokens.len(),
         ];
-        assert_eq!(counts, [left; 6]);
+        assert_eq!(counts, [left; 7]);
     }
     for change in deletions(ONE) {
         assert!(read(store, &change.subject()).await.is_none());
     }
     let feed = store.feed_after(2).await.expect("a feed");
-    assert_eq!(feed.subjects.len(), 6);
+    assert_eq!(feed.subjects.len(), 7);
 }
 
 async fn a_deleted_secret_takes_its_versions_along(store: &dyn RegistryStore) {
@@ -578,6 +598,9 @@ fn everything((secret, version): &(SecretRecord, VersionRecord)) -> Vec<Change> 
         Change::PutGateway(gateway()),
         Change::PutProviderKey(full_key()),
         Change::PutCustomProvider(Box::new(custom_provider())),
+        Change::Route(RouteChange::PutRoute(routes::route())),
+        Change::Route(RouteChange::PutVersion(routes::version(1))),
+        Change::Route(RouteChange::PutDeployment(routes::deployment(1))),
         Change::PutSecretsStore(secrets_store()),
         put_secret(secret.clone()),
         Change::Vault(keyward_vault::Change::PutVersion(version.clone())),
@@ -603,6 +626,10 @@ fn deletions(account: AccountId) -> Vec<Change> {
             account,
             id: custom_provider().id,
         },
+        Change::Route(RouteChange::DeleteRoute {
+            account,
+            id: routes::route().id,
+        }),
         Change::DeleteGateway {
             account,
             id: gateway().id,

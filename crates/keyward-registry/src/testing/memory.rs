@@ -20,9 +20,10 @@ use self::traffic::Traffic;
 use crate::{
     AccountRecord, Actor, AuditEntry, AuditLine, AuditQuery, AuditResult, AuditState, AuditStore,
     Batch, BoxFuture, Change, CustomProviderId, CustomProviderRecord, Feed, GatewayId,
-    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, Row,
-    SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
-    traffic_secs,
+    GatewayRecord, Loaded, Part, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore,
+    RouteChange, RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId, RouteVersionRecord,
+    Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore,
+    TrafficSums, traffic_secs,
 };
 
 /// Keeps everything in memory. Its futures are ready at once.
@@ -38,6 +39,9 @@ struct State {
     keys: BTreeMap<ProviderKeyId, Used<ProviderKeyRecord>>,
     secrets_stores: BTreeMap<(AccountId, SecretsStoreId), SecretsStoreRecord>,
     custom_providers: BTreeMap<CustomProviderId, CustomProviderRecord>,
+    routes: BTreeMap<RouteId, RouteRecord>,
+    route_versions: BTreeMap<(AccountId, RouteId, u32), RouteVersionRecord>,
+    route_deployments: BTreeMap<(AccountId, RouteId, u32), RouteDeploymentRecord>,
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
     rotations: BTreeMap<(AccountId, SecretId), Rotation>,
@@ -248,11 +252,53 @@ impl State {
                 self.custom_providers
                     .retain(|known, provider| *known != id || provider.account != account);
             }
+            Change::Route(change) => self.carry_out_route(change)?,
             Change::Vault(change) => self.carry_out_vault(change)?,
             Change::Token(keyward_auth::Change::PutToken(record)) => self.put_token(record)?,
             Change::Token(keyward_auth::Change::DeleteToken { account, id }) => {
                 self.tokens
                     .retain(|known, (token, _)| *known != id || token.grant.account != account);
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out_route(&mut self, change: RouteChange) -> Result<(), Conflict> {
+        match change {
+            RouteChange::PutRoute(record) => self.put_route(record)?,
+            RouteChange::DeleteRoute { account, id } => {
+                let is_other =
+                    |place: &(AccountId, RouteId, u32)| (place.0, place.1) != (account, id);
+                self.route_versions.retain(|place, _| is_other(place));
+                self.route_deployments.retain(|place, _| is_other(place));
+                self.routes
+                    .retain(|known, route| *known != id || route.account != account);
+            }
+            RouteChange::PutVersion(record) => {
+                let place = (record.account, record.route, record.number);
+                if self.route_versions.insert(place, record).is_some() {
+                    return Err(Conflict);
+                }
+            }
+            RouteChange::DeleteVersion {
+                account,
+                route,
+                number,
+            } => {
+                drop(self.route_versions.remove(&(account, route, number)));
+            }
+            RouteChange::PutDeployment(record) => {
+                let place = (record.account, record.route, record.number);
+                if self.route_deployments.insert(place, record).is_some() {
+                    return Err(Conflict);
+                }
+            }
+            RouteChange::DeleteDeployment {
+                account,
+                route,
+                number,
+            } => {
+                drop(self.route_deployments.remove(&(account, route, number)));
             }
         }
         Ok(())
@@ -345,6 +391,30 @@ impl State {
         Ok(())
     }
 
+    fn put_route(&mut self, record: RouteRecord) -> Result<(), Conflict> {
+        let place =
+            |route: &RouteRecord| (route.account, route.gateway.clone(), route.name.clone());
+        let taken = self
+            .routes
+            .values()
+            .any(|known| known.id != record.id && place(known) == place(&record));
+        let known = self.routes.get(&record.id);
+        if taken || known.is_some_and(|known| known.account != record.account) {
+            return Err(Conflict);
+        }
+        self.routes.insert(record.id, record);
+        Ok(())
+    }
+
+    fn deployed(&self, route: RouteRecord) -> (RouteRecord, Option<RouteVersionRecord>) {
+        let version = self.route_versions.values().find(|version| {
+            (version.account, version.route, version.id)
+                == (route.account, route.id, route.deployed)
+        });
+        let version = version.cloned();
+        (route, version)
+    }
+
     fn put_token(&mut self, record: TokenRecord) -> Result<(), Conflict> {
         let taken = self
             .tokens
@@ -393,6 +463,12 @@ impl State {
                     .filter(|provider| provider.account == *account)
                     .map(|provider| Row::CustomProvider(Box::new(provider)))
             }
+            Subject::Route(account, id) => {
+                let route = self.routes.get(id).cloned();
+                route
+                    .filter(|route| route.account == *account)
+                    .map(|route| Row::Route(Box::new(self.deployed(route))))
+            }
             Subject::Secret(account, id) => self
                 .current(*account, *id)
                 .map(|secret| Row::Secret(Box::new(secret))),
@@ -417,6 +493,11 @@ impl State {
             provider_keys: self.keys.values().map(|(key, _)| key.clone()).collect(),
             secrets_stores: self.secrets_stores.values().cloned().collect(),
             custom_providers: self.custom_providers.values().cloned().collect(),
+            routes: self
+                .routes
+                .values()
+                .map(|route| self.deployed(route.clone()))
+                .collect(),
             secrets: secrets
                 .filter_map(|(account, id)| self.current(*account, *id))
                 .collect(),
@@ -439,6 +520,19 @@ fn last_used<I: Copy, R>(records: &BTreeMap<I, Used<R>>) -> Vec<(I, SystemTime)>
         .iter()
         .filter_map(|(id, (_, used))| Some((*id, (*used)?)));
     used.collect()
+}
+
+fn newest<R: Clone>(
+    records: &BTreeMap<(AccountId, RouteId, u32), R>,
+    account: AccountId,
+    route: RouteId,
+    part: Part,
+) -> Vec<R> {
+    let ours = records.range((account, route, 0)..=(account, route, u32::MAX));
+    let skipped = usize::try_from(part.skipped).unwrap_or(usize::MAX);
+    let most = usize::try_from(part.most).unwrap_or(usize::MAX);
+    let asked = ours.rev().skip(skipped).take(most);
+    asked.map(|(_, record)| record.clone()).collect()
 }
 
 /// Never moves a time back; leaves out what does not exist.
@@ -495,6 +589,40 @@ impl RegistryStore for MemoryStore {
 
     fn read<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         Box::pin(ready(Ok(self.state().read(subject))))
+    }
+
+    fn route_versions(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteVersionRecord>, StoreError>> {
+        let found = newest(&self.state().route_versions, account, route, part);
+        Box::pin(ready(Ok(found)))
+    }
+
+    fn find_route_version(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        id: RouteVersionId,
+    ) -> BoxFuture<'_, Result<Option<RouteVersionRecord>, StoreError>> {
+        let state = self.state();
+        let found = state
+            .route_versions
+            .values()
+            .find(|version| (version.account, version.route, version.id) == (account, route, id));
+        Box::pin(ready(Ok(found.cloned())))
+    }
+
+    fn route_deployments(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteDeploymentRecord>, StoreError>> {
+        let found = newest(&self.state().route_deployments, account, route, part);
+        Box::pin(ready(Ok(found)))
     }
 
     fn save_last_used<'a>(

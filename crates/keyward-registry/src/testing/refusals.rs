@@ -54,6 +54,13 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
             wanted: name("https://new.example.com"),
         },
         Refusal::HeadersDamaged => Refusal::HeadersDamaged,
+        Refusal::RouteNotFound(_) => Refusal::RouteNotFound(name("support-bot")),
+        Refusal::RouteExists(_) => Refusal::RouteExists(name("support-bot")),
+        Refusal::TooManyRoutes(_) => Refusal::TooManyRoutes(crate::MOST_ROUTES),
+        Refusal::RouteVersionNotFound(_) => Refusal::RouteVersionNotFound(name("0a1b")),
+        Refusal::RouteElements(_) => Refusal::RouteElements(
+            keyward_routes::Graph::parse_stored("[]").expect_err("a route has a start"),
+        ),
         Refusal::ProviderUnknown { .. } => Refusal::ProviderUnknown {
             provider: name("opnai"),
             nearest: Some(name("openai")),

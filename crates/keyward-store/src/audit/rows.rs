@@ -1,6 +1,12 @@
 //! What a line wrote, row by row.
 
-use keyward_registry::{Change, DecidingRow, row_digest};
+use std::fmt;
+
+use keyward_registry::{
+    Change, DecidingRow, RouteChange, RouteDeploymentRecord, RouteId, RouteRecord,
+    RouteVersionRecord, row_digest,
+};
+use keyward_secret::AccountId;
 use keyward_vault::SealState;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
@@ -19,61 +25,31 @@ pub(crate) struct RowEntry {
     pub(crate) digest: Option<Vec<u8>>,
 }
 
+/// The revision of a row, and the code that it was given there.
+type At<'a> = (i64, Option<&'a [u8]>);
+
 impl RowEntry {
     /// The row that `change` writes at `revision`, with the code that it was given there.
     pub(crate) fn of(change: &Change, revision: i64, mac: Option<&[u8]>) -> Self {
         use keyward_auth::Change as Token;
         use keyward_vault::Change as Vault;
-        let put = |id: String, account: String, digest: (&str, [u8; 32])| Self {
-            kind: digest.0.to_owned(),
-            account,
-            id,
-            digest: Some(with_mac(&digest.1, mac)),
-        };
+        let at = (revision, mac);
         match change {
-            Change::PutAccount(row) => {
-                put(row.id.to_string(), row.id.to_string(), of(row, revision))
+            Change::PutAccount(row) => Self::put(row, &row.id, row.id, at),
+            Change::PutGateway(row) => Self::put(row, &row.id, row.account, at),
+            Change::PutProviderKey(row) => Self::put(row, &row.id, row.account, at),
+            Change::PutSecretsStore(row) => Self::put(row, &row.id, row.account, at),
+            Change::PutCustomProvider(row) => Self::put(row.as_ref(), &row.id, row.account, at),
+            Change::Route(change) => Self::of_route(change, at),
+            Change::Vault(Vault::PutSecret(row)) => Self::put(row, &row.id, row.account, at),
+            Change::Vault(Vault::PutVersion(row)) => {
+                let id = format!("{}/{}", row.secret, row.number.get());
+                Self::put(row, &id, row.account, at)
             }
-            Change::PutGateway(row) => put(
-                row.id.to_string(),
-                row.account.to_string(),
-                of(row, revision),
-            ),
-            Change::PutProviderKey(row) => put(
-                row.id.to_string(),
-                row.account.to_string(),
-                of(row, revision),
-            ),
-            Change::PutSecretsStore(row) => put(
-                row.id.to_string(),
-                row.account.to_string(),
-                of(row, revision),
-            ),
-            Change::PutCustomProvider(row) => put(
-                row.id.to_string(),
-                row.account.to_string(),
-                of(row.as_ref(), revision),
-            ),
-            Change::Vault(Vault::PutSecret(row)) => put(
-                row.id.to_string(),
-                row.account.to_string(),
-                of(row, revision),
-            ),
-            Change::Vault(Vault::PutVersion(row)) => put(
-                format!("{}/{}", row.secret, row.number.get()),
-                row.account.to_string(),
-                of(row, revision),
-            ),
-            Change::Vault(Vault::PutRotation(row)) => put(
-                row.secret.to_string(),
-                row.account.to_string(),
-                of(row.as_ref(), revision),
-            ),
-            Change::Token(Token::PutToken(row)) => put(
-                row.id.to_string(),
-                row.grant.account.to_string(),
-                of(row, revision),
-            ),
+            Change::Vault(Vault::PutRotation(row)) => {
+                Self::put(row.as_ref(), &row.secret, row.account, at)
+            }
+            Change::Token(Token::PutToken(row)) => Self::put(row, &row.id, row.grant.account, at),
             // Versions and rotation go with their secret.
             Change::DeleteGateway { .. }
             | Change::DeleteProviderKey { .. }
@@ -84,6 +60,55 @@ impl RowEntry {
                 let subject = change.subject();
                 Self::removed(subject.kind(), subject.account().to_string(), subject.id())
             }
+        }
+    }
+
+    fn of_route(change: &RouteChange, at: At<'_>) -> Self {
+        let numbered = |route: &RouteId, number: u32| format!("{route}/{number}");
+        match change {
+            RouteChange::PutRoute(row) => Self::put(row, &row.id, row.account, at),
+            RouteChange::PutVersion(row) => {
+                Self::put(row, &numbered(&row.route, row.number), row.account, at)
+            }
+            RouteChange::PutDeployment(row) => {
+                Self::put(row, &numbered(&row.route, row.number), row.account, at)
+            }
+            // Versions and deployments go with it.
+            RouteChange::DeleteRoute { account, id } => {
+                Self::removed(RouteRecord::KIND, account.to_string(), id.to_string())
+            }
+            RouteChange::DeleteVersion {
+                account,
+                route,
+                number,
+            } => {
+                let id = numbered(route, *number);
+                Self::removed(RouteVersionRecord::KIND, account.to_string(), id)
+            }
+            RouteChange::DeleteDeployment {
+                account,
+                route,
+                number,
+            } => {
+                let id = numbered(route, *number);
+                Self::removed(RouteDeploymentRecord::KIND, account.to_string(), id)
+            }
+        }
+    }
+
+    /// A row that was written.
+    fn put<R: DecidingRow>(
+        row: &R,
+        id: &impl fmt::Display,
+        account: AccountId,
+        (revision, mac): At<'_>,
+    ) -> Self {
+        let digest = row_digest(row, revision.cast_unsigned());
+        Self {
+            kind: R::KIND.to_owned(),
+            account: account.to_string(),
+            id: id.to_string(),
+            digest: Some(with_mac(&digest, mac)),
         }
     }
 
@@ -122,10 +147,6 @@ impl RowEntry {
         };
         Some((columns.get("seq")?, entry))
     }
-}
-
-fn of<R: DecidingRow>(row: &R, revision: i64) -> (&'static str, [u8; 32]) {
-    (R::KIND, row_digest(row, revision.cast_unsigned()))
 }
 
 /// The digest of a row with its code: neither can be changed alone.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use keyward_auth::TokenRecord;
 use keyward_registry::{
-    CustomProviderRecord, GatewayRecord, ProviderKeyRecord, SecretsStoreRecord, row_digest,
+    CustomProviderRecord, GatewayRecord, ProviderKeyRecord, RouteDeploymentRecord, RouteRecord,
+    RouteVersionRecord, SecretsStoreRecord, row_digest,
 };
 use keyward_vault::{SecretRecord, VersionRecord, rotation::Rotation};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -66,6 +67,9 @@ static TABLES: &[Table] = &[
     table!("provider_keys", see::<ProviderKeyRecord>),
     table!("secrets_stores", see::<SecretsStoreRecord>),
     table!("custom_providers", see::<CustomProviderRecord>),
+    table!("routes", see::<RouteRecord>),
+    table!("route_versions", see::<RouteVersionRecord>),
+    table!("route_deployments", see::<RouteDeploymentRecord>),
     table!("secrets", see::<SecretRecord>),
     table!("secret_versions", see::<VersionRecord>),
     table!("rotations", see::<Rotation>),
@@ -107,7 +111,7 @@ pub(crate) async fn compare(
 ) -> Result<Compared, Failure> {
     let Rows {
         newest: mut rows,
-        removed_secrets: removed,
+        removed_wholes: removed,
     } = walk.take_rows();
     let mut compared = Compared::default();
     for table in TABLES {
@@ -187,19 +191,21 @@ fn check(
     }
 }
 
-/// Whether it is a version or a rotation that went with its secret.
+/// Whether it is a version or a rotation that went with its secret, or a version or a deployment with its route.
 fn went(
     (kind, account, id): &RowName,
     newest: &Newest,
     removed: &HashMap<(String, String), i64>,
 ) -> bool {
-    let secret = match kind.as_str() {
-        "secret_version" => id.split_once('/').map_or("", |(secret, _)| secret),
+    let whole = match kind.as_str() {
+        "secret_version" | "route_version" | "route_deployment" => {
+            id.split_once('/').map_or("", |(whole, _)| whole)
+        }
         "rotation" => id,
         _ => return false,
     };
     removed
-        .get(&(account.clone(), secret.to_owned()))
+        .get(&(account.clone(), whole.to_owned()))
         .is_some_and(|seq| *seq > newest.seq)
 }
 

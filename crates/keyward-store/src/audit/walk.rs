@@ -27,9 +27,9 @@ pub(crate) type RowName = (String, String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) newest: HashMap<RowName, Newest>,
-    /// Account and id of each secret that was ever removed, with the last line that did so: its versions went with
-    /// it, and no line says so of each.
-    pub(crate) removed_secrets: HashMap<(String, String), i64>,
+    /// Account and id of each secret and route that was ever removed, with the last line that did so: its versions went
+    /// with it, and no line says so of each.
+    pub(crate) removed_wholes: HashMap<(String, String), i64>,
 }
 
 /// What was found so far.
@@ -182,9 +182,10 @@ impl Walk {
             digest,
         } in &link.rows
         {
-            if kind == "secret" && digest.is_none() {
-                let secret = (account.clone(), id.clone());
-                rows.removed_secrets.insert(secret, link.seq);
+            // Ids of the two are never the same: each is 128 random bits.
+            if matches!(kind.as_str(), "secret" | "route") && digest.is_none() {
+                let whole = (account.clone(), id.clone());
+                rows.removed_wholes.insert(whole, link.seq);
             }
             let name = (kind.clone(), account.clone(), id.clone());
             let newest = Newest {

@@ -4,14 +4,17 @@ use std::{collections::HashMap, time::SystemTime};
 
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
-    Batch, BoxFuture, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
-    ProviderKeyRecord, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject, Tampered,
+    Batch, BoxFuture, CustomProviderRecord, Feed, GatewayRecord, Loaded, Part, ProviderKeyId,
+    ProviderKeyRecord, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
+    RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject, Tampered,
 };
+use keyward_secret::AccountId;
 use keyward_vault::SecretRecord;
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
-    SqliteStore, accounts, by_id, provider_keys, rotations, tokens, vault::Current, versions,
+    SqliteStore, accounts, by_id, provider_keys, rotations, route_history, routes, tokens,
+    vault::Current, versions,
 };
 use crate::{audit::Line, column::Columns, failure::Failure};
 
@@ -46,6 +49,57 @@ impl RegistryStore for SqliteStore {
             self.read_one(subject)
                 .await
                 .map_err(|failure| failure.registry("read a row"))
+        })
+    }
+
+    fn route_versions(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteVersionRecord>, StoreError>> {
+        Box::pin(async move {
+            let read = async {
+                let mut transaction = self.read().await?;
+                let keys = self.authenticator();
+                route_history::versions(&mut transaction, keys, (account, route), part).await
+            };
+            read.await
+                .map_err(|failure| failure.registry("list the versions of a route"))
+        })
+    }
+
+    fn find_route_version(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        id: RouteVersionId,
+    ) -> BoxFuture<'_, Result<Option<RouteVersionRecord>, StoreError>> {
+        Box::pin(async move {
+            let read = async {
+                let mut transaction = self.read().await?;
+                let keys = self.authenticator();
+                route_history::find_version(&mut transaction, keys, account, route, id).await
+            };
+            read.await
+                .map_err(|failure: Failure| failure.registry("read a version of a route"))
+        })
+    }
+
+    fn route_deployments(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteDeploymentRecord>, StoreError>> {
+        Box::pin(async move {
+            let read = async {
+                let mut transaction = self.read().await?;
+                let keys = self.authenticator();
+                route_history::deployments(&mut transaction, keys, (account, route), part).await
+            };
+            read.await
+                .map_err(|failure| failure.registry("list the deployments of a route"))
         })
     }
 
@@ -84,6 +138,7 @@ impl SqliteStore {
         loaded.secrets_stores = genuine(secrets_stores, &mut loaded.tampered);
         let custom_providers = by_id::list::<CustomProviderRecord>(&mut transaction, keys).await?;
         loaded.custom_providers = genuine(custom_providers, &mut loaded.tampered);
+        loaded.routes = routes::list(&mut transaction, keys, &mut loaded.tampered).await?;
         loaded.secrets = self
             .load_secrets(&mut transaction, &mut loaded.tampered)
             .await?;
@@ -164,6 +219,9 @@ impl SqliteStore {
                     by_id::find::<CustomProviderRecord>(connection, keys, *account, id).await?;
                 found.map(|provider| Row::CustomProvider(Box::new(provider)))
             }
+            Subject::Route(account, id) => routes::find(connection, keys, *account, *id)
+                .await?
+                .map(|route| Row::Route(Box::new(route))),
             Subject::Secret(account, id) => self
                 .current(connection, *account, *id)
                 .await?

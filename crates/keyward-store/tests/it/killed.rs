@@ -112,7 +112,11 @@ async fn read(store: &SqliteStore, vault: &Vault, name: &str) -> Option<u64> {
         }
         Row::Token(token) => token.name.parse().ok(),
         Row::Gateway(gateway) => gateway.settings.store_id.unwrap().parse().ok(),
-        Row::Account(_) | Row::ProviderKey(_) | Row::CustomProvider(_) | Row::SecretsStore(_) => {
+        Row::Account(_)
+        | Row::ProviderKey(_)
+        | Row::CustomProvider(_)
+        | Row::SecretsStore(_)
+        | Row::Route(_) => {
             unreachable!("none is written")
         }
     }

@@ -21,6 +21,8 @@ mod opened;
 #[cfg(test)]
 mod rotations;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tampered;

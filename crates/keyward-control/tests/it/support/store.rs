@@ -12,8 +12,9 @@ use std::{
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditFinding, AuditQuery, AuditState, AuditStore, Batch, BoxFuture,
-    Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, ProviderKeyId,
-    ProviderKeyRecord, RefusedAttempt, RegistryStore, Row, SecretsStoreRecord, StoreError, Subject,
+    Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, Part,
+    ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, RouteDeploymentRecord,
+    RouteId, RouteVersionId, RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject,
     TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
 };
 use keyward_secret::AccountId;
@@ -85,19 +86,24 @@ impl RegistryStore for FakeStore {
                 ));
             }
             let mut vault = Vec::new();
+            let mut routes = Vec::new();
             let revision = {
                 let mut rows = self.rows.lock().unwrap();
                 rows.revision += 1;
                 let revision = rows.revision;
                 for change in batch.changes {
                     rows.feed.push((revision, change.subject()));
-                    rows.apply(change, &mut vault);
+                    if matches!(change.subject(), Subject::Route(..)) {
+                        routes.push(change);
+                    } else {
+                        rows.apply(change, &mut vault);
+                    }
                 }
                 revision
             };
             self.vault.apply(vault).await.unwrap();
             let line = Batch {
-                changes: Vec::new(),
+                changes: routes,
                 audit: batch.audit,
             };
             self.log.commit(line).await.unwrap();
@@ -128,8 +134,38 @@ impl RegistryStore for FakeStore {
                 let found = self.vault.find_secret(*account, *id).await.unwrap();
                 return Ok(found.map(|found| Row::Secret(Box::new(found))));
             }
+            if let Subject::Route(..) = subject {
+                return self.log.read(subject).await;
+            }
             Ok(self.rows.lock().unwrap().find(subject))
         })
+    }
+
+    fn route_versions(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteVersionRecord>, StoreError>> {
+        self.log.route_versions(account, route, part)
+    }
+
+    fn find_route_version(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        id: RouteVersionId,
+    ) -> BoxFuture<'_, Result<Option<RouteVersionRecord>, StoreError>> {
+        self.log.find_route_version(account, route, id)
+    }
+
+    fn route_deployments(
+        &self,
+        account: AccountId,
+        route: RouteId,
+        part: Part,
+    ) -> BoxFuture<'_, Result<Vec<RouteDeploymentRecord>, StoreError>> {
+        self.log.route_deployments(account, route, part)
     }
 
     fn save_last_used<'a>(
@@ -209,6 +245,7 @@ impl Rows {
                 drop(self.stores.insert((store.account, store.id), store))
             }
             Change::DeleteSecretsStore { account, id } => drop(self.stores.remove(&(account, id))),
+            Change::Route(_) => unreachable!("kept apart"),
             Change::Vault(change) => vault.push(change),
             Change::Token(keyward_auth::Change::PutToken(token)) => {
                 drop(self.tokens.insert(token.id, token))
@@ -238,7 +275,7 @@ impl Rows {
                 .get(&(*account, *id))
                 .cloned()
                 .map(Row::SecretsStore),
-            Subject::Secret(..) => None,
+            Subject::Secret(..) | Subject::Route(..) => None,
         }
     }
 }
