@@ -36,7 +36,7 @@ use crate::{
     caller::{self, Caller},
     credentials::{Injected, StoredValue},
     head::{Field, Head},
-    request::{self, BodyModel, Plan, Sender, Stop, Turn, shown},
+    request::{self, Plan, Seen, Sender, Stop, Turn, shown},
     subprotocols, upgrade,
     worker::{State, Trace},
 };
@@ -226,7 +226,7 @@ impl Gateway {
             let sender = Sender {
                 source,
                 known: None,
-                model: BodyModel::Assumed,
+                seen: Seen::Assumed,
                 turn: Turn::Inner,
             };
             request::decide(self, &mut state, &request, uri, handshake, sender, now)

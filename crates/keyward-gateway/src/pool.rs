@@ -159,8 +159,10 @@ impl Drawn {
     fn by(by: By<'_>, strategy: PoolStrategy) -> Self {
         match (strategy, by) {
             (PoolStrategy::Ordered, _) => Self::Nothing,
-            (PoolStrategy::Weighted, By::Random(number)) => Self::Seed([number, 0]),
-            (PoolStrategy::Weighted, By::Session(session)) => {
+            (PoolStrategy::Weighted | PoolStrategy::Conversation, By::Random(number)) => {
+                Self::Seed([number, 0])
+            }
+            (PoolStrategy::Weighted | PoolStrategy::Conversation, By::Session(session)) => {
                 // A digest, as its texts may differ in a few bits only, and as it must stay the same in every release.
                 Self::Seed(halves(Sha256::digest(session).as_slice()))
             }

@@ -35,7 +35,7 @@ use self::{
 };
 pub(crate) use self::{
     access::shown,
-    model::{BodyModel, PlannedModel},
+    model::{PlannedModel, ReadFor, Seen},
     others::Others,
 };
 use crate::{
@@ -93,8 +93,8 @@ pub(crate) struct Sender<'a> {
     /// The token, where it is known to whoever runs the gateway and stands nowhere in the request. What it may do is
     /// decided as of every other.
     pub(crate) known: Option<&'a Arc<Entry>>,
-    /// The model of the body, where that was read because it was [to be](Stop::ReadModel).
-    pub(crate) model: BodyModel<'a>,
+    /// What is known of the body, where that was read because it was [to be](Stop::Read).
+    pub(crate) seen: Seen<'a>,
     pub(crate) turn: Turn,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Sender<'a> {
         Self {
             source,
             known,
-            model: BodyModel::Unread,
+            seen: Seen::Unread,
             turn,
         }
     }
@@ -126,8 +126,8 @@ pub(crate) enum Stop {
     Refused(Refusal),
     /// It goes another way than straight to the provider that its path names, once.
     Goes(Box<Way>),
-    /// Its token is for some models, and its body names one: the body is to be read, and the request decided again.
-    ReadModel,
+    /// Its body is to be read, and the request decided again.
+    Read(ReadFor),
 }
 
 impl Stop {
@@ -135,7 +135,7 @@ impl Stop {
     pub(crate) fn refusal(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,
-            Self::ReadModel | Self::Goes(_) => {
+            Self::Read(_) | Self::Goes(_) => {
                 Refusal::ModelUnread("it stands in a body that is not read".to_owned())
             }
         }
@@ -286,12 +286,10 @@ impl<'a> Step<'a> {
                 Refusal::Upgrade("the provider's endpoint is none that takes WebSockets").into(),
             );
         }
-        // Before anything is opened, drawn or noted: all of that comes when the model is known.
-        if let Some(token) = token
-            && let Wanted::InBody = self.wanted(token, provider, route.class)
-        {
+        // Before anything is opened, drawn or noted: all of that comes when the body is known.
+        if let Some((token, why)) = self.reads_first(&entered, provider, route.class) {
             self.check(token, entry, None, route.class)?;
-            return Err(Stop::ReadModel);
+            return Err(Stop::Read(why));
         }
         let stored = match caller.own_key {
             OwnKey::Repeated => return Err(Refusal::CredentialRepeated.into()),
@@ -345,6 +343,22 @@ impl<'a> Step<'a> {
                 .map(|(handshake, offers)| Box::new(Offers::new(handshake, &offers))),
             ..plan
         })
+    }
+
+    /// What the body is to be read for before anything else, and whose token it is.
+    fn reads_first<'e>(
+        &self,
+        entered: &Entered<'e>,
+        provider: &Provider,
+        class: Class,
+    ) -> Option<(&'e Arc<Entry>, ReadFor)> {
+        let token = entered.token?;
+        if matches!(self.wanted(token, provider, class), Wanted::InBody) {
+            return Some((token, ReadFor::Model));
+        }
+        let is_pooled =
+            entered.caller.own_key == OwnKey::Absent && self.wants_conversation(entered, provider);
+        is_pooled.then_some((token, ReadFor::Conversation))
     }
 
     fn decide_custom(

@@ -1,6 +1,6 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
-mod by_model;
+mod by_body;
 mod ways;
 mod weigh;
 
@@ -174,8 +174,8 @@ where
                 return Ok(self.go(request, uri, *way, client).await);
             }
             // Boxed because it is rare and large.
-            (Err(Stop::ReadModel), _) => {
-                Box::pin(self.decide_by_model(&mut request, &uri, sender)).await
+            (Err(Stop::Read(why)), _) => {
+                Box::pin(self.decide_by_body(&mut request, &uri, sender, why)).await
             }
             (decided, counted) => (decided.map_err(Stop::refusal), counted),
         };

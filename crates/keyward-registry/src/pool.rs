@@ -31,7 +31,7 @@ pub struct Pool {
 pub struct Member {
     /// Which of the provider's keys.
     pub alias: Alias,
-    /// How much of the traffic it has, where the pool is [weighted](PoolStrategy::Weighted).
+    /// How much of the traffic it has, where the pool is not [ordered](PoolStrategy::Ordered).
     pub weight: Weight,
 }
 
@@ -49,8 +49,11 @@ pub struct Weight(u16);
 pub enum PoolStrategy {
     /// The first one, in the order of the list.
     Ordered,
-    /// By weight: a conversation stays with its key, and conversations are shared out by weight.
+    /// By weight: a conversation that a header names stays with its key, and conversations are shared out by weight.
     Weighted,
+    /// By weight as well; without that header a conversation is known by how it begins, for which short bodies are read
+    /// before they go on.
+    Conversation,
 }
 
 /// The header that says to which conversation a request belongs.
@@ -78,7 +81,7 @@ enum Kind {
     AliasTwice(Alias),
     #[error("must be a whole number from 1 to {most}", most = Weight::MOST)]
     Weight,
-    #[error("must be `ordered` or `weighted`")]
+    #[error("must be `ordered`, `weighted` or `conversation`")]
     Strategy,
     #[error("must be the name of a header, of at most {most} characters", most = SessionHeader::MOST)]
     HeaderName,
@@ -223,12 +226,16 @@ impl fmt::Display for Weight {
 }
 
 impl PoolStrategy {
+    /// Every strategy.
+    pub const ALL: [Self; 3] = [Self::Ordered, Self::Weighted, Self::Conversation];
+
     /// The text that the store and the wire carry.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ordered => "ordered",
             Self::Weighted => "weighted",
+            Self::Conversation => "conversation",
         }
     }
 
@@ -236,9 +243,9 @@ impl PoolStrategy {
     ///
     /// # Errors
     ///
-    /// When it is neither text.
+    /// When it is none of these texts.
     pub fn parse(text: &str) -> Result<Self, PoolError> {
-        [Self::Ordered, Self::Weighted]
+        Self::ALL
             .into_iter()
             .find(|strategy| strategy.as_str() == text)
             .ok_or(PoolError(Kind::Strategy))

@@ -83,7 +83,7 @@ mod tests {
         }
         check(
             "openai:random=a,b",
-            Err("the strategy must be `ordered` or `weighted`"),
+            Err("the strategy must be `ordered`, `weighted` or `conversation`"),
         );
         assert!(parse("Open AI=a,b").is_err());
         assert!(parse("openai=a,b b").is_err());

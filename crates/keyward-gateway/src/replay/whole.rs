@@ -20,7 +20,7 @@ pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
 const STEP: usize = 64 * 1024;
 
 /// Why a body is not read whole.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum NotWhole {
     /// It is longer than [`MOST_WHOLE`].
     TooLarge,
@@ -37,6 +37,11 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
+    /// Whether nothing was taken from the body so far.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        matches!(self, Self::Once(_))
+    }
+
     /// Reads the body to its end, and gives it. It is still there to be sent, and to be [held](Self::hold).
     ///
     /// What is read counts in `room` until it is sent; how slowly it may come says `config`, as of every body. Cancelled, it
@@ -57,7 +62,14 @@ where
             bytes: 0,
             room: Arc::clone(room),
         };
-        let whole = Bytes::from(read(&mut body, &mut memory, config).await?);
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut whole = Vec::new();
+        if let Err(error) = grow(&mut whole, announced, &mut memory) {
+            // Nothing was taken from it so far.
+            *self = Self::Once(body);
+            return Err(error);
+        }
+        let whole = Bytes::from(read(&mut body, whole, &mut memory, config).await?);
         memory.frames.push(whole.clone());
         *self = Self::Held(Arc::new(Mutex::new(Held {
             body: Some(body),
@@ -84,18 +96,23 @@ where
             bytes: 0,
             room: Arc::clone(room),
         };
-        let whole = Bytes::from(read(&mut body, &mut memory, config).await?);
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut whole = Vec::new();
+        grow(&mut whole, announced, &mut memory)?;
+        let whole = Bytes::from(read(&mut body, whole, &mut memory, config).await?);
         Ok(Whole::new(whole, memory))
     }
 }
 
-async fn read<B>(body: &mut B, memory: &mut Memory, config: &Config) -> Result<Vec<u8>, NotWhole>
+async fn read<B>(
+    body: &mut B,
+    mut whole: Vec<u8>,
+    memory: &mut Memory,
+    config: &Config,
+) -> Result<Vec<u8>, NotWhole>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut whole = Vec::new();
-    grow(&mut whole, announced, memory)?;
     let mut waited = Duration::ZERO;
     loop {
         let began = Instant::now();

@@ -33,15 +33,29 @@ pub(crate) enum PlannedModel {
     Named(Box<str>),
 }
 
-/// What is known of the model that a body names.
+/// What is known of a request's body.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum BodyModel<'a> {
+pub(crate) enum Seen<'a> {
     /// Nothing: nobody looked yet.
     Unread,
-    /// This is it.
-    Named(&'a str),
-    /// There is no body to look at, and what is asked is what would become of a model that is permitted.
+    /// It was read.
+    Read {
+        /// The model that it names, where that was asked for.
+        model: Option<&'a str>,
+        /// By what its conversation is known, where it holds one.
+        conversation: Option<&'a [u8]>,
+    },
+    /// There is none to look at, and what is asked is what would become of a model that is permitted.
     Assumed,
+}
+
+/// Why a body is read before its request is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadFor {
+    /// The token is for some models: without one the request is refused.
+    Model,
+    /// The pool keeps conversations together: without one its key is drawn.
+    Conversation,
 }
 
 impl Wanted<'_> {
@@ -84,13 +98,15 @@ impl Step<'_> {
         if matches!(token.record.grant.models, Models::All) {
             return Wanted::Any;
         }
-        match self.sender.model {
-            BodyModel::Named(model) => Wanted::Named(Cow::Borrowed(model)),
-            BodyModel::Assumed => match self.wanted_by_head(provider, class) {
-                Wanted::InBody => Wanted::Any,
-                wanted => wanted,
-            },
-            BodyModel::Unread => self.wanted_by_head(provider, class),
+        match (self.sender.seen, self.wanted_by_head(provider, class)) {
+            (
+                Seen::Read {
+                    model: Some(model), ..
+                },
+                Wanted::InBody,
+            ) => Wanted::Named(Cow::Borrowed(model)),
+            (Seen::Assumed, Wanted::InBody) => Wanted::Any,
+            (_, wanted) => wanted,
         }
     }
 

@@ -2,20 +2,27 @@
 
 use std::{array, sync::Arc};
 
-use http::header::CONTENT_LENGTH;
+use http::{
+    HeaderValue, Method,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use keyward_auth::Entry;
-use keyward_providers::Route;
-use keyward_registry::{Gateway as GatewayView, KeyStatus, Pool, ProviderKey, SessionHeader};
+use keyward_providers::{Provider, Route};
+use keyward_registry::{
+    Gateway as GatewayView, KeyStatus, Pool, PoolStrategy, ProviderKey, SessionHeader,
+};
 
 use super::{
     Step,
     access::Entered,
+    model::Seen,
     others::{Others, When},
     stored::{Asked, NEEDS_TOKEN, Stored, beside},
 };
 use crate::{
     credentials::{Injected, Opening},
     gateway::ProviderEntry,
+    head::Field,
     pool::{self, By, Exhausted, Health, Standing},
     replay::MOST_BYTES,
     respond::Refusal,
@@ -62,7 +69,7 @@ impl<'a> Step<'a> {
             let alias = pool.members().first().map(|member| member.alias.as_str());
             self.check(token, entry, alias, class)?;
         }
-        let order = pool::order(pool, standings, self.by(state, entered), self.now);
+        let order = pool::order(pool, standings, self.by(state, entered, pool), self.now);
         let order = match (&order, on_trial) {
             (Ok(order), _) => Some(order.iter()),
             (Err(_), Some(_)) => None,
@@ -206,17 +213,52 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// By what a weighted pool chooses: the conversation, where the request names one.
-    fn by(&self, state: &mut State, entered: &Entered<'_>) -> By<'a> {
+    /// By what a weighted pool chooses: the conversation, where the request names one or it is known by its beginning.
+    fn by(&self, state: &mut State, entered: &Entered<'_>, pool: &Pool) -> By<'a> {
+        if let Some(session) = self.session(entered) {
+            return By::Session(session);
+        }
+        match (pool.strategy(), self.sender.seen) {
+            (
+                PoolStrategy::Conversation,
+                Seen::Read {
+                    conversation: Some(conversation),
+                    ..
+                },
+            ) => By::Session(conversation),
+            _ => By::Random(state.next_draw()),
+        }
+    }
+
+    /// What the request says of its conversation.
+    fn session(&self, entered: &Entered<'_>) -> Option<&'a [u8]> {
         let settings = &entered.view.record().settings;
         let session = match &settings.session_header {
             Some(header) => self.headers.get(header.name()),
             None => self.headers.get(SessionHeader::DEFAULT),
         };
-        match session {
-            Some(session) if !session.is_empty() => By::Session(session.as_bytes()),
-            _ => By::Random(state.next_draw()),
-        }
+        session
+            .map(HeaderValue::as_bytes)
+            .filter(|session| !session.is_empty())
+    }
+
+    /// Whether the body is to be read for its conversation: nobody looked yet, the pool asks for it, the request names
+    /// none, and its head announces JSON that is short enough to be held.
+    pub(super) fn wants_conversation(&self, entered: &Entered<'_>, provider: &Provider) -> bool {
+        let pool = entered.view.record().settings.pools.find(provider.slug());
+        pool.is_some_and(|pool| pool.strategy() == PoolStrategy::Conversation)
+            && matches!(self.sender.seen, Seen::Unread)
+            && matches!(self.head.alias, Field::Absent)
+            && self.handshake.is_none()
+            && *self.method == Method::POST
+            && self.session(entered).is_none()
+            && self.is_short()
+            && self.is_json()
+    }
+
+    fn is_json(&self) -> bool {
+        let content_type = self.headers.get(CONTENT_TYPE);
+        content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
     }
 
     fn exhausted(

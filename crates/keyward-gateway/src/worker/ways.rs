@@ -16,7 +16,7 @@ use keyward_registry::CustomSlug;
 use keyward_routes::{JsonBody, check_encoding, may_be_repeated};
 use tokio::time::{sleep, timeout};
 
-use super::{Worker, by_model::not_whole, now, refuse};
+use super::{Worker, by_body::not_whole, now, refuse};
 use crate::{
     body::AnswerBody,
     explain::Known,

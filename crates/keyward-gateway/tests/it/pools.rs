@@ -333,3 +333,94 @@ async fn a_token_for_none_of_the_members_learns_nothing_of_the_pool() {
     assert!(pooled.seen().is_empty());
     pooled.running.stop().await;
 }
+
+/// A conversation's request: what it began with, and how many turns came after that.
+fn conversation(number: usize, turns: usize) -> String {
+    let turn = |role: &str, text: &str| format!(r#"{{"role":"{role}","content":"{text}"}}"#);
+    let mut messages = vec![
+        turn("system", "be kind"),
+        turn("user", &format!("question {number}")),
+    ];
+    for turns in 0..turns {
+        messages.push(turn("assistant", &format!("answer {turns}")));
+        messages.push(turn("user", "and then?"));
+    }
+    format!(
+        r#"{{"messages":[{}],"model":"m{turns}"}}"#,
+        messages.join(",")
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_without_a_header_keeps_its_key_by_how_it_begins() {
+    let pooled = Pooled::start(PoolStrategy::Conversation).await;
+    let path = pooled.running.path("openai/chat/completions");
+    let bearer = pooled.running.bearer();
+    let json = [
+        ("cf-aig-authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let send = async |headers: &[(&str, &str)], body: &str| {
+        // A connection of its own, so that every worker takes part.
+        let mut client = pooled.running.client().await;
+        let answer = client.post(&path, headers, body.as_bytes()).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let recorded = pooled.running.provider.take_recorded();
+        assert_eq!(recorded.len(), 1);
+        assert_eq!(recorded[0].body, body.as_bytes(), "as it came");
+        pooled.alias_of(&recorded[0])
+    };
+    let mut by_number = Vec::new();
+    for number in 0..24 {
+        let first = send(&json, &conversation(number, 0)).await;
+        for turns in 1..4 {
+            assert_eq!(
+                send(&json, &conversation(number, turns)).await,
+                first,
+                "{number}"
+            );
+        }
+        by_number.push(first);
+    }
+    let used: std::collections::BTreeSet<_> = by_number.iter().collect();
+    assert_eq!(used.len(), 3, "{by_number:?}");
+
+    // What names its conversation is told by that.
+    let named = [&json[..], &[("cf-aig-session-id", "one")]].concat();
+    let first = send(&named, &conversation(0, 0)).await;
+    for number in 1..12 {
+        assert_eq!(send(&named, &conversation(number, 0)).await, first);
+    }
+    // What holds no conversation, or is too long to be held, is drawn, and goes through as it came.
+    let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(300 * 1024));
+    for body in ["{}", "not JSON", "", &long] {
+        send(&json, body).await;
+    }
+    pooled.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_was_read_is_sent_again_with_another_key() {
+    let pooled = Pooled::start(PoolStrategy::Conversation).await;
+    let path = pooled.running.path("openai/chat/completions");
+    let bearer = pooled.running.bearer();
+    let headers = [
+        ("cf-aig-authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let body = conversation(7, 2);
+    for limited in 0..2 {
+        pooled.limit(limited, "60");
+    }
+    let mut client = pooled.running.client().await;
+    let answer = client.post(&path, &headers, body.as_bytes()).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let recorded = pooled.running.provider.take_recorded();
+    assert!(
+        recorded
+            .iter()
+            .all(|request| request.body == body.as_bytes())
+    );
+    assert_eq!(pooled.alias_of(recorded.last().unwrap()), "green");
+    pooled.running.stop().await;
+}

@@ -54,7 +54,8 @@ struct MemberBody {
 pub(crate) struct PoolInput {
     /// The provider's slug. A provider has one pool in a gateway.
     provider: String,
-    /// `ordered`: the first healthy key. `weighted`: by weight, a conversation staying with its key. Default `weighted`.
+    /// `ordered`: the first healthy key. `weighted`: by weight, a conversation that a header names staying with its key.
+    /// `conversation`: by weight, and without that header a conversation is known by how it begins. Default `weighted`.
     #[schema(schema_with = strategy)]
     strategy: Option<String>,
     /// The keys, none twice.
@@ -75,7 +76,7 @@ struct MemberInput {
 }
 
 fn strategy() -> Schema {
-    choice([PoolStrategy::Ordered, PoolStrategy::Weighted].map(PoolStrategy::as_str))
+    choice(PoolStrategy::ALL.map(PoolStrategy::as_str))
 }
 
 fn status() -> Schema {

@@ -38,13 +38,14 @@ pub(crate) struct Member {
 
 impl Shown {
     pub(crate) fn is_weighted(&self) -> bool {
-        self.strategy == WEIGHTED
+        self.strategy != ORDERED
     }
 
     pub(crate) fn told(&self) -> &'static str {
-        match self.is_weighted() {
-            true => "by weight, a conversation stays with its key",
-            false => "the first one that is healthy",
+        match self.strategy.as_str() {
+            ORDERED => "the first one that is healthy",
+            CONVERSATION => "by weight, a conversation stays with its key, known by how it begins",
+            _ => "by weight, a conversation stays with its key",
         }
     }
 
@@ -64,6 +65,7 @@ impl Shown {
 
 const WEIGHTED: &str = "weighted";
 const ORDERED: &str = "ordered";
+const CONVERSATION: &str = "conversation";
 
 #[derive(Template)]
 #[template(path = "gateway_pool.html")]
@@ -76,7 +78,7 @@ struct PoolPage {
     /// What the settings were when the form was shown.
     revision: String,
     is_there: bool,
-    is_weighted: bool,
+    strategy: String,
     /// As typed: an alias on each line, and its weight.
     members: String,
     /// The keys that there are for the provider.
@@ -88,7 +90,7 @@ struct PoolPage {
 /// What the form says, or would say.
 struct Typed {
     provider: String,
-    is_weighted: bool,
+    strategy: String,
     members: String,
     revision: String,
 }
@@ -106,7 +108,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         return Err(registry.provider_unknown(&Problem::shown(&provider)).into());
     }
     let typed = Typed {
-        is_weighted: pool.is_none_or(Shown::is_weighted),
+        strategy: pool.map_or(WEIGHTED, |pool| &pool.strategy).to_owned(),
         members: pool.map(Shown::lines).unwrap_or_default(),
         revision: gateway.revision.clone(),
         provider,
@@ -123,7 +125,7 @@ async fn ask(
 ) -> Result<Response, Problem> {
     let Typed {
         provider,
-        is_weighted,
+        strategy,
         members,
         revision,
     } = typed;
@@ -145,7 +147,7 @@ async fn ask(
         provider_name: providers.name(&provider).to_owned(),
         providers,
         revision,
-        is_weighted,
+        strategy,
         members,
         aliases,
         wrong,
@@ -167,7 +169,7 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     let form = &visit.form;
     let typed = Typed {
         provider: form.text("provider").to_owned(),
-        is_weighted: form.text("strategy") != ORDERED,
+        strategy: form.text("strategy").to_owned(),
         members: form.text("members").to_owned(),
         revision: form.text("revision").to_owned(),
     };
@@ -206,7 +208,7 @@ fn pool(typed: &Typed) -> Value {
     let members: Vec<_> = lines.filter(|line| !line.is_empty()).map(member).collect();
     json!({
         "provider": typed.provider,
-        "strategy": if typed.is_weighted { WEIGHTED } else { ORDERED },
+        "strategy": typed.strategy,
         "members": members,
     })
 }

@@ -1,0 +1,127 @@
+//! A request whose body decides: of a token for some models, or for a pool that keeps conversations together. The body is
+//! read, and the request decided again.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, Request, Uri,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+use http_body::Body;
+use keyward_forward::BoxError;
+use keyward_routes::{BodyError, JsonBody, check_encoding, sole_model};
+use sha2::{Digest as _, Sha256};
+
+use super::{Worker, now};
+use crate::{
+    replay::{MOST_WHOLE, NotWhole, Replayable},
+    request::{Plan, ReadFor, Seen, Sender, Stop},
+    respond::Refusal,
+    traffic::Series,
+};
+
+impl<B> Worker<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// What becomes of a request once its body is read, and what it counts under. The body can be sent afterwards.
+    ///
+    /// The token is looked up again: it may be gone since.
+    pub(super) async fn decide_by_body(
+        &self,
+        request: &mut Request<Replayable<B>>,
+        uri: &Uri,
+        sender: Sender<'_>,
+        why: ReadFor,
+    ) -> (Result<Plan, Refusal>, Option<Series>) {
+        let (model, conversation) = match self.read(request, why).await {
+            Ok(read) => read,
+            Err(refusal) => return (Err(refusal), None),
+        };
+        let sender = Sender {
+            seen: Seen::Read {
+                model: model.as_deref(),
+                conversation: conversation.as_ref().map(|digest| digest.as_slice()),
+            },
+            ..sender
+        };
+        let (decided, counted) = self.decide(request, uri, None, sender, now());
+        (decided.map_err(Stop::refusal), counted)
+    }
+
+    async fn read(
+        &self,
+        request: &mut Request<Replayable<B>>,
+        why: ReadFor,
+    ) -> Result<(Option<Box<str>>, Option<[u8; 32]>), Refusal> {
+        match why {
+            ReadFor::Model => {
+                let encoding = sole(request.headers(), &CONTENT_ENCODING)?;
+                check_encoding(encoding).map_err(unread)?;
+                let content_type = sole(request.headers(), &CONTENT_TYPE)?.unwrap_or_default();
+                let content_type = content_type.to_vec();
+                let body = self
+                    .whole(request)
+                    .await
+                    .map_err(|error| not_whole(&error))?;
+                let model = sole_model(&content_type, &body).map_err(unread)?;
+                Ok((Some(model), conversation(&body)))
+            }
+            ReadFor::Conversation => match self.whole(request).await {
+                Ok(body) => Ok((None, conversation(&body))),
+                // It was not begun, and goes on as it is.
+                Err(NotWhole::NoRoom) if request.body().is_untouched() => Ok((None, None)),
+                Err(error) => Err(not_whole(&error)),
+            },
+        }
+    }
+
+    async fn whole(&self, request: &mut Request<Replayable<B>>) -> Result<Bytes, NotWhole> {
+        let (room, config) = (self.gateway.replay_room(), &self.gateway.config().forward);
+        request.body_mut().read_whole(room, config).await
+    }
+}
+
+fn unread(error: BodyError) -> Refusal {
+    Refusal::ModelUnread(error.to_string())
+}
+
+const MOST_MIB: usize = MOST_WHOLE / (1024 * 1024);
+
+/// What the client is told of a body that cannot be read to its end.
+pub(super) fn not_whole(error: &NotWhole) -> Refusal {
+    match error {
+        NotWhole::TooLarge => Refusal::BodyTooLong { mib: MOST_MIB },
+        NotWhole::NoRoom => Refusal::Busy,
+        NotWhole::Slow => {
+            Refusal::RequestBodySlow("the request's body came too slowly; send it again".to_owned())
+        }
+        NotWhole::Broken => Refusal::RequestBody(
+            "the request's body broke off or is malformed; send it again".to_owned(),
+        ),
+    }
+}
+
+/// By what a conversation is known: a digest of how it begins. None for a body that is no JSON or holds none.
+fn conversation(body: &Bytes) -> Option<[u8; 32]> {
+    let body = JsonBody::read(body).ok()?;
+    let mut digest = Sha256::new();
+    for part in body.conversation_start()?.parts() {
+        // With its length, so that parts cannot run into each other.
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    Some(digest.finalize().into())
+}
+
+/// The value of a header. Of several, one server takes the first and another the last.
+fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h [u8]>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    match values.next() {
+        None => Ok(first.map(http::HeaderValue::as_bytes)),
+        Some(_) => Err(Refusal::ModelUnread(format!(
+            "header `{name}` stands in the request more than once; send it once"
+        ))),
+    }
+}
