@@ -1,6 +1,8 @@
 //! What an operator may set.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
+
+use keyward_routes::{Counters, MemoryCounters};
 
 use crate::Budget;
 
@@ -21,6 +23,8 @@ pub struct Config {
     /// How many rows of counts the store keeps at most, half of them for minutes and half for hours; beyond, the oldest
     /// go first. Default: 500,000.
     pub traffic_rows: u64,
+    /// Where rate limits are counted. Default: in this process's memory.
+    pub counters: Arc<dyn Counters>,
 }
 
 impl Default for Config {
@@ -31,6 +35,7 @@ impl Default for Config {
             memory_budget: None,
             forward: keyward_forward::Config::default(),
             traffic_rows: 500_000,
+            counters: Arc::new(MemoryCounters::default()),
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     evidence::Queue,
     health::Healths,
     in_flight::InFlight,
+    limits::RateLimits,
     loops::LoopMark,
     replay::{Replayable, Room},
     traffic::Tally,
@@ -53,6 +54,7 @@ pub struct Gateway {
     notify: Option<Arc<dyn Notify>>,
     /// Locked where a token is refused, and nowhere else.
     failures: Mutex<FailureLimit>,
+    rate_limits: RateLimits,
 }
 
 /// The catalogue, prepared for the request path: by slug and alias, with what never changes built once.
@@ -86,6 +88,8 @@ enum BuildErrorKind {
     Providers(#[source] EndpointError),
     #[error(transparent)]
     Budget(BudgetError),
+    #[error("the system gives no random bytes; see that `getrandom` works")]
+    Random(#[source] getrandom::Error),
 }
 
 impl BuildError {
@@ -132,6 +136,8 @@ impl Gateway {
             .map(|budget| limits(budget, &config, stored))
             .transpose()
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
+        let rate_limits = RateLimits::build(Arc::clone(&config.counters))
+            .map_err(|error| BuildError(BuildErrorKind::Random(error)))?;
         let most_requests = limits.as_ref().map(|limits| limits.requests);
         let cuts = Arc::new(Cuts::default());
         let in_use: Arc<dyn InUse> = Arc::clone(&cuts) as _;
@@ -156,6 +162,7 @@ impl Gateway {
             evidence: Queue::default(),
             notify: None,
             failures: Mutex::default(),
+            rate_limits,
         })
     }
 
@@ -193,6 +200,10 @@ impl Gateway {
     pub(crate) fn note_failure(&self, source: IpAddr, now: SystemTime) -> Failure {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.note(source, now)
+    }
+
+    pub(crate) const fn rate_limits(&self) -> &RateLimits {
+        &self.rate_limits
     }
 
     pub(crate) const fn in_flight(&self) -> &Arc<InFlight> {

@@ -74,6 +74,7 @@ mod head;
 mod health;
 mod in_flight;
 mod keeper;
+mod limits;
 mod listener;
 mod loops;
 mod pool;

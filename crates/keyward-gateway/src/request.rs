@@ -25,6 +25,7 @@ use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support, Surface};
 use keyward_registry::{CustomProvider, CustomSlug, Snapshot, StoredKeyRefused};
+use keyward_routes::Ask;
 use keyward_secret::SecretBytes;
 
 use self::{
@@ -84,6 +85,8 @@ pub(crate) struct Plan {
     pub(crate) used: Used,
     /// The model that it is permitted for.
     pub(crate) model: PlannedModel,
+    /// The gateway's rate limit, in which it is counted before it is sent.
+    pub(crate) rate_limit: Option<Ask>,
 }
 
 /// Where a request comes from, and who sends it.
@@ -326,6 +329,7 @@ impl<'a> Step<'a> {
         let told = entered.view.record().settings.stored_key_refused;
         Ok(Plan {
             model,
+            rate_limit: gateway.rate_limits().of_gateway(entered.view.record()),
             others,
             is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -445,6 +449,7 @@ impl<'a> Step<'a> {
             has_stray_token: self.head.has_stray_token,
             used: Used::default(),
             model: PlannedModel::Any,
+            rate_limit: None,
         })
     }
 }

@@ -19,6 +19,8 @@ use crate::{cut::Revoked, request_id::RequestId};
 
 const ERROR_SOURCE: HeaderName = HeaderName::from_static("cf-aig-error-source");
 const EVENT_ID: HeaderName = HeaderName::from_static("cf-aig-event-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("cf-aig-request-id");
 
 /// When a request that found everything in use may be sent again, in seconds. A guess: answers take as long.
@@ -233,6 +235,19 @@ pub(crate) enum Refusal {
     BodyTooLong { mib: usize },
     #[error("The token is for some models, and which one is asked for cannot be told: {0}.")]
     ModelUnread(String),
+    #[error("Rate limited")]
+    RateLimited {
+        /// What is limited, in one word.
+        what: &'static str,
+        limit: u64,
+        /// In seconds.
+        window: u64,
+        seconds: u64,
+    },
+    #[error(
+        "The request could not be counted against its rate limit, and is refused rather than let through. Try again after the seconds in `Retry-After`; tell who runs the gateway that its counters are not reachable."
+    )]
+    LimitsLost,
     #[error(
         "Too many requests are being forwarded. Try again after the seconds in `Retry-After`; `[gateway] memory_budget` is the limit."
     )]
@@ -346,6 +361,8 @@ impl Refusal {
             Self::AddressForbidden { .. } => (StatusCode::BAD_GATEWAY, 9023),
             Self::UpstreamBusy(_) => (StatusCode::SERVICE_UNAVAILABLE, 9024),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 9030),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, 2003),
+            Self::LimitsLost => (StatusCode::SERVICE_UNAVAILABLE, 9031),
         }
     }
 
@@ -363,8 +380,32 @@ impl Refusal {
     /// When the request may be sent again, in seconds.
     fn retry_after(&self) -> Option<HeaderValue> {
         match self {
-            Self::PoolLimited { seconds, .. } => Some(HeaderValue::from(*seconds)),
+            Self::PoolLimited { seconds, .. } | Self::RateLimited { seconds, .. } => {
+                Some(HeaderValue::from(*seconds))
+            }
             _ => (self.status().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECS),
+        }
+    }
+
+    /// Which limit the request is over, in fields that clients know: `RateLimit-Policy` and `RateLimit` as in
+    /// draft-ietf-httpapi-ratelimit-headers (a list of one string with parameters: `q` the quota, `w` the window, `r` what
+    /// is left, `t` the seconds until there is more).
+    fn put_limit(&self, headers: &mut HeaderMap) {
+        let Self::RateLimited {
+            what,
+            limit,
+            window,
+            seconds,
+        } = self
+        else {
+            return;
+        };
+        let policy = format!("\"{what}\";q={limit};w={window}");
+        let state = format!("\"{what}\";r=0;t={seconds}");
+        for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(name, value);
+            }
         }
     }
 
@@ -393,6 +434,7 @@ impl Refusal {
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds);
         }
+        self.put_limit(headers);
         put_ids(headers, id);
         response
     }

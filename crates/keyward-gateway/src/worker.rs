@@ -146,6 +146,10 @@ where
     /// Answers one request from `source`, which is `known`'s where that is given. Never fails; a result all the same,
     /// because that is what a service gives, and a future around this one would copy the request and its answer once
     /// more.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the way of a request, which reads in order; a future of its own would copy the request"
+    )]
     pub(crate) async fn answer(
         self: Arc<Self>,
         mut request: Request<Replayable<B>>,
@@ -167,7 +171,7 @@ where
         let sender = Sender::of(source, known_token, turn);
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
-        let (decided, counted) = match first {
+        let (mut decided, counted) = match first {
             // What is made of it counts, and not it.
             (Err(Stop::Goes(way)), _) => {
                 let client = Client { source, known };
@@ -179,6 +183,13 @@ where
             }
             (decided, counted) => (decided.map_err(Stop::refusal), counted),
         };
+        if let Ok(plan) = &decided
+            && let Some(ask) = plan.rate_limit
+            // Boxed because few gateways have a limit.
+            && let Err(refusal) = Box::pin(self.gateway.rate_limits().settle(ask, asked)).await
+        {
+            decided = Err(refusal);
+        }
         let mut under_way = self.tally.begin(counted, begun);
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);

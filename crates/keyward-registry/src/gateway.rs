@@ -55,11 +55,11 @@ pub struct GatewaySettings {
     pub log_management: Option<u64>,
     /// `STOP_INSERTING` or `DELETE_OLDEST`. Kept and returned.
     pub log_management_strategy: Option<String>,
-    /// Seconds; 0 is off.
+    /// The window of the rate limit, in seconds: 1 to 31,622,400 where the limit is above 0.
     pub rate_limiting_interval: u64,
-    /// Requests per interval; 0 is off, and nothing else is accepted yet.
+    /// Requests per interval, at most 10^12; 0 is off.
     pub rate_limiting_limit: u64,
-    /// Which window the limit is counted in.
+    /// Which window the limit is counted in. None is as [`Fixed`](RateLimitingTechnique::Fixed).
     pub rate_limiting_technique: Option<RateLimitingTechnique>,
     /// Attempts in all, 1 to 5, unless the request says otherwise.
     pub retry_max_attempts: Option<u8>,

@@ -190,6 +190,22 @@ async fn values_out_of_range_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_rate_limit_is_kept_and_has_a_window() {
+    let harness = Harness::new().await;
+    let limited = with(new_gateway("limited"), "rate_limiting_limit", json!(10));
+    for interval in [json!(null), json!(0), json!(31_622_401)] {
+        let body = with(limited.clone(), "rate_limiting_interval", interval);
+        let answer = harness.post(&gateways(OURS), body).await;
+        let message = answer.invalid(&json!(["body", "rate_limiting_interval"]));
+        assert!(message.contains("rate_limiting_limit"), "{message}");
+    }
+    let body = with(limited, "rate_limiting_interval", json!(31_622_400));
+    let made = harness.post(&gateways(OURS), body).await;
+    assert_eq!(made.result()["rate_limiting_limit"], 10);
+    assert_eq!(made.result()["rate_limiting_interval"], 31_622_400);
+}
+
+#[tokio::test]
 async fn settings_that_protect_and_do_nothing_yet_are_refused_when_on() {
     let harness = Harness::new().await;
     for (field, value) in [
@@ -205,7 +221,6 @@ async fn settings_that_protect_and_do_nothing_yet_are_refused_when_on() {
             "spend_limits",
             json!({"enabled": true, "rules": [{"limit": 1.5}]}),
         ),
-        ("rate_limiting_limit", json!(10)),
         ("zdr", json!(true)),
         (
             "otel",
@@ -351,7 +366,8 @@ async fn an_update_replaces_what_saves_or_records_and_keeps_what_protects() {
     }
     for (field, value) in [
         ("id", json!("other")),
-        ("rate_limiting_limit", json!(1)),
+        // Above 0, it has a window.
+        ("rate_limiting_limit", json!(1_000_000_000_001_u64)),
         (
             "guardrails",
             json!({"prompt": {"P1": "BLOCK"}, "response": {}}),

@@ -140,6 +140,8 @@ fn check(told: impl Fn(Refusal) -> String) {
         Refusal::RouteUnknown => Refusal::RouteUnknown,
         Refusal::BodyTooLong { .. } => Refusal::BodyTooLong { mib: 10 },
         Refusal::Busy => Refusal::Busy,
+        Refusal::RateLimited { .. } => Refusal::RateLimited { what: "gateway", limit: 10, window: 60, seconds: 7 },
+        Refusal::LimitsLost => Refusal::LimitsLost,
     }, told);
 }
 

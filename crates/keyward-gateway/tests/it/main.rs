@@ -31,6 +31,8 @@ mod key_rotation;
 #[cfg(test)]
 mod key_status;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod loops;
 #[cfg(test)]
 mod memory;

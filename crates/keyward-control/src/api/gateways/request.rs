@@ -34,7 +34,7 @@ macro_rules! gateway_request {
             byok_only: Option<Flag>,
             /// Kept and returned.
             cache_invalidate_on_update: Flag,
-            /// Kept and returned, in seconds; null is 0.
+            /// The window of the rate limit, in seconds: 1 to 31,622,400 where the limit is above 0; null is 0.
             #[schema(required = true, maximum = 9_007_199_254_740_991_u64)]
             cache_ttl: Option<u64>,
             /// Kept and returned.
@@ -65,9 +65,12 @@ macro_rules! gateway_request {
             /// Kept and returned, in seconds; null is 0.
             #[schema(required = true, maximum = 9_007_199_254_740_991_u64)]
             rate_limiting_interval: Option<u64>,
-            /// Refused above 0; null is 0.
-            rate_limiting_limit: Off,
-            /// Kept and returned.
+            /// How many requests the gateway lets through per `rate_limiting_interval`; more are answered 429. 0 and null
+            /// are off.
+            #[schema(required = true, maximum = 1_000_000_000_000_u64)]
+            rate_limiting_limit: Option<u64>,
+            /// How windows follow each other: `fixed`, the default, beside each other on the clock; `sliding`, moving with
+            /// the request.
             #[schema(schema_with = settings::technique)]
             rate_limiting_technique: Option<String>,
             /// Kept and returned.

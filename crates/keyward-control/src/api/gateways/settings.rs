@@ -78,6 +78,11 @@ const NOT_YET: &[&str] = &[
 /// The largest whole number that every JSON reader keeps exactly (2^53 - 1).
 const MAX: u64 = 9_007_199_254_740_991;
 
+/// The highest rate limit: `keyward_routes::Limit::MOST`, and below its longest window; this crate does not know that one.
+const MOST_REQUESTS: u64 = 1_000_000_000_000;
+/// The longest window of a rate limit, in seconds: 366 days.
+const LONGEST_INTERVAL: u64 = 366 * 24 * 60 * 60;
+
 const POSTPAID: &str = "postpaid";
 
 const STOP_INSERTING: &str = "STOP_INSERTING";
@@ -118,6 +123,7 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
         (STOP_INSERTING, STOP_INSERTING),
         (DELETE_OLDEST, DELETE_OLDEST),
     ];
+    let limit = rate_limit(body)?;
     let optional_bool = |field: Option<Field>| field.map(Field::boolean).transpose();
     Ok(GatewaySettings {
         authentication: optional_bool(body.find("authentication"))?.unwrap_or(known.authentication),
@@ -136,10 +142,8 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
             .map(|field| field.one_of(strategies))
             .transpose()?
             .map(str::to_owned),
-        rate_limiting_interval: seconds(body.require_nullable("rate_limiting_interval")?)?,
-        rate_limiting_limit: body
-            .require_nullable("rate_limiting_limit")?
-            .map_or(Ok(0), no_limit)?,
+        rate_limiting_interval: limit.1,
+        rate_limiting_limit: limit.0,
         rate_limiting_technique: body
             .find("rate_limiting_technique")
             .map(|field| field.one_of(TECHNIQUES))
@@ -190,12 +194,22 @@ pub(super) fn weakened(known: &GatewaySettings, wanted: &GatewaySettings) -> Opt
     .find_map(|(name, is_weaker)| is_weaker.then_some(name))
 }
 
-fn no_limit(field: Field) -> Result<u64, Problem> {
-    if field.is_off() {
-        return Ok(0);
+/// The limit and its interval. A limit without a window would be none, or stop everything.
+fn rate_limit(body: &mut Object) -> Result<(u64, u64), Problem> {
+    let limit = body.require_nullable("rate_limiting_limit")?;
+    let limit = limit.map_or(Ok(0), |field| field.whole(0..=MOST_REQUESTS))?;
+    let path = body.path("rate_limiting_interval");
+    let interval = body.require_nullable("rate_limiting_interval")?;
+    let interval = interval.map_or(Ok(0), |field| field.whole(0..=MAX))?;
+    if limit > 0 && !(1..=LONGEST_INTERVAL).contains(&interval) {
+        return Err(Problem::invalid(
+            &path,
+            format!(
+                "must be 1 to {LONGEST_INTERVAL} seconds where `rate_limiting_limit` is above 0; set both, or the limit to 0"
+            ),
+        ));
     }
-    let refused = not_enforced(&field);
-    field.whole(0..=MAX).and(Err(refused))
+    Ok((limit, interval))
 }
 
 pub(super) fn not_enforced(field: &Field) -> Problem {
