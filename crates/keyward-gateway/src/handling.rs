@@ -72,6 +72,19 @@ impl Handling {
         Ok(handling)
     }
 
+    /// What an element of a route says.
+    pub(crate) fn of_model(model: &keyward_routes::Model) -> Self {
+        let retries = u8::try_from(model.retries()).unwrap_or(u8::MAX);
+        Self {
+            timeout: model.timeout(),
+            attempts: Attempts {
+                most: NonZeroU8::MIN.saturating_add(retries),
+                delay: DELAY_UNLESS_SAID,
+                backoff: Backoff::Exponential,
+            },
+        }
+    }
+
     /// How long the next attempt may take, after `made` others. The last of several waits for as long as it takes: there is
     /// nothing left to try instead (wire-spec §6.4).
     pub(crate) fn patience(&self, made: u8) -> Option<Duration> {

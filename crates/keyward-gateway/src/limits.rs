@@ -7,8 +7,9 @@ use std::{sync::Arc, time::SystemTime};
 
 use keyward_registry::{GatewayRecord, RateLimitingTechnique};
 use keyward_routes::{
-    Ask, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition, Technique,
+    Ask, AtRate, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition, Technique,
 };
+use keyward_secret::AccountId;
 
 use crate::respond::Refusal;
 
@@ -54,6 +55,23 @@ impl RateLimits {
         })
     }
 
+    /// The limit of a route's element, for requests like the one that stands there.
+    pub(crate) fn of_element(
+        &self,
+        account: AccountId,
+        gateway: &str,
+        route: &str,
+        at: &AtRate<'_>,
+    ) -> Ask {
+        let element = at.element();
+        let limited = Limited::Element { route, element };
+        Ask {
+            key: self.keys.key(account, gateway, limited, &at.partition()),
+            limit: Limit::from(at.rate()),
+            amount: 1,
+        }
+    }
+
     /// Counts a request in all of these limits, or in none. Waits only where the counters are elsewhere.
     pub(crate) async fn take(&self, asks: &[Ask], now: SystemTime) -> Decision {
         match self.counters.take_now(asks, now) {
@@ -62,13 +80,18 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request in the limit of its gateway.
-    pub(crate) async fn settle(&self, ask: Ask, now: SystemTime) -> Result<(), Refusal> {
+    /// Counts a request in one limit: its gateway's, or that of a route's element.
+    pub(crate) async fn settle(
+        &self,
+        ask: Ask,
+        what: Limited<'_>,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
         match self.take(&[ask], now).await {
             Decision::Within { .. } | Decision::Lost(Loss::Open) => Ok(()),
             Decision::Lost(Loss::Closed) => Err(Refusal::LimitsLost),
             Decision::Over { retry_after, .. } => {
-                let what = Limited::Gateway.name();
+                let what = what.name();
                 metrics::counter!("keyward_rate_limited_total", "what" => what).increment(1);
                 tracing::debug!(what, "over a rate limit");
                 Err(Refusal::RateLimited {

@@ -271,7 +271,7 @@ impl<'a> Step<'a> {
         custom: Option<&Prepared>,
         entered: Entered<'_>,
     ) -> Result<Plan, Stop> {
-        self.check_handling(&entered)?;
+        self.check_handling(gateway, &entered)?;
         let provider = entry.provider.as_ref();
         let (caller, token) = (&entered.caller, entered.token);
         if let Support::Refused { reason } = provider.support() {
@@ -329,7 +329,7 @@ impl<'a> Step<'a> {
         let told = entered.view.record().settings.stored_key_refused;
         Ok(Plan {
             model,
-            rate_limit: gateway.rate_limits().of_gateway(entered.view.record()),
+            rate_limit: self.rate_limit(gateway, entered.view),
             others,
             is_pooled,
             explains: told == StoredKeyRefused::Explain,

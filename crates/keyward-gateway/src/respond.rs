@@ -230,6 +230,14 @@ pub(crate) enum Refusal {
     )]
     RouteUnknown,
     #[error(
+        "Failed to get response from provider: the deployed version of the route cannot be used any more. Save its elements anew, and deploy them."
+    )]
+    RouteBroken,
+    #[error(
+        "Failed to get response from provider: no model of route `{route}` answered: {failed}. Try again, or add a fall-back to the route."
+    )]
+    RouteFailed { route: String, failed: String },
+    #[error(
         "The request's body is longer than {mib} MiB, and has to be read before it is known where it goes, or whether its token may send it. Send a shorter one, or one to the provider's own path with a token for every model."
     )]
     BodyTooLong { mib: usize },
@@ -333,7 +341,9 @@ impl Refusal {
             Self::RequestBodySlow(_) => (StatusCode::REQUEST_TIMEOUT, 9016),
             Self::ModelUnread(_) => (StatusCode::BAD_REQUEST, 9027),
             Self::Chat(_) => (StatusCode::BAD_REQUEST, 2019),
-            Self::RouteUnknown => (StatusCode::BAD_REQUEST, 2005),
+            Self::RouteUnknown | Self::RouteBroken | Self::RouteFailed { .. } => {
+                (StatusCode::BAD_REQUEST, 2005)
+            }
             Self::Entries(_) => (StatusCode::BAD_REQUEST, 9029),
             Self::CompatPath => (StatusCode::BAD_REQUEST, 9007),
             Self::BodyTooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 9028),

@@ -7,6 +7,7 @@ mod headers;
 mod named;
 mod universal;
 
+use keyward_routes::Ask;
 use keyward_secret::AccountId;
 
 pub(crate) use self::{
@@ -22,6 +23,8 @@ pub(crate) struct Way {
     pub(crate) to: To,
     /// How its requests are sent.
     pub(crate) handling: Handling,
+    /// The gateway's rate limit, in which it is counted before it is sent.
+    pub(crate) rate_limit: Option<Ask>,
     pub(crate) account: AccountId,
     pub(crate) gateway: Box<str>,
 }

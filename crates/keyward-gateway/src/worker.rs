@@ -1,6 +1,7 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
 mod by_body;
+mod walk;
 mod ways;
 mod weigh;
 
@@ -17,6 +18,7 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader, TrafficClass};
+use keyward_routes::Limited;
 
 use self::{
     ways::Client,
@@ -146,10 +148,6 @@ where
     /// Answers one request from `source`, which is `known`'s where that is given. Never fails; a result all the same,
     /// because that is what a service gives, and a future around this one would copy the request and its answer once
     /// more.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the way of a request, which reads in order; a future of its own would copy the request"
-    )]
     pub(crate) async fn answer(
         self: Arc<Self>,
         mut request: Request<Replayable<B>>,
@@ -186,7 +184,7 @@ where
         if let Ok(plan) = &decided
             && let Some(ask) = plan.rate_limit
             // Boxed because few gateways have a limit.
-            && let Err(refusal) = Box::pin(self.gateway.rate_limits().settle(ask, asked)).await
+            && let Err(refusal) = Box::pin(self.gateway.rate_limits().settle(ask, Limited::Gateway, asked)).await
         {
             decided = Err(refusal);
         }

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 use keyward_registry::Gateway as GatewayView;
+use keyward_routes::Ask;
 
 use super::{Step, Stop, Turn, access::Entered};
 use crate::{
@@ -48,7 +49,7 @@ impl Step<'_> {
             Err(refusal) => return refusal.into(),
         };
         match self.handling(entered.view) {
-            Ok(handling) => self.way(to, handling),
+            Ok(handling) => self.way(gateway, entered.view, to, handling),
             Err(refusal) => refusal.into(),
         }
     }
@@ -60,7 +61,11 @@ impl Step<'_> {
     }
 
     /// Whether the request is sent once, and waited for like every other.
-    pub(super) fn check_handling(&self, entered: &Entered<'_>) -> Result<(), Stop> {
+    pub(super) fn check_handling(
+        &self,
+        gateway: &Gateway,
+        entered: &Entered<'_>,
+    ) -> Result<(), Stop> {
         let settings = &entered.view.record().settings;
         let is_asked_for =
             self.head.has_handling || settings.retry_max_attempts.is_some_and(|most| most > 1);
@@ -75,7 +80,7 @@ impl Step<'_> {
         if let Some(token) = entered.token {
             self.check_entry(token)?;
         }
-        Err(self.way(To::Provider, handling))
+        Err(self.way(gateway, entered.view, To::Provider, handling))
     }
 
     fn handling(&self, view: &GatewayView) -> Result<Handling, Refusal> {
@@ -86,10 +91,19 @@ impl Step<'_> {
         }
     }
 
-    fn way(&self, to: To, handling: Handling) -> Stop {
+    /// The gateway's rate limit, in which a client's request counts once, whatever is made of it.
+    pub(super) fn rate_limit(&self, gateway: &Gateway, view: &GatewayView) -> Option<Ask> {
+        match self.sender.turn {
+            Turn::Client => gateway.rate_limits().of_gateway(view.record()),
+            Turn::Inner => None,
+        }
+    }
+
+    fn way(&self, gateway: &Gateway, view: &GatewayView, to: To, handling: Handling) -> Stop {
         Stop::Goes(Box::new(Way {
             to,
             handling,
+            rate_limit: self.rate_limit(gateway, view),
             account: self.address.account,
             gateway: self.address.gateway.into(),
         }))

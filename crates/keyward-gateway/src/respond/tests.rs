@@ -138,6 +138,11 @@ fn check(told: impl Fn(Refusal) -> String) {
         Refusal::Entries(_) => Refusal::Entries("entry 0: missing field `query`".to_owned()),
         Refusal::CompatPath => Refusal::CompatPath,
         Refusal::RouteUnknown => Refusal::RouteUnknown,
+        Refusal::RouteBroken => Refusal::RouteBroken,
+        Refusal::RouteFailed { .. } => Refusal::RouteFailed {
+            route: "support".to_owned(),
+            failed: "openai/gpt-5 answered 500".to_owned(),
+        },
         Refusal::BodyTooLong { .. } => Refusal::BodyTooLong { mib: 10 },
         Refusal::Busy => Refusal::Busy,
         Refusal::RateLimited { .. } => Refusal::RateLimited { what: "gateway", limit: 10, window: 60, seconds: 7 },

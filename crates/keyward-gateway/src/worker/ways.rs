@@ -13,7 +13,7 @@ use http_body::Body;
 use keyward_forward::BoxError;
 use keyward_providers::Provider;
 use keyward_registry::CustomSlug;
-use keyward_routes::{JsonBody, check_encoding, may_be_repeated};
+use keyward_routes::{JsonBody, Limited, check_encoding, may_be_repeated};
 use tokio::time::{sleep, timeout};
 
 use super::{Worker, by_body::not_whole, now, refuse};
@@ -39,12 +39,12 @@ pub(super) struct Client {
 
 /// A request that can be sent any number of times.
 #[derive(Clone)]
-struct Sending {
+pub(super) struct Sending {
     method: Method,
     version: Version,
     uri: Uri,
-    headers: HeaderMap,
-    body: Whole,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Whole,
 }
 
 impl Sending {
@@ -58,7 +58,7 @@ impl Sending {
     }
 
     /// The same headers with a body that is sent to another place.
-    fn to(&self, uri: Uri, body: Whole) -> Self {
+    pub(super) fn to(&self, uri: Uri, body: Whole) -> Self {
         Self {
             method: Method::POST,
             uri,
@@ -88,6 +88,15 @@ where
                 Ok(body) => body,
                 Err(error) => return refuse(not_whole(&error)),
             };
+            if let Some(ask) = way.rate_limit
+                && let Err(refusal) = self
+                    .gateway
+                    .rate_limits()
+                    .settle(ask, Limited::Gateway, now())
+                    .await
+            {
+                return refuse(refusal);
+            }
             let (head, _sent) = request.into_parts();
             let sending = Sending {
                 method: head.method,
@@ -112,7 +121,7 @@ where
     }
 
     /// Sends a request until it is answered by something else than a failure that may pass, or there was enough of it.
-    async fn attempts(
+    pub(super) async fn attempts(
         self: &Arc<Self>,
         sending: &Sending,
         handling: Handling,
@@ -175,7 +184,7 @@ where
             return Err(Refusal::Chat(problem.to_owned()));
         };
         let (provider, model) = match named {
-            Named::Route(_) => return Err(Refusal::RouteUnknown),
+            Named::Route(name) => return self.walk(sending, &body, name, way, client).await,
             Named::Model { provider, model } => match form {
                 Form::Chat if way.to == To::Unified || way.to == To::Universal => (provider, model),
                 _ => (ways::author(provider), model),
@@ -250,6 +259,7 @@ where
             let way = Way {
                 to: To::Unified,
                 handling,
+                rate_limit: None,
                 account: way.account,
                 gateway: way.gateway.clone(),
             };
@@ -259,7 +269,12 @@ where
     }
 
     /// Under which slug a provider is, and at which path it takes a request of this form.
-    fn place(&self, way: &Way, provider: &str, form: Form) -> Result<(String, String), Refusal> {
+    pub(super) fn place(
+        &self,
+        way: &Way,
+        provider: &str,
+        form: Form,
+    ) -> Result<(String, String), Refusal> {
         let path_of = |provider: &Provider| {
             let path = match form {
                 Form::Chat => provider.compat().map(|compat| compat.chat().to_owned()),
@@ -270,7 +285,7 @@ where
             match path {
                 Some(path) => Ok((slug, path)),
                 None => Err(Refusal::ProviderRefused {
-                    reason: "it has no endpoint of this form. Use its own paths below its slug; docs/requests.md lists who has which.".to_owned(),
+                    reason: "it has no endpoint of this form. Use its own paths below its slug.".to_owned(),
                     provider: slug,
                 }),
             }
@@ -300,7 +315,7 @@ fn takes(provider: &Provider, path: &str) -> Option<String> {
 }
 
 /// The address of a provider's endpoint. What is wrong with it is told where every address is parsed.
-fn below(way: &Way, provider: &str, endpoint: &str) -> Result<Uri, Refusal> {
+pub(super) fn below(way: &Way, provider: &str, endpoint: &str) -> Result<Uri, Refusal> {
     let is_name = provider
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));

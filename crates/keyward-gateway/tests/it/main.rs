@@ -49,6 +49,8 @@ mod request_handling;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod scrub;
 #[cfg(test)]
 mod service;

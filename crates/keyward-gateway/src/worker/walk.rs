@@ -1,0 +1,176 @@
+//! A request's way through a route.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderName, Response};
+use http_body::Body;
+use keyward_forward::BoxError;
+use keyward_routes::{
+    AtModel, AtRate, Facts, Graph, JsonBody, Limited, Metadata, Model, RouteName, Step,
+};
+
+use super::{
+    Worker, now,
+    ways::{Client, Sending, below},
+};
+use crate::{
+    body::AnswerBody,
+    handling::Handling,
+    respond::{Refusal, is_denied},
+    ways::{self, Form, Way},
+};
+
+const METADATA: HeaderName = HeaderName::from_static("cf-aig-metadata");
+
+/// What a request's way led to so far.
+struct Came {
+    /// The last answer that a model gave.
+    answer: Option<Response<AnswerBody>>,
+    /// What did not answer, in words.
+    failed: Vec<String>,
+    /// What it was refused for by a limit, where nothing came of it.
+    over: Option<Refusal>,
+    /// How many models were asked.
+    steps: usize,
+}
+
+impl<B> Worker<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Follows a request's way through the route of this name.
+    pub(super) async fn walk(
+        self: &Arc<Self>,
+        sending: &Sending,
+        body: &JsonBody,
+        name: &str,
+        way: &Way,
+        client: &Client,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let graph = self.graph(way, name)?;
+        let metadata = sending.headers.get(METADATA);
+        let metadata = metadata.map(|value| Metadata::parse(value.as_bytes()));
+        let metadata = metadata.unwrap_or_default();
+        let facts = Facts::new(&sending.headers, &metadata).with_body(body.bytes());
+        let draw = getrandom::u64().unwrap_or_default();
+        let mut came = Came {
+            answer: None,
+            failed: Vec::new(),
+            over: None,
+            steps: 0,
+        };
+        let mut step = graph.begin(facts, draw);
+        loop {
+            step = match step {
+                Step::Rate(at) => self.count(at, name, way, &mut came, now()).await,
+                Step::Model(at) => {
+                    match self.call(at, sending, body, way, client, &mut came).await {
+                        Ok(step) => step,
+                        Err(denied) => return Ok(denied),
+                    }
+                }
+                Step::End(_) => break,
+            };
+        }
+        match (came.answer, came.over) {
+            (Some(answer), _) => Ok(answer),
+            (None, Some(over)) if came.failed.is_empty() => Err(over),
+            (None, _) => Err(Refusal::RouteFailed {
+                route: name.to_owned(),
+                failed: came.failed.join(", "),
+            }),
+        }
+    }
+
+    fn graph(&self, way: &Way, name: &str) -> Result<Arc<Graph>, Refusal> {
+        let unknown = || Refusal::RouteUnknown;
+        let name = RouteName::parse(name).map_err(|_invalid| unknown())?;
+        let snapshot = self.gateway.registry().snapshot();
+        let gateway = snapshot
+            .gateway(way.account, &way.gateway)
+            .ok_or_else(unknown)?;
+        let route = gateway.route(name.as_str()).ok_or_else(unknown)?;
+        route.graph().cloned().ok_or(Refusal::RouteBroken)
+    }
+
+    /// Counts the request where a limit stands, and goes on.
+    async fn count<'a>(
+        &self,
+        at: AtRate<'a>,
+        name: &str,
+        way: &Way,
+        came: &mut Came,
+        now: SystemTime,
+    ) -> Step<'a> {
+        let limits = self.gateway.rate_limits();
+        let ask = limits.of_element(way.account, &way.gateway, name, &at);
+        let element = at.element();
+        let limited = Limited::Element {
+            route: name,
+            element,
+        };
+        match limits.settle(ask, limited, now).await {
+            Ok(()) => at.within(),
+            Err(over) => {
+                came.over = Some(over);
+                at.over()
+            }
+        }
+    }
+
+    /// Asks a model, and goes on. A token that is refused is refused for every model.
+    async fn call<'a>(
+        self: &Arc<Self>,
+        at: AtModel<'a>,
+        sending: &Sending,
+        body: &JsonBody,
+        way: &Way,
+        client: &Client,
+        came: &mut Came,
+    ) -> Result<Step<'a>, Response<AnswerBody>> {
+        let model = at.model();
+        let (provider, name) = (model.provider(), model.model());
+        let step = came.steps;
+        came.steps += 1;
+        let asked = self.ask(model, sending, body, way, client).await;
+        let (status, answer) = match asked {
+            Ok(mut answer) => {
+                ways::mark(answer.headers_mut(), step, Some((provider, name)));
+                (answer.status(), answer)
+            }
+            Err(refusal) => {
+                came.failed.push(format!("{provider}/{name}: {refusal}"));
+                return Ok(at.failed());
+            }
+        };
+        if is_denied(&answer) {
+            return Err(answer);
+        }
+        if status.is_success() {
+            came.answer = Some(answer);
+            return Ok(at.succeeded());
+        }
+        came.failed
+            .push(format!("{provider}/{name} answered {}", status.as_u16()));
+        Ok(at.failed())
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        model: &Model,
+        sending: &Sending,
+        body: &JsonBody,
+        way: &Way,
+        client: &Client,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let (slug, path) = self.place(way, model.provider(), Form::Chat)?;
+        let uri = below(way, &slug, &path)?;
+        let spliced = body.with_model(model.model());
+        let spliced = spliced.map_err(|error| Refusal::Chat(error.to_string()))?;
+        let sending = sending.to(uri, sending.body.spliced(spliced));
+        let handling = Handling::of_model(model);
+        Ok(self.attempts(&sending, handling, client).await)
+    }
+}
