@@ -419,9 +419,16 @@ impl Refusal {
         }
     }
 
+    /// Whether another attempt may end otherwise: the provider was not reached, or not in time. All else was decided here,
+    /// or is about an answer that the provider gave.
+    const fn may_pass(&self) -> bool {
+        matches!(self, Self::Upstream(_) | Self::UpstreamSlow(_))
+    }
+
     /// The whole answer.
     pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
         let (status, code) = self.status();
+        let may_pass = self.may_pass();
         let retry_after = self.retry_after();
         let message = self.to_string();
         let description = self.description().unwrap_or(&message);
@@ -438,6 +445,9 @@ impl Refusal {
         });
         let mut response = Response::new(Bytes::from(body.to_string()));
         *response.status_mut() = status;
+        if !may_pass {
+            response.extensions_mut().insert(Stands);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ERROR_SOURCE, HeaderValue::from_static("gateway"));
@@ -448,6 +458,15 @@ impl Refusal {
         put_ids(headers, id);
         response
     }
+}
+
+/// On an answer of the gateway's own that another attempt does not change.
+#[derive(Clone, Copy, Debug)]
+struct Stands;
+
+/// Whether the answer is the gateway's own, and another attempt does not change it.
+pub(crate) fn stands<B>(answer: &Response<B>) -> bool {
+    answer.extensions().get::<Stands>().is_some()
 }
 
 /// Whether the gateway itself says that the request is not authorized.

@@ -24,7 +24,7 @@ use crate::{
     pool::limit,
     replay::{Replayable, Whole},
     request::{Turn, shown},
-    respond::{Refusal, is_denied},
+    respond::{Refusal, is_denied, stands},
     ways::{self, COMPAT, Form, Named, To, Way},
 };
 
@@ -147,7 +147,7 @@ where
                 },
             };
             made += 1;
-            if !may_be_repeated(response.status().as_u16()) {
+            if stands(&response) || !may_be_repeated(response.status().as_u16()) {
                 return response;
             }
             let told = limit::retry_after(response.headers(), now());

@@ -59,6 +59,20 @@ async fn a_failure_that_may_pass_is_tried_again_where_that_is_asked_for() {
     running.stop().await;
 }
 
+/// The provider has answered: what the gateway does not hand on may have been charged for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_gateway_itself_refuses_is_not_tried_again() {
+    let running = running().await;
+    let elsewhere = Behaviour::Redirect("https://elsewhere.example/".to_owned());
+    running.provider.behave(elsewhere);
+    let answer = running
+        .authorized_chat("openai", &[(ATTEMPTS, "3"), NO_DELAY])
+        .await;
+    assert_eq!((answer.status, code(&answer)), (502, 9022));
+    assert_eq!(times(&running), 1);
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn when_every_attempt_fails_the_last_answer_is_the_clients() {
     let running = running().await;
