@@ -285,7 +285,8 @@ where
             match path {
                 Some(path) => Ok((slug, path)),
                 None => Err(Refusal::ProviderRefused {
-                    reason: "it has no endpoint of this form. Use its own paths below its slug.".to_owned(),
+                    reason: "it has no endpoint of this form. Use its own paths below its slug."
+                        .to_owned(),
                     provider: slug,
                 }),
             }

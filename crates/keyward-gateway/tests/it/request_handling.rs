@@ -214,3 +214,26 @@ async fn no_attempt_begins_with_a_token_that_was_revoked_meanwhile() {
     assert_eq!(times(&running), 1);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_attempts_count_as_one_request_of_a_client() {
+    let running = Running::start(Setup {
+        settings: GatewaySettings {
+            rate_limiting_limit: 1,
+            rate_limiting_interval: 366 * 86_400,
+            ..GatewaySettings::default()
+        },
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    running.provider.behave_once(failing(500));
+    running.provider.behave_once(failing(500));
+    let headers = [(ATTEMPTS, "3"), NO_DELAY];
+    let answer = running.authorized_chat("openai", &headers).await;
+    assert_eq!((answer.status, times(&running)), (200, 3));
+    let answer = running.authorized_chat("openai", &headers).await;
+    assert_eq!((answer.status, code(&answer)), (429, 2003));
+    assert_eq!(times(&running), 0);
+    running.stop().await;
+}
