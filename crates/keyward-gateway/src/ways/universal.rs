@@ -11,6 +11,10 @@ use crate::handling;
 
 /// How many entries a body has at most.
 const MOST_ENTRIES: usize = 10;
+/// How many headers an entry has at most.
+const MOST_HEADERS: usize = 100;
+/// How long they are together at most, in bytes.
+const LONGEST_HEADERS: usize = 32 * 1024;
 
 /// One entry: a request to a provider.
 #[derive(Debug)]
@@ -85,6 +89,11 @@ pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry<'_>>, String> {
 fn entry(text: &RawValue) -> Result<Entry<'_>, String> {
     let text: Text<'_> = serde_json::from_str(text.get()).map_err(|error| plain(&error))?;
     let mut headers = HeaderMap::new();
+    // Else an entry could have more than any head that comes over a connection, and than a map of them takes.
+    if text.headers.len() > MOST_HEADERS {
+        return Err(format!("`headers` holds more than {MOST_HEADERS}"));
+    }
+    let mut length = 0_usize;
     for (name, value) in &text.headers {
         let name = HeaderName::try_from(name.as_str())
             .map_err(|_invalid| "a name in `headers` is no name of a header".to_owned())?;
@@ -94,6 +103,10 @@ fn entry(text: &RawValue) -> Result<Entry<'_>, String> {
             _ => None,
         };
         let value = value.ok_or_else(|| format!("`headers.{name}` is no value of a header"))?;
+        length = length.saturating_add(name.as_str().len() + value.len());
+        if length > LONGEST_HEADERS {
+            return Err(format!("`headers` are longer than {LONGEST_HEADERS} bytes"));
+        }
         // Names that differ in case alone are one.
         if headers.insert(name.clone(), value).is_some() {
             return Err(format!("`headers.{name}` stands there twice"));
@@ -253,6 +266,19 @@ mod tests {
         }
         let entry = r#"{"provider":"a","endpoint":"b","query":1}"#;
         assert!(entries(format!("[{}]", [entry; 10].join(",")).as_bytes()).is_ok());
+        let headers = |count: usize, length: usize| {
+            let value = "x".repeat(length);
+            let headers: serde_json::Map<_, _> = (0..count)
+                .map(|number| (format!("x-{number}"), serde_json::json!(value)))
+                .collect();
+            serde_json::json!({"provider": "a", "endpoint": "b", "query": 1, "headers": headers})
+                .to_string()
+        };
+        assert!(entries(headers(100, 10).as_bytes()).is_ok());
+        let told = entries(headers(40_000, 1).as_bytes()).unwrap_err();
+        assert!(told.contains("more than 100"), "{told}");
+        let told = entries(headers(4, 10_000).as_bytes()).unwrap_err();
+        assert!(told.contains("longer than"), "{told}");
         let many = format!("[{}]", [entry; 11].join(","));
         assert!(entries(many.as_bytes()).unwrap_err().contains("at most 10"));
     }
