@@ -111,6 +111,11 @@ pub(crate) enum Turn {
 }
 
 impl<'a> Sender<'a> {
+    /// Whether it may go another way. Not where whoever runs the gateway knows the token: that is not looked up again.
+    const fn may_go(&self) -> bool {
+        matches!(self.turn, Turn::Client) && self.known.is_none()
+    }
+
     /// Of a request whose body was not looked at.
     pub(crate) const fn of(source: IpAddr, known: Option<&'a Arc<Entry>>, turn: Turn) -> Self {
         Self {
@@ -212,7 +217,7 @@ pub(crate) fn decide<B>(
         }
         None => match custom_provider(step.snapshot, &step.address) {
             Some(view) => step.decide_custom(gateway, state, view),
-            None if address.provider == COMPAT && sender.turn == Turn::Client => {
+            None if address.provider == COMPAT && sender.may_go() => {
                 let to = To::below_compat(address.rest).filter(|_| handshake.is_none());
                 Err(match to {
                     Some(to) => step.other_way(gateway, to),
@@ -230,8 +235,8 @@ fn unaddressed<'a>(
     handshake: Option<&Handshake>,
     sender: Sender<'_>,
 ) -> Option<Unaddressed<'a>> {
-    match (handshake, sender.turn) {
-        (None, Turn::Client) => Unaddressed::parse(uri.path()),
+    match (handshake, sender.may_go()) {
+        (None, true) => Unaddressed::parse(uri.path()),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use keyward_routes::Ask;
 use keyward_secret::AccountId;
 
 pub(crate) use self::{
-    headers::{for_json, mark},
+    headers::{for_json, mark, without_own_keys},
     named::{Named, author},
     universal::{Entry, entries},
 };

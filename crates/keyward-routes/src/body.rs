@@ -68,8 +68,12 @@ pub fn sole_model(content_type: &[u8], body: &Bytes) -> Result<Box<str>, BodyErr
     if name == b"multipart/form-data" {
         return multipart_model(content_type, body).map(Into::into);
     }
+    // Other servers end the type where something else stands than in a name (RFC 9110 §8.3.1).
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-/".contains(byte);
     let is_json = name == b"application/json"
-        || name.starts_with(b"application/") && name.ends_with(b"+json");
+        || name.starts_with(b"application/")
+            && name.ends_with(b"+json")
+            && name.iter().all(is_name);
     let is_plain = pieces.all(
         |piece| match piece.to_ascii_lowercase().strip_prefix(b"charset=") {
             Some(charset) => matches!(charset, b"utf-8" | b"\"utf-8\"" | b"utf8"),

@@ -16,6 +16,8 @@ use super::{Held, Memory, Replayable, Room, Whole};
 
 /// How long a body may be that is read whole. Images within chats are some MiB.
 pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
+/// How long the reading may take in all: the room that a body has is kept from others meanwhile.
+const LONGEST_READ: Duration = Duration::from_secs(120);
 /// By how much the buffer of a body of unknown length grows at least.
 const STEP: usize = 64 * 1024;
 
@@ -136,6 +138,9 @@ where
         let expected = waited
             .as_secs()
             .saturating_mul(config.request_min_rate.into());
+        if waited > LONGEST_READ {
+            return Err(NotWhole::Slow);
+        }
         if waited > config.request_rate_window && (whole.len() as u64) < expected {
             return Err(NotWhole::Slow);
         }

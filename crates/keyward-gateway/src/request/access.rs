@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use keyward_auth::{Decision, Entry, Failure, Kind, Reason, RunAsk, Status, TokenId, decide_run};
+use keyward_auth::{
+    Decision, Entry, Failure, Kind, Permission, Reason, RunAsk, Status, TokenId, decide_run,
+};
 use keyward_providers::{Class, Provider};
 use keyward_registry::Gateway as GatewayView;
 
@@ -145,6 +147,18 @@ impl<'a> Step<'a> {
             Status::Disabled => Reason::Disabled,
             Status::Expired => Reason::Expired,
             Status::Active => return Ok(()),
+        };
+        Err(Refusal::Unauthorized(Denied::Grant(reason)))
+    }
+
+    /// Whether the token may send anything at all: before a body of it is read, or anything is counted.
+    pub(super) fn check_sender(&self, token: &Entry) -> Result<(), Refusal> {
+        self.check_entry(token)?;
+        let grant = &token.record.grant;
+        let reason = match () {
+            () if !grant.permissions.contains(Permission::AiGatewayRun) => Reason::Permission,
+            () if !grant.networks.allows(self.sender.source) => Reason::Network,
+            () => return Ok(()),
         };
         Err(Refusal::Unauthorized(Denied::Grant(reason)))
     }

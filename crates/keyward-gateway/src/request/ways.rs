@@ -48,6 +48,11 @@ impl Step<'_> {
             Ok(entered) => entered,
             Err(refusal) => return refusal.into(),
         };
+        if let Some(token) = entered.token
+            && let Err(refusal) = self.check_sender(token)
+        {
+            return refusal.into();
+        }
         match self.handling(entered.view) {
             Ok(handling) => self.way(gateway, entered.view, to, handling),
             Err(refusal) => refusal.into(),
@@ -69,7 +74,7 @@ impl Step<'_> {
         let settings = &entered.view.record().settings;
         let is_asked_for =
             self.head.has_handling || settings.retry_max_attempts.is_some_and(|most| most > 1);
-        if !is_asked_for || self.sender.turn == Turn::Inner || self.handshake.is_some() {
+        if !is_asked_for || !self.sender.may_go() || self.handshake.is_some() {
             return Ok(());
         }
         let handling = self.handling(entered.view)?;
@@ -78,7 +83,7 @@ impl Step<'_> {
         }
         // Its body is read before it is decided: not for who may not send one.
         if let Some(token) = entered.token {
-            self.check_entry(token)?;
+            self.check_sender(token)?;
         }
         Err(self.way(gateway, entered.view, To::Provider, handling))
     }

@@ -7,6 +7,10 @@ use http::{
     },
 };
 
+use keyward_providers::is_credential_header;
+
+use crate::caller::holds_token;
+
 const STEP: HeaderName = HeaderName::from_static("cf-aig-step");
 const PROVIDER: HeaderName = HeaderName::from_static("cf-aig-provider");
 const MODEL: HeaderName = HeaderName::from_static("cf-aig-model");
@@ -35,6 +39,24 @@ pub(crate) fn for_json(headers: HeaderMap) -> HeaderMap {
     let mut headers = without_framing(headers);
     let json = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, json);
+    headers
+}
+
+/// The headers without those in which a provider takes a key, unless they hold a token of ours: a key is for one provider,
+/// and must not come to another.
+pub(crate) fn without_own_keys(headers: HeaderMap) -> HeaderMap {
+    let mut last = None;
+    let kept = headers.into_iter().filter_map(|(name, value)| {
+        // Of several with one name, the first alone has it.
+        last = name.or(last.take());
+        let name = last.clone()?;
+        let is_own_key = is_credential_header(&name) && !holds_token(value.as_bytes());
+        (!is_own_key).then_some((name, value))
+    });
+    let mut headers = HeaderMap::new();
+    for (name, value) in kept {
+        headers.append(name, value);
+    }
     headers
 }
 

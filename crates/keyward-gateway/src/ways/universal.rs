@@ -1,13 +1,19 @@
 //! The body of the universal endpoint (wire-spec §1.4).
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, fmt};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
-use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, HOST},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::headers::without_framing;
-use crate::handling;
+use crate::{handling, loops::CDN_LOOP, request::shown};
 
 /// How many entries a body has at most.
 const MOST_ENTRIES: usize = 10;
@@ -28,30 +34,98 @@ pub(crate) struct Entry<'a> {
     pub(crate) query: &'a RawValue,
 }
 
+/// The values of an object with few members. They are read when all of them are counted.
+#[derive(Default)]
+struct Few<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Few<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Few<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(formatter, "an object of at most {MOST_HEADERS} headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    if members.len() >= MOST_HEADERS {
+                        return Err(de::Error::custom(TOO_MANY_HEADERS));
+                    }
+                    members.push(member);
+                }
+                Ok(Few(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The entries, of which no more are kept than may be.
+struct Entries<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items;
+
+        impl<'de> Visitor<'de> for Items {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array of entries")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    if items.len() >= MOST_ENTRIES {
+                        return Err(de::Error::custom(TOO_MANY_ENTRIES));
+                    }
+                    items.push(item);
+                }
+                Ok(Entries(items))
+            }
+        }
+
+        deserializer.deserialize_seq(Items)
+    }
+}
+
+const TOO_MANY_HEADERS: &str = "`headers` holds more than 100";
+const TOO_MANY_ENTRIES: &str = "the array has more than 10 entries, and at most 10 are taken";
+
 #[derive(Deserialize)]
 struct Text<'a> {
     #[serde(borrow)]
     provider: Cow<'a, str>,
     #[serde(borrow)]
     endpoint: Cow<'a, str>,
-    #[serde(default)]
-    headers: BTreeMap<String, Value>,
+    #[serde(default, borrow)]
+    headers: Few<'a>,
     authorization: Option<String>,
     #[serde(borrow)]
     query: &'a RawValue,
-    #[serde(default)]
-    config: Config,
+    #[serde(default, borrow)]
+    config: Config<'a>,
 }
 
 /// Fields that are kept by others and change nothing here are passed over, as are those that nobody knows: what the
 /// reference adds is no fault of the client's.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Config {
-    request_timeout: Option<Value>,
-    max_attempts: Option<Value>,
-    retry_delay: Option<Value>,
-    backoff: Option<Value>,
+struct Config<'a> {
+    #[serde(borrow)]
+    request_timeout: Option<&'a RawValue>,
+    #[serde(borrow)]
+    max_attempts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    retry_delay: Option<&'a RawValue>,
+    #[serde(borrow)]
+    backoff: Option<&'a RawValue>,
 }
 
 /// Reads the entries: an array of them, or one by itself.
@@ -61,8 +135,8 @@ struct Config {
 /// What is wrong, and with which entry: completes a sentence.
 pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry<'_>>, String> {
     let is_one = body.trim_ascii_start().starts_with(b"{");
-    let texts: Vec<&RawValue> = match is_one {
-        true => serde_json::from_slice(body).map(|one| vec![one]),
+    let Entries(texts) = match is_one {
+        true => serde_json::from_slice(body).map(|one| Entries(vec![one])),
         false => serde_json::from_slice(body),
     }
     .map_err(|error| {
@@ -71,14 +145,8 @@ pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry<'_>>, String> {
             plain(&error)
         )
     })?;
-    match texts.len() {
-        0 => return Err("the array has no entry; write one at least".to_owned()),
-        1..=MOST_ENTRIES => {}
-        count => {
-            return Err(format!(
-                "the array has {count} entries, and at most {MOST_ENTRIES} are taken"
-            ));
-        }
+    if texts.is_empty() {
+        return Err("the array has no entry; write one at least".to_owned());
     }
     let numbered = texts.into_iter().enumerate();
     numbered
@@ -89,27 +157,20 @@ pub(crate) fn entries(body: &[u8]) -> Result<Vec<Entry<'_>>, String> {
 fn entry(text: &RawValue) -> Result<Entry<'_>, String> {
     let text: Text<'_> = serde_json::from_str(text.get()).map_err(|error| plain(&error))?;
     let mut headers = HeaderMap::new();
-    // Else an entry could have more than any head that comes over a connection, and than a map of them takes.
-    if text.headers.len() > MOST_HEADERS {
-        return Err(format!("`headers` holds more than {MOST_HEADERS}"));
-    }
     let mut length = 0_usize;
-    for (name, value) in &text.headers {
-        let name = HeaderName::try_from(name.as_str())
+    for (name, value) in &text.headers.0 {
+        let name = HeaderName::try_from(name.as_ref())
             .map_err(|_invalid| "a name in `headers` is no name of a header".to_owned())?;
-        let value = match value {
-            Value::String(value) => HeaderValue::from_str(value).ok(),
-            Value::Number(_) | Value::Bool(_) => HeaderValue::from_str(&value.to_string()).ok(),
-            _ => None,
-        };
-        let value = value.ok_or_else(|| format!("`headers.{name}` is no value of a header"))?;
+        let told = shown(name.as_str());
+        let value = scalar(value).and_then(|value| HeaderValue::from_str(&value).ok());
+        let value = value.ok_or_else(|| format!("`headers.{told}` is no value of a header"))?;
         length = length.saturating_add(name.as_str().len() + value.len());
         if length > LONGEST_HEADERS {
             return Err(format!("`headers` are longer than {LONGEST_HEADERS} bytes"));
         }
         // Names that differ in case alone are one.
-        if headers.insert(name.clone(), value).is_some() {
-            return Err(format!("`headers.{name}` stands there twice"));
+        if headers.insert(name, value).is_some() {
+            return Err(format!("`headers.{told}` stands there twice"));
         }
     }
     if let Some(authorization) = &text.authorization {
@@ -126,22 +187,33 @@ fn entry(text: &RawValue) -> Result<Entry<'_>, String> {
         (handling::BACKOFF, text.config.backoff),
     ];
     for (name, value) in config {
-        let value = match value {
-            None | Some(Value::Null) => continue,
-            Some(Value::String(value)) => value,
-            Some(value) => value.to_string(),
+        let Some(value) = value.filter(|value| value.get() != "null") else {
+            continue;
         };
-        let value = HeaderValue::from_str(&value)
-            .map_err(|_invalid| "`config` holds a value that is none".to_owned())?;
+        let value = scalar(value).and_then(|value| HeaderValue::from_str(&value).ok());
+        let value = value.ok_or_else(|| "`config` holds a value that is none".to_owned())?;
         // What the entry's own headers say goes before.
         headers.entry(name).or_insert(value);
     }
+    // Where a request is from, and by what it came, is not an entry's to say.
+    headers.remove(HOST);
+    headers.remove(CDN_LOOP);
     Ok(Entry {
         endpoint: endpoint(text.endpoint)?,
         provider: text.provider,
         headers: without_framing(headers),
         query: text.query,
     })
+}
+
+/// A text, a number, `true` or `false`, as a header has it.
+fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get();
+    match text.as_bytes().first()? {
+        b'"' if text.len() <= LONGEST_HEADERS => serde_json::from_str(text).ok(),
+        b'"' | b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(text)),
+    }
 }
 
 /// A path, and not an address. What else it must be is decided where every path is.
@@ -164,9 +236,14 @@ fn plain(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Data => {
             let text = error.to_string();
-            let is_ours = ["missing field", "duplicate field"]
-                .iter()
-                .any(|known| text.starts_with(known));
+            let is_ours = [
+                "missing field",
+                "duplicate field",
+                TOO_MANY_HEADERS,
+                TOO_MANY_ENTRIES,
+            ]
+            .iter()
+            .any(|known| text.starts_with(known));
             match is_ours {
                 true => text,
                 false => "a field is of another type than it has to be".to_owned(),

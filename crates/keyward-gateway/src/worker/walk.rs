@@ -50,6 +50,7 @@ where
         client: &Client,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let graph = self.graph(way, name)?;
+        let sending = &sending.without_own_keys();
         let metadata = sending.headers.get(METADATA);
         let metadata = metadata.map(|value| Metadata::parse(value.as_bytes()));
         let metadata = metadata.unwrap_or_default();

@@ -7,7 +7,8 @@ use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, Method, Request, Response, Uri, Version, header::CONTENT_ENCODING,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version,
+    header::{CONTENT_ENCODING, HOST},
 };
 use http_body::Body;
 use keyward_forward::BoxError;
@@ -57,6 +58,14 @@ impl Sending {
         request
     }
 
+    /// The same without keys of the client's own: which provider they are for is not told.
+    pub(super) fn without_own_keys(&self) -> Self {
+        Self {
+            headers: ways::without_own_keys(self.headers.clone()),
+            ..self.clone()
+        }
+    }
+
     /// The same headers with a body that is sent to another place.
     pub(super) fn to(&self, uri: Uri, body: Whole) -> Self {
         Self {
@@ -98,11 +107,19 @@ where
                 return refuse(refusal);
             }
             let (head, _sent) = request.into_parts();
+            let mut headers = head.headers;
+            // HTTP/2 has it in the address, which a request that is made of this one does not have.
+            if !headers.contains_key(HOST)
+                && let Some(authority) = uri.authority()
+                && let Ok(host) = HeaderValue::from_str(authority.as_str())
+            {
+                headers.insert(HOST, host);
+            }
             let sending = Sending {
                 method: head.method,
                 version: head.version,
                 uri,
-                headers: head.headers,
+                headers,
                 body,
             };
             let answered = match way.to {
@@ -112,7 +129,8 @@ where
                 To::Inference(form) => {
                     let mut sending = sending;
                     // There, a key has no other alias than the default one (wire-spec §3.2).
-                    sending.headers.remove(ALIAS);
+                    let default = HeaderValue::from_static("default");
+                    sending.headers.insert(ALIAS, default);
                     self.unified(&sending, &way, form, &client).await
                 }
             };
@@ -176,7 +194,7 @@ where
         }
         let encoding = sending.headers.get(CONTENT_ENCODING);
         let bad = |error: keyward_routes::BodyError| Refusal::Chat(error.to_string());
-        check_encoding(encoding.map(http::HeaderValue::as_bytes)).map_err(bad)?;
+        check_encoding(encoding.map(HeaderValue::as_bytes)).map_err(bad)?;
         let body = JsonBody::read(&sending.body.joined()).map_err(bad)?;
         let named = body.model().map_err(bad)?;
         let Some(named) = Named::parse(named) else {
@@ -184,6 +202,10 @@ where
             return Err(Refusal::Chat(problem.to_owned()));
         };
         let (provider, model) = match named {
+            Named::Route(_) if form != Form::Chat => {
+                let problem = "a route takes chat completions: send it to `chat/completions`";
+                return Err(Refusal::Chat(problem.to_owned()));
+            }
             Named::Route(name) => return self.walk(sending, &body, name, way, client).await,
             Named::Model { provider, model } => match form {
                 Form::Chat if way.to == To::Unified || way.to == To::Universal => (provider, model),
@@ -211,10 +233,11 @@ where
             return Err(Refusal::Method { method });
         }
         let encoding = sending.headers.get(CONTENT_ENCODING);
-        check_encoding(encoding.map(http::HeaderValue::as_bytes))
+        check_encoding(encoding.map(HeaderValue::as_bytes))
             .map_err(|error| Refusal::Entries(error.to_string()))?;
         let body = sending.body.joined();
         let entries = ways::entries(&body).map_err(Refusal::Entries)?;
+        let sending = &sending.without_own_keys();
         let mut last = None;
         for (step, entry) in entries.iter().enumerate() {
             // Let go of before the next one is sent: it has a place among what is under way.

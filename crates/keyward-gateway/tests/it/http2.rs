@@ -229,3 +229,26 @@ async fn connections_that_say_too_little_are_closed() {
     }
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_ways_in_are_open_too() {
+    let running = start().await;
+    let mut client = client(&running).await;
+    let unified = r#"{"model":"openai/gpt-5","messages":[]}"#;
+    let universal = r#"[{"provider":"openai","endpoint":"v1/chat/completions","query":{}}]"#;
+    for (rest, more, body) in [
+        ("compat/chat/completions", "", unified),
+        ("", "", universal),
+        ("openai/chat/completions", "2", unified),
+    ] {
+        let request = request(&running, rest).method("POST");
+        let request = match more {
+            "" => request,
+            attempts => request.header("cf-aig-max-attempts", attempts),
+        };
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
+        let answer = client.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{rest}");
+    }
+    running.stop().await;
+}

@@ -195,6 +195,34 @@ async fn who_may_not_send_a_request_has_no_body_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_from_elsewhere_uses_up_no_limit() {
+    let running = Running::start(Setup {
+        settings: GatewaySettings {
+            rate_limiting_limit: 1,
+            rate_limiting_interval: 366 * 86_400,
+            ..GatewaySettings::default()
+        },
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    let mut grant = Running::grant();
+    grant.networks.allow = vec![keyward_auth::Network::parse("10.0.0.0/8").unwrap()];
+    let (token, _) = crate::support::mint(&running.registry, grant).await;
+    let bearer = format!("Bearer {}", token.text());
+    let headers = [("cf-aig-authorization", bearer.as_str()), (ATTEMPTS, "2")];
+    for rest in ["openai/chat/completions", "compat/chat/completions"] {
+        let mut client = running.client().await;
+        let path = running.path(rest);
+        let answer = client.post(&path, &headers, CHAT).await.unwrap();
+        assert_eq!((answer.status, code(&answer)), (401, 2009), "{rest}");
+    }
+    let answer = running.authorized_chat("openai", &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_attempt_begins_with_a_token_that_was_revoked_meanwhile() {
     let running = running().await;
     running.provider.behave(failing(503));

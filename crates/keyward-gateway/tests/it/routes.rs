@@ -293,3 +293,20 @@ async fn another_gateways_route_is_none_of_this_one() {
     assert_eq!((answer.status, code(&answer)), (400, 2005));
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_clients_own_goes_to_no_model_of_a_route() {
+    let running = running().await;
+    route(&running, "two", &two(&json!({}))).await;
+    let own = keyward_testing::Canary::new("own");
+    let own = format!("Bearer {}", own.text());
+    running.provider.behave_once(failing(500));
+    let headers = [("authorization", own.as_str()), ("x-api-key", own.as_str())];
+    let answer = ask(&running, "two", &headers).await;
+    came_from(&answer, "1", "groq", "second-model");
+    for sent in running.provider.take_recorded() {
+        assert_ne!(sent.header("authorization"), Some(own.as_str()));
+        assert_eq!(sent.header("x-api-key"), None);
+    }
+    running.stop().await;
+}

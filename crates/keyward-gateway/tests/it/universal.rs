@@ -144,6 +144,24 @@ async fn an_entrys_headers_obey_the_rules_of_every_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_requests_own_headers_goes_to_no_entry() {
+    let running = running().await;
+    let own = keyward_testing::Canary::new("own");
+    let own = format!("Bearer {}", own.text());
+    let bearer = running.bearer();
+    let headers = [
+        ("cf-aig-authorization", bearer.as_str()),
+        ("authorization", own.as_str()),
+    ];
+    let body = json!([entry("openai", &json!({}))]).to_string();
+    let answer = send(&running, &headers, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = running.provider.take_recorded();
+    assert_ne!(sent[0].header("authorization"), Some(own.as_str()));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_endpoint_leads_out_of_its_provider() {
     let running = running().await;
     for endpoint in [
