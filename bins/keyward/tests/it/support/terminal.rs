@@ -82,9 +82,12 @@ impl OnTerminal {
 
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
+        let start = Instant::now();
         while !self.seen.contains(text) {
-            let more = self.screen.recv_timeout(DEADLINE);
-            let more = more.unwrap_or_else(|error| panic!("{error}: {}", self.seen));
+            // As a whole: a screen that is drawn again and again never falls silent.
+            let rest = DEADLINE.saturating_sub(start.elapsed());
+            let more = self.screen.recv_timeout(rest);
+            let more = more.unwrap_or_else(|error| panic!("no `{text}`: {error}: {}", self.seen));
             self.seen.push_str(&String::from_utf8_lossy(&more));
         }
     }
@@ -96,7 +99,11 @@ impl OnTerminal {
         while !self.seen.contains(text) {
             assert!(start.elapsed() < DEADLINE, "no `{text}`: {}", self.seen);
             self.type_keys(keys);
-            while let Ok(more) = self.screen.recv_timeout(Duration::from_secs(1)) {
+            let pressed = Instant::now();
+            while let Some(rest) = Duration::from_secs(1).checked_sub(pressed.elapsed()) {
+                let Ok(more) = self.screen.recv_timeout(rest) else {
+                    break;
+                };
                 self.seen.push_str(&String::from_utf8_lossy(&more));
             }
         }

@@ -8,6 +8,7 @@ use std::{
 use http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{super::Target, rotated_to};
 use crate::{
@@ -54,6 +55,9 @@ impl Watch<'_> {
     pub(super) async fn follow(&self, mut rotation: Value, until: Until) -> Result<(), Failure> {
         let request = text(&rotation, "request_id");
         let timer = Timer::new(self.output);
+        // One for the whole time: what listens anew each time misses a Ctrl-C that comes between two.
+        let mut interrupts = signal(SignalKind::interrupt())
+            .map_err(|error| Failure::new("cannot catch signals").caused_by(&error))?;
         let mut told = String::new();
         loop {
             let phase = text(&rotation, "phase");
@@ -78,7 +82,7 @@ impl Watch<'_> {
             }
             timer.show(&rotation);
             tokio::select! {
-                _asked = tokio::signal::ctrl_c() => {
+                _asked = interrupts.recv() => {
                     timer.clear();
                     return Err(self.left());
                 }
