@@ -2,16 +2,16 @@
 
 use std::{num::NonZeroU8, ops::RangeInclusive, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use keyward_registry::{Backoff as Kept, GatewaySettings};
 use keyward_routes::{Attempts, Backoff};
 
 use crate::respond::Refusal;
 
-pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("cf-aig-request-timeout");
-pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("cf-aig-max-attempts");
-pub(crate) const DELAY: HeaderName = HeaderName::from_static("cf-aig-retry-delay");
-pub(crate) const BACKOFF: HeaderName = HeaderName::from_static("cf-aig-backoff");
+pub(crate) const TIMEOUT: &str = "cf-aig-request-timeout";
+pub(crate) const ATTEMPTS: &str = "cf-aig-max-attempts";
+pub(crate) const DELAY: &str = "cf-aig-retry-delay";
+pub(crate) const BACKOFF: &str = "cf-aig-backoff";
 
 /// The longest time to the first byte of an answer that may be asked for, in milliseconds. Ours: the reference names none.
 const LONGEST_TIMEOUT: u64 = 10 * 60 * 1000;
@@ -48,24 +48,29 @@ impl Handling {
     /// The same with what a request's headers say in its place.
     pub(crate) fn with_headers(self, headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut handling = self;
-        if let Some(millis) = number(headers, &TIMEOUT, 1..=LONGEST_TIMEOUT)? {
+        let problem = "is no whole number of milliseconds from 1 to 600000";
+        if let Some(millis) = number(headers, TIMEOUT, 1..=LONGEST_TIMEOUT, problem)? {
             handling.timeout = Some(Duration::from_millis(millis));
         }
-        if let Some(most) = number(headers, &ATTEMPTS, 1..=MOST_ATTEMPTS)? {
+        let problem = "is no whole number from 1 to 5";
+        if let Some(most) = number(headers, ATTEMPTS, 1..=MOST_ATTEMPTS, problem)? {
             let most = u8::try_from(most).ok().and_then(NonZeroU8::new);
             handling.attempts.most = most.unwrap_or(NonZeroU8::MIN);
         }
-        if let Some(millis) = number(headers, &DELAY, 0..=LONGEST_DELAY)? {
+        let problem = "is no whole number of milliseconds from 0 to 5000";
+        if let Some(millis) = number(headers, DELAY, 0..=LONGEST_DELAY, problem)? {
             handling.attempts.delay = Duration::from_millis(millis);
         }
-        if let Some(value) = one(headers, &BACKOFF)? {
+        if let Some(value) = one(headers, BACKOFF)? {
             handling.attempts.backoff = match value.as_bytes() {
                 b"constant" => Backoff::Constant,
                 b"linear" => Backoff::Linear,
                 b"exponential" => Backoff::Exponential,
                 _ => {
-                    let problem = "is none of `constant`, `linear` and `exponential`";
-                    return Err(refuse(&BACKOFF, problem));
+                    return Err(Refusal::Header {
+                        name: BACKOFF,
+                        problem: "is none of `constant`, `linear` and `exponential`",
+                    });
                 }
             };
         }
@@ -109,8 +114,9 @@ const fn backoff(kept: Kept) -> Backoff {
 
 fn number(
     headers: &HeaderMap,
-    name: &HeaderName,
+    name: &'static str,
     range: RangeInclusive<u64>,
+    problem: &'static str,
 ) -> Result<Option<u64>, Refusal> {
     let Some(value) = one(headers, name)? else {
         return Ok(None);
@@ -121,35 +127,17 @@ fn number(
     let digits = value.to_str().ok().filter(is_plain);
     let number = digits.and_then(|text| text.parse().ok());
     let within = number.filter(|number| range.contains(number));
-    within.map(Some).ok_or_else(|| refuse(name, range_of(name)))
+    within.map(Some).ok_or(Refusal::Header { name, problem })
 }
 
-fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refusal> {
+fn one<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h HeaderValue>, Refusal> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        (_, Some(_)) => Err(refuse(name, "stands in the request more than once")),
-    }
-}
-
-fn range_of(name: &HeaderName) -> &'static str {
-    match name.as_str() {
-        "cf-aig-request-timeout" => "is no whole number of milliseconds from 1 to 600000",
-        "cf-aig-max-attempts" => "is no whole number from 1 to 5",
-        _ => "is no whole number of milliseconds from 0 to 5000",
-    }
-}
-
-fn refuse(name: &HeaderName, problem: &'static str) -> Refusal {
-    let names = [
-        "cf-aig-request-timeout",
-        "cf-aig-max-attempts",
-        "cf-aig-retry-delay",
-    ];
-    let name = names.into_iter().find(|known| name == known);
-    Refusal::Header {
-        name: name.unwrap_or("cf-aig-backoff"),
-        problem,
+        (_, Some(_)) => Err(Refusal::Header {
+            name,
+            problem: "stands in the request more than once",
+        }),
     }
 }
 

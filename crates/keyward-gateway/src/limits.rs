@@ -13,6 +13,14 @@ use keyward_secret::AccountId;
 
 use crate::respond::Refusal;
 
+/// A limit that a request must keep to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due {
+    ask: Ask,
+    /// What is limited, in one word.
+    what: &'static str,
+}
+
 /// What the gateway counts with.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
@@ -32,7 +40,7 @@ impl RateLimits {
     }
 
     /// The limit of a gateway; none where it is off.
-    pub(crate) fn of_gateway(&self, record: &GatewayRecord) -> Option<Ask> {
+    pub(crate) fn of_gateway(&self, record: &GatewayRecord) -> Option<Due> {
         let settings = &record.settings;
         if settings.rate_limiting_limit == 0 {
             return None;
@@ -46,52 +54,44 @@ impl RateLimits {
         let limit = settings.rate_limiting_limit.min(Limit::MOST);
         let window = settings.rate_limiting_interval.clamp(1, longest);
         let limit = Limit::new(limit, window, technique).ok()?;
-        let (account, gateway) = (record.account, record.id.as_str());
-        let all = &Partition::All;
-        Some(Ask {
-            key: self.keys.key(account, gateway, Limited::Gateway, all),
-            limit,
-            amount: 1,
-        })
+        let place = (record.account, record.id.as_str());
+        Some(self.due(place, Limited::Gateway, &Partition::All, limit))
     }
 
     /// The limit of a route's element, for requests like the one that stands there.
-    pub(crate) fn of_element(
-        &self,
-        account: AccountId,
-        gateway: &str,
-        route: &str,
-        at: &AtRate<'_>,
-    ) -> Ask {
+    pub(crate) fn of_element(&self, place: (AccountId, &str), route: &str, at: &AtRate<'_>) -> Due {
         let element = at.element();
         let limited = Limited::Element { route, element };
-        Ask {
-            key: self.keys.key(account, gateway, limited, &at.partition()),
-            limit: Limit::from(at.rate()),
-            amount: 1,
-        }
+        self.due(place, limited, &at.partition(), Limit::from(at.rate()))
     }
 
-    /// Counts a request in all of these limits, or in none. Waits only where the counters are elsewhere.
-    pub(crate) async fn take(&self, asks: &[Ask], now: SystemTime) -> Decision {
-        match self.counters.take_now(asks, now) {
-            Some(decision) => decision,
-            None => self.counters.take(asks, now).await,
-        }
-    }
-
-    /// Counts a request in one limit: its gateway's, or that of a route's element.
-    pub(crate) async fn settle(
+    fn due(
         &self,
-        ask: Ask,
-        what: Limited<'_>,
-        now: SystemTime,
-    ) -> Result<(), Refusal> {
-        match self.take(&[ask], now).await {
+        (account, gateway): (AccountId, &str),
+        limited: Limited<'_>,
+        partition: &Partition<'_>,
+        limit: Limit,
+    ) -> Due {
+        let ask = Ask {
+            key: self.keys.key(account, gateway, limited, partition),
+            limit,
+            amount: 1,
+        };
+        let what = limited.name();
+        Due { ask, what }
+    }
+
+    /// Counts a request in its limit. Waits only where the counters are elsewhere.
+    pub(crate) async fn settle(&self, due: Due, now: SystemTime) -> Result<(), Refusal> {
+        let Due { ask, what } = due;
+        let decision = match self.counters.take_now(&[ask], now) {
+            Some(decision) => decision,
+            None => self.counters.take(&[ask], now).await,
+        };
+        match decision {
             Decision::Within { .. } | Decision::Lost(Loss::Open) => Ok(()),
             Decision::Lost(Loss::Closed) => Err(Refusal::LimitsLost),
             Decision::Over { retry_after, .. } => {
-                let what = what.name();
                 metrics::counter!("keyward_rate_limited_total", "what" => what).increment(1);
                 tracing::debug!(what, "over a rate limit");
                 Err(Refusal::RateLimited {

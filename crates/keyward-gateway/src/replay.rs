@@ -123,13 +123,6 @@ impl<B> Replayable<B> {
                 *self = held;
                 Some(hold)
             }
-            // Read whole before, and held by nobody.
-            Self::Held(held) => {
-                let is_held = lock(&held).held_again();
-                let hold = is_held.then(|| Hold::Held(Back(Arc::clone(&held))));
-                *self = Self::Held(held);
-                hold
-            }
             Self::Whole(whole) => {
                 let hold = Hold::Whole(whole.clone());
                 *self = Self::Whole(whole);
@@ -184,15 +177,6 @@ impl<B> Drop for Back<B> {
 }
 
 impl<B> Held<B> {
-    /// Whether all of it is still there and nobody holds it; from then on it is held.
-    fn held_again(&mut self) -> bool {
-        let is_whole = self.forgets && self.repeated == 0 && self.memory.is_some();
-        if is_whole {
-            self.forgets = false;
-        }
-        is_whole
-    }
-
     /// A frame that was remembered and has to be given out again.
     fn next_remembered(&mut self) -> Option<Bytes> {
         let frame = self.memory.as_ref()?.frames.get(self.repeated)?.clone();

@@ -25,7 +25,6 @@ use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support, Surface};
 use keyward_registry::{CustomProvider, CustomSlug, Snapshot, StoredKeyRefused};
-use keyward_routes::Ask;
 use keyward_secret::SecretBytes;
 
 use self::{
@@ -48,6 +47,7 @@ use crate::{
     cut::Used,
     gateway::ProviderEntry,
     head::Head,
+    limits::Due,
     loops::Came,
     respond::Refusal,
     upgrade::Offers,
@@ -86,7 +86,7 @@ pub(crate) struct Plan {
     /// The model that it is permitted for.
     pub(crate) model: PlannedModel,
     /// The gateway's rate limit, in which it is counted before it is sent.
-    pub(crate) rate_limit: Option<Ask>,
+    pub(crate) rate_limit: Option<Due>,
 }
 
 /// Where a request comes from, and who sends it.

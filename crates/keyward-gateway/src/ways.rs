@@ -7,15 +7,14 @@ mod headers;
 mod named;
 mod universal;
 
-use keyward_routes::Ask;
 use keyward_secret::AccountId;
 
 pub(crate) use self::{
     headers::{for_json, mark, without_own_keys},
-    named::{Named, author},
+    named::Named,
     universal::{Entry, entries},
 };
-use crate::handling::Handling;
+use crate::{handling::Handling, limits::Due};
 
 /// Another way than straight to the provider that the path names.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub(crate) struct Way {
     /// How its requests are sent.
     pub(crate) handling: Handling,
     /// The gateway's rate limit, in which it is counted before it is sent.
-    pub(crate) rate_limit: Option<Ask>,
+    pub(crate) rate_limit: Option<Due>,
     pub(crate) account: AccountId,
     pub(crate) gateway: Box<str>,
 }
@@ -95,10 +94,12 @@ impl<'a> Unaddressed<'a> {
         let below = path.strip_prefix("/v1/")?;
         let (account, gateway) = below.split_once('/')?;
         let gateway = gateway.strip_suffix('/').unwrap_or(gateway);
-        let is_name = !gateway.is_empty() && !gateway.contains('/');
+        if gateway.is_empty() || gateway.contains('/') {
+            return None;
+        }
         Some(Self {
             account: AccountId::parse(account).ok()?,
-            gateway: Some(is_name.then_some(gateway)?),
+            gateway: Some(gateway),
             to: To::Universal,
         })
     }

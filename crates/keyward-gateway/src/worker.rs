@@ -18,12 +18,8 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader, TrafficClass};
-use keyward_routes::Limited;
 
-use self::{
-    ways::Client,
-    weigh::{Again, Asker, News},
-};
+use self::weigh::{Again, Asker, News};
 use crate::{
     Gateway,
     body::AnswerBody,
@@ -172,8 +168,7 @@ where
         let (mut decided, counted) = match first {
             // What is made of it counts, and not it.
             (Err(Stop::Goes(way)), _) => {
-                let client = Client { source, known };
-                return Ok(self.go(request, uri, *way, client).await);
+                return Ok(self.go(request, uri, *way, source).await);
             }
             // Boxed because it is rare and large.
             (Err(Stop::Read(why)), _) => {
@@ -182,9 +177,9 @@ where
             (decided, counted) => (decided.map_err(Stop::refusal), counted),
         };
         if let Ok(plan) = &decided
-            && let Some(ask) = plan.rate_limit
+            && let Some(due) = plan.rate_limit
             // Boxed because few gateways have a limit.
-            && let Err(refusal) = Box::pin(self.gateway.rate_limits().settle(ask, Limited::Gateway, asked)).await
+            && let Err(refusal) = Box::pin(self.gateway.rate_limits().settle(due, asked)).await
         {
             decided = Err(refusal);
         }

@@ -1,18 +1,13 @@
 //! A request's body read whole before the request goes on, because something in it decides.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body::Body;
 use keyward_forward::{BoxError, Config};
 use tokio::time::{Instant, timeout};
 
-use super::{Held, Memory, Replayable, Room, Whole};
+use super::{Memory, Replayable, Room, Whole};
 
 /// How long a body may be that is read whole. Images within chats are some MiB.
 pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
@@ -46,63 +41,35 @@ where
 
     /// Reads the body to its end, and gives it. It is still there to be sent, and to be [held](Self::hold).
     ///
-    /// What is read counts in `room` until it is sent; how slowly it may come says `config`, as of every body. Cancelled, it
-    /// leaves a body that is broken.
+    /// What is read counts in `room` for as long as the body is there; how slowly it may come says `config`, as of every
+    /// body. Where there is no room for what is announced, nothing is taken from it; cancelled, it leaves a body that is
+    /// broken.
     pub(crate) async fn read_whole(
         &mut self,
         room: &Arc<Room>,
         config: &Config,
-    ) -> Result<Bytes, NotWhole> {
-        if let Self::Whole(whole) = self {
-            return Ok(whole.joined());
-        }
-        let Self::Once(mut body) = std::mem::replace(self, Self::Taken) else {
-            return Err(NotWhole::Broken);
-        };
-        let mut memory = Memory {
-            frames: Vec::new(),
-            bytes: 0,
-            room: Arc::clone(room),
-        };
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let mut whole = Vec::new();
-        if let Err(error) = grow(&mut whole, announced, &mut memory) {
-            // Nothing was taken from it so far.
-            *self = Self::Once(body);
-            return Err(error);
-        }
-        let whole = Bytes::from(read(&mut body, whole, &mut memory, config).await?);
-        memory.frames.push(whole.clone());
-        *self = Self::Held(Arc::new(Mutex::new(Held {
-            body: Some(body),
-            memory: Some(memory),
-            repeated: 0,
-            forgets: true,
-        })));
-        Ok(whole)
-    }
-
-    /// The same for a body that is to be sent several times, or in another form. It is taken out.
-    pub(crate) async fn take_whole(
-        &mut self,
-        room: &Arc<Room>,
-        config: &Config,
     ) -> Result<Whole, NotWhole> {
-        let mut body = match std::mem::replace(self, Self::Taken) {
-            Self::Whole(whole) => return Ok(whole),
-            Self::Once(body) => body,
+        let whole = match std::mem::replace(self, Self::Taken) {
+            Self::Whole(whole) => whole,
+            Self::Once(mut body) => {
+                let mut memory = Memory {
+                    frames: Vec::new(),
+                    bytes: 0,
+                    room: Arc::clone(room),
+                };
+                let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+                let mut buffer = Vec::new();
+                if let Err(error) = grow(&mut buffer, announced, &mut memory) {
+                    *self = Self::Once(body);
+                    return Err(error);
+                }
+                let all = read(&mut body, buffer, &mut memory, config).await?;
+                Whole::new(all.into(), memory)
+            }
             Self::Taken | Self::Held(_) => return Err(NotWhole::Broken),
         };
-        let mut memory = Memory {
-            frames: Vec::new(),
-            bytes: 0,
-            room: Arc::clone(room),
-        };
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let mut whole = Vec::new();
-        grow(&mut whole, announced, &mut memory)?;
-        let whole = Bytes::from(read(&mut body, whole, &mut memory, config).await?);
-        Ok(Whole::new(whole, memory))
+        *self = Self::Whole(whole.clone());
+        Ok(whole)
     }
 }
 
@@ -135,16 +102,17 @@ where
             }
             whole.extend_from_slice(&data);
         }
-        let expected = waited
-            .as_secs()
-            .saturating_mul(config.request_min_rate.into());
-        if waited > LONGEST_READ {
-            return Err(NotWhole::Slow);
-        }
-        if waited > config.request_rate_window && (whole.len() as u64) < expected {
+        if is_slow(waited, whole.len() as u64, config) {
             return Err(NotWhole::Slow);
         }
     }
+}
+
+/// Whether a body of which so much came after so long is not waited for any longer.
+fn is_slow(waited: Duration, length: u64, config: &Config) -> bool {
+    let rate = u64::from(config.request_min_rate);
+    let is_below = length < waited.as_secs().saturating_mul(rate);
+    waited > LONGEST_READ || (waited > config.request_rate_window && is_below)
 }
 
 /// Room for `more` bytes in the buffer, and as much among all bodies that are held.
@@ -171,7 +139,7 @@ mod tests {
     use http_body_util::{BodyExt, Full, StreamBody};
     use keyward_forward::Config;
 
-    use super::{MOST_WHOLE, NotWhole};
+    use super::{LONGEST_READ, MOST_WHOLE, NotWhole, is_slow};
     use crate::replay::{Replayable, Room};
 
     const LONG: usize = 3 * MOST_WHOLE;
@@ -188,11 +156,12 @@ mod tests {
     async fn what_was_read_whole_is_sent_and_can_be_sent_again() {
         let room = Arc::new(Room::of(LONG as u64));
         let mut body = Replayable::Once(chunks(5, 100_000));
-        let whole = body.read_whole(&room, &Config::default()).await.unwrap();
+        let read = body.read_whole(&room, &Config::default()).await;
+        let whole = read.expect("it fits").joined();
         assert_eq!(whole.len(), 500_000);
         let hold = body.hold(&room).expect("it is all there");
-        assert!(body.hold(&room).is_none(), "one holds it at a time");
         assert_eq!(body.collect().await.unwrap().to_bytes(), whole);
+        assert!(!room.take(LONG), "it is there still");
         let (again, hold) = hold.recover().expect("it is held");
         assert_eq!(again.collect().await.unwrap().to_bytes(), whole);
         drop(hold);
@@ -218,6 +187,28 @@ mod tests {
             .read_whole(&room, &config)
             .await;
         assert!(matches!(read, Err(NotWhole::NoRoom)));
+    }
+
+    #[test]
+    fn a_body_has_no_more_than_its_time_to_arrive() {
+        let config = Config::default();
+        let rate = u64::from(config.request_min_rate);
+        let window = config.request_rate_window;
+        let second = Duration::from_secs(1);
+        for (waited, length, expected) in [
+            (Duration::ZERO, 0, false),
+            (window, 0, false),
+            (window + second, 0, true),
+            (window + second, (window + second).as_secs() * rate, false),
+            (LONGEST_READ, u64::MAX, false),
+            (LONGEST_READ + second, u64::MAX, true),
+        ] {
+            assert_eq!(
+                is_slow(waited, length, &config),
+                expected,
+                "{waited:?} {length}"
+            );
+        }
     }
 
     #[tokio::test]

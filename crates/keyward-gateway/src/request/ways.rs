@@ -2,12 +2,12 @@
 
 use http::{HeaderMap, HeaderName};
 use keyward_registry::Gateway as GatewayView;
-use keyward_routes::Ask;
 
 use super::{Step, Stop, Turn, access::Entered};
 use crate::{
     Gateway, GatewayAddress,
     handling::Handling,
+    limits::Due,
     respond::Refusal,
     ways::{To, Unaddressed, Way},
 };
@@ -97,7 +97,7 @@ impl Step<'_> {
     }
 
     /// The gateway's rate limit, in which a client's request counts once, whatever is made of it.
-    pub(super) fn rate_limit(&self, gateway: &Gateway, view: &GatewayView) -> Option<Ask> {
+    pub(super) fn rate_limit(&self, gateway: &Gateway, view: &GatewayView) -> Option<Due> {
         match self.sender.turn {
             Turn::Client => gateway.rate_limits().of_gateway(view.record()),
             Turn::Inner => None,

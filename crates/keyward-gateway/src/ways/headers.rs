@@ -2,11 +2,8 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    },
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE},
 };
-
 use keyward_providers::is_credential_header;
 
 use crate::caller::holds_token;
@@ -15,16 +12,9 @@ const STEP: HeaderName = HeaderName::from_static("cf-aig-step");
 const PROVIDER: HeaderName = HeaderName::from_static("cf-aig-provider");
 const MODEL: HeaderName = HeaderName::from_static("cf-aig-model");
 
-/// What belongs to the request that a client sent and to no other: how its body is framed, and what its connection does.
-const FRAMING: [HeaderName; 7] = [
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    CONNECTION,
-    UPGRADE,
-    EXPECT,
-    TRAILER,
-    TE,
-];
+/// What belongs to the request that a client sent and to no other: how its body is framed, and what becomes of its
+/// connection. What else is for one hop the forwarder removes.
+const FRAMING: [HeaderName; 4] = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE];
 
 /// The headers of a request with another frame.
 pub(crate) fn without_framing(mut headers: HeaderMap) -> HeaderMap {

@@ -23,15 +23,6 @@ impl<'a> Named<'a> {
     }
 }
 
-/// The provider that an author of the REST API's model names is here (wire-spec §1.7).
-pub(crate) fn author(name: &str) -> &str {
-    match name {
-        "google" => "google-ai-studio",
-        "xai" => "grok",
-        name => name,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Named;

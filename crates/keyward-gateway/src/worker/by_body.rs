@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Worker, now};
 use crate::{
-    replay::{MOST_WHOLE, NotWhole, Replayable},
+    replay::{MOST_WHOLE, NotWhole, Replayable, Whole},
     request::{Plan, ReadFor, Seen, Sender, Stop},
     respond::Refusal,
     traffic::Series,
@@ -64,11 +64,12 @@ where
                     .whole(request)
                     .await
                     .map_err(|error| not_whole(&error))?;
+                let body = body.joined();
                 let model = sole_model(&content_type, &body).map_err(unread)?;
                 Ok((Some(model), conversation(&body)))
             }
             ReadFor::Conversation => match self.whole(request).await {
-                Ok(body) => Ok((None, conversation(&body))),
+                Ok(body) => Ok((None, conversation(&body.joined()))),
                 // It was not begun, and goes on as it is.
                 Err(NotWhole::NoRoom) if request.body().is_untouched() => Ok((None, None)),
                 Err(error) => Err(not_whole(&error)),
@@ -76,7 +77,11 @@ where
         }
     }
 
-    async fn whole(&self, request: &mut Request<Replayable<B>>) -> Result<Bytes, NotWhole> {
+    /// The body, which can be sent afterwards.
+    pub(super) async fn whole(
+        &self,
+        request: &mut Request<Replayable<B>>,
+    ) -> Result<Whole, NotWhole> {
         let (room, config) = (self.gateway.replay_room(), &self.gateway.config().forward);
         request.body_mut().read_whole(room, config).await
     }

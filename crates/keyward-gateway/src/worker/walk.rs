@@ -1,24 +1,22 @@
 //! A request's way through a route.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderName, Response};
 use http_body::Body;
 use keyward_forward::BoxError;
-use keyward_routes::{
-    AtModel, AtRate, Facts, Graph, JsonBody, Limited, Metadata, Model, RouteName, Step,
-};
+use keyward_routes::{AtModel, AtRate, Facts, Graph, JsonBody, Metadata, RouteName, Step};
 
 use super::{
     Worker, now,
-    ways::{Client, Sending, below},
+    ways::{Asked, Sending},
 };
 use crate::{
     body::AnswerBody,
     handling::Handling,
     respond::{Refusal, is_denied},
-    ways::{self, Form, Way},
+    ways::{Form, Way},
 };
 
 const METADATA: HeaderName = HeaderName::from_static("cf-aig-metadata");
@@ -47,7 +45,7 @@ where
         body: &JsonBody,
         name: &str,
         way: &Way,
-        client: &Client,
+        source: IpAddr,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let graph = self.graph(way, name)?;
         let sending = &sending.without_own_keys();
@@ -67,7 +65,7 @@ where
             step = match step {
                 Step::Rate(at) => self.count(at, name, way, &mut came, now()).await,
                 Step::Model(at) => {
-                    match self.call(at, sending, body, way, client, &mut came).await {
+                    match self.call(at, sending, body, way, source, &mut came).await {
                         Ok(step) => step,
                         Err(denied) => return Ok(denied),
                     }
@@ -106,13 +104,8 @@ where
         now: SystemTime,
     ) -> Step<'a> {
         let limits = self.gateway.rate_limits();
-        let ask = limits.of_element(way.account, &way.gateway, name, &at);
-        let element = at.element();
-        let limited = Limited::Element {
-            route: name,
-            element,
-        };
-        match limits.settle(ask, limited, now).await {
+        let due = limits.of_element((way.account, &way.gateway), name, &at);
+        match limits.settle(due, now).await {
             Ok(()) => at.within(),
             Err(over) => {
                 came.over = Some(over);
@@ -128,24 +121,27 @@ where
         sending: &Sending,
         body: &JsonBody,
         way: &Way,
-        client: &Client,
+        source: IpAddr,
         came: &mut Came,
     ) -> Result<Step<'a>, Response<AnswerBody>> {
         let model = at.model();
         let (provider, name) = (model.provider(), model.model());
-        let step = came.steps;
+        let asked = Asked {
+            provider,
+            model: name,
+            form: Form::Chat,
+            handling: Handling::of_model(model),
+            step: came.steps,
+        };
         came.steps += 1;
-        let asked = self.ask(model, sending, body, way, client).await;
-        let (status, answer) = match asked {
-            Ok(mut answer) => {
-                ways::mark(answer.headers_mut(), step, Some((provider, name)));
-                (answer.status(), answer)
-            }
+        let answer = match self.ask(sending, body, way, asked, source).await {
+            Ok(answer) => answer,
             Err(refusal) => {
                 came.failed.push(format!("{provider}/{name}: {refusal}"));
                 return Ok(at.failed());
             }
         };
+        let status = answer.status();
         if is_denied(&answer) {
             return Err(answer);
         }
@@ -156,22 +152,5 @@ where
         came.failed
             .push(format!("{provider}/{name} answered {}", status.as_u16()));
         Ok(at.failed())
-    }
-
-    async fn ask(
-        self: &Arc<Self>,
-        model: &Model,
-        sending: &Sending,
-        body: &JsonBody,
-        way: &Way,
-        client: &Client,
-    ) -> Result<Response<AnswerBody>, Refusal> {
-        let (slug, path) = self.place(way, model.provider(), Form::Chat)?;
-        let uri = below(way, &slug, &path)?;
-        let spliced = body.with_model(model.model());
-        let spliced = spliced.map_err(|error| Refusal::Chat(error.to_string()))?;
-        let sending = sending.to(uri, sending.body.spliced(spliced));
-        let handling = Handling::of_model(model);
-        Ok(self.attempts(&sending, handling, client).await)
     }
 }

@@ -14,13 +14,12 @@ use http_body::Body;
 use keyward_forward::BoxError;
 use keyward_providers::Provider;
 use keyward_registry::CustomSlug;
-use keyward_routes::{JsonBody, Limited, check_encoding, may_be_repeated};
+use keyward_routes::{JsonBody, check_encoding, may_be_repeated};
 use tokio::time::{sleep, timeout};
 
 use super::{Worker, by_body::not_whole, now, refuse};
 use crate::{
     body::AnswerBody,
-    explain::Known,
     handling::Handling,
     pool::limit,
     replay::{Replayable, Whole},
@@ -31,11 +30,14 @@ use crate::{
 
 const ALIAS: HeaderName = HeaderName::from_static("cf-aig-byok-alias");
 
-/// Who sends the request that a way begins with.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) source: IpAddr,
-    pub(super) known: Option<Arc<Known>>,
+/// What a model is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) provider: &'a str,
+    pub(super) model: &'a str,
+    pub(super) form: Form,
+    pub(super) handling: Handling,
+    /// How many were asked before.
+    pub(super) step: usize,
 }
 
 /// A request that can be sent any number of times.
@@ -45,7 +47,7 @@ pub(super) struct Sending {
     version: Version,
     uri: Uri,
     pub(super) headers: HeaderMap,
-    pub(super) body: Whole,
+    body: Whole,
 }
 
 impl Sending {
@@ -67,7 +69,7 @@ impl Sending {
     }
 
     /// The same headers with a body that is sent to another place.
-    pub(super) fn to(&self, uri: Uri, body: Whole) -> Self {
+    fn to(&self, uri: Uri, body: Whole) -> Self {
         Self {
             method: Method::POST,
             uri,
@@ -89,20 +91,15 @@ where
         mut request: Request<Replayable<B>>,
         uri: Uri,
         way: Way,
-        client: Client,
+        source: IpAddr,
     ) -> Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>> {
         Box::pin(async move {
-            let (room, config) = (self.gateway.replay_room(), &self.gateway.config().forward);
-            let body = match request.body_mut().take_whole(room, config).await {
+            let body = match self.whole(&mut request).await {
                 Ok(body) => body,
                 Err(error) => return refuse(not_whole(&error)),
             };
-            if let Some(ask) = way.rate_limit
-                && let Err(refusal) = self
-                    .gateway
-                    .rate_limits()
-                    .settle(ask, Limited::Gateway, now())
-                    .await
+            if let Some(due) = way.rate_limit
+                && let Err(refusal) = self.gateway.rate_limits().settle(due, now()).await
             {
                 return refuse(refusal);
             }
@@ -123,15 +120,15 @@ where
                 body,
             };
             let answered = match way.to {
-                To::Provider => Ok(self.attempts(&sending, way.handling, &client).await),
-                To::Unified => self.unified(&sending, &way, Form::Chat, &client).await,
-                To::Universal => self.universal(&sending, &way, &client).await,
+                To::Provider => Ok(self.attempts(&sending, way.handling, source).await),
+                To::Unified => self.unified(&sending, &way, Form::Chat, source).await,
+                To::Universal => self.universal(&sending, &way, source).await,
                 To::Inference(form) => {
                     let mut sending = sending;
                     // There, a key has no other alias than the default one (wire-spec §3.2).
                     let default = HeaderValue::from_static("default");
                     sending.headers.insert(ALIAS, default);
-                    self.unified(&sending, &way, form, &client).await
+                    self.unified(&sending, &way, form, source).await
                 }
             };
             answered.unwrap_or_else(refuse)
@@ -139,20 +136,15 @@ where
     }
 
     /// Sends a request until it is answered by something else than a failure that may pass, or there was enough of it.
-    pub(super) async fn attempts(
+    async fn attempts(
         self: &Arc<Self>,
         sending: &Sending,
         handling: Handling,
-        client: &Client,
+        source: IpAddr,
     ) -> Response<AnswerBody> {
         let mut made = 0;
         loop {
-            let answering = Arc::clone(self).answer(
-                sending.request(),
-                client.source,
-                client.known.clone(),
-                Turn::Inner,
-            );
+            let answering = Arc::clone(self).answer(sending.request(), source, None, Turn::Inner);
             let answering = Box::pin(answering);
             let response = match handling.patience(made) {
                 None => answering.await.unwrap_or_else(|never| match never {}),
@@ -186,7 +178,7 @@ where
         sending: &Sending,
         way: &Way,
         form: Form,
-        client: &Client,
+        source: IpAddr,
     ) -> Result<Response<AnswerBody>, Refusal> {
         if sending.method != Method::POST {
             let method = shown(sending.method.as_str());
@@ -206,18 +198,39 @@ where
                 let problem = "a route takes chat completions: send it to `chat/completions`";
                 return Err(Refusal::Chat(problem.to_owned()));
             }
-            Named::Route(name) => return self.walk(sending, &body, name, way, client).await,
-            Named::Model { provider, model } => match form {
-                Form::Chat if way.to == To::Unified || way.to == To::Universal => (provider, model),
-                _ => (ways::author(provider), model),
-            },
+            Named::Route(name) => return self.walk(sending, &body, name, way, source).await,
+            Named::Model { provider, model } => (provider, model),
         };
-        let (slug, path) = self.place(way, provider, form)?;
+        let asked = Asked {
+            provider,
+            model,
+            form,
+            handling: way.handling,
+            step: 0,
+        };
+        self.ask(sending, &body, way, asked, source).await
+    }
+
+    /// Sends a request to a model, and says so in the answer.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        sending: &Sending,
+        body: &JsonBody,
+        way: &Way,
+        asked: Asked<'_>,
+        source: IpAddr,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let (slug, path) = self.place(way, asked.provider, asked.form)?;
         let uri = below(way, &slug, &path)?;
-        let spliced = body.with_model(model).map_err(bad)?;
+        let spliced = body.with_model(asked.model);
+        let spliced = spliced.map_err(|error| Refusal::Chat(error.to_string()))?;
         let sending = sending.to(uri, sending.body.spliced(spliced));
-        let mut response = self.attempts(&sending, way.handling, client).await;
-        ways::mark(response.headers_mut(), 0, Some((&slug, model)));
+        let mut response = self.attempts(&sending, asked.handling, source).await;
+        ways::mark(
+            response.headers_mut(),
+            asked.step,
+            Some((&slug, asked.model)),
+        );
         Ok(response)
     }
 
@@ -226,7 +239,7 @@ where
         self: &Arc<Self>,
         sending: &Sending,
         way: &Way,
-        client: &Client,
+        source: IpAddr,
     ) -> Result<Response<AnswerBody>, Refusal> {
         if sending.method != Method::POST {
             let method = shown(sending.method.as_str());
@@ -242,7 +255,7 @@ where
         for (step, entry) in entries.iter().enumerate() {
             // Let go of before the next one is sent: it has a place among what is under way.
             drop(last.take());
-            let mut response = match self.entry(sending, &body, entry, way, client).await {
+            let mut response = match self.entry(sending, &body, entry, way, source).await {
                 Ok(response) => response,
                 Err(refusal) => refuse(refusal),
             };
@@ -264,7 +277,7 @@ where
         all: &Bytes,
         entry: &ways::Entry<'_>,
         way: &Way,
-        client: &Client,
+        source: IpAddr,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let query = all.slice_ref(entry.query.get().as_bytes());
         let body = sending.body.with(query);
@@ -286,18 +299,13 @@ where
                 account: way.account,
                 gateway: way.gateway.clone(),
             };
-            return self.unified(&made, &way, Form::Chat, client).await;
+            return self.unified(&made, &way, Form::Chat, source).await;
         }
-        Ok(self.attempts(&made, handling, client).await)
+        Ok(self.attempts(&made, handling, source).await)
     }
 
     /// Under which slug a provider is, and at which path it takes a request of this form.
-    pub(super) fn place(
-        &self,
-        way: &Way,
-        provider: &str,
-        form: Form,
-    ) -> Result<(String, String), Refusal> {
+    fn place(&self, way: &Way, provider: &str, form: Form) -> Result<(String, String), Refusal> {
         let path_of = |provider: &Provider| {
             let path = match form {
                 Form::Chat => provider.compat().map(|compat| compat.chat().to_owned()),
@@ -339,7 +347,7 @@ fn takes(provider: &Provider, path: &str) -> Option<String> {
 }
 
 /// The address of a provider's endpoint. What is wrong with it is told where every address is parsed.
-pub(super) fn below(way: &Way, provider: &str, endpoint: &str) -> Result<Uri, Refusal> {
+fn below(way: &Way, provider: &str, endpoint: &str) -> Result<Uri, Refusal> {
     let is_name = provider
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
