@@ -656,6 +656,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::RouteExists(_) => (StatusCode::BAD_REQUEST, ROUTE, Some("name")),
             Refusal::TooManyRoutes(_) => (StatusCode::BAD_REQUEST, ROUTE, None),
+            Refusal::CommentTooLong(_) => (StatusCode::BAD_REQUEST, INVALID, Some("comment")),
             Refusal::RouteElements(error) => return Self::route_elements(error),
             other => return Self::internal("name a refusal", other),
         };

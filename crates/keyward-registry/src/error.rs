@@ -128,6 +128,9 @@ pub enum Refusal {
     /// The elements are no graph. The error tells every fault.
     #[error("the elements are not a route: {0}")]
     RouteElements(GraphError),
+    /// A note on a version or a deployment has a limit, in bytes.
+    #[error("a comment is at most {0} bytes long; shorten it")]
+    CommentTooLong(usize),
     /// Nothing was changed in a secrets store.
     #[error(transparent)]
     Secret(SecretRefusal),

@@ -6,9 +6,10 @@ use keyward_routes::{Graph, GraphError, Known, RouteName, Servable};
 use keyward_secret::AccountId;
 
 use crate::{
-    Actor, Change, ChangeError, Gateway, GatewayId, KEPT_DEPLOYMENTS, KEPT_VERSIONS, MOST_ROUTES,
-    Refusal, Registry, Route, RouteChange, RouteDeploymentId, RouteDeploymentRecord, RouteId,
-    RouteRecord, RouteVersionId, RouteVersionRecord, StoreError, Subject,
+    Actor, Change, ChangeError, Gateway, GatewayId, KEPT_DEPLOYMENTS, KEPT_VERSIONS,
+    LONGEST_COMMENT, MOST_ROUTES, Refusal, Registry, Route, RouteChange, RouteDeploymentId,
+    RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId, RouteVersionRecord, StoreError,
+    Subject,
 };
 
 /// What is needed to make a route.
@@ -22,7 +23,7 @@ pub struct NewRoute {
     pub name: RouteName,
     /// The elements of its first version, as JSON.
     pub elements: String,
-    /// A note on its first version.
+    /// A note on its first version, at most [`LONGEST_COMMENT`] long.
     pub comment: Option<String>,
 }
 
@@ -70,8 +71,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Refusal::GatewayNotFound`], [`Refusal::RouteExists`], [`Refusal::TooManyRoutes`], [`Refusal::RouteElements`], or
-    /// the store's failure.
+    /// [`Refusal::GatewayNotFound`], [`Refusal::RouteExists`], [`Refusal::TooManyRoutes`], [`Refusal::RouteElements`],
+    /// [`Refusal::CommentTooLong`], or the store's failure.
     pub async fn create_route(
         &self,
         new: NewRoute,
@@ -89,6 +90,7 @@ impl Registry {
         }
         self.parse_elements(gateway, &new.elements)
             .map_err(Refusal::RouteElements)?;
+        check_comment(new.comment.as_deref())?;
         let id = RouteId::random().map_err(ChangeError::failed)?;
         let version = RouteVersionRecord {
             id: RouteVersionId::random().map_err(ChangeError::failed)?,
@@ -160,7 +162,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Refusal::RouteNotFound`], [`Refusal::RouteElements`], or the store's failure.
+    /// [`Refusal::RouteNotFound`], [`Refusal::RouteElements`], [`Refusal::CommentTooLong`], or the store's failure.
     pub async fn create_route_version(
         &self,
         (account, gateway): (AccountId, &str),
@@ -173,6 +175,7 @@ impl Registry {
         let route = self.stored_route(account, gateway, id)?;
         self.parse_elements(self.gateway_of_routes(account, gateway)?, &elements)
             .map_err(Refusal::RouteElements)?;
+        check_comment(comment.as_deref())?;
         let record = RouteRecord {
             versions: next_number(route.record.versions)?,
             ..route.record.clone()
@@ -209,7 +212,7 @@ impl Registry {
     /// # Errors
     ///
     /// [`Refusal::RouteNotFound`], [`Refusal::RouteVersionNotFound`], [`Refusal::RouteElements`] where this release does not
-    /// take the version's elements any more, or the store's failure.
+    /// take the version's elements any more, [`Refusal::CommentTooLong`], or the store's failure.
     pub async fn deploy_route(
         &self,
         (account, gateway): (AccountId, &str),
@@ -225,6 +228,7 @@ impl Registry {
             .await?
             .ok_or_else(|| Refusal::RouteVersionNotFound(version.to_string()))?;
         version.compile().map_err(Refusal::RouteElements)?;
+        check_comment(comment.as_deref())?;
         let record = RouteRecord {
             deployed: version.id,
             deployments: next_number(route.record.deployments)?,
@@ -350,6 +354,13 @@ fn deployment(
         comment,
         created_at: now,
     })
+}
+
+fn check_comment(comment: Option<&str>) -> Result<(), Refusal> {
+    if comment.is_some_and(|comment| comment.len() > LONGEST_COMMENT) {
+        return Err(Refusal::CommentTooLong(LONGEST_COMMENT));
+    }
+    Ok(())
 }
 
 fn next_number(number: u32) -> Result<u32, ChangeError> {

@@ -61,6 +61,7 @@ pub fn every_refusal() -> Vec<(String, Refusal)> {
         Refusal::RouteElements(_) => Refusal::RouteElements(
             keyward_routes::Graph::parse_stored("[]").expect_err("a route has a start"),
         ),
+        Refusal::CommentTooLong(_) => Refusal::CommentTooLong(crate::LONGEST_COMMENT),
         Refusal::ProviderUnknown { .. } => Refusal::ProviderUnknown {
             provider: name("opnai"),
             nearest: Some(name("openai")),

@@ -5,8 +5,9 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 use keyward_providers::Catalogue;
 use keyward_registry::{
     AccountRecord, Actor, AuditStore, Change, ChangeError, GatewayId, GatewaySettings,
-    KEPT_DEPLOYMENTS, KEPT_VERSIONS, MOST_ROUTES, NewRoute, Part, Refusal, Registry, RegistryStore,
-    Route, RouteChange, RouteId, RouteVersionId, RouteVersionRecord, Subject,
+    KEPT_DEPLOYMENTS, KEPT_VERSIONS, LONGEST_COMMENT, MOST_ROUTES, NewRoute, Part, Refusal,
+    Registry, RegistryStore, Route, RouteChange, RouteId, RouteVersionId, RouteVersionRecord,
+    Subject,
 };
 use keyward_routes::RouteName;
 use sqlx::{Connection, migrate::Migrator};
@@ -216,6 +217,44 @@ async fn what_is_no_route_is_refused_and_stored_nowhere() {
     // The gateway alone was written.
     let after = fixture.store.load().await.unwrap();
     assert_eq!((after.revision, after.routes.len()), (before + 1, 1));
+    fixture.store.close().await;
+}
+
+#[tokio::test]
+async fn a_comment_that_is_too_long_is_refused_and_nothing_is_stored() {
+    let (fixture, registry) = start().await;
+    let route = create(&registry, "bot", "m").await.unwrap();
+    let (id, version) = (route.record.id, route.deployed().unwrap().id);
+    let longest = "é".repeat(LONGEST_COMMENT / 2);
+    let longer = format!("{longest}a");
+    let before = fixture.store.load().await.unwrap().revision;
+    for (comment, is_refused) in [(longer, true), (longest, false)] {
+        let comment = Some(comment);
+        let new = NewRoute {
+            account: ACCOUNT,
+            gateway: GatewayId::parse("prod").unwrap(),
+            name: name("other"),
+            elements: elements("m"),
+            comment: comment.clone(),
+        };
+        let created = registry.create_route(new, ACTOR, time(2)).await.map(drop);
+        let saved = (elements("m"), comment.clone());
+        let saved = registry.create_route_version(PROD, id, saved, ACTOR, time(2));
+        let saved = saved.await.map(drop);
+        let deployed = registry.deploy_route(PROD, id, (version, comment), ACTOR, time(2));
+        let deployed = deployed.await.map(drop);
+        for result in [created, saved, deployed] {
+            if is_refused {
+                let too_long = Refusal::CommentTooLong(LONGEST_COMMENT);
+                assert_eq!(refusal(result), too_long);
+            } else {
+                result.unwrap();
+            }
+        }
+        let written = if is_refused { 0 } else { 3 };
+        let after = fixture.store.load().await.unwrap().revision;
+        assert_eq!(after, before + written);
+    }
     fixture.store.close().await;
 }
 
