@@ -17,11 +17,6 @@ pub struct ProviderSlug(Box<str>);
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Alias(Box<str>);
 
-/// A provider key's public id: 128 random bits as 32 lower-case hexadecimal digits. Kept through every
-/// rotation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProviderKeyId([u8; 16]);
-
 /// A custom provider's name in its account: `[a-z0-9][a-z0-9-]{0,56}`, and does not begin with `custom-`. In paths,
 /// provider keys and scopes it stands behind `custom-`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,12 +32,6 @@ pub struct CustomProviderId([u8; 16]);
 pub struct ParseIdError {
     what: &'static str,
     rule: &'static str,
-}
-
-impl ParseIdError {
-    pub(crate) const fn new(what: &'static str, rule: &'static str) -> Self {
-        Self { what, rule }
-    }
 }
 
 const SLUG_RULE: &str = "1 to 64 of `a-z`, `0-9` and `-`, and does not begin with `-`";
@@ -225,55 +214,90 @@ impl FromStr for CustomProviderId {
     }
 }
 
-impl ProviderKeyId {
-    /// The id with these 128 bits.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
+macro_rules! hex_id {
+    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type([u8; 16]);
 
-    /// The 128 bits.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
+        impl $type {
+            /// A new id from the system's randomness.
+            pub(crate) fn random() -> Result<Self, getrandom::Error> {
+                let mut bytes = [0; 16];
+                getrandom::fill(&mut bytes)?;
+                Ok(Self(bytes))
+            }
 
-    /// Parses 32 lower-case hexadecimal digits.
-    ///
-    /// # Errors
-    ///
-    /// When the text is anything else.
-    pub fn parse(text: &str) -> Result<Self, ParseIdError> {
-        let bytes = data_encoding::HEXLOWER
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or(ParseIdError {
-            what: "a provider key id",
-            rule: "32 lower-case hexadecimal digits",
-        })
-    }
+            /// The id with these 128 bits.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 128 bits.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// Parses 32 lower-case hexadecimal digits.
+            ///
+            /// # Errors
+            ///
+            /// When the text is anything else.
+            pub fn parse(text: &str) -> Result<Self, ParseIdError> {
+                let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok();
+                let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+                bytes.map(Self).ok_or(ParseIdError {
+                    what: $what,
+                    rule: "32 lower-case hexadecimal digits",
+                })
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($type), "({})"), self)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+    };
 }
 
-impl fmt::Display for ProviderKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for ProviderKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProviderKeyId({self})")
-    }
-}
-
-impl FromStr for ProviderKeyId {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
-    }
-}
+hex_id!(
+    /// A provider key's public id: 128 random bits as 32 lower-case hexadecimal digits. Kept through every
+    /// rotation.
+    ProviderKeyId,
+    "a provider key id"
+);
+hex_id!(
+    /// A route's public id: 128 random bits as 32 lower-case hexadecimal digits.
+    RouteId,
+    "a route id"
+);
+hex_id!(
+    /// The public id of a route's version: 128 random bits as 32 lower-case hexadecimal digits.
+    RouteVersionId,
+    "the id of a route's version"
+);
+hex_id!(
+    /// The public id of a route's deployment: 128 random bits as 32 lower-case hexadecimal digits.
+    RouteDeploymentId,
+    "the id of a route's deployment"
+);
 
 #[cfg(test)]
 mod tests {
@@ -315,6 +339,7 @@ mod tests {
         assert_eq!(ProviderKeyId::parse(&id.to_string()), Ok(id));
         assert!(ProviderKeyId::parse("07").is_err());
     }
+
     #[test]
     fn custom_slugs_are_provider_slugs_behind_their_prefix() {
         let longest = "a".repeat(57);
@@ -346,8 +371,10 @@ mod tests {
 
     #[test]
     fn every_text_says_what_is_wrong() {
-        use super::{Alias, CustomProviderId, CustomSlug, GatewayId, ProviderKeyId, ProviderSlug};
-        use crate::{RouteDeploymentId, RouteId, RouteVersionId};
+        use super::{
+            Alias, CustomProviderId, CustomSlug, GatewayId, ProviderKeyId, ProviderSlug,
+            RouteDeploymentId, RouteId, RouteVersionId,
+        };
 
         keyward_testing::assert_texts!("ParseIdError", [
             "a gateway" => GatewayId::parse("A").unwrap_err(),

@@ -103,6 +103,7 @@ pub use gateway::{
 };
 pub use id::{
     Alias, CustomProviderId, CustomSlug, GatewayId, ParseIdError, ProviderKeyId, ProviderSlug,
+    RouteDeploymentId, RouteId, RouteVersionId,
 };
 pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
@@ -114,8 +115,8 @@ pub use registry::{
     SecretCopy, SecretEdit, StatusReason, TokenMinted, TokenUpdate,
 };
 pub use route::{
-    KEPT_DEPLOYMENTS, KEPT_VERSIONS, LONGEST_COMMENT, MOST_ROUTES, Route, RouteDeploymentId,
-    RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId, RouteVersionRecord,
+    KEPT_DEPLOYMENTS, KEPT_VERSIONS, LONGEST_COMMENT, MOST_ROUTES, Route, RouteDeploymentRecord,
+    RouteRecord, RouteVersionRecord,
 };
 pub use row_mac::{Canonical, DecidingRow, RowAuthenticator, RowMac, row_digest};
 pub use secret::{ParseNameError, SecretName, SecretScope, SecretsStoreName};

@@ -1,15 +1,12 @@
 //! Dynamic routes of a gateway: the name that requests ask for, the versions that its elements had, and which of them is
 //! deployed.
 
-mod id;
-
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use keyward_routes::{Graph, GraphError, RouteName};
 use keyward_secret::AccountId;
 
-pub use self::id::{RouteDeploymentId, RouteId, RouteVersionId};
-use crate::GatewayId;
+use crate::{GatewayId, RouteDeploymentId, RouteId, RouteVersionId};
 
 /// The most routes of a gateway.
 pub const MOST_ROUTES: usize = 1_000;

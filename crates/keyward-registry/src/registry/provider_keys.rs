@@ -526,10 +526,8 @@ impl NewProviderKey {
         secret: SecretId,
         now: SystemTime,
     ) -> Result<ProviderKeyRecord, ChangeError> {
-        // A secret's id and a key's id are both 128 random bits.
-        let random = SecretId::random().map_err(ChangeError::failed)?;
         Ok(ProviderKeyRecord {
-            id: ProviderKeyId::from_bytes(*random.as_bytes()),
+            id: ProviderKeyId::random().map_err(ChangeError::failed)?,
             account: self.account,
             gateway: self.gateway,
             provider: self.provider,
