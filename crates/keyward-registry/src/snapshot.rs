@@ -4,34 +4,31 @@
 //! reader holds the picture it began with; a worker looks at one number per request to learn of a newer one.
 
 mod keys;
+mod provider_key;
+mod published;
+mod routes;
 
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::BuildHasherDefault,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::SystemTime,
-};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
-use arc_swap::ArcSwap;
-use keyward_auth::{LastUsed, TokenIndex};
+use keyward_auth::TokenIndex;
 use keyward_secret::AccountId;
-use keyward_vault::{
-    SealedRecord, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord,
-    VersionState,
-    rotation::{Phase, Rotation},
-};
+use keyward_vault::{SecretId, SecretsStoreId, rotation::Rotation};
 use rpds::HashTrieMapSync;
 use rustc_hash::{FxHashMap, FxHasher};
 
-use self::keys::Keys;
+use self::{keys::Keys, provider_key::rotations_by_secret};
+pub use self::{
+    provider_key::{CurrentValue, MissingValue, ProviderKey},
+    published::SnapshotReader,
+};
+pub(crate) use self::{
+    provider_key::{Joined, Rotating},
+    published::Published,
+};
 use crate::{
     AccountRecord, CustomProvider, CustomProviderId, CustomProviderRecord, GatewayId,
-    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, Route, RouteId, RouteRecord,
-    RouteVersionRecord, SecretScope, SecretsStoreRecord, secret_list::SecretList,
+    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, Route, RouteId, SecretsStoreRecord,
+    secret_list::SecretList,
 };
 
 /// Accounts, gateways, provider keys and tokens as they stand at one revision.
@@ -42,22 +39,6 @@ pub struct Snapshot {
     pub(crate) tokens: TokenIndex,
     /// Those that something is still to come of.
     rotations: ById<(AccountId, SecretId), Arc<Rotating>>,
-}
-
-/// A secret, the row of its current version, and its last rotation.
-#[derive(Clone, Debug)]
-pub(crate) struct Joined {
-    pub(crate) secret: Arc<SecretRecord>,
-    pub(crate) current: Option<VersionRecord>,
-    pub(crate) rotating: Option<Arc<Rotating>>,
-}
-
-/// A rotation with the values that stand beside the current one.
-#[derive(Debug)]
-pub(crate) struct Rotating {
-    rotation: Rotation,
-    staged: Option<CurrentValue>,
-    previous: Option<CurrentValue>,
 }
 
 /// One account and its gateways.
@@ -87,53 +68,6 @@ pub struct Gateway {
     keys: Keys,
     /// By name.
     routes: ById<Box<str>, Arc<Route>>,
-}
-
-/// A provider key, joined with the current value of its secret.
-#[derive(Clone, Debug)]
-pub struct ProviderKey {
-    /// The record.
-    pub record: ProviderKeyRecord,
-    /// Its secret; absent where it was deleted or its row fails its authentication.
-    pub secret: Option<Arc<SecretRecord>>,
-    /// The current value, sealed; absent where [`missing`](Self::missing) says why.
-    pub current: Option<CurrentValue>,
-    /// When it was last used; one counter through every change of the key.
-    pub last_used: LastUsed,
-    rotating: Option<Arc<Rotating>>,
-}
-
-/// Why a provider key has no value that could be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "each wants other words")]
-pub enum MissingValue {
-    /// Its secret was deleted, or the secret's row fails its authentication.
-    Secret,
-    /// The secret has no scope `ai_gateway`.
-    Scope,
-    /// The version's row is missing or fails its authentication.
-    Version,
-}
-
-/// A version of a secret with its value: the current one, or one that a rotation keeps beside it.
-#[derive(Clone)]
-pub struct CurrentValue {
-    /// Its number.
-    pub version: VersionNumber,
-    /// The sealed value. Opening it needs no store.
-    pub sealed: SealedRecord,
-    /// What may be shown of it.
-    pub preview: String,
-    /// Since when it is what it is.
-    pub since: SystemTime,
-}
-
-impl fmt::Debug for CurrentValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CurrentValue")
-            .field("version", &self.version)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Snapshot {
@@ -188,12 +122,6 @@ impl Snapshot {
     #[must_use]
     pub fn provider_key(&self, account: AccountId, id: ProviderKeyId) -> Option<&Arc<ProviderKey>> {
         self.account(account)?.keys.get(&id)
-    }
-
-    /// A route by its public id. One look-up.
-    #[must_use]
-    pub fn route(&self, account: AccountId, id: RouteId) -> Option<&Arc<Route>> {
-        self.account(account)?.routes.get(&id)
     }
 
     /// The provider keys that use a secret.
@@ -364,43 +292,6 @@ impl Snapshot {
         }
     }
 
-    /// A route without its gateway is left out: nothing can address it.
-    pub(crate) fn put_route(&mut self, record: RouteRecord, deployed: Option<RouteVersionRecord>) {
-        self.remove_route(record.account, record.id);
-        let Some(account) = self.accounts.get_mut(&record.account).map(Arc::make_mut) else {
-            return;
-        };
-        if let Some(gateway) = account.gateways.get_mut(record.gateway.as_str()) {
-            let route = Arc::new(Route::new(record, deployed));
-            let name = route.record.name.as_str().into();
-            let routes = &mut Arc::make_mut(gateway).routes;
-            routes.insert_mut(name, Arc::clone(&route));
-            account.routes.insert_mut(route.record.id, route);
-        }
-    }
-
-    pub(crate) fn remove_route(&mut self, account: AccountId, id: RouteId) {
-        let Some(account) = self.accounts.get_mut(&account) else {
-            return;
-        };
-        let Some(route) = account.routes.get(&id).cloned() else {
-            return;
-        };
-        let account = Arc::make_mut(account);
-        account.routes.remove_mut(&id);
-        let record = &route.record;
-        if let Some(gateway) = account.gateways.get_mut(record.gateway.as_str()) {
-            let routes = &mut Arc::make_mut(gateway).routes;
-            // Another may have taken the name meanwhile.
-            if routes
-                .get(record.name.as_str())
-                .is_some_and(|route| route.record.id == id)
-            {
-                routes.remove_mut(record.name.as_str());
-            }
-        }
-    }
-
     pub(crate) fn put_provider_key(&mut self, record: ProviderKeyRecord, secret: Option<&Joined>) {
         let Some(account) = self.accounts.get_mut(&record.account).map(Arc::make_mut) else {
             return;
@@ -541,224 +432,8 @@ impl Gateway {
         self.keys.find(provider, alias)
     }
 
-    /// A route by its name, without `dynamic/`. Allocates nothing.
-    #[must_use]
-    pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
-        self.routes.get(name)
-    }
-
-    /// Its routes, in no order.
-    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.values()
-    }
-
-    /// How many routes it has.
-    #[must_use]
-    pub fn route_count(&self) -> usize {
-        self.routes.size()
-    }
-
     /// The keys for one provider, sorted by alias. Allocates nothing.
     pub fn keys_for(&self, provider: &str) -> impl Iterator<Item = &Arc<ProviderKey>> {
         self.keys.of_provider(provider)
-    }
-}
-
-impl ProviderKey {
-    fn join(record: ProviderKeyRecord, secret: Option<&Joined>, last_used: LastUsed) -> Self {
-        let is_ours = |joined: &&Joined| SecretScope::AiGateway.is_of(&joined.secret);
-        let usable = secret.filter(is_ours);
-        let current = usable.and_then(|joined| {
-            let version = joined.current.as_ref()?;
-            let is_current = joined.secret.current == Some(version.number);
-            is_current.then(|| CurrentValue::of(version)).flatten()
-        });
-        Self {
-            record,
-            secret: secret.map(|joined| Arc::clone(&joined.secret)),
-            current,
-            last_used,
-            rotating: secret.and_then(|joined| joined.rotating.clone()),
-        }
-    }
-
-    /// The last rotation of its secret.
-    #[must_use]
-    pub fn rotation(&self) -> Option<&Rotation> {
-        self.rotating.as_ref().map(|rotating| &rotating.rotation)
-    }
-
-    /// The value that waits to be proven.
-    #[must_use]
-    pub fn staged(&self) -> Option<&CurrentValue> {
-        self.beside()?.staged.as_ref()
-    }
-
-    /// The value that was current before, while the rotation overlaps.
-    #[must_use]
-    pub fn previous(&self) -> Option<&CurrentValue> {
-        self.beside()?.previous.as_ref()
-    }
-
-    /// As for the current value: only where gateways may use the secret.
-    fn beside(&self) -> Option<&Rotating> {
-        let secret = self.secret.as_ref()?;
-        let rotating = self.rotating.as_deref()?;
-        SecretScope::AiGateway.is_of(secret).then_some(rotating)
-    }
-
-    /// What its secret's comment says: the description people see.
-    #[must_use]
-    pub fn description(&self) -> &str {
-        self.secret
-            .as_ref()
-            .map_or("", |secret| secret.comment.as_str())
-    }
-
-    /// Why there is no value that could be used; `None` where there is one.
-    #[must_use]
-    pub fn missing(&self) -> Option<MissingValue> {
-        match (&self.current, &self.secret) {
-            (Some(_), _) => None,
-            (None, None) => Some(MissingValue::Secret),
-            (None, Some(secret)) if !SecretScope::AiGateway.is_of(secret) => {
-                Some(MissingValue::Scope)
-            }
-            (None, Some(_)) => Some(MissingValue::Version),
-        }
-    }
-
-    fn order(&self) -> (&str, &str) {
-        (self.record.provider.as_str(), self.record.alias.as_str())
-    }
-}
-
-impl CurrentValue {
-    fn of(version: &VersionRecord) -> Option<Self> {
-        Some(Self {
-            version: version.number,
-            sealed: version.sealed.clone()?,
-            preview: version.preview.clone(),
-            since: version.changed_at,
-        })
-    }
-}
-
-impl Rotating {
-    /// Takes what the rotation's phase says out of the versions that stand beside the current one.
-    pub(crate) fn join<'a>(
-        rotation: Rotation,
-        beside: impl IntoIterator<Item = &'a VersionRecord>,
-    ) -> Self {
-        let mut joined = Self {
-            rotation,
-            staged: None,
-            previous: None,
-        };
-        for version in beside {
-            let (number, phase) = (version.number, joined.rotation.phase);
-            match (version.state, phase) {
-                (VersionState::Staged, Phase::Staged) if number == joined.rotation.to => {
-                    joined.staged = CurrentValue::of(version);
-                }
-                (VersionState::Retiring, Phase::Overlapping)
-                    if Some(number) == joined.rotation.from =>
-                {
-                    joined.previous = CurrentValue::of(version);
-                }
-                _ => {}
-            }
-        }
-        joined
-    }
-}
-
-fn rotations_by_secret(
-    rotations: Vec<Rotation>,
-    beside: Vec<VersionRecord>,
-) -> HashMap<(AccountId, SecretId), Arc<Rotating>> {
-    let mut versions: HashMap<_, Vec<VersionRecord>> = HashMap::new();
-    for version in beside {
-        let id = (version.account, version.secret);
-        versions.entry(id).or_default().push(version);
-    }
-    let joined = rotations.into_iter().map(|rotation| {
-        let id = (rotation.account, rotation.secret);
-        let beside = versions.remove(&id).unwrap_or_default();
-        (id, Arc::new(Rotating::join(rotation, &beside)))
-    });
-    joined.collect()
-}
-
-/// The newest picture, and the number by which readers learn of it.
-#[derive(Debug)]
-pub(crate) struct Published {
-    generation: AtomicU64,
-    snapshot: ArcSwap<Versioned>,
-}
-
-#[derive(Debug)]
-struct Versioned {
-    generation: u64,
-    snapshot: Arc<Snapshot>,
-}
-
-impl Published {
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Self {
-            generation: AtomicU64::new(0),
-            snapshot: ArcSwap::from_pointee(Versioned {
-                generation: 0,
-                snapshot: Arc::new(snapshot),
-            }),
-        }
-    }
-
-    pub(crate) fn current(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.load().snapshot)
-    }
-
-    /// Swaps the picture in, then tells readers. Called by one writer at a time.
-    pub(crate) fn publish(&self, snapshot: Snapshot) {
-        let generation = self.generation.load(Ordering::Relaxed) + 1;
-        self.snapshot.store(Arc::new(Versioned {
-            generation,
-            snapshot: Arc::new(snapshot),
-        }));
-        self.generation.store(generation, Ordering::Release);
-    }
-}
-
-/// One worker's view: keeps the picture it read last, and costs one load of a number while nothing changes.
-#[derive(Debug)]
-pub struct SnapshotReader {
-    published: Arc<Published>,
-    generation: u64,
-    snapshot: Arc<Snapshot>,
-}
-
-impl SnapshotReader {
-    pub(crate) fn new(published: Arc<Published>) -> Self {
-        let versioned = published.snapshot.load_full();
-        Self {
-            published,
-            generation: versioned.generation,
-            snapshot: Arc::clone(&versioned.snapshot),
-        }
-    }
-
-    /// The newest picture, and whether it is another than last time.
-    ///
-    /// A change that was published before this call is seen by it.
-    pub fn current(&mut self) -> (&Arc<Snapshot>, bool) {
-        // Acquire pairs with the release in `publish`: who sees the number sees the picture too. On x86-64
-        // and AArch64 that costs no more than a relaxed load.
-        let is_new = self.published.generation.load(Ordering::Acquire) != self.generation;
-        if is_new {
-            let versioned = self.published.snapshot.load_full();
-            self.generation = versioned.generation;
-            self.snapshot = Arc::clone(&versioned.snapshot);
-        }
-        (&self.snapshot, is_new)
     }
 }
