@@ -5,33 +5,28 @@
 )]
 
 mod audit;
+mod records;
 mod routes;
+mod secrets;
 mod traffic;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use keyward_auth::{
-    Grant, Kind, Permission, Permissions, Retiring, TokenDigest, TokenId, TokenRecord,
-};
-use keyward_providers::{BaseUrl, CredentialPlacement};
-use keyward_secret::{AccountId, SecretBytes};
-use keyward_vault::{
-    Policy, RecordId, SecretId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord,
-    VersionState,
-    rotation::{self, DEFAULT_OVERLAP, RequestId, RotationRequest},
-    status::Finding,
-    version,
-};
+use keyward_auth::{TokenDigest, TokenRecord};
+use keyward_secret::AccountId;
+use keyward_vault::{SecretId, SecretsStoreId, VersionRecord};
 
+use self::records::{
+    account, custom_provider, deletions, everything, full_key, gateway, key, secrets_store, token,
+    token_id, value,
+};
 use crate::{
-    AccountRecord, Actor, Alias, AuditLine, Batch, Change, CustomProviderDetails, CustomProviderId,
-    CustomProviderRecord, CustomSlug, ExpiresAction, GatewayId, GatewayRecord, GatewaySettings,
-    KeyStatus, Link, Loaded, Logo, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
-    RateLimitingTechnique, RegistryStore, RouteChange, RouteId, RouteRecord, Row, SealedHeaders,
-    SecretsStoreRecord, StoreError, Subject,
+    Actor, AuditLine, Batch, Change, CustomProviderDetails, CustomProviderId, CustomProviderRecord,
+    GatewayRecord, Loaded, ProviderKeyId, ProviderKeyRecord, RegistryStore, RouteChange, RouteId,
+    RouteRecord, Row, SecretsStoreRecord, StoreError, Subject,
 };
 
 const ONE: AccountId = AccountId::from_bytes([0xa1; 16]);
@@ -50,13 +45,13 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     the_feed_tells_each_subject_once(&*open().await).await;
     conflicts_write_nothing(&*open().await).await;
     deletion_needs_the_account(&*open().await).await;
-    a_deleted_secret_takes_its_versions_along(&*open().await).await;
-    a_replaced_version_keeps_its_row_without_its_value(&*open().await).await;
-    what_a_rotation_keeps_is_loaded(&*open().await).await;
+    secrets::a_deleted_secret_takes_its_versions_along(&*open().await).await;
+    secrets::a_replaced_version_keeps_its_row_without_its_value(&*open().await).await;
+    secrets::what_a_rotation_keeps_is_loaded(&*open().await).await;
     routes::a_history_is_read_by_part(&*open().await).await;
     routes::a_deleted_route_takes_its_history_along(&*open().await).await;
     last_use_goes_forward_and_is_no_change(&*open().await).await;
-    the_vaults_changes_reach_the_feed(&*open().await).await;
+    secrets::the_vaults_changes_reach_the_feed(&*open().await).await;
     audit::refused_attempts_are_no_change(&*open().await).await;
     audit::the_log_is_read_by_condition_and_page(&*open().await).await;
     traffic::counts_add_up_by_step_and_class(&*open().await).await;
@@ -286,104 +281,6 @@ async fn deletion_needs_the_account(store: &dyn RegistryStore) {
     assert_eq!(feed.subjects.len(), 7);
 }
 
-async fn a_deleted_secret_takes_its_versions_along(store: &dyn RegistryStore) {
-    let (secret, version) = value();
-    put(store, everything(&(secret.clone(), version))).await;
-    put(store, deletions(ONE)).await;
-    // Made anew under the same id, it has no value.
-    put(store, vec![put_secret(secret)]).await;
-    let (_, current) = find_secret(store).await.expect("the secret");
-    assert_eq!(current, None);
-    let versions = store.list_versions(ONE, SECRET).await.expect("a list");
-    assert!(versions.is_empty());
-}
-
-async fn a_replaced_version_keeps_its_row_without_its_value(store: &dyn RegistryStore) {
-    let (secret, first) = value();
-    put(store, everything(&(secret.clone(), first.clone()))).await;
-    let second = VersionNumber::new(2).expect("a number");
-    let changes = version::replace(
-        &secret,
-        std::slice::from_ref(&first),
-        seal(second),
-        "••••".to_owned(),
-        time(50),
-    );
-    let changes = changes.expect("the next version").into_iter();
-    put(store, changes.map(Change::Vault).collect()).await;
-
-    let (secret, current) = find_secret(store).await.expect("the secret");
-    assert_eq!(secret.current, Some(second));
-    assert_eq!(current.map(|version| version.number), Some(second));
-    let versions = store.list_versions(ONE, SECRET).await.expect("a list");
-    let kept: Vec<_> = versions
-        .iter()
-        .map(|version| (version.number, version.sealed.is_some()))
-        .collect();
-    assert_eq!(kept, [(VersionNumber::FIRST, false), (second, true)]);
-
-    // What is destroyed stays so: its number is taken.
-    let again = vec![Change::Vault(keyward_vault::Change::PutVersion(first))];
-    let error = commit(store, again).await.expect_err("a conflict");
-    assert!(error.is_conflict(), "{error:?}");
-}
-
-async fn what_a_rotation_keeps_is_loaded(store: &dyn RegistryStore) {
-    let (secret, first) = value();
-    put(store, everything(&(secret.clone(), first.clone()))).await;
-    let second = VersionNumber::new(2).expect("a number");
-    let asked = RotationRequest {
-        request: RequestId::parse("one").expect("an id"),
-        overlap: DEFAULT_OVERLAP,
-        verify: true,
-    };
-    let entered = (seal(second), "••••".to_owned());
-    let held = (&secret, std::slice::from_ref(&first));
-    let begun = rotation::begin(held, None, asked, entered, time(50));
-    let (staged, changes) = begun.expect("it begins");
-    put(store, changes.into_iter().map(Change::Vault).collect()).await;
-    let feed = store.feed_after(1).await.expect("a feed");
-    assert_eq!(feed.subjects, [Subject::Secret(ONE, SECRET)]);
-    let loaded = load(store).await;
-    assert!(loaded.tampered.is_empty());
-    assert_eq!(loaded.rotations, std::slice::from_ref(&staged));
-    assert_eq!(beside(&loaded), [(second, VersionState::Staged)]);
-
-    let event = rotation::Event::Probed {
-        version: second,
-        finding: Finding::Good,
-    };
-    let promoted = staged
-        .next(event, time(51))
-        .expect("a phase")
-        .expect("a change");
-    let versions = store.list_versions(ONE, SECRET).await.expect("a list");
-    let changes = promoted.clone().carry_out(&secret, &versions, time(51));
-    let changes = changes.expect("both have a value").into_iter();
-    put(store, changes.map(Change::Vault).collect()).await;
-    let loaded = load(store).await;
-    assert_eq!(loaded.rotations, [promoted]);
-    let retiring = (VersionNumber::FIRST, VersionState::Retiring);
-    assert_eq!(beside(&loaded), [retiring]);
-    let (_, current) = find_secret(store).await.expect("the secret");
-    assert_eq!(current.map(|version| version.number), Some(second));
-
-    put(store, deletions(ONE)).await;
-    let loaded = load(store).await;
-    assert!(loaded.rotations.is_empty() && loaded.beside.is_empty());
-}
-
-/// The versions that stand beside the current one, all with their values.
-fn beside(loaded: &Loaded) -> Vec<(VersionNumber, VersionState)> {
-    let versions = loaded.beside.iter();
-    versions
-        .map(|version| {
-            assert!(version.sealed.is_some());
-            (version.number, version.state)
-        })
-        .collect()
-}
-
 async fn last_use_goes_forward_and_is_no_change(store: &dyn RegistryStore) {
     put(store, everything(&value())).await;
     let (key_id, token_id) = (full_key().id, token().id);
@@ -403,242 +300,8 @@ async fn last_use_goes_forward_and_is_no_change(store: &dyn RegistryStore) {
     assert!(loaded.tampered.is_empty());
 }
 
-async fn the_vaults_changes_reach_the_feed(store: &dyn RegistryStore) {
-    let (secret, version) = value();
-    let changes = vec![
-        keyward_vault::Change::PutSecret(secret.clone()),
-        keyward_vault::Change::PutVersion(version.clone()),
-    ];
-    store.apply(changes).await.expect("a change");
-    let feed = store.feed_after(0).await.expect("a feed");
-    assert_eq!(feed.subjects, [Subject::Secret(ONE, SECRET)]);
-    assert_eq!(find_secret(store).await, Some((secret, Some(version))));
-}
-
 fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123 + seconds * 1_000)
-}
-
-fn account() -> AccountRecord {
-    AccountRecord {
-        id: ONE,
-        name: "naïve 'quoted' \"name\"; --".to_owned(),
-        created_at: time(0),
-    }
-}
-
-fn gateway() -> GatewayRecord {
-    GatewayRecord {
-        account: ONE,
-        id: GatewayId::parse("default").expect("an id"),
-        settings: GatewaySettings {
-            byok_only: true,
-            cache_ttl: u64::MAX,
-            rate_limiting_technique: Some(RateLimitingTechnique::Sliding),
-            store_id: Some("store".to_owned()),
-            ..GatewaySettings::default()
-        },
-        created_at: time(1),
-        modified_at: time(2),
-    }
-}
-
-fn secrets_store() -> SecretsStoreRecord {
-    SecretsStoreRecord {
-        id: SecretsStoreId::from_bytes([0x57; 16]),
-        account: ONE,
-        name: "naïve 'quoted' store".to_owned(),
-        created_at: time(13),
-        modified_at: time(14),
-    }
-}
-
-fn key(number: u8, provider: &str) -> ProviderKeyRecord {
-    ProviderKeyRecord {
-        id: ProviderKeyId::from_bytes([number; 16]),
-        account: ONE,
-        gateway: gateway().id,
-        provider: ProviderSlug::parse(provider).expect("a slug"),
-        alias: Alias::default(),
-        secret: SECRET,
-        default_config: false,
-        rate_limit: None,
-        rate_limit_period: None,
-        disabled_at: None,
-        expires_at: None,
-        expires_action: ExpiresAction::Stop,
-        status: KeyStatus::Active,
-        status_reason: None,
-        status_code: None,
-        status_since: None,
-        created_at: time(3),
-        modified_at: time(4),
-    }
-}
-
-/// A record with no field at its default.
-fn full_key() -> ProviderKeyRecord {
-    ProviderKeyRecord {
-        default_config: true,
-        rate_limit: Some(u64::MAX),
-        rate_limit_period: Some(60),
-        disabled_at: Some(time(5)),
-        expires_at: Some(time(6)),
-        expires_action: ExpiresAction::Warn,
-        status: KeyStatus::Invalid,
-        status_reason: Some("the provider refused it: 401".to_owned()),
-        status_code: Some(u16::MAX),
-        status_since: Some(time(7)),
-        ..key(1, "openai")
-    }
-}
-
-/// A record with no field at its default.
-fn custom_provider() -> CustomProviderRecord {
-    // Sealed once: no two sealed records of the same value are equal.
-    static SEALED: OnceLock<keyward_vault::SealedRecord> = OnceLock::new();
-    let number = VersionNumber::new(7).expect("a number");
-    CustomProviderRecord {
-        id: CustomProviderId::from_bytes([0xce; 16]),
-        account: ONE,
-        slug: CustomSlug::parse("my-llm").expect("a slug"),
-        base_url: BaseUrl::parse("https://llm.example.com:8443/openai/v1").expect("a URL"),
-        placement: CredentialPlacement::XApiKey,
-        enabled: true,
-        details: CustomProviderDetails {
-            name: "naïve 'quoted' \"name\"; --".to_owned(),
-            description: Some("a note\nof two lines".to_owned()),
-            link: Some(Link::parse("https://llm.example.com/docs").expect("a link")),
-            logo: Some(Logo::parse("PHN2Zy8+").expect("a logo")),
-            curl_example: Some("curl".to_owned()),
-            js_example: Some("fetch()".to_owned()),
-            position: Some(i64::MIN),
-            beta: true,
-        },
-        headers: Some(SealedHeaders {
-            number,
-            sealed: SEALED.get_or_init(|| seal(number)).clone(),
-            masks: vec![("x-org".to_owned(), "••••abcd".to_owned())],
-        }),
-        headers_sealed: u32::MAX,
-        created_at: time(13),
-        modified_at: time(14),
-    }
-}
-
-fn token() -> TokenRecord {
-    TokenRecord {
-        id: token_id("000000000001"),
-        kind: Kind::Gateway,
-        digest: TokenDigest::from_bytes([7; 32]),
-        retiring: Some(Retiring {
-            digest: TokenDigest::from_bytes([8; 32]),
-            until: time(100),
-        }),
-        name: "token".to_owned(),
-        grant: Grant::new(ONE, Permissions::from_iter([Permission::AiGatewayRun])),
-        issued_at: time(8),
-        modified_at: time(9),
-    }
-}
-
-fn token_id(text: &str) -> TokenId {
-    TokenId::parse(text).expect("an id")
-}
-
-fn seal(version: VersionNumber) -> keyward_vault::SealedRecord {
-    let (vault, _root) = Vault::create().expect("randomness");
-    let id = RecordId {
-        account: ONE,
-        secret: SECRET,
-        version,
-    };
-    let policy = Policy {
-        destination: None,
-        context: Box::default(),
-    };
-    let value = SecretBytes::copy_from(b"sk-contract");
-    vault.seal(&id, &policy, &value).expect("a sealed record")
-}
-
-/// A secret and its first version.
-fn value() -> (SecretRecord, VersionRecord) {
-    let secret = SecretRecord {
-        id: SECRET,
-        account: ONE,
-        store: secrets_store().id,
-        name: "default_openai_default".to_owned(),
-        comment: "for \"tests\"".to_owned(),
-        scopes: vec!["ai_gateway".to_owned(), "workers".to_owned()],
-        current: None,
-        created_at: time(10),
-        modified_at: time(11),
-    };
-    let sealed = seal(VersionNumber::FIRST);
-    let changes = version::create(secret, sealed, "••••abcd".to_owned(), time(12));
-    let mut found = (None, None);
-    for change in changes {
-        match change {
-            keyward_vault::Change::PutSecret(record) => found.0 = Some(record),
-            keyward_vault::Change::PutVersion(record) => found.1 = Some(record),
-            keyward_vault::Change::PutRotation(_) | keyward_vault::Change::DeleteSecret { .. } => {}
-        }
-    }
-    found.0.zip(found.1).expect("a secret and its version")
-}
-
-fn put_secret(secret: SecretRecord) -> Change {
-    Change::Vault(keyward_vault::Change::PutSecret(secret))
-}
-
-/// One row of every kind.
-fn everything((secret, version): &(SecretRecord, VersionRecord)) -> Vec<Change> {
-    vec![
-        Change::PutAccount(account()),
-        Change::PutGateway(gateway()),
-        Change::PutProviderKey(full_key()),
-        Change::PutCustomProvider(Box::new(custom_provider())),
-        Change::Route(RouteChange::PutRoute(routes::route())),
-        Change::Route(RouteChange::PutVersion(routes::version(1))),
-        Change::Route(RouteChange::PutDeployment(routes::deployment(1))),
-        Change::PutSecretsStore(secrets_store()),
-        put_secret(secret.clone()),
-        Change::Vault(keyward_vault::Change::PutVersion(version.clone())),
-        Change::Token(keyward_auth::Change::PutToken(token())),
-    ]
-}
-
-fn deletions(account: AccountId) -> Vec<Change> {
-    vec![
-        Change::DeleteProviderKey {
-            account,
-            id: full_key().id,
-        },
-        Change::Vault(keyward_vault::Change::DeleteSecret {
-            account,
-            secret: SECRET,
-        }),
-        Change::DeleteSecretsStore {
-            account,
-            id: secrets_store().id,
-        },
-        Change::DeleteCustomProvider {
-            account,
-            id: custom_provider().id,
-        },
-        Change::Route(RouteChange::DeleteRoute {
-            account,
-            id: routes::route().id,
-        }),
-        Change::DeleteGateway {
-            account,
-            id: gateway().id,
-        },
-        Change::Token(keyward_auth::Change::DeleteToken {
-            account,
-            id: token().id,
-        }),
-    ]
 }
 
 async fn commit(store: &dyn RegistryStore, changes: Vec<Change>) -> Result<u64, StoreError> {
@@ -661,8 +324,4 @@ async fn load(store: &dyn RegistryStore) -> Loaded {
 
 async fn read(store: &dyn RegistryStore, subject: &Subject) -> Option<Row> {
     store.read(subject).await.expect("a look-up")
-}
-
-async fn find_secret(store: &dyn RegistryStore) -> Option<(SecretRecord, Option<VersionRecord>)> {
-    store.find_secret(ONE, SECRET).await.expect("a look-up")
 }

@@ -1,9 +1,12 @@
 //! Everything in memory: no database, no authentication codes, nothing kept.
 
+mod audit;
+mod routes;
 mod traffic;
+mod vault;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::ready,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -12,18 +15,17 @@ use std::{
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_secret::AccountId;
 use keyward_vault::{
-    SealState, SecretId, SecretRecord, SecretsStoreId, VaultStore, VersionNumber, VersionRecord,
-    VersionState, rotation::Rotation,
+    SealState, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord, VersionState,
+    rotation::Rotation,
 };
 
-use self::traffic::Traffic;
+use self::{audit::entry, routes::Routes, traffic::Traffic};
 use crate::{
-    AccountRecord, Actor, AuditEntry, AuditLine, AuditQuery, AuditResult, AuditState, AuditStore,
-    Batch, BoxFuture, Change, CustomProviderId, CustomProviderRecord, Feed, GatewayId,
-    GatewayRecord, Loaded, Part, ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore,
-    RouteChange, RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId, RouteVersionRecord,
-    Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore,
-    TrafficSums, traffic_secs,
+    AccountRecord, AuditEntry, AuditLine, Batch, BoxFuture, Change, CustomProviderId,
+    CustomProviderRecord, Feed, GatewayId, GatewayRecord, Loaded, Part, ProviderKeyId,
+    ProviderKeyRecord, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
+    RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow,
+    TrafficStore, TrafficSums, traffic_secs,
 };
 
 /// Keeps everything in memory. Its futures are ready at once.
@@ -39,9 +41,7 @@ struct State {
     keys: BTreeMap<ProviderKeyId, Used<ProviderKeyRecord>>,
     secrets_stores: BTreeMap<(AccountId, SecretsStoreId), SecretsStoreRecord>,
     custom_providers: BTreeMap<CustomProviderId, CustomProviderRecord>,
-    routes: BTreeMap<RouteId, RouteRecord>,
-    route_versions: BTreeMap<(AccountId, RouteId, u32), RouteVersionRecord>,
-    route_deployments: BTreeMap<(AccountId, RouteId, u32), RouteDeploymentRecord>,
+    routes: Routes,
     secrets: BTreeMap<(AccountId, SecretId), SecretRecord>,
     versions: BTreeMap<(AccountId, SecretId, VersionNumber), VersionRecord>,
     rotations: BTreeMap<(AccountId, SecretId), Rotation>,
@@ -108,131 +108,7 @@ impl MemoryStore {
     }
 }
 
-/// A line about nothing, without the hashes and codes that nobody checks here.
-fn entry(actor: &Actor, at: SystemTime) -> AuditEntry {
-    let at = at.duration_since(SystemTime::UNIX_EPOCH);
-    AuditEntry {
-        seq: 0,
-        revision: 0,
-        format: 0,
-        at: at.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        }),
-        actor: actor.to_string(),
-        source: actor.source().map(|source| source.to_string()),
-        action: String::new(),
-        result: AuditResult::Done.as_str().to_owned(),
-        times: 1,
-        subject_kind: "server".to_owned(),
-        subject_account: None,
-        subject_id: String::new(),
-        rows: Vec::new(),
-        rows_digest: String::new(),
-        previous: String::new(),
-        hash: String::new(),
-        mac: String::new(),
-    }
-}
-
-fn is_asked_for(query: &AuditQuery, entry: &AuditEntry) -> bool {
-    let millis = |time: SystemTime| {
-        let since = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    };
-    let fits = |wanted: &Option<String>, found: &str| {
-        wanted.as_deref().is_none_or(|wanted| wanted == found)
-    };
-    let is_ours = match &entry.subject_account {
-        Some(account) => *account == query.account.to_string(),
-        None => query.with_server,
-    };
-    let token = entry.actor.strip_prefix("token ");
-    let is_beyond = query.after.is_none_or(|seq| {
-        if query.newest_first {
-            entry.seq < seq
-        } else {
-            entry.seq > seq
-        }
-    });
-    is_ours
-        && is_beyond
-        && query.since.is_none_or(|since| entry.at >= millis(since))
-        && query.before.is_none_or(|before| entry.at < millis(before))
-        && (fits(&query.actor, &entry.actor) || fits(&query.actor, token.unwrap_or_default()))
-        && fits(&query.token, token.unwrap_or_default())
-        && fits(&query.source, entry.source.as_deref().unwrap_or_default())
-        && fits(&query.action, &entry.action)
-        && query
-            .result
-            .is_none_or(|result| result.as_str() == entry.result)
-        && !(query.is_refused && entry.result == AuditResult::Done.as_str())
-        && fits(&query.subject_kind, &entry.subject_kind)
-        && fits(&query.subject_id, &entry.subject_id)
-}
-
-impl AuditStore for MemoryStore {
-    fn append_refused(
-        &self,
-        attempts: Vec<RefusedAttempt>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        let mut state = self.state();
-        for attempt in attempts {
-            let subject = attempt.subject.as_ref();
-            let mut entry = AuditEntry {
-                action: attempt.action.into_owned(),
-                result: attempt.result.as_str().to_owned(),
-                times: attempt.times,
-                ..entry(&attempt.actor, attempt.at)
-            };
-            if let Some(subject) = subject {
-                entry.subject_kind = subject.kind().to_owned();
-                entry.subject_account = Some(subject.account().to_string());
-                entry.subject_id = subject.id();
-            }
-            state.write_line(entry);
-        }
-        Box::pin(ready(Ok(())))
-    }
-
-    fn list_audit(&self, query: AuditQuery) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreError>> {
-        let mut found: Vec<_> = self
-            .state()
-            .log
-            .iter()
-            .filter(|entry| is_asked_for(&query, entry))
-            .cloned()
-            .collect();
-        if query.newest_first {
-            found.reverse();
-        }
-        found.truncate(query.limit);
-        Box::pin(ready(Ok(found)))
-    }
-
-    fn check_audit(&self) -> BoxFuture<'_, Result<AuditState, StoreError>> {
-        Box::pin(ready(Ok(self.audit_state())))
-    }
-
-    fn audit_state(&self) -> AuditState {
-        AuditState {
-            verified_to: u64::try_from(self.state().log.len()).unwrap_or(u64::MAX),
-            ..AuditState::default()
-        }
-    }
-}
-
 impl State {
-    fn write_line(&mut self, entry: AuditEntry) {
-        let seq = u64::try_from(self.log.len()).unwrap_or(u64::MAX);
-        self.log.push(AuditEntry {
-            seq: seq.saturating_add(1),
-            revision: self.revision,
-            ..entry
-        });
-    }
-
     fn carry_out(&mut self, change: Change) -> Result<(), Conflict> {
         match change {
             Change::PutAccount(record) => drop(self.accounts.insert(record.id, record)),
@@ -252,7 +128,7 @@ impl State {
                 self.custom_providers
                     .retain(|known, provider| *known != id || provider.account != account);
             }
-            Change::Route(change) => self.carry_out_route(change)?,
+            Change::Route(change) => self.routes.carry_out(change)?,
             Change::Vault(change) => self.carry_out_vault(change)?,
             Change::Token(keyward_auth::Change::PutToken(record)) => self.put_token(record)?,
             Change::Token(keyward_auth::Change::DeleteToken { account, id }) => {
@@ -261,82 +137,6 @@ impl State {
             }
         }
         Ok(())
-    }
-
-    fn carry_out_route(&mut self, change: RouteChange) -> Result<(), Conflict> {
-        match change {
-            RouteChange::PutRoute(record) => self.put_route(record)?,
-            RouteChange::DeleteRoute { account, id } => {
-                let is_other =
-                    |place: &(AccountId, RouteId, u32)| (place.0, place.1) != (account, id);
-                self.route_versions.retain(|place, _| is_other(place));
-                self.route_deployments.retain(|place, _| is_other(place));
-                self.routes
-                    .retain(|known, route| *known != id || route.account != account);
-            }
-            RouteChange::PutVersion(record) => {
-                let place = (record.account, record.route, record.number);
-                if self.route_versions.insert(place, record).is_some() {
-                    return Err(Conflict);
-                }
-            }
-            RouteChange::DeleteVersion {
-                account,
-                route,
-                number,
-            } => {
-                drop(self.route_versions.remove(&(account, route, number)));
-            }
-            RouteChange::PutDeployment(record) => {
-                let place = (record.account, record.route, record.number);
-                if self.route_deployments.insert(place, record).is_some() {
-                    return Err(Conflict);
-                }
-            }
-            RouteChange::DeleteDeployment {
-                account,
-                route,
-                number,
-            } => {
-                drop(self.route_deployments.remove(&(account, route, number)));
-            }
-        }
-        Ok(())
-    }
-
-    fn carry_out_vault(&mut self, change: keyward_vault::Change) -> Result<(), Conflict> {
-        match change {
-            keyward_vault::Change::PutSecret(record) => {
-                self.secrets.insert((record.account, record.id), record);
-            }
-            keyward_vault::Change::PutVersion(record) => {
-                let place = (record.account, record.secret, record.number);
-                let known = self.versions.get(&place);
-                let is_destroyed =
-                    known.is_some_and(|known| known.state == VersionState::Destroyed);
-                if is_destroyed && record.sealed.is_some() {
-                    return Err(Conflict);
-                }
-                self.versions.insert(place, record);
-            }
-            keyward_vault::Change::PutRotation(rotation) => {
-                let place = (rotation.account, rotation.secret);
-                self.rotations.insert(place, *rotation);
-            }
-            keyward_vault::Change::DeleteSecret { account, secret } => {
-                self.secrets.remove(&(account, secret));
-                self.rotations.remove(&(account, secret));
-                self.versions
-                    .retain(|place, _| (place.0, place.1) != (account, secret));
-            }
-        }
-        Ok(())
-    }
-
-    fn everything_has_a_secret(&self) -> bool {
-        let versions = self.versions.keys().map(|place| (place.0, place.1));
-        let mut all = versions.chain(self.rotations.keys().copied());
-        all.all(|secret| self.secrets.contains_key(&secret))
     }
 
     fn put_gateway(&mut self, record: GatewayRecord) -> Result<(), Conflict> {
@@ -391,30 +191,6 @@ impl State {
         Ok(())
     }
 
-    fn put_route(&mut self, record: RouteRecord) -> Result<(), Conflict> {
-        let place =
-            |route: &RouteRecord| (route.account, route.gateway.clone(), route.name.clone());
-        let taken = self
-            .routes
-            .values()
-            .any(|known| known.id != record.id && place(known) == place(&record));
-        let known = self.routes.get(&record.id);
-        if taken || known.is_some_and(|known| known.account != record.account) {
-            return Err(Conflict);
-        }
-        self.routes.insert(record.id, record);
-        Ok(())
-    }
-
-    fn deployed(&self, route: RouteRecord) -> (RouteRecord, Option<RouteVersionRecord>) {
-        let version = self.route_versions.values().find(|version| {
-            (version.account, version.route, version.id)
-                == (route.account, route.id, route.deployed)
-        });
-        let version = version.cloned();
-        (route, version)
-    }
-
     fn put_token(&mut self, record: TokenRecord) -> Result<(), Conflict> {
         let taken = self
             .tokens
@@ -427,18 +203,6 @@ impl State {
         let used = known.and_then(|(_, used)| *used);
         self.tokens.insert(record.id, (record, used));
         Ok(())
-    }
-
-    fn current(
-        &self,
-        account: AccountId,
-        id: SecretId,
-    ) -> Option<(SecretRecord, Option<VersionRecord>)> {
-        let secret = self.secrets.get(&(account, id))?.clone();
-        let version = secret
-            .current
-            .and_then(|number| self.versions.get(&(account, id, number)).cloned());
-        Some((secret, version))
     }
 
     fn read(&self, subject: &Subject) -> Option<Row> {
@@ -463,12 +227,10 @@ impl State {
                     .filter(|provider| provider.account == *account)
                     .map(|provider| Row::CustomProvider(Box::new(provider)))
             }
-            Subject::Route(account, id) => {
-                let route = self.routes.get(id).cloned();
-                route
-                    .filter(|route| route.account == *account)
-                    .map(|route| Row::Route(Box::new(self.deployed(route))))
-            }
+            Subject::Route(account, id) => self
+                .routes
+                .find(*account, *id)
+                .map(|route| Row::Route(Box::new(route))),
             Subject::Secret(account, id) => self
                 .current(*account, *id)
                 .map(|secret| Row::Secret(Box::new(secret))),
@@ -493,11 +255,7 @@ impl State {
             provider_keys: self.keys.values().map(|(key, _)| key.clone()).collect(),
             secrets_stores: self.secrets_stores.values().cloned().collect(),
             custom_providers: self.custom_providers.values().cloned().collect(),
-            routes: self
-                .routes
-                .values()
-                .map(|route| self.deployed(route.clone()))
-                .collect(),
+            routes: self.routes.all(),
             secrets: secrets
                 .filter_map(|(account, id)| self.current(*account, *id))
                 .collect(),
@@ -520,19 +278,6 @@ fn last_used<I: Copy, R>(records: &BTreeMap<I, Used<R>>) -> Vec<(I, SystemTime)>
         .iter()
         .filter_map(|(id, (_, used))| Some((*id, (*used)?)));
     used.collect()
-}
-
-fn newest<R: Clone>(
-    records: &BTreeMap<(AccountId, RouteId, u32), R>,
-    account: AccountId,
-    route: RouteId,
-    part: Part,
-) -> Vec<R> {
-    let ours = records.range((account, route, 0)..=(account, route, u32::MAX));
-    let skipped = usize::try_from(part.skipped).unwrap_or(usize::MAX);
-    let most = usize::try_from(part.most).unwrap_or(usize::MAX);
-    let asked = ours.rev().skip(skipped).take(most);
-    asked.map(|(_, record)| record.clone()).collect()
 }
 
 /// Never moves a time back; leaves out what does not exist.
@@ -597,7 +342,7 @@ impl RegistryStore for MemoryStore {
         route: RouteId,
         part: Part,
     ) -> BoxFuture<'_, Result<Vec<RouteVersionRecord>, StoreError>> {
-        let found = newest(&self.state().route_versions, account, route, part);
+        let found = self.state().routes.versions(account, route, part);
         Box::pin(ready(Ok(found)))
     }
 
@@ -607,12 +352,8 @@ impl RegistryStore for MemoryStore {
         route: RouteId,
         id: RouteVersionId,
     ) -> BoxFuture<'_, Result<Option<RouteVersionRecord>, StoreError>> {
-        let state = self.state();
-        let found = state
-            .route_versions
-            .values()
-            .find(|version| (version.account, version.route, version.id) == (account, route, id));
-        Box::pin(ready(Ok(found.cloned())))
+        let found = self.state().routes.find_version(account, route, id);
+        Box::pin(ready(Ok(found)))
     }
 
     fn route_deployments(
@@ -621,7 +362,7 @@ impl RegistryStore for MemoryStore {
         route: RouteId,
         part: Part,
     ) -> BoxFuture<'_, Result<Vec<RouteDeploymentRecord>, StoreError>> {
-        let found = newest(&self.state().route_deployments, account, route, part);
+        let found = self.state().routes.deployments(account, route, part);
         Box::pin(ready(Ok(found)))
     }
 
@@ -634,91 +375,5 @@ impl RegistryStore for MemoryStore {
         touch(&mut state.keys, keys);
         touch(&mut state.tokens, tokens);
         Box::pin(ready(Ok(())))
-    }
-}
-
-type VaultResult<T> = Result<T, keyward_vault::StoreError>;
-
-impl VaultStore for MemoryStore {
-    fn load_seal(&self) -> BoxFuture<'_, VaultResult<Option<SealState>>> {
-        Box::pin(ready(Ok(self.state().seal.clone())))
-    }
-
-    fn save_seal(
-        &self,
-        mut seal: SealState,
-        expected: Option<u64>,
-    ) -> BoxFuture<'_, VaultResult<()>> {
-        let mut state = self.state();
-        if state.seal.as_ref().map(|seal| seal.revision) != expected {
-            let conflict = keyward_vault::StoreError::conflict("keep the seal");
-            return Box::pin(ready(Err(conflict)));
-        }
-        seal.revision = expected.unwrap_or(0).saturating_add(1);
-        state.seal = Some(seal);
-        Box::pin(ready(Ok(())))
-    }
-
-    fn find_secret(
-        &self,
-        account: AccountId,
-        secret: SecretId,
-    ) -> BoxFuture<'_, VaultResult<Option<(SecretRecord, Option<VersionRecord>)>>> {
-        Box::pin(ready(Ok(self.state().current(account, secret))))
-    }
-
-    fn find_secrets<'a>(
-        &'a self,
-        account: AccountId,
-        secrets: &'a [SecretId],
-    ) -> BoxFuture<'a, VaultResult<Vec<(SecretRecord, Option<VersionRecord>)>>> {
-        let state = self.state();
-        let sought: BTreeSet<_> = secrets.iter().collect();
-        let found = sought
-            .into_iter()
-            .filter_map(|secret| state.current(account, *secret));
-        Box::pin(ready(Ok(found.collect())))
-    }
-
-    fn list_secrets(&self, account: AccountId) -> BoxFuture<'_, VaultResult<Vec<SecretRecord>>> {
-        let state = self.state();
-        let ours = state
-            .secrets
-            .values()
-            .filter(|secret| secret.account == account);
-        let mut secrets: Vec<_> = ours.cloned().collect();
-        secrets.sort_by(|one, two| (&one.name, one.id).cmp(&(&two.name, two.id)));
-        Box::pin(ready(Ok(secrets)))
-    }
-
-    fn list_versions(
-        &self,
-        account: AccountId,
-        secret: SecretId,
-    ) -> BoxFuture<'_, VaultResult<Vec<VersionRecord>>> {
-        let state = self.state();
-        let ours = state
-            .versions
-            .values()
-            .filter(|version| version.account == account && version.secret == secret);
-        Box::pin(ready(Ok(ours.cloned().collect())))
-    }
-
-    fn find_rotation(
-        &self,
-        account: AccountId,
-        secret: SecretId,
-    ) -> BoxFuture<'_, VaultResult<Option<Rotation>>> {
-        let rotation = self.state().rotations.get(&(account, secret)).cloned();
-        Box::pin(ready(Ok(rotation)))
-    }
-
-    fn apply(&self, changes: Vec<keyward_vault::Change>) -> BoxFuture<'_, VaultResult<()>> {
-        let changes = changes.into_iter().map(Change::Vault).collect();
-        let result = self
-            .change(changes, None)
-            .map(drop)
-            .map_err(|Conflict| keyward_vault::StoreError::conflict("change secrets"));
-        Box::pin(ready(result))
     }
 }

@@ -1,6 +1,6 @@
 //! The audit log: what is written to it besides changes, and how it is read.
 
-use super::{ONE, TWO, load, time, token};
+use super::{ONE, TWO, load, records::token, time};
 use crate::{
     AccountRecord, Actor, AuditLine, AuditQuery, AuditResult, Batch, Change, RefusedAttempt,
     RegistryStore, Subject,

@@ -2,7 +2,11 @@
 
 use keyward_routes::RouteName;
 
-use super::{ONE, TWO, commit, everything, gateway, load, put, read, time, value};
+use super::{
+    ONE, TWO, commit, load, put, read,
+    records::{everything, gateway, value},
+    time,
+};
 use crate::{
     Change, Part, RegistryStore, RouteChange, RouteDeploymentId, RouteDeploymentRecord, RouteId,
     RouteRecord, RouteVersionId, RouteVersionRecord, Subject,
