@@ -2,8 +2,8 @@
 
 use keyward_auth::TokenRecord;
 use keyward_registry::{
-    Change, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, RouteChange, RowAuthenticator,
-    SecretsStoreRecord, Subject,
+    Change, CustomProviderRecord, GatewayRecord, ProviderKeyRecord, RouteChange,
+    RouteDeploymentRecord, RouteVersionRecord, RowAuthenticator, SecretsStoreRecord, Subject,
 };
 use keyward_vault::{SealState, SecretRecord};
 use sqlx::{SqlitePool, sqlite::SqliteConnection};
@@ -204,33 +204,42 @@ impl Door {
         revision: i64,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let keys = &self.authenticator;
-        match change {
+        let mac = match change {
             RouteChange::PutRoute(record) => {
-                return Ok(Some(routes::put(connection, keys, record, revision).await?));
+                Some(routes::put(connection, keys, record, revision).await?)
             }
             RouteChange::PutVersion(record) => {
-                let mac = route_history::put_version(connection, keys, record, revision).await?;
-                return Ok(Some(mac));
+                Some(route_history::put_version(connection, keys, record, revision).await?)
             }
             RouteChange::PutDeployment(record) => {
-                let mac = route_history::put_deployment(connection, keys, record, revision).await?;
-                return Ok(Some(mac));
+                Some(route_history::put_deployment(connection, keys, record, revision).await?)
             }
             RouteChange::DeleteRoute { account, id } => {
                 routes::delete(connection, *account, *id).await?;
+                None
             }
             RouteChange::DeleteVersion {
                 account,
                 route,
                 number,
-            } => route_history::delete_version(connection, *account, *route, *number).await?,
+            } => {
+                route_history::delete::<RouteVersionRecord>(connection, *account, *route, *number)
+                    .await?;
+                None
+            }
             RouteChange::DeleteDeployment {
                 account,
                 route,
                 number,
-            } => route_history::delete_deployment(connection, *account, *route, *number).await?,
-        }
-        Ok(None)
+            } => {
+                route_history::delete::<RouteDeploymentRecord>(
+                    connection, *account, *route, *number,
+                )
+                .await?;
+                None
+            }
+        };
+        Ok(mac)
     }
 }
 

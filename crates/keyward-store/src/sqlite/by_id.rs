@@ -4,7 +4,7 @@ use std::{fmt, time::SystemTime};
 
 use keyward_registry::{RowAuthenticator, Tampered};
 use keyward_secret::AccountId;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::authentic::{StoredRow, authentic, honoured};
 use crate::{column::Columns, failure::Failure};
@@ -21,6 +21,22 @@ pub(crate) trait RowById: StoredRow {
     /// Deletes the one row.
     const DELETE: &'static str;
 }
+
+/// Implements [`RowById`] for the rows of a table.
+macro_rules! row_by_id {
+    ($record:ty, $id:ty, $table:literal) => {
+        impl $crate::sqlite::by_id::RowById for $record {
+            type Id = $id;
+
+            const FIND: &'static str =
+                concat!("SELECT * FROM ", $table, " WHERE account = $1 AND id = $2");
+            const LIST: &'static str = concat!("SELECT * FROM ", $table, " ORDER BY account, id");
+            const DELETE: &'static str =
+                concat!("DELETE FROM ", $table, " WHERE account = $1 AND id = $2");
+        }
+    };
+}
+pub(crate) use row_by_id;
 
 /// A row, and when it was last used.
 pub(crate) type Listed<R> = (R, Option<SystemTime>);
@@ -74,4 +90,24 @@ pub(crate) async fn delete<R: RowById>(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Deletes a row of the account that is there and not honoured, so that it keeps its place from none that is. Returns
+/// its id.
+pub(crate) async fn clear<R: RowById>(
+    connection: &mut SqliteConnection,
+    keys: &RowAuthenticator,
+    account: AccountId,
+    row: Option<SqliteRow>,
+) -> Result<Option<String>, Failure> {
+    let spoilt = row.filter(|row| honoured::<R>(row, keys).is_none());
+    let Some(id) = spoilt.map(|row| R::label(Columns(&row))) else {
+        return Ok(None);
+    };
+    sqlx::query(R::DELETE)
+        .bind(account.to_string())
+        .bind(&id)
+        .execute(connection)
+        .await?;
+    Ok(Some(id))
 }

@@ -5,8 +5,8 @@ use keyward_vault::{SealedRecord, VersionNumber};
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
-    authentic::{StoredRow, honoured, seal_row},
-    by_id::RowById,
+    authentic::{StoredRow, seal_row},
+    by_id::{self, row_by_id},
 };
 use crate::{
     column::{Columns, millis},
@@ -31,13 +31,7 @@ impl StoredRow for CustomProviderRecord {
     }
 }
 
-impl RowById for CustomProviderRecord {
-    type Id = CustomProviderId;
-
-    const FIND: &'static str = "SELECT * FROM custom_providers WHERE account = $1 AND id = $2";
-    const LIST: &'static str = "SELECT * FROM custom_providers ORDER BY account, id";
-    const DELETE: &'static str = "DELETE FROM custom_providers WHERE account = $1 AND id = $2";
-}
+row_by_id!(CustomProviderRecord, CustomProviderId, "custom_providers");
 
 /// The outer `None`: unreadable. The inner: there are none.
 fn parse_headers(columns: Columns<'_>) -> Option<Option<SealedHeaders>> {
@@ -117,13 +111,5 @@ pub(crate) async fn clear_place(
             .bind(record.id.to_string())
             .fetch_optional(&mut *connection)
             .await?;
-    let spoilt = row.filter(|row| honoured::<CustomProviderRecord>(row, keys).is_none());
-    let Some(id) = spoilt.map(|row| CustomProviderRecord::label(Columns(&row))) else {
-        return Ok(None);
-    };
-    sqlx::query("DELETE FROM custom_providers WHERE id = $1")
-        .bind(&id)
-        .execute(connection)
-        .await?;
-    Ok(Some(id))
+    by_id::clear::<CustomProviderRecord>(connection, keys, record.account, row).await
 }

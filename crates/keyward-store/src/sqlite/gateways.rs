@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{
     authentic::{StoredRow, seal_row},
-    by_id::{self, RowById},
+    by_id::{self, row_by_id},
 };
 use crate::{
     column::{Columns, millis},
@@ -24,13 +24,7 @@ impl StoredRow for GatewayRecord {
     }
 }
 
-impl RowById for GatewayRecord {
-    type Id = GatewayId;
-
-    const FIND: &'static str = "SELECT * FROM gateways WHERE account = $1 AND id = $2";
-    const LIST: &'static str = "SELECT * FROM gateways ORDER BY account, id";
-    const DELETE: &'static str = "DELETE FROM gateways WHERE account = $1 AND id = $2";
-}
+row_by_id!(GatewayRecord, GatewayId, "gateways");
 
 /// Makes or replaces the gateway. A conflict where a genuine one of this name was made at another time: it is
 /// another gateway.

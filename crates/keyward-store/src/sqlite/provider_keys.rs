@@ -8,8 +8,8 @@ use keyward_registry::{
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
-    authentic::{StoredRow, honoured, seal_row},
-    by_id::RowById,
+    authentic::{StoredRow, seal_row},
+    by_id::{self, row_by_id},
 };
 use crate::{
     column::{Columns, millis, optional_millis},
@@ -49,13 +49,7 @@ impl StoredRow for ProviderKeyRecord {
     }
 }
 
-impl RowById for ProviderKeyRecord {
-    type Id = ProviderKeyId;
-
-    const FIND: &'static str = "SELECT * FROM provider_keys WHERE account = $1 AND id = $2";
-    const LIST: &'static str = "SELECT * FROM provider_keys ORDER BY account, id";
-    const DELETE: &'static str = "DELETE FROM provider_keys WHERE account = $1 AND id = $2";
-}
+row_by_id!(ProviderKeyRecord, ProviderKeyId, "provider_keys");
 
 /// Makes or replaces the key, in a place that was [cleared](clear_place). A conflict where another key has its
 /// place, or another account its id. What is measured of it stays.
@@ -131,15 +125,7 @@ pub(crate) async fn clear_place(
     .bind(record.id.to_string())
     .fetch_optional(&mut *connection)
     .await?;
-    let spoilt = row.filter(|row| honoured::<ProviderKeyRecord>(row, keys).is_none());
-    let Some(id) = spoilt.map(|row| ProviderKeyRecord::label(Columns(&row))) else {
-        return Ok(None);
-    };
-    sqlx::query("DELETE FROM provider_keys WHERE id = $1")
-        .bind(&id)
-        .execute(connection)
-        .await?;
-    Ok(Some(id))
+    by_id::clear::<ProviderKeyRecord>(connection, keys, record.account, row).await
 }
 
 /// Never moves a time back; leaves out keys that do not exist.

@@ -62,7 +62,7 @@ impl RegistryStore for SqliteStore {
             let read = async {
                 let mut transaction = self.read().await?;
                 let keys = self.authenticator();
-                route_history::versions(&mut transaction, keys, (account, route), part).await
+                route_history::list(&mut transaction, keys, (account, route), part).await
             };
             read.await
                 .map_err(|failure| failure.registry("list the versions of a route"))
@@ -96,7 +96,7 @@ impl RegistryStore for SqliteStore {
             let read = async {
                 let mut transaction = self.read().await?;
                 let keys = self.authenticator();
-                route_history::deployments(&mut transaction, keys, (account, route), part).await
+                route_history::list(&mut transaction, keys, (account, route), part).await
             };
             read.await
                 .map_err(|failure| failure.registry("list the deployments of a route"))

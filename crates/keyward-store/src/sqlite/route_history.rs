@@ -4,13 +4,45 @@ use keyward_registry::{
     Part, RouteDeploymentRecord, RouteId, RouteVersionId, RouteVersionRecord, RowAuthenticator,
 };
 use keyward_secret::AccountId;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 use super::authentic::{StoredRow, honoured, seal_row};
 use crate::{
     column::{Columns, millis},
     failure::Failure,
 };
+
+/// A row that stands under its account (`$1`), its route (`$2`) and its number (`$3`).
+pub(crate) trait HistoryRow: StoredRow {
+    /// Selects those of a route, the newest first: at most `$3` of them, behind the first `$4`.
+    const LIST: &'static str;
+    /// Deletes the one row.
+    const DELETE: &'static str;
+    /// Deletes those of a route.
+    const DELETE_ALL: &'static str;
+}
+
+macro_rules! history_row {
+    ($record:ty, $table:literal) => {
+        impl HistoryRow for $record {
+            const LIST: &'static str = concat!(
+                "SELECT * FROM ",
+                $table,
+                " WHERE account = $1 AND route = $2 ORDER BY number DESC LIMIT $3 OFFSET $4"
+            );
+            const DELETE: &'static str = concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE account = $1 AND route = $2 AND number = $3"
+            );
+            const DELETE_ALL: &'static str =
+                concat!("DELETE FROM ", $table, " WHERE account = $1 AND route = $2");
+        }
+    };
+}
+
+history_row!(RouteVersionRecord, "route_versions");
+history_row!(RouteDeploymentRecord, "route_deployments");
 
 impl StoredRow for RouteVersionRecord {
     fn parse(columns: Columns<'_>) -> Option<Self> {
@@ -108,13 +140,14 @@ pub(crate) async fn put_deployment(
     Ok(mac)
 }
 
-pub(crate) async fn delete_version(
+/// Removes one row, if it is there.
+pub(crate) async fn delete<R: HistoryRow>(
     connection: &mut SqliteConnection,
     account: AccountId,
     route: RouteId,
     number: u32,
 ) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM route_versions WHERE account = $1 AND route = $2 AND number = $3")
+    sqlx::query(R::DELETE)
         .bind(account.to_string())
         .bind(route.to_string())
         .bind(i64::from(number))
@@ -123,34 +156,19 @@ pub(crate) async fn delete_version(
     Ok(())
 }
 
-pub(crate) async fn delete_deployment(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    route: RouteId,
-    number: u32,
-) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM route_deployments WHERE account = $1 AND route = $2 AND number = $3")
-        .bind(account.to_string())
-        .bind(route.to_string())
-        .bind(i64::from(number))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Removes everything that is kept of a route but the route.
+/// Removes everything that is kept of a route but the route. Its id is as it stands in the rows, whatever it is.
 pub(crate) async fn delete_all(
     connection: &mut SqliteConnection,
     account: AccountId,
-    route: RouteId,
+    route: &str,
 ) -> Result<(), Failure> {
     for delete in [
-        "DELETE FROM route_versions WHERE account = $1 AND route = $2",
-        "DELETE FROM route_deployments WHERE account = $1 AND route = $2",
+        RouteVersionRecord::DELETE_ALL,
+        RouteDeploymentRecord::DELETE_ALL,
     ] {
         sqlx::query(delete)
             .bind(account.to_string())
-            .bind(route.to_string())
+            .bind(route)
             .execute(&mut *connection)
             .await?;
     }
@@ -175,44 +193,19 @@ pub(crate) async fn find_version(
     Ok(row.and_then(|row| honoured(&row, keys)))
 }
 
-/// Versions of a route, the newest first; those that are not honoured are reported, and absent.
-pub(crate) async fn versions(
+/// Rows of a route, the newest first; those that are not honoured are reported, and absent.
+pub(crate) async fn list<R: HistoryRow>(
     connection: &mut SqliteConnection,
     keys: &RowAuthenticator,
     (account, route): (AccountId, RouteId),
     part: Part,
-) -> Result<Vec<RouteVersionRecord>, Failure> {
-    let sql = "SELECT * FROM route_versions WHERE account = $1 AND route = $2
-               ORDER BY number DESC LIMIT $3 OFFSET $4";
-    let rows = part_of(connection, sql, (account, route), part).await?;
-    Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
-}
-
-/// Deployments of a route, the newest first; those that are not honoured are reported, and absent.
-pub(crate) async fn deployments(
-    connection: &mut SqliteConnection,
-    keys: &RowAuthenticator,
-    (account, route): (AccountId, RouteId),
-    part: Part,
-) -> Result<Vec<RouteDeploymentRecord>, Failure> {
-    let sql = "SELECT * FROM route_deployments WHERE account = $1 AND route = $2
-               ORDER BY number DESC LIMIT $3 OFFSET $4";
-    let rows = part_of(connection, sql, (account, route), part).await?;
-    Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
-}
-
-async fn part_of(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    (account, route): (AccountId, RouteId),
-    part: Part,
-) -> Result<Vec<SqliteRow>, Failure> {
-    let rows = sqlx::query(sql)
+) -> Result<Vec<R>, Failure> {
+    let rows = sqlx::query(R::LIST)
         .bind(account.to_string())
         .bind(route.to_string())
         .bind(i64::from(part.most))
         .bind(i64::from(part.skipped))
         .fetch_all(connection)
         .await?;
-    Ok(rows)
+    Ok(rows.iter().filter_map(|row| honoured(row, keys)).collect())
 }

@@ -7,8 +7,8 @@ use keyward_secret::AccountId;
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
-    authentic::{StoredRow, authentic, honoured, seal_row},
-    by_id::{self, RowById},
+    authentic::{StoredRow, authentic, seal_row},
+    by_id::{self, row_by_id},
     route_history,
 };
 use crate::{
@@ -35,13 +35,7 @@ impl StoredRow for RouteRecord {
     }
 }
 
-impl RowById for RouteRecord {
-    type Id = RouteId;
-
-    const FIND: &'static str = "SELECT * FROM routes WHERE account = $1 AND id = $2";
-    const LIST: &'static str = "SELECT * FROM routes ORDER BY account, id";
-    const DELETE: &'static str = "DELETE FROM routes WHERE account = $1 AND id = $2";
-}
+row_by_id!(RouteRecord, RouteId, "routes");
 
 /// Makes or replaces the route, in a place that was [cleared](clear_place). A conflict where another of the gateway has its
 /// name, or another account its id.
@@ -98,22 +92,11 @@ pub(crate) async fn clear_place(
     .bind(record.id.to_string())
     .fetch_optional(&mut *connection)
     .await?;
-    let spoilt = row.filter(|row| honoured::<RouteRecord>(row, keys).is_none());
-    let Some(id) = spoilt.map(|row| RouteRecord::label(Columns(&row))) else {
-        return Ok(None);
-    };
-    for delete in [
-        "DELETE FROM route_versions WHERE account = $1 AND route = $2",
-        "DELETE FROM route_deployments WHERE account = $1 AND route = $2",
-        "DELETE FROM routes WHERE account = $1 AND id = $2",
-    ] {
-        sqlx::query(delete)
-            .bind(record.account.to_string())
-            .bind(&id)
-            .execute(&mut *connection)
-            .await?;
+    let id = by_id::clear::<RouteRecord>(connection, keys, record.account, row).await?;
+    if let Some(id) = &id {
+        route_history::delete_all(connection, record.account, id).await?;
     }
-    Ok(Some(id))
+    Ok(id)
 }
 
 /// Removes the route with all that is kept of it.
@@ -122,7 +105,7 @@ pub(crate) async fn delete(
     account: AccountId,
     id: RouteId,
 ) -> Result<(), Failure> {
-    route_history::delete_all(connection, account, id).await?;
+    route_history::delete_all(connection, account, &id.to_string()).await?;
     by_id::delete::<RouteRecord>(connection, account, &id).await
 }
 

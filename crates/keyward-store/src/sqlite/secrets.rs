@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::{
     authentic::{StoredRow, honoured, seal_row},
-    by_id::RowById,
+    by_id::row_by_id,
 };
 use crate::{
     column::{Columns, list as json_list, millis},
@@ -39,13 +39,7 @@ impl StoredRow for SecretRecord {
     }
 }
 
-impl RowById for SecretRecord {
-    type Id = SecretId;
-
-    const FIND: &'static str = "SELECT * FROM secrets WHERE account = $1 AND id = $2";
-    const LIST: &'static str = "SELECT * FROM secrets ORDER BY account, id";
-    const DELETE: &'static str = "DELETE FROM secrets WHERE account = $1 AND id = $2";
-}
+row_by_id!(SecretRecord, SecretId, "secrets");
 
 pub(crate) async fn put(
     connection: &mut SqliteConnection,

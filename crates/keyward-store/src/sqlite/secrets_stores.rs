@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::{
     authentic::{StoredRow, honoured, seal_row},
-    by_id::RowById,
+    by_id::row_by_id,
 };
 use crate::{
     column::{Columns, millis},
@@ -25,13 +25,7 @@ impl StoredRow for SecretsStoreRecord {
     }
 }
 
-impl RowById for SecretsStoreRecord {
-    type Id = SecretsStoreId;
-
-    const FIND: &'static str = "SELECT * FROM secrets_stores WHERE account = $1 AND id = $2";
-    const LIST: &'static str = "SELECT * FROM secrets_stores ORDER BY account, id";
-    const DELETE: &'static str = "DELETE FROM secrets_stores WHERE account = $1 AND id = $2";
-}
+row_by_id!(SecretsStoreRecord, SecretsStoreId, "secrets_stores");
 
 /// Makes or replaces the store. A conflict where a genuine one of the account has its name; one that is not
 /// honoured is absent and does not keep the name from it.
