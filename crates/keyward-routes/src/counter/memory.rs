@@ -23,8 +23,8 @@ const SWEEP_EVERY_MS: u64 = 1000;
 /// Counters in this process's memory: exact for one instance, and gone with it.
 ///
 /// There are never more than a number of them. Where there is no room, counters are let go of whose windows are past.
-/// If that leaves no room, the values that come new to a limit are counted together, in one counter of that limit:
-/// nobody escapes a limit by making values up, and whoever is counted already is not touched.
+/// If that leaves no room, the values that come new to a limit are counted together, in one counter of that limit for
+/// each lock: whoever makes values up gets 16 times the limit at most, and whoever is counted already is not touched.
 ///
 /// A decision takes one short lock for each of its limits and nothing is waited for; it allocates nothing but for a new
 /// counter.
@@ -37,7 +37,7 @@ pub struct MemoryCounters {
 #[derive(Debug, Default)]
 struct Shard {
     counters: FxHashMap<CounterKey, Counter>,
-    /// One for each limit that found no room.
+    /// One for each limit of whose values some found no room.
     overflow: FxHashMap<CounterKey, Counter>,
     swept_at_ms: u64,
 }
@@ -52,7 +52,7 @@ impl MemoryCounters {
     /// The default of how many counters there are at most: some 64 bytes each.
     pub const MOST: NonZeroUsize = NonZeroUsize::new(262_144).unwrap();
 
-    /// At most about `most` counters, and one more for each limit.
+    /// At most about `most` counters, and 16 more for each limit.
     #[must_use]
     pub fn new(most: NonZeroUsize) -> Self {
         Self {
@@ -133,11 +133,8 @@ impl Shard {
     /// What is counted for an ask, as of now.
     fn read(&mut self, ask: &Ask, now_ms: u64, most: usize) -> Counted {
         let bounds = ask.limit.bounds();
-        let is_new = !self.counters.contains_key(&ask.key);
-        let counter = match is_new && !self.has_room(now_ms, most) {
-            false => self.counters.get(&ask.key),
-            true => self.overflow.get(&ask.key.overflow()),
-        };
+        let (counters, key) = self.place(ask.key, now_ms, most);
+        let counter = counters.get(&key);
         // Another window than the counter was made for: what was counted says nothing of it.
         let counted = counter.filter(|counter| counter.window_ms == bounds.window_ms);
         let counted = counted.map_or_else(Counted::default, |counter| counter.counted);
@@ -151,10 +148,20 @@ impl Shard {
             counted,
             window_ms: ask.limit.bounds().window_ms,
         };
-        if self.counters.contains_key(&ask.key) || self.has_room(now_ms, most) {
-            self.counters.insert(ask.key, counter);
-        } else {
-            self.overflow.insert(ask.key.overflow(), counter);
+        let (counters, key) = self.place(ask.key, now_ms, most);
+        counters.insert(key, counter);
+    }
+
+    /// Where a key is counted, and under which name: by itself, or with all that come new where there is no room.
+    fn place(
+        &mut self,
+        key: CounterKey,
+        now_ms: u64,
+        most: usize,
+    ) -> (&mut FxHashMap<CounterKey, Counter>, CounterKey) {
+        match self.counters.contains_key(&key) || self.has_room(now_ms, most) {
+            true => (&mut self.counters, key),
+            false => (&mut self.overflow, key.overflow()),
         }
     }
 
