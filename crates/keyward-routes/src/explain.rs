@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     condition::tell_fact,
     facts::{Facts, Reader},
-    graph::{Counts, Element, Graph, Kind, Rate, Share, Technique, choose},
+    graph::{Counts, Element, Graph, Kind, Rate, Share, choose},
 };
 
 /// The elements that a request may visit, in the order in which they are tried.
@@ -292,10 +292,7 @@ impl Telling<'_> {
             Counts::Requests => "requests",
             Counts::MicroDollars => "millionths of a dollar",
         };
-        let technique = match rate.technique() {
-            Technique::Fixed => "fixed",
-            Technique::Sliding => "sliding",
-        };
+        let technique = rate.technique().name();
         let seconds = rate.window().as_secs();
         let limit = format!(
             "{} {what} in {seconds} s, {technique} windows",

@@ -5,7 +5,7 @@ use std::{fmt, hash::Hasher as _, num::NonZeroU64, time::Duration};
 use keyward_secret::AccountId;
 use siphasher::sip::SipHasher24;
 
-use crate::{Partition, Rate, Technique, window::Bounds};
+use crate::{Partition, Technique, window::Bounds};
 
 /// So much per window, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,17 +84,6 @@ impl Limit {
             // The longest window is far from the end of the numbers.
             window_ms: self.window_seconds.get() * 1000,
             technique: self.technique,
-        }
-    }
-}
-
-impl From<&Rate> for Limit {
-    /// The limit of a route's element, whose bounds are the same.
-    fn from(rate: &Rate) -> Self {
-        Self {
-            limit: rate.limit(),
-            window_seconds: NonZeroU64::new(rate.window().as_secs()).unwrap_or(NonZeroU64::MIN),
-            technique: rate.technique(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Counts, Element, Graph, Kind, Model, Rate, Technique};
+use super::{Counts, Element, Graph, Kind, Model, Rate};
 
 pub(super) fn write(graph: &Graph) -> Value {
     let elements = graph.elements.iter();
@@ -34,19 +34,15 @@ fn write_element(graph: &Graph, element: &Element) -> Value {
 
 fn write_rate(rate: &Rate) -> Value {
     let (limit_type, limit) = match rate.counts {
-        Counts::Requests => ("count", json!(rate.limit)),
-        Counts::MicroDollars => ("cost", write_dollars(rate.limit.get())),
-    };
-    let technique = match rate.technique {
-        Technique::Fixed => "fixed",
-        Technique::Sliding => "sliding",
+        Counts::Requests => ("count", json!(rate.limit())),
+        Counts::MicroDollars => ("cost", write_dollars(rate.limit().get())),
     };
     json!({
         "limitType": limit_type,
         "key": rate.key.as_ref().map_or("", |key| key.as_str()),
         "limit": limit,
-        "window": rate.window_seconds,
-        "technique": technique,
+        "window": rate.window().as_secs(),
+        "technique": rate.technique().name(),
     })
 }
 

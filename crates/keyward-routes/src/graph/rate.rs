@@ -3,6 +3,7 @@
 use std::{borrow::Cow, num::NonZeroU64, time::Duration};
 
 use crate::{
+    Limit,
     facts::{Fact, Reader},
     field::Field,
     number::Number,
@@ -12,9 +13,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Rate {
     pub(super) counts: Counts,
-    pub(super) limit: NonZeroU64,
-    pub(super) window_seconds: NonZeroU64,
-    pub(super) technique: Technique,
+    pub(super) limit: Limit,
     pub(super) key: Option<Field>,
 }
 
@@ -52,6 +51,23 @@ pub enum Technique {
     Sliding,
 }
 
+impl Technique {
+    /// The word for it in a graph.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Sliding => "sliding",
+        }
+    }
+}
+
+impl From<&Rate> for Limit {
+    /// So much per window of what the element counts.
+    fn from(rate: &Rate) -> Self {
+        rate.limit
+    }
+}
+
 impl Rate {
     /// What is counted.
     #[must_use]
@@ -62,19 +78,19 @@ impl Rate {
     /// How much one window lets through, in what is counted: 1 to 10^12.
     #[must_use]
     pub const fn limit(&self) -> NonZeroU64 {
-        self.limit
+        self.limit.limit()
     }
 
     /// The window, in whole seconds: 1 s to 366 days.
     #[must_use]
     pub const fn window(&self) -> Duration {
-        Duration::from_secs(self.window_seconds.get())
+        self.limit.window()
     }
 
     /// How windows follow each other. Fixed by default.
     #[must_use]
     pub const fn technique(&self) -> Technique {
-        self.technique
+        self.limit.technique()
     }
 
     /// The field by whose value requests are counted apart.

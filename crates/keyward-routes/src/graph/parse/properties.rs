@@ -1,11 +1,12 @@
 //! The properties of conditional, rate and model elements, in both spellings.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Parser;
 use crate::{
+    LONGEST_MODEL, Limit,
     condition::{self, Condition, parse_field},
     field::Field,
     graph::{
@@ -15,14 +16,8 @@ use crate::{
     },
 };
 
-/// The largest limit, in what is counted.
-const MOST: u64 = 1_000_000_000_000;
-/// The longest window, in seconds: a year.
-const LONGEST_WINDOW: u64 = 366 * 24 * 60 * 60;
 /// The longest slug of a provider, in bytes.
 const LONGEST_SLUG: usize = 128;
-/// The longest name of a model, in bytes.
-const LONGEST_MODEL: usize = 256;
 /// The longest time-out, in milliseconds.
 const LONGEST_TIMEOUT: u64 = 600_000;
 /// The most retries.
@@ -69,8 +64,8 @@ impl Parser<'_> {
                 limit(value, counts.unwrap_or(Counts::Requests), faults)
             });
             let window = own.required(&["window", "interval"], faults, |value, faults| {
-                let seconds = reader::whole(value, 1..=LONGEST_WINDOW, &"seconds", faults)?;
-                NonZeroU64::new(seconds)
+                let longest = Limit::LONGEST_WINDOW.as_secs();
+                reader::whole(value, 1..=longest, &"seconds", faults)
             });
             let technique = match own.has(&["technique"]) {
                 true => own.optional(&["technique"], faults, technique),
@@ -85,9 +80,8 @@ impl Parser<'_> {
             own.finish(faults);
             Some(Rate {
                 counts: counts?,
-                limit: limit?,
-                window_seconds: window?,
-                technique: technique?,
+                // Within the bounds, each of which was told with its place.
+                limit: Limit::new(limit?, window?, technique?).ok()?,
                 key: key.unwrap_or(Some(None))?,
             })
         })
@@ -148,9 +142,9 @@ fn limit_type(value: &Value, counts_cost: bool, faults: &mut Faults) -> Option<C
     }
 }
 
-fn limit(value: &Value, counts: Counts, faults: &mut Faults) -> Option<NonZeroU64> {
+fn limit(value: &Value, counts: Counts, faults: &mut Faults) -> Option<u64> {
     match counts {
-        Counts::Requests => NonZeroU64::new(reader::whole(value, 1..=MOST, &"requests", faults)?),
+        Counts::Requests => reader::whole(value, 1..=Limit::MOST, &"requests", faults),
         Counts::MicroDollars => {
             const MICRO: f64 = 1e6;
             let micros = value.as_f64().map(|dollars| (dollars * MICRO).round());
@@ -160,7 +154,7 @@ fn limit(value: &Value, counts: Counts, faults: &mut Faults) -> Option<NonZeroU6
                 clippy::cast_sign_loss,
                 reason = "a whole number from 1 to 10^12"
             )]
-            let limit = micros.and_then(|micros| NonZeroU64::new(micros as u64));
+            let limit = micros.map(|micros| micros as u64);
             if limit.is_none() {
                 faults.add("wants an amount in dollars, 0.000001 to 1000000");
             }
