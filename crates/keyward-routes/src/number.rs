@@ -1,6 +1,6 @@
 //! Numbers of JSON, compared by their value.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 /// A number as JSON writes it. Never infinite, never not a number.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,15 @@ impl Number {
             (Self::Real(real), Self::Whole(whole)) => {
                 compare_mixed(whole, real).map(Ordering::reverse)
             }
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(whole) => whole.fmt(formatter),
+            Self::Real(real) => real.fmt(formatter),
         }
     }
 }

@@ -8,7 +8,6 @@ use super::{Condition, Node, Order, Scalar, Test};
 use crate::{
     facts::{Fact, Reader},
     field::Field,
-    number::Number,
 };
 
 /// How much of a value is shown, in characters.
@@ -81,30 +80,16 @@ impl Test {
     fn tell(&self, field: &Field, fact: Fact<'_>, holds: bool) -> String {
         let found = tell_fact(fact);
         let verb = if holds { "passes" } else { "does not pass" };
-        match self {
-            Self::Equal(scalar) => format!("{field} {found}, which {verb} $eq {}", scalar.told()),
-            Self::NotEqual(scalar) => {
-                format!("{field} {found}, which {verb} $ne {}", scalar.told())
-            }
-            Self::Order(order, scalar) => {
-                format!(
-                    "{field} {found}, which {verb} {} {}",
-                    order.name(),
-                    scalar.told()
-                )
-            }
-            Self::In(scalars) => {
-                format!("{field} {found}, which {verb} $in [{}]", tell_all(scalars))
-            }
-            Self::NotIn(scalars) => {
-                format!("{field} {found}, which {verb} $nin [{}]", tell_all(scalars))
-            }
-            Self::Exists(exists) => format!("{field} {found}, which {verb} $exists {exists}"),
-            Self::Matches(regex) => {
-                let pattern = quote(regex.as_str());
-                format!("{field} {found}, which {verb} $regex {pattern}")
-            }
-        }
+        let asked = match self {
+            Self::Equal(scalar) => format!("$eq {}", scalar.told()),
+            Self::NotEqual(scalar) => format!("$ne {}", scalar.told()),
+            Self::Order(order, scalar) => format!("{} {}", order.name(), scalar.told()),
+            Self::In(scalars) => format!("$in [{}]", tell_all(scalars)),
+            Self::NotIn(scalars) => format!("$nin [{}]", tell_all(scalars)),
+            Self::Exists(exists) => format!("$exists {exists}"),
+            Self::Matches(regex) => format!("$regex {}", quote(regex.as_str())),
+        };
+        format!("{field} {found}, which {verb} {asked}")
     }
 }
 
@@ -124,7 +109,7 @@ impl Scalar {
         match self {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
-            Self::Number(number) => tell_number(*number),
+            Self::Number(number) => number.to_string(),
             Self::Text(text) => quote(text),
         }
     }
@@ -144,19 +129,12 @@ pub(crate) fn tell_fact(fact: Fact<'_>) -> String {
         Fact::Missing => "is absent".to_owned(),
         Fact::Null => "is null".to_owned(),
         Fact::Bool(value) => format!("is {value}"),
-        Fact::Number(number) => format!("is {}", tell_number(number)),
+        Fact::Number(number) => format!("is {number}"),
         Fact::Text(text) => format!("is {}", quote(text)),
         // What stands in a header may be a secret, whatever the header is called.
         Fact::Header(_) | Fact::Bytes => "is sent".to_owned(),
         Fact::Array => "is an array".to_owned(),
         Fact::Object => "is an object".to_owned(),
-    }
-}
-
-fn tell_number(number: Number) -> String {
-    match number {
-        Number::Whole(whole) => whole.to_string(),
-        Number::Real(real) => real.to_string(),
     }
 }
 

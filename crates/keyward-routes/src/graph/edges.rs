@@ -31,7 +31,7 @@ impl Edge {
 }
 
 /// Where each id stands. Of one that stands twice, the first place.
-pub(super) fn indices(drafts: &[Draft]) -> HashMap<Box<str>, usize> {
+fn indices(drafts: &[Draft]) -> HashMap<Box<str>, usize> {
     let mut indices = HashMap::new();
     for (at, draft) in drafts.iter().enumerate() {
         if let Some(id) = &draft.id {
@@ -41,8 +41,12 @@ pub(super) fn indices(drafts: &[Draft]) -> HashMap<Box<str>, usize> {
     indices
 }
 
-/// Checks the edges of all elements: the index of the start. `None` where a fault was found, here or before.
-pub(super) fn check(drafts: &[Draft], faults: &mut Faults) -> Option<usize> {
+/// Checks the edges of all elements: the index of the start, and those of all ids. `None` where a fault was found, here or
+/// before.
+pub(super) fn check(
+    drafts: &[Draft],
+    faults: &mut Faults,
+) -> Option<(usize, HashMap<Box<str>, usize>)> {
     let indices = indices(drafts);
     check_ids(drafts, &indices, faults);
     let start = find_start(drafts, faults);
@@ -52,8 +56,7 @@ pub(super) fn check(drafts: &[Draft], faults: &mut Faults) -> Option<usize> {
         return None;
     }
     let start = start?;
-    let to = |id: &str| indices.get(id).copied();
-    let reached = check_cycles(drafts, start, &to, faults);
+    let reached = check_cycles(drafts, start, &indices, faults);
     for (at, draft) in drafts.iter().enumerate() {
         if !reached.contains(&at) {
             faults.enter_element(at, draft.id.as_deref());
@@ -61,7 +64,7 @@ pub(super) fn check(drafts: &[Draft], faults: &mut Faults) -> Option<usize> {
             faults.leave_element();
         }
     }
-    faults.is_empty().then_some(start)
+    faults.is_empty().then_some((start, indices))
 }
 
 fn check_ids(drafts: &[Draft], indices: &HashMap<Box<str>, usize>, faults: &mut Faults) {
@@ -121,7 +124,7 @@ fn check_targets(drafts: &[Draft], indices: &HashMap<Box<str>, usize>, faults: &
 fn check_cycles(
     drafts: &[Draft],
     start: usize,
-    to: &dyn Fn(&str) -> Option<usize>,
+    indices: &HashMap<Box<str>, usize>,
     faults: &mut Faults,
 ) -> Vec<usize> {
     let mut reached = vec![start];
@@ -135,7 +138,9 @@ fn check_cycles(
             continue;
         };
         *followed += 1;
-        let Some(next) = to(&edge.to) else { continue };
+        let Some(&next) = indices.get(&edge.to) else {
+            continue;
+        };
         if way.iter().any(|(on, _)| *on == next) {
             let id = drafts.get(at).and_then(|draft| draft.id.as_deref());
             faults.enter_element(at, id);

@@ -8,7 +8,7 @@ use super::{
     Element, Graph, GraphError, Kind, Known, LONGEST_ELEMENTS, MOST_ELEMENTS,
     edges::{self, Draft, Edge},
     fault::Faults,
-    percentage::{self, Share},
+    percentage::{self, Chance, Share},
     reader::{self, Entries},
     strict, warning,
 };
@@ -92,8 +92,7 @@ impl Parser<'_> {
             drafts.push(self.element(element));
             self.faults.leave_element();
         }
-        let start = edges::check(&drafts, &mut self.faults)?;
-        let indices = edges::indices(&drafts);
+        let (start, indices) = edges::check(&drafts, &mut self.faults)?;
         let elements: Option<Box<[_]>> = drafts
             .into_iter()
             .map(|draft| {
@@ -321,11 +320,7 @@ fn shares(
 /// Gives `else` what the others leave, and checks that all are the whole.
 fn total(shares: &mut [Share<Box<str>>], faults: &mut Faults) -> Option<()> {
     let total: u32 = shares.iter().map(|share| share.parts).sum();
-    let said = Share {
-        name: Box::default(),
-        parts: total,
-        to: (),
-    };
+    let said = Chance(total);
     let left = percentage::WHOLE.checked_sub(total);
     let other = shares
         .last_mut()
@@ -335,13 +330,12 @@ fn total(shares: &mut [Share<Box<str>>], faults: &mut Faults) -> Option<()> {
         (Some(0), None) => {}
         (Some(_), None) => {
             faults.add(format_args!(
-                "total {}; let them total 100%, or add `else`, which takes the rest",
-                said.chance()
+                "total {said}; let them total 100%, or add `else`, which takes the rest"
             ));
             return None;
         }
         (None, _) => {
-            faults.add(format_args!("total {}; let them total 100%", said.chance()));
+            faults.add(format_args!("total {said}; let them total 100%"));
             return None;
         }
     }

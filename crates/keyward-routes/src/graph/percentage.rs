@@ -38,7 +38,7 @@ impl<E> Share<E> {
 
 /// A chance as people write it: `12.5%`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chance(u32);
+pub(crate) struct Chance(pub(super) u32);
 
 impl Chance {
     /// Whether any request takes it.

@@ -6,7 +6,6 @@ use crate::{
     Limit,
     facts::{Fact, Reader},
     field::Field,
-    number::Number,
 };
 
 /// The limit of a rate element.
@@ -109,8 +108,7 @@ impl Rate {
             Fact::Bool(value) => {
                 Partition::Value(Cow::Borrowed(if value { "true" } else { "false" }))
             }
-            Fact::Number(Number::Whole(whole)) => Partition::Value(Cow::Owned(whole.to_string())),
-            Fact::Number(Number::Real(real)) => Partition::Value(Cow::Owned(real.to_string())),
+            Fact::Number(number) => Partition::Value(Cow::Owned(number.to_string())),
             Fact::Missing | Fact::Null | Fact::Bytes | Fact::Array | Fact::Object => {
                 Partition::Absent
             }
