@@ -46,6 +46,9 @@ impl ModelPath {
     pub(crate) fn parse(text: &str, insert: Option<&str>) -> Result<Self, &'static str> {
         let mut parts = Vec::new();
         for segment in text.split('/') {
+            if let Some(Part::Rest) = parts.last() {
+                return Err("`**` stands last");
+            }
             parts.push(match segment {
                 "*" => Part::Any,
                 "**" => Part::Rest,
@@ -61,6 +64,10 @@ impl ModelPath {
         let names = |part: &Part| matches!(part, Part::Model | Part::ModelAndVerb);
         if !parts.iter().any(names) {
             return Err("it has no `{model}`");
+        }
+        let mut behind = parts.iter().skip_while(|part| !names(part));
+        if behind.by_ref().any(|part| !names(part)) && behind.any(names) {
+            return Err("`{model}` stands in segments one after another");
         }
         let version = insert.map(|insert| insert.split('/'));
         let unversioned = version.and_then(|version| {
@@ -87,8 +94,7 @@ impl ModelPath {
         let mut segments = path.rest.split('/');
         for part in self.parts.get(from..)? {
             if let Part::Rest = part {
-                segments = "".split('/');
-                segments.next();
+                segments.by_ref().for_each(drop);
                 break;
             }
             let segment = segments.next().filter(|segment| !segment.is_empty())?;
@@ -216,13 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_names_no_model_is_refused() {
+    fn a_pattern_that_names_no_model_or_no_one_place_of_it_is_refused() {
         for text in [
             "",
             "v1/models",
             "v1//{model}",
             "v1/{model}x",
             "v1/*x/{model}",
+            "**/{model}",
+            "{model}/**/x",
+            "{model}/x/{model}",
+            "{model}/*/{model}:*",
         ] {
             assert!(ModelPath::parse(text, None).is_err(), "{text}");
         }
