@@ -8,6 +8,7 @@ pub(crate) mod gateways;
 pub(crate) mod health;
 pub(crate) mod in_use;
 pub(crate) mod provider_configs;
+pub(crate) mod routes;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 pub(crate) mod settings;

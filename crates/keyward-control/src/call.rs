@@ -154,6 +154,16 @@ impl Call {
         Object::parse(body.as_slice(), shape)
     }
 
+    /// The same of a body in which the fields `texts` are kept as they are written.
+    pub(crate) fn take_body_with_texts(
+        &mut self,
+        shape: Shape,
+        texts: &'static [&'static str],
+    ) -> Result<Object, Problem> {
+        let body = std::mem::take(&mut self.body);
+        Object::parse_with_texts(body.as_slice(), shape, texts)
+    }
+
     /// The same where there may be no body: then there is no field.
     pub(crate) fn take_optional_body(&mut self, shape: Shape) -> Result<Object, Problem> {
         if self.body.as_slice().trim_ascii().is_empty() {
@@ -195,6 +205,11 @@ impl Call {
     /// The last open part of the path, on routes that have one.
     pub(crate) fn id(&self) -> &str {
         self.parameters.find("id").unwrap_or_default()
+    }
+
+    /// The version of the path; empty on a route that has none, which is no version's id.
+    pub(crate) fn version(&self) -> &str {
+        self.parameters.find("version").unwrap_or_default()
     }
 
     /// The provider key of the path, on routes whose place it is.

@@ -18,7 +18,7 @@ use keyward_auth::{Permission, Reason};
 use keyward_providers::ParseBaseUrlError;
 use keyward_registry::{AuditResult, ChangeError, Refusal, SecretRefusal, StoreError};
 use keyward_routes::{Fault, GraphError, Segment};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use utoipa::ToSchema;
 
 use crate::erased::Buffer;
@@ -87,15 +87,32 @@ struct Message {
     kind: Option<&'static str>,
 }
 
-#[derive(Serialize)]
 struct Envelope<'a, T, I> {
     success: bool,
     errors: &'a [Told<'a>],
     messages: &'a [Message],
+    /// Where the result stands.
+    place: &'static str,
     result: T,
-    #[serde(skip_serializing_if = "Option::is_none")]
     result_info: Option<I>,
 }
+
+impl<T: Serialize, I: Serialize> Serialize for Envelope<'_, T, I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("success", &self.success)?;
+        map.serialize_entry("errors", self.errors)?;
+        map.serialize_entry("messages", self.messages)?;
+        map.serialize_entry(self.place, &self.result)?;
+        if let Some(info) = &self.result_info {
+            map.serialize_entry("result_info", info)?;
+        }
+        map.end()
+    }
+}
+
+/// Where a result stands, but for what the reference answers otherwise.
+const RESULT: &str = "result";
 
 /// Why a request was not carried out.
 #[derive(Serialize, ToSchema)]
@@ -113,17 +130,17 @@ struct Told<'a> {
 impl Reply {
     /// One result.
     pub(crate) fn new(result: &impl Serialize) -> Result<Self, Problem> {
-        Self::build(result, &[], None::<ResultInfo>)
+        Self::build(RESULT, result, &[], None::<ResultInfo>)
     }
 
     /// One page of a list.
     pub(crate) fn page(result: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
-        Self::build(result, &[], Some(info))
+        Self::build(RESULT, result, &[], Some(info))
     }
 
     /// A part of a list that is read by cursor.
     pub(crate) fn by_cursor(result: &impl Serialize, info: CursorInfo) -> Result<Self, Problem> {
-        Self::build(result, &[], Some(info))
+        Self::build(RESULT, result, &[], Some(info))
     }
 
     /// The result of a token's verification.
@@ -136,7 +153,7 @@ impl Reply {
             message: message.into(),
             kind: None,
         };
-        Self::build(result, &[message], None::<ResultInfo>)
+        Self::build(RESULT, result, &[message], None::<ResultInfo>)
     }
 
     /// A result, with what a provider said of the key that it is about.
@@ -149,7 +166,7 @@ impl Reply {
             message: message.into(),
             kind: None,
         };
-        Self::build(result, &[message], None::<ResultInfo>)
+        Self::build(RESULT, result, &[message], None::<ResultInfo>)
     }
 
     /// The whole envelope, for a page that takes it apart.
@@ -157,7 +174,32 @@ impl Reply {
         self.0.as_slice()
     }
 
+    /// One result, with remarks on the route that it is about.
+    pub(crate) fn with_remarks(
+        result: &impl Serialize,
+        remarks: impl IntoIterator<Item = String>,
+    ) -> Result<Self, Problem> {
+        let message = |remark: String| Message {
+            code: ROUTE,
+            message: remark.into(),
+            kind: None,
+        };
+        let messages: Vec<_> = remarks.into_iter().map(message).collect();
+        Self::build(RESULT, result, &messages, None::<ResultInfo>)
+    }
+
+    /// One page of a list that the reference has as `data`.
+    pub(crate) fn data(data: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
+        Self::build("data", data, &[], Some(info))
+    }
+
+    /// One result that the reference has as `route`.
+    pub(crate) fn route(route: &impl Serialize) -> Result<Self, Problem> {
+        Self::build("route", route, &[], None::<ResultInfo>)
+    }
+
     fn build(
+        place: &'static str,
         result: &impl Serialize,
         messages: &[Message],
         result_info: Option<impl Serialize>,
@@ -166,6 +208,7 @@ impl Reply {
             success: true,
             errors: &[],
             messages,
+            place,
             result,
             result_info,
         };
@@ -341,6 +384,14 @@ impl Problem {
 
     pub(crate) fn key_not_found(id: &str) -> Self {
         Refusal::ProviderKeyNotFound(Self::shown(id)).into()
+    }
+
+    pub(crate) fn route_not_found(id: &str) -> Self {
+        Refusal::RouteNotFound(Self::shown(id)).into()
+    }
+
+    pub(crate) fn route_version_not_found(id: &str) -> Self {
+        Refusal::RouteVersionNotFound(Self::shown(id)).into()
     }
 
     pub(crate) fn no_rotation() -> Self {
@@ -696,6 +747,7 @@ impl IntoResponse for Problem {
             success: false,
             errors: &faults,
             messages: &[],
+            place: RESULT,
             result: None::<()>,
             result_info: None::<ResultInfo>,
         };

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt};
 
 use keyward_secret::SecretBytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Value, error::Category};
+use serde_json::{Value, error::Category, value::RawValue};
 
 use self::secret::{MOST, SecretField};
 pub(crate) use self::{
@@ -37,23 +37,35 @@ pub(crate) struct Object {
     path: FieldPath,
     values: BTreeMap<&'static str, Value>,
     secrets: BTreeMap<&'static str, SecretField>,
+    texts: BTreeMap<&'static str, Box<RawValue>>,
 }
 
 impl Object {
     /// Parses a request's body, whatever its content type says (wire-spec §8.3).
     pub(crate) fn parse(body: &[u8], shape: Shape) -> Result<Self, Problem> {
+        Self::parse_with_texts(body, shape, &[])
+    }
+
+    /// The same of a body in which the fields `texts` are kept as they are written, to the byte: whoever reads them is
+    /// strict about what a parsed value does not tell any more, such as a key that stands twice.
+    pub(crate) fn parse_with_texts(
+        body: &[u8],
+        shape: Shape,
+        texts: &'static [&'static str],
+    ) -> Result<Self, Problem> {
         if body.trim_ascii().is_empty() {
             return Err(Problem::invalid_body(
                 "a JSON object is required as the body",
             ));
         }
         let mut json = serde_json::Deserializer::from_slice(body);
-        let read = Reader(shape).deserialize(&mut json).and_then(|read| {
+        let reader = Reader { shape, texts };
+        let read = reader.deserialize(&mut json).and_then(|read| {
             json.end()?;
             Ok(read)
         });
         read.map_err(|error| malformed(&error, "the body must be a JSON object"))?
-            .check(FieldPath::body(), shape)
+            .check(FieldPath::body(), shape, texts)
     }
 
     /// Parses a body that is a list of objects, or one object by itself. At most `most` of them.
@@ -83,7 +95,7 @@ impl Object {
             skipped: &[],
             secrets: &[],
         };
-        read.check(path, shape)
+        read.check(path, shape, &[])
     }
 
     /// The field's place, to say what is wrong with it.
@@ -115,6 +127,18 @@ impl Object {
     ) -> Result<Option<Field>, Problem> {
         let field = self.find_nullable(name);
         field.ok_or_else(|| Problem::invalid(&self.path(name), "is required; it may be null"))
+    }
+
+    /// The JSON text of a field that is kept as it is written, where it is there and not null.
+    pub(crate) fn find_text(&mut self, name: &'static str) -> Option<String> {
+        let text = String::from(Box::<str>::from(self.texts.remove(name)?));
+        (text != "null").then_some(text)
+    }
+
+    /// The same of a field that must be there and not null.
+    pub(crate) fn require_text(&mut self, name: &'static str) -> Result<String, Problem> {
+        self.find_text(name)
+            .ok_or_else(|| Problem::invalid(&self.path(name), "is required"))
     }
 
     /// The secret, where it is there and not null.
@@ -189,6 +213,7 @@ fn malformed(error: &serde_json::Error, expected: &'static str) -> Problem {
 struct Read {
     values: BTreeMap<&'static str, Value>,
     secrets: BTreeMap<&'static str, SecretField>,
+    texts: BTreeMap<&'static str, Box<RawValue>>,
     unknown: Option<Unknown>,
     twice: Option<&'static str>,
 }
@@ -210,7 +235,12 @@ impl Read {
         });
     }
 
-    fn check(self, path: FieldPath, shape: Shape) -> Result<Object, Problem> {
+    fn check(
+        self,
+        path: FieldPath,
+        shape: Shape,
+        texts: &[&'static str],
+    ) -> Result<Object, Problem> {
         if let Some(name) = self.twice {
             return Err(Problem::invalid(&path.name(name), "is given twice"));
         }
@@ -219,7 +249,13 @@ impl Read {
                 Err(Problem::invalid(&path.name(name), "is not a known field"))
             }
             Some(Unknown::Unnamed) => {
-                let mut known: Vec<_> = shape.known.iter().chain(shape.secrets).copied().collect();
+                let mut known: Vec<_> = shape
+                    .known
+                    .iter()
+                    .chain(shape.secrets)
+                    .chain(texts)
+                    .copied()
+                    .collect();
                 known.sort_unstable();
                 let known = known.join(", ");
                 Err(Problem::invalid(
@@ -231,13 +267,17 @@ impl Read {
                 path,
                 values: self.values,
                 secrets: self.secrets,
+                texts: self.texts,
             }),
         }
     }
 }
 
 /// Reads an object of a shape.
-struct Reader(Shape);
+struct Reader {
+    shape: Shape,
+    texts: &'static [&'static str],
+}
 
 impl<'de> DeserializeSeed<'de> for Reader {
     type Value = Read;
@@ -257,17 +297,21 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
         let mut read = Read::default();
         while let Some(name) = map.next_key::<String>()? {
-            if let Some(secret) = self.0.secrets.iter().find(|secret| **secret == name) {
+            if let Some(secret) = self.shape.secrets.iter().find(|secret| **secret == name) {
                 if read.secrets.insert(secret, map.next_value()?).is_some() {
                     read.twice = Some(secret);
                 }
-            } else if let Some(known) = self.0.known.iter().find(|known| **known == name) {
+            } else if let Some(known) = self.shape.known.iter().find(|known| **known == name) {
                 if read.values.insert(known, map.next_value()?).is_some() {
                     read.twice = Some(known);
                 }
+            } else if let Some(text) = self.texts.iter().find(|text| **text == name) {
+                if read.texts.insert(text, map.next_value()?).is_some() {
+                    read.twice = Some(text);
+                }
             } else {
                 let _skipped: IgnoredAny = map.next_value()?;
-                if !self.0.skipped.contains(&name.as_str()) {
+                if !self.shape.skipped.contains(&name.as_str()) {
                     read.note_unknown(&name);
                 }
             }

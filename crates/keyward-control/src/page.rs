@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use keyward_registry::Part;
 use utoipa::{IntoParams, openapi::Schema};
 
 use crate::{
@@ -78,12 +79,22 @@ impl Page {
         (items, info)
     }
 
+    /// The part of a list in the store that the page is.
+    pub(crate) fn part(self) -> Part {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Part {
+            skipped: count(self.skipped()),
+            most: count(self.size),
+        }
+    }
+
     /// How many items stand on the pages before.
     const fn skipped(self) -> usize {
         (self.number - 1).saturating_mul(self.size)
     }
 
-    fn info(self, count: usize, total: usize) -> ResultInfo {
+    /// What the envelope says of a page with `count` of `total` items.
+    pub(crate) const fn info(self, count: usize, total: usize) -> ResultInfo {
         ResultInfo {
             page: self.number,
             per_page: self.size,

@@ -7,7 +7,7 @@ use keyward_auth::Permission;
 use crate::{
     api::{
         accounts, audit, custom_providers, explain, gateways, in_use::UnderWayQuery,
-        provider_configs, secrets, secrets_stores, settings, tokens, traffic, trial, user,
+        provider_configs, routes, secrets, secrets_stores, settings, tokens, traffic, trial, user,
     },
     call::{Call, Outcome},
     openapi::Description,
@@ -100,6 +100,15 @@ const DESTROY_OLD: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{ga
 const ALL_KEYS: &str = "/client/v4/accounts/{account}/ai-gateway/provider_configs";
 const CUSTOM_PROVIDERS: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
 const CUSTOM_PROVIDER: &str = "/client/v4/accounts/{account}/ai-gateway/custom-providers/{id}";
+const DYNAMIC_ROUTES: &str = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes";
+const DYNAMIC_ROUTE: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}";
+const ROUTE_VERSIONS: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/versions";
+const ROUTE_VERSION: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/versions/{version}";
+const ROUTE_DEPLOYMENTS: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/deployments";
 const STORES: &str = "/client/v4/accounts/{account}/secrets_store/stores";
 const STORE: &str = "/client/v4/accounts/{account}/secrets_store/stores/{store}";
 const SECRETS: &str = "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets";
@@ -323,6 +332,114 @@ pub(crate) static ROUTES: &[Route] = &[
         || {
             Description::one::<provider_configs::Body>("Deletes a provider key")
                 .query::<UnderWayQuery>()
+        },
+    ),
+    Route::get(
+        "route_list",
+        DYNAMIC_ROUTES,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(routes::list(call)),
+        || Description::data::<routes::RoutesBody>("Lists the dynamic routes of a gateway"),
+    ),
+    Route::new(
+        Method::POST,
+        "route_create",
+        DYNAMIC_ROUTES,
+        may(Permission::AiGatewayWrite, Place::Gateway),
+        |call| Box::pin(routes::create(call)),
+        || {
+            Description::one::<routes::RouteBody>("Makes a dynamic route")
+                .details("Its first version is deployed. Every fault of the elements is told, each with its place; `messages` tell what is allowed and looks odd.")
+                .takes::<routes::NewRoute>()
+        },
+    ),
+    Route::get(
+        "route_show",
+        DYNAMIC_ROUTE,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(routes::show(call)),
+        || {
+            Description::one::<routes::RouteBody>(
+                "Shows a dynamic route, with the elements that are deployed",
+            )
+            .answers_from_store()
+        },
+    ),
+    Route::new(
+        Method::PATCH,
+        "route_rename",
+        DYNAMIC_ROUTE,
+        may(Permission::AiGatewayWrite, Place::Gateway),
+        |call| Box::pin(routes::rename(call)),
+        || {
+            Description::route::<routes::RouteBody>("Gives a dynamic route another name")
+                .takes::<routes::Rename>()
+        },
+    ),
+    Route::new(
+        Method::DELETE,
+        "route_delete",
+        DYNAMIC_ROUTE,
+        may(Permission::AiGatewayWrite, Place::Gateway),
+        |call| Box::pin(routes::delete(call)),
+        || {
+            Description::one::<routes::Body>(
+                "Deletes a dynamic route, with its versions and deployments",
+            )
+        },
+    ),
+    Route::get(
+        "route_version_list",
+        ROUTE_VERSIONS,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(routes::list_versions(call)),
+        || {
+            Description::data::<routes::VersionsBody>("Lists the versions of a dynamic route")
+                .details("The newest first. The newest 100 are kept, and the one that is deployed.")
+        },
+    ),
+    Route::new(
+        Method::POST,
+        "route_version_create",
+        ROUTE_VERSIONS,
+        may(Permission::AiGatewayWrite, Place::Gateway),
+        |call| Box::pin(routes::create_version(call)),
+        || {
+            Description::one::<routes::SavedVersionBody>("Saves other elements of a dynamic route")
+                .details("Deploys nothing. Every fault of the elements is told, each with its place; `messages` tell what is allowed and looks odd.")
+                .takes::<routes::NewVersion>()
+        },
+    ),
+    Route::get(
+        "route_version_show",
+        ROUTE_VERSION,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(routes::show_version(call)),
+        || {
+            Description::one::<routes::SavedVersionBody>("Shows a version of a dynamic route")
+                .answers_from_store()
+        },
+    ),
+    Route::get(
+        "route_deployment_list",
+        ROUTE_DEPLOYMENTS,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(routes::list_deployments(call)),
+        || {
+            Description::data::<routes::DeploymentsBody>("Lists the deployments of a dynamic route")
+                .details("The newest first: that one is in force. The newest 100 are kept.")
+        },
+    ),
+    Route::new(
+        Method::POST,
+        "route_deployment_create",
+        ROUTE_DEPLOYMENTS,
+        may(Permission::AiGatewayWrite, Place::Gateway),
+        |call| Box::pin(routes::deploy(call)),
+        || {
+            Description::one::<routes::RouteBody>("Deploys a version of a dynamic route")
+                .details("In force for every request that begins after the answer. To roll back, deploy an older version.")
+                .takes::<routes::NewDeployment>()
         },
     ),
     Route::get(

@@ -158,7 +158,7 @@ pub(crate) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     openapi::reference::<CursorInfo>(&mut schemas);
     let fault = openapi::reference::<Told<'_>>(&mut schemas);
     let faults = ArrayBuilder::new().items(fault).min_items(Some(1));
-    let refusal = envelope(false, faults, openapi::null());
+    let refusal = envelope(false, faults, (super::RESULT, openapi::null()));
     schemas.push((REFUSAL.to_owned(), refusal.into()));
     schemas
 }
@@ -167,7 +167,8 @@ fn success(description: &Description) -> Schema {
     let none = ArrayBuilder::new()
         .items(utoipa::openapi::Object::new())
         .max_items(Some(0));
-    let mut success = envelope(true, none, description.result().clone());
+    let result = (description.place(), description.result().clone());
+    let mut success = envelope(true, none, result);
     if description.is_page() {
         success = success
             .property("result_info", Ref::from_schema_name(ResultInfo::name()))
@@ -184,7 +185,7 @@ fn success(description: &Description) -> Schema {
 fn envelope(
     success: bool,
     errors: ArrayBuilder,
-    result: impl Into<RefOr<Schema>>,
+    (place, result): (&'static str, impl Into<RefOr<Schema>>),
 ) -> ObjectBuilder {
     let success = ObjectBuilder::new()
         .schema_type(Type::Boolean)
@@ -197,8 +198,8 @@ fn envelope(
         .required("errors")
         .property("messages", messages)
         .required("messages")
-        .property("result", result)
-        .required("result")
+        .property(place, result)
+        .required(place)
 }
 
 pub(crate) fn content(schema: impl Into<RefOr<Schema>>) -> Content {

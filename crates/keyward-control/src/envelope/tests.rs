@@ -39,6 +39,11 @@ fn made() -> Vec<(&'static str, Problem)> {
         ("from_a_page", Problem::from_a_page()),
         ("gateway_not_found", Problem::gateway_not_found("staging")),
         ("key_not_found", Problem::key_not_found("0a1b")),
+        ("route_not_found", Problem::route_not_found("0a1b")),
+        (
+            "route_version_not_found",
+            Problem::route_version_not_found("0a1b"),
+        ),
         ("no_rotation", Problem::no_rotation()),
         ("token_not_found", Problem::token_not_found("4pHFIHbBrKxd")),
         ("invalid", missing()),

@@ -37,7 +37,8 @@ pub(super) fn parse(body: &[u8], shape: Shape, most: usize) -> Result<Several, P
         return Err(Problem::invalid_body(reason));
     }
     let objects = read.into_iter().enumerate();
-    let objects = objects.map(|(index, read)| read.check(FieldPath::body().index(index), shape));
+    let objects =
+        objects.map(|(index, read)| read.check(FieldPath::body().index(index), shape, &[]));
     Ok(Several {
         objects: objects.collect::<Result<_, _>>()?,
         is_list: true,
@@ -97,7 +98,10 @@ impl<'de> Visitor<'de> for ListReader {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Read>, A::Error> {
         let mut read = Vec::new();
         while read.len() <= self.most {
-            match items.next_element_seed(Reader(self.shape))? {
+            match items.next_element_seed(Reader {
+                shape: self.shape,
+                texts: &[],
+            })? {
                 Some(item) => read.push(item),
                 None => return Ok(read),
             }

@@ -15,6 +15,7 @@ use crate::page::PageQuery;
 pub(crate) struct Description {
     summary: &'static str,
     details: Option<&'static str>,
+    place: &'static str,
     result: RefOr<Schema>,
     is_page: bool,
     is_by_cursor: bool,
@@ -64,6 +65,24 @@ impl Description {
         page.query::<PageQuery>()
     }
 
+    /// The result is one page of a list, a `T` that the reference has as `data`.
+    pub(crate) fn data<T: ToSchema>(summary: &'static str) -> Self {
+        let page = Self {
+            place: "data",
+            is_page: true,
+            ..Self::one::<T>(summary)
+        };
+        page.query::<PageQuery>().answers_from_store()
+    }
+
+    /// The result is one `T` that the reference has as `route`.
+    pub(crate) fn route<T: ToSchema>(summary: &'static str) -> Self {
+        Self {
+            place: "route",
+            ..Self::one::<T>(summary)
+        }
+    }
+
     /// The result is a part of a list of `T` that is read from the store by cursor.
     pub(crate) fn by_cursor<T: ToSchema>(summary: &'static str) -> Self {
         let part = Self {
@@ -83,6 +102,7 @@ impl Description {
         Self {
             summary,
             details: None,
+            place: "result",
             result,
             is_page: false,
             is_by_cursor: false,
@@ -195,6 +215,11 @@ impl Description {
 
     pub(crate) fn further(&self) -> Option<&'static str> {
         self.details
+    }
+
+    /// What the envelope calls the result.
+    pub(crate) fn place(&self) -> &'static str {
+        self.place
     }
 
     pub(crate) fn result(&self) -> &RefOr<Schema> {

@@ -16,6 +16,7 @@ use crate::{
 const PARTS: &[(&str, &str, &str)] = &[
     ("account", "The account's id.", "^[0-9a-f]{32}$"),
     ("store", "The secrets store's id.", "^[0-9a-f]{32}$"),
+    ("version", "The id of a version.", "^[0-9a-f]{32}$"),
     ("gateway", "The gateway's id.", "^[a-z0-9][a-z0-9-]{0,63}$"),
 ];
 

@@ -83,6 +83,11 @@ async fn the_reads_that_ask_the_store_may_find_it_silent() {
         .collect();
     let expected = [
         "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions",
+        "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes",
+        "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}",
+        "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/versions",
+        "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/versions/{version}",
+        "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/deployments",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets/{id}",
         "/client/v4/accounts/{account}/logs/audit",
@@ -131,6 +136,8 @@ async fn the_described_fields_are_those_that_are_read() {
         .as_str()
         .unwrap()
         .to_owned();
+    let made = harness.route("first").await;
+    let route_id = made["id"].as_str().unwrap();
     let mut bodies = 0;
     for route in Control::routes() {
         let method = route.method.as_str().to_ascii_lowercase();
@@ -143,6 +150,8 @@ async fn the_described_fields_are_those_that_are_read() {
             &token
         } else if route.path.contains("/custom-providers/") {
             &custom
+        } else if route.path.contains("/routes/") {
+            route_id
         } else {
             &key
         };

@@ -10,7 +10,7 @@ use keyward_secret::AccountId;
 use keyward_vault::SecretsStoreId;
 use serde_json::{Value, json};
 
-use crate::support::{Harness, OURS, THEIRS, ago, new_gateway, request, secret, without};
+use crate::support::{Harness, OURS, THEIRS, ago, elements, new_gateway, request, secret, without};
 
 /// Rows in the account `OURS` that the walk sends requests to.
 struct Rows {
@@ -21,6 +21,8 @@ struct Rows {
     token: TokenId,
     secret: String,
     custom: String,
+    /// A route's id, and its version's.
+    route: [String; 2],
 }
 
 impl Rows {
@@ -32,6 +34,11 @@ impl Rows {
             token: harness.token(Grant::new(OURS, run)).await.0,
             secret: harness.secret("for_the_walk", &["workers"]).await,
             custom: Self::custom(harness).await,
+            route: {
+                let route = harness.route("first").await;
+                let id = |id: &Value| id.as_str().unwrap().to_owned();
+                [id(&route["id"]), id(&route["version"]["version_id"])]
+            },
         }
     }
 }
@@ -82,35 +89,26 @@ struct Stop {
 }
 
 const STORE: &str = "/secrets_store/stores/{store}";
-const KEY: &str = "/ai-gateway/gateways/{gateway}/provider_configs/{id}";
+const ROUTES: &str = "/ai-gateway/gateways/{gateway}/routes";
+const KEYS: &str = "/ai-gateway/gateways/{gateway}/provider_configs";
 
 /// The request for a route. A route that is not listed here fails the walk: nobody has said how it is asked.
 fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
     const IN_ACCOUNT: &str = "/client/v4/accounts/{account}";
-    let (key, token) = (rows.key.as_str(), rows.token.as_str());
+    let token = rows.token.as_str();
     let place = route.path.strip_prefix(IN_ACCOUNT).unwrap_or(route.path);
     let (id, body) = match (route.method.as_str(), place) {
         ("POST", "/ai-gateway/gateways") => ("", Some(new_gateway("new"))),
         ("PUT", "/ai-gateway/gateways/{gateway}") => ("", Some(without(new_gateway("x"), "id"))),
         ("GET", "/ai-gateway/gateways/{gateway}/url/{id}") => ("openai", None),
-        ("POST", "/ai-gateway/gateways/{gateway}/provider_configs") => (
-            "",
-            Some(json!({"provider_slug": "anthropic", "secret": secret()})),
-        ),
-        ("PUT", KEY) => (key, Some(json!({"secret": secret()}))),
-        ("PATCH", KEY) => (key, Some(json!({"enabled": false}))),
-        ("POST", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/verify") => (key, None),
-        ("POST", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotations") => {
-            (key, Some(json!({"secret": secret(), "request_id": "walk"})))
+        (method, place) if place.starts_with(KEYS) => {
+            of_a_key(method, place.strip_prefix(KEYS).unwrap(), rows)
         }
-        (
-            "GET" | "POST",
-            "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation"
-            | "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation/roll_back"
-            | "/ai-gateway/gateways/{gateway}/provider_configs/{id}/rotation/destroy_old",
-        ) => (rows.rotated.as_str(), None),
-        ("GET" | "DELETE", KEY)
-        | ("GET", "/ai-gateway/gateways/{gateway}/provider_configs/{id}/versions") => (key, None),
+        (method, place) if place.starts_with(ROUTES) => {
+            let body = of_a_route(method, place.strip_prefix(ROUTES).unwrap(), &rows.route);
+            let is_one = place.contains("{id}");
+            (if is_one { rows.route[0].as_str() } else { "" }, body)
+        }
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
         ("PATCH", "/ai-gateway/custom-providers/{id}") => {
             (rows.custom.as_str(), Some(json!({"enable": true})))
@@ -131,7 +129,6 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             ""
             | "/ai-gateway/gateways"
             | "/ai-gateway/custom-providers"
-            | "/ai-gateway/gateways/{gateway}/provider_configs"
             | "/ai-gateway/provider_configs"
             | "/tokens"
             | "/tokens/permission_groups"
@@ -156,6 +153,7 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
     let path = path
         .replace("{gateway}", "default")
         .replace("{store}", &store)
+        .replace("{version}", &rows.route[1])
         .replace("{id}", id);
     // Nothing stands in the way of deleting it.
     let force = route.method == Method::DELETE && route.path.ends_with("{store}");
@@ -165,6 +163,43 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
         path,
         body,
         names_a_row: !id.is_empty() && id != "openai",
+    }
+}
+
+/// The id and the body for a provider key, or what belongs to one.
+fn of_a_key<'a>(method: &str, place: &str, rows: &'a Rows) -> (&'a str, Option<Value>) {
+    let key = rows.key.as_str();
+    match (method, place) {
+        ("GET", "") => ("", None),
+        ("POST", "") => {
+            let body = json!({"provider_slug": "anthropic", "secret": secret()});
+            ("", Some(body))
+        }
+        ("PUT", "/{id}") => (key, Some(json!({"secret": secret()}))),
+        ("PATCH", "/{id}") => (key, Some(json!({"enabled": false}))),
+        ("POST", "/{id}/rotations") => {
+            (key, Some(json!({"secret": secret(), "request_id": "walk"})))
+        }
+        (
+            "GET" | "POST",
+            "/{id}/rotation" | "/{id}/rotation/roll_back" | "/{id}/rotation/destroy_old",
+        ) => (rows.rotated.as_str(), None),
+        ("GET" | "DELETE", "/{id}") | ("GET", "/{id}/versions") | ("POST", "/{id}/verify") => {
+            (key, None)
+        }
+        (method, _) => panic!("the walk does not know how to ask {method} {place} of a key"),
+    }
+}
+
+/// The body for a route, or what belongs to one.
+fn of_a_route(method: &str, place: &str, [_, version]: &[String; 2]) -> Option<Value> {
+    match (method, place) {
+        ("GET", _) | ("DELETE", "/{id}") => None,
+        ("POST", "") => Some(json!({"name": "new", "elements": elements("gpt-5")})),
+        ("PATCH", "/{id}") => Some(json!({"name": "renamed"})),
+        ("POST", "/{id}/versions") => Some(json!({"elements": elements("gpt-5-mini")})),
+        ("POST", "/{id}/deployments") => Some(json!({"version_id": version})),
+        (method, _) => panic!("the walk does not know how to ask {method} {place} of a route"),
     }
 }
 
@@ -203,7 +238,7 @@ fn the_table_of_routes_is_the_contract() {
     let custom = "/client/v4/accounts/{account}/ai-gateway/custom-providers";
     let tokens = "/client/v4/accounts/{account}/tokens";
     let stores = "/client/v4/accounts/{account}/secrets_store/stores";
-    let expected = [
+    let gateways_and_keys = [
         format!("GET {gateways}: AI Gateway Read"),
         format!("POST {gateways}: AI Gateway Write"),
         format!("GET {gateways}/{{gateway}}: AI Gateway Read"),
@@ -229,6 +264,8 @@ fn the_table_of_routes_is_the_contract() {
         ),
         format!("PATCH {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
         format!("DELETE {gateways}/{{gateway}}/provider_configs/{{id}}: Secrets Store Write"),
+    ];
+    let others = [
         format!("GET {custom}: AI Gateway Read"),
         format!("POST {custom}: AI Gateway Write"),
         format!("GET {custom}/{{id}}: AI Gateway Read"),
@@ -268,6 +305,7 @@ fn the_table_of_routes_is_the_contract() {
         "GET /client/v4/accounts/{account}: any".to_owned(),
         "GET /client/v4/memberships: any".to_owned(),
     ];
+    let expected = [&gateways_and_keys[..], &of_routes(), &others].concat();
     let describe = |route: RouteDescription| {
         let permission = route.permission.map_or("any", Permission::name);
         format!("{} {}: {permission}", route.method, route.path)
@@ -276,6 +314,23 @@ fn the_table_of_routes_is_the_contract() {
         Control::routes().map(describe).collect::<Vec<_>>(),
         expected
     );
+}
+
+/// Those of dynamic routes.
+fn of_routes() -> [String; 10] {
+    let routes = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes";
+    [
+        format!("GET {routes}: AI Gateway Read"),
+        format!("POST {routes}: AI Gateway Write"),
+        format!("GET {routes}/{{id}}: AI Gateway Read"),
+        format!("PATCH {routes}/{{id}}: AI Gateway Write"),
+        format!("DELETE {routes}/{{id}}: AI Gateway Write"),
+        format!("GET {routes}/{{id}}/versions: AI Gateway Read"),
+        format!("POST {routes}/{{id}}/versions: AI Gateway Write"),
+        format!("GET {routes}/{{id}}/versions/{{version}}: AI Gateway Read"),
+        format!("GET {routes}/{{id}}/deployments: AI Gateway Read"),
+        format!("POST {routes}/{{id}}/deployments: AI Gateway Write"),
+    ]
 }
 
 /// Every route of the table, in every way that must not work; one line tells how many.

@@ -152,7 +152,7 @@ impl Registry {
             ..route.record.clone()
         };
         let changes = vec![Change::Route(RouteChange::PutRoute(record.clone()))];
-        self.commit_route(changes, &record, actor, "route.edit", now)
+        self.commit_route(changes, &record, actor, "route.rename", now)
             .await?;
         self.stored_route(account, gateway, id)
     }

@@ -466,7 +466,7 @@ async fn every_change_has_its_line_in_the_audit_log() {
         "route.create",
         "route_version.create",
         "route_deployment.create",
-        "route.edit",
+        "route.rename",
         "route.delete",
     ];
     assert_eq!(actions, written);
