@@ -10,7 +10,7 @@ use std::{
 };
 
 pub use self::memory::MemoryCounters;
-use crate::{CounterKey, Limit};
+use crate::{CounterKey, Limit, window::Fit};
 
 /// One limit that a request must keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,22 +72,60 @@ pub trait Counters: fmt::Debug + Send + Sync + 'static {
     fn take<'a>(&'a self, asks: &'a [Ask], now: SystemTime) -> Taking<'a>;
 }
 
-/// The decision on a request without limits.
-pub(crate) const FREE: Decision = Decision::Within {
-    which: 0,
-    remaining: u64::MAX,
-    reset_after: Duration::ZERO,
-};
+impl Ask {
+    /// Whether the ask at a place is the first one with its key: the one that is counted.
+    #[must_use]
+    pub fn is_first(asks: &[Self], place: usize) -> bool {
+        let mut before = asks.iter().take(place);
+        let key = asks.get(place).map(|ask| ask.key);
+        !before.any(|other| Some(other.key) == key)
+    }
+}
 
-/// Whether an ask is the first one with its key.
-pub(crate) fn is_first(asks: &[Ask], place: usize) -> bool {
-    let mut before = asks.iter().take(place);
-    let key = asks.get(place).map(|ask| ask.key);
-    !before.any(|other| Some(other.key) == key)
+impl Decision {
+    /// The decision on a request without limits.
+    pub const FREE: Self = Self::Within {
+        which: 0,
+        remaining: u64::MAX,
+        reset_after: Duration::ZERO,
+    };
+
+    /// This decision on the limits before `place`, and what the limit there says.
+    #[must_use]
+    pub fn and(self, place: usize, fit: Fit) -> Self {
+        match (self, fit) {
+            (
+                Self::Within {
+                    remaining: least, ..
+                },
+                Fit::Within {
+                    remaining,
+                    reset_ms,
+                },
+            ) if remaining < least => Self::Within {
+                which: place,
+                remaining,
+                reset_after: Duration::from_millis(reset_ms),
+            },
+            (Self::Within { .. }, Fit::Over { retry_ms }) => Self::Over {
+                which: place,
+                retry_after: whole_seconds(retry_ms),
+            },
+            (Self::Over { retry_after, .. }, Fit::Over { retry_ms })
+                if whole_seconds(retry_ms) > retry_after =>
+            {
+                Self::Over {
+                    which: place,
+                    retry_after: whole_seconds(retry_ms),
+                }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// When to come back, as clients are told it: whole seconds, rounded up, at least one.
-pub(crate) const fn whole_seconds(ms: u64) -> Duration {
+const fn whole_seconds(ms: u64) -> Duration {
     let seconds = ms.div_ceil(1000);
     Duration::from_secs(if seconds == 0 { 1 } else { seconds })
 }

@@ -8,6 +8,7 @@
 //! - [`Attempts`] says how often a request is sent again, and after what wait.
 //! - [`Facts`] is what a graph reads of a request: headers, body and [`Metadata`] (`cf-aig-metadata`).
 //! - [`Limit`] is so much per window; [`Counters`] say which request is over one, [`MemoryCounters`] within one process.
+//!   A store elsewhere keeps [`Counted`] and judges it by [`Counted::fit_of`] and [`Decision::and`].
 //!
 //! Decisions are pure and synchronous: no I/O, no clock (`now` is an argument), no runtime.
 //!
@@ -103,4 +104,5 @@ pub use self::{
     metadata::Metadata,
     name::{ParseRouteNameError, RouteName},
     retry::{Attempts, Backoff, LONGEST_WAIT, may_be_repeated},
+    window::{Counted, Fit},
 };

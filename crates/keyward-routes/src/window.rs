@@ -3,7 +3,7 @@
 //! Pure, in whole numbers: no clock, no drift. Windows are aligned to the epoch. A sliding window is told from two of
 //! them: the one that runs, and what the one before it has in common with it, as if its requests had come evenly.
 
-use crate::Technique;
+use crate::{Ask, Technique};
 
 /// How far a clock may go back at least without a window being begun again, in milliseconds. A guess: threads that read
 /// the clock and then wait for each other are nearer than that, and clocks are set by less.
@@ -11,11 +11,14 @@ const LEAST_STEP_BACK_MS: u64 = 10_000;
 
 /// What was counted: in a window, and in the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counted {
+#[expect(clippy::exhaustive_structs, reason = "what stores keep, whole")]
+pub struct Counted {
     /// Which window it is, from the epoch on.
-    number: u64,
-    current: u64,
-    previous: u64,
+    pub number: u64,
+    /// What was counted in it.
+    pub current: u64,
+    /// What was counted in the window before it.
+    pub previous: u64,
 }
 
 /// A limit as the arithmetic needs it.
@@ -28,14 +31,29 @@ pub(crate) struct Bounds {
 
 /// How an amount stands to a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    /// It fits: so much is left after it, and so long the window lasts.
-    Within { remaining: u64, reset_ms: u64 },
-    /// It does not, and would after so long if nothing else came.
-    Over { retry_ms: u64 },
+#[expect(clippy::exhaustive_enums, reason = "it fits or it does not")]
+pub enum Fit {
+    /// It fits.
+    Within {
+        /// What is left after it.
+        remaining: u64,
+        /// How long the window lasts, in milliseconds.
+        reset_ms: u64,
+    },
+    /// It does not.
+    Over {
+        /// After how long it would, if nothing else came, in milliseconds: at least 1.
+        retry_ms: u64,
+    },
 }
 
 impl Counted {
+    /// Whether what an ask wants fits beside this, which is as it stands at `now_ms`, in milliseconds since the epoch.
+    #[must_use]
+    pub fn fit_of(self, ask: &Ask, now_ms: u64) -> Fit {
+        self.fit(ask.limit.bounds(), ask.amount, now_ms)
+    }
+
     /// What was counted, as it stands at `now`.
     ///
     /// A clock that is set back by no more than a window (or ten seconds) leaves everything in the window that was

@@ -4,16 +4,13 @@ use std::{
     array,
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustc_hash::FxHashMap;
 
-use super::{Ask, Counters, Decision, FREE, Taking, is_first, whole_seconds};
-use crate::{
-    CounterKey,
-    window::{Counted, Fit},
-};
+use super::{Ask, Counters, Decision, Taking};
+use crate::{CounterKey, window::Counted};
 
 /// How many locks the counters are spread over.
 const SHARDS: usize = 16;
@@ -75,18 +72,18 @@ impl MemoryCounters {
     pub fn decide(&self, asks: &[Ask], now: SystemTime) -> Decision {
         let now_ms = milliseconds(now);
         let mut shards = self.lock_all(asks);
-        let mut decision = FREE;
+        let mut decision = Decision::FREE;
         for (place, ask) in asks.iter().enumerate() {
             let Some(shard) = shards.get_mut(shard_of(ask.key)).and_then(Option::as_mut) else {
                 continue;
             };
             let bounds = ask.limit.bounds();
             let counted = shard.read(ask, now_ms, self.most_of_shard);
-            decision = worse(decision, place, counted.fit(bounds, ask.amount, now_ms));
+            decision = decision.and(place, counted.fit(bounds, ask.amount, now_ms));
         }
         if matches!(decision, Decision::Within { .. }) {
             for (place, ask) in asks.iter().enumerate() {
-                if !is_first(asks, place) {
+                if !Ask::is_first(asks, place) {
                     continue;
                 }
                 if let Some(shard) = shards.get_mut(shard_of(ask.key)).and_then(Option::as_mut) {
@@ -177,38 +174,6 @@ impl Shard {
             self.overflow.retain(|_, counter| lives(counter));
         }
         self.counters.len() < most
-    }
-}
-
-/// The decision, where another limit says `fit`.
-fn worse(decision: Decision, place: usize, fit: Fit) -> Decision {
-    match (decision, fit) {
-        (
-            Decision::Within {
-                remaining: least, ..
-            },
-            Fit::Within {
-                remaining,
-                reset_ms,
-            },
-        ) if remaining < least => Decision::Within {
-            which: place,
-            remaining,
-            reset_after: Duration::from_millis(reset_ms),
-        },
-        (Decision::Within { .. }, Fit::Over { retry_ms }) => Decision::Over {
-            which: place,
-            retry_after: whole_seconds(retry_ms),
-        },
-        (Decision::Over { retry_after, .. }, Fit::Over { retry_ms })
-            if whole_seconds(retry_ms) > retry_after =>
-        {
-            Decision::Over {
-                which: place,
-                retry_after: whole_seconds(retry_ms),
-            }
-        }
-        _ => decision,
     }
 }
 
