@@ -16,13 +16,14 @@ pub(crate) enum Depth {
 }
 
 /// Libraries that are meant to be used without the rest of Keyward.
-const ALONE: [&str; 7] = [
+const ALONE: [&str; 8] = [
     "keyward-secret",
     "keyward-vault",
     "keyward-auth",
     "keyward-forward",
     "keyward-providers",
     "keyward-routes",
+    "keyward-limits-redis",
     "keyward-listen",
 ];
 

@@ -124,6 +124,24 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "limits",
+        description: "64 clients in 60 windows: limits in memory, of one and of two on one Redis, fixed and sliding",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward-limits-redis",
+                "--test",
+                "it",
+                "limits_are_exact",
+                "--",
+                "--nocapture",
+                "--test-threads=1",
+            ]);
+            Ok(process::run(tests.env("KEYWARD_LIMIT_WINDOWS", "60"))?)
+        },
+    },
+    Demonstration {
         name: "killed",
         description: "100 rounds of random writes ended by kill -9; every acknowledged one is there",
         run: |workspace| {

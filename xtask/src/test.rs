@@ -6,6 +6,8 @@
 //! - `KEYWARD_TEST_NODE_DIR`: a directory whose `node_modules` has those of `xtask/sdk/package-lock.json`;
 //! - `KEYWARD_SWEEP_DIR`: where every output goes that is swept for canaries.
 //!
+//! Tests that need a Redis start one of their own: `redis-server`, or what `KEYWARD_TEST_REDIS` names.
+//!
 //! With `--fast`, `KEYWARD_TEST_FAST=1` asks long tests for fewer rounds.
 
 pub(crate) mod sdk;

@@ -7,6 +7,7 @@
 //! - [`TestCa`]: a certificate authority for loopback.
 //! - [`FakeProvider`]: a provider that demands its key, records what it gets and misbehaves on demand.
 //! - [`RawRecorder`]: a TCP listener that keeps every byte.
+//! - [`RedisServer`]: a Redis of one test alone.
 //! - [`client`]: an HTTP/1.1 client that sends what it is told, byte for byte.
 //! - [`http2`]: HTTP/2 frame by frame.
 //! - [`assert_texts!`]: what every variant of an error says, compared with a file.
@@ -31,6 +32,7 @@ mod logs;
 mod outputs;
 mod provider;
 mod raw_recorder;
+mod redis;
 mod sweep;
 mod texts;
 mod tls;
@@ -47,6 +49,7 @@ pub use provider::{
     Behaviour, EchoPlace, FakeProvider, Format, Placement, REASON_PHRASE, Recorded,
 };
 pub use raw_recorder::RawRecorder;
+pub use redis::RedisServer;
 pub use sweep::{Hit, Sweeper};
 pub use texts::{Texts, told};
 pub use tls::TestCa;

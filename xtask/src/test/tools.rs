@@ -63,6 +63,15 @@ const TOOLS: &[Tool] = &[
         packages: &["util-linux"],
     },
     Tool {
+        name: "redis-server",
+        probe: &[
+            "sh",
+            "-c",
+            "exec \"${KEYWARD_TEST_REDIS:-redis-server}\" --version",
+        ],
+        packages: &["redis-server"],
+    },
+    Tool {
         name: "chromium",
         probe: &["chromium", "--version"],
         packages: &["chromium"],

@@ -1,0 +1,144 @@
+//! Keeps the connection: makes it, looks after it, and makes it again.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval_at, sleep, timeout},
+};
+
+use crate::{
+    counters::{Link, MOST_IN_FLIGHT, Shared},
+    door::{Door, Opened},
+    script,
+    trouble::Trouble,
+};
+
+/// How long it may take to connect and to log in.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(2);
+/// How long a probe may take. Longer than a decision: an answer that is late is no reason to connect anew.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// How often a connection is probed, so that one that broke while nothing was asked is noticed.
+const PROBED_EVERY: Duration = Duration::from_secs(1);
+/// The first wait between two attempts to connect; each is twice the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The longest.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    door: Door,
+    shared: Arc<Shared>,
+    heard: mpsc::Receiver<Trouble>,
+    tell: watch::Sender<bool>,
+    /// What was told last; none at first.
+    told: Option<Result<(), Trouble>>,
+}
+
+impl Keeper {
+    pub(crate) const fn new(
+        door: Door,
+        shared: Arc<Shared>,
+        heard: mpsc::Receiver<Trouble>,
+        tell: watch::Sender<bool>,
+    ) -> Self {
+        Self {
+            door,
+            shared,
+            heard,
+            tell,
+            told: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        metrics::gauge!("keyward_limits_store_up").set(0.0);
+        let mut wait = FIRST_WAIT;
+        loop {
+            let trouble = match self.open().await {
+                Ok(opened) => {
+                    let since = Instant::now();
+                    let trouble = self.keep(opened).await;
+                    // After one that held, the first wait is short again; not after one that breaks each time.
+                    if since.elapsed() >= LONGEST_WAIT {
+                        wait = FIRST_WAIT;
+                    }
+                    trouble
+                }
+                Err(trouble) => trouble,
+            };
+            self.shared.link.store(None);
+            self.say(Err(trouble));
+            sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// A connection on which Redis decided once.
+    async fn open(&self) -> Result<Opened, Trouble> {
+        let open = timeout(CONNECTS_WITHIN, self.door.open(MOST_IN_FLIGHT));
+        let mut opened = open.await.map_err(|_late| Trouble::Silent)??;
+        let probe = timeout(ANSWERS_WITHIN, script::probe(&mut opened.connection));
+        probe.await.map_err(|_late| Trouble::Silent)??;
+        Ok(opened)
+    }
+
+    /// Has decisions go this way until there is trouble.
+    async fn keep(&mut self, opened: Opened) -> Trouble {
+        let Opened {
+            mut connection,
+            mut driver,
+        } = opened;
+        let mut probes = interval_at(tokio::time::Instant::now() + PROBED_EVERY, PROBED_EVERY);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if self.shared.link.load().is_none() {
+                let link = Link {
+                    connection: connection.clone(),
+                };
+                self.shared.link.store(Some(Arc::new(link)));
+            }
+            self.say(Ok(()));
+            tokio::select! {
+                () = driver.ended() => return Trouble::Unreachable,
+                _ = probes.tick() => {}
+                // It may be of a connection before: then the probe says so.
+                trouble = self.heard.recv() => match trouble {
+                    // The sender is in `shared`, so there is always one.
+                    None => return Trouble::Unreachable,
+                    Some(trouble) => tracing::debug!(%trouble, "Redis did not decide"),
+                },
+            }
+            match timeout(ANSWERS_WITHIN, script::probe(&mut connection)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(trouble)) => return trouble,
+                Err(_late) => return Trouble::Silent,
+            }
+        }
+    }
+
+    /// Says whether Redis decides, once for each change.
+    fn say(&mut self, state: Result<(), Trouble>) {
+        if self.told == Some(state) {
+            return;
+        }
+        let was_up = self.told == Some(Ok(()));
+        self.told = Some(state);
+        let redis = self.door.url();
+        match state {
+            Ok(()) => {
+                metrics::gauge!("keyward_limits_store_up").set(1.0);
+                tracing::info!(%redis, "Redis counts what rate limits limit");
+            }
+            Err(trouble) => {
+                metrics::gauge!("keyward_limits_store_up").set(0.0);
+                let on_loss = self.shared.on_loss();
+                tracing::warn!(%redis, %trouble, was_up, on_loss, "Redis does not count what rate limits limit");
+            }
+        }
+        self.tell.send_replace(state.is_ok());
+    }
+}

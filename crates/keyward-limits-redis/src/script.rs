@@ -1,0 +1,304 @@
+//! The one script, what it is asked and what it answers.
+
+use std::{fmt::Write as _, sync::LazyLock};
+
+use keyward_routes::{Ask, Counted, Limit, Technique};
+use redis::{
+    Cmd, ErrorKind, FromRedisValue as _, RedisResult, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
+};
+use sha1::{Digest as _, Sha1};
+
+use crate::trouble::Trouble;
+
+/// What every key begins with. The braces are a hash tag: whatever spreads keys over several stores by it keeps all
+/// counters in one, as a script needs them.
+const PREFIX: &str = "{keyward}:limit:";
+/// The counter of the probe.
+const PROBE: &str = "{keyward}:probe";
+
+/// Redis's clock, in milliseconds. Its time stands still while a script runs.
+const NOW: &str =
+    "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\n";
+const DECIDE: &str = include_str!("decide.lua");
+
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(format!("{NOW}{DECIDE}")));
+
+struct Script {
+    text: String,
+    digest: String,
+}
+
+/// What Redis had counted, as of its own time, before it counted the asks.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) now_ms: u64,
+    pub(crate) counted: Vec<Counted>,
+}
+
+impl Script {
+    fn new(text: String) -> Self {
+        let mut digest = String::with_capacity(40);
+        for byte in Sha1::digest(text.as_bytes()) {
+            // Writing to a text cannot fail.
+            let _infallible = write!(digest, "{byte:02x}");
+        }
+        Self { text, digest }
+    }
+}
+
+/// Has Redis decide: by the script's digest, and by its text where Redis does not know it (any more).
+pub(crate) async fn decide(
+    connection: &mut MultiplexedConnection,
+    asks: &[Ask],
+) -> Result<Answer, Trouble> {
+    let asked = asked(asks);
+    let value = run(connection, &SCRIPT, &asked).await?;
+    Answer::read(&value, asks.len())
+}
+
+/// Does to a counter of no limit what a decision does: whatever would keep Redis from deciding keeps it from this.
+pub(crate) async fn probe(connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
+    let asked = vec![
+        PROBE.to_owned(),
+        Limit::MOST.to_string(),
+        "1000".to_owned(),
+        "0".to_owned(),
+        "1".to_owned(),
+        "1".to_owned(),
+    ];
+    let asked = Asked {
+        keys: 1,
+        words: asked,
+    };
+    let value = run(connection, &SCRIPT, &asked).await?;
+    Answer::read(&value, 1).map(drop)
+}
+
+/// The keys, and the arguments behind them.
+struct Asked {
+    keys: usize,
+    words: Vec<String>,
+}
+
+fn asked(asks: &[Ask]) -> Asked {
+    let mut words = Vec::with_capacity(asks.len() * 6);
+    words.extend(asks.iter().map(|ask| format!("{PREFIX}{}", ask.key)));
+    for (place, ask) in asks.iter().enumerate() {
+        let flag = |is: bool| if is { "1" } else { "0" }.to_owned();
+        words.push(ask.limit.limit().to_string());
+        words.push(ask.limit.window().as_millis().to_string());
+        words.push(flag(ask.limit.technique() == Technique::Sliding));
+        // More than every limit is more than every limit.
+        words.push(ask.amount.min(Limit::MOST + 1).to_string());
+        words.push(flag(Ask::is_first(asks, place)));
+    }
+    Asked {
+        keys: asks.len(),
+        words,
+    }
+}
+
+async fn run(
+    connection: &mut MultiplexedConnection,
+    script: &Script,
+    asked: &Asked,
+) -> Result<Value, Trouble> {
+    let command = |name: &str, script: &str| {
+        let mut command = Cmd::new();
+        command.arg(name).arg(script).arg(asked.keys);
+        for word in &asked.words {
+            command.arg(word.as_str());
+        }
+        command
+    };
+    match send(connection, &command("EVALSHA", &script.digest)).await {
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            Ok(send(connection, &command("EVAL", &script.text)).await?)
+        }
+        sent => Ok(sent?),
+    }
+}
+
+async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<Value> {
+    let value = connection.send_packed_command(command).await?;
+    value.extract_error()
+}
+
+impl Answer {
+    fn read(value: &Value, asks: usize) -> Result<Self, Trouble> {
+        let numbers = Vec::<u64>::from_redis_value_ref(value).map_err(|_other| Trouble::Foreign)?;
+        let Some((now_ms, counted)) = numbers.split_first() else {
+            return Err(Trouble::Foreign);
+        };
+        let (counted, []) = counted.as_chunks() else {
+            return Err(Trouble::Foreign);
+        };
+        if counted.len() != asks {
+            return Err(Trouble::Foreign);
+        }
+        let counted = counted.iter().map(|&[number, current, previous]| Counted {
+            number,
+            current,
+            previous,
+        });
+        Ok(Self {
+            now_ms: *now_ms,
+            counted: counted.collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use keyward_routes::{Ask, Decision, Limit, MemoryCounters, Technique, testing::ask};
+    use keyward_testing::RedisServer;
+    use proptest::{
+        prelude::*,
+        test_runner::{Config, TestRunner},
+    };
+    use redis::Value;
+
+    use super::{Answer, Asked, DECIDE, asked};
+
+    /// The script with a clock that the test sets; what it writes stays.
+    fn script() -> redis::Script {
+        let decide = DECIDE.replace(", 'PX', counters[i][2]", "");
+        assert_ne!(decide, DECIDE);
+        redis::Script::new(&format!("local now = tonumber(ARGV[#ARGV])\n{decide}"))
+    }
+
+    fn run(
+        redis: &mut redis::Connection,
+        script: &redis::Script,
+        asks: &[Ask],
+        now: u64,
+    ) -> Decision {
+        let Asked { keys, words } = asked(asks);
+        let (keys, arguments) = words.split_at(keys);
+        let mut invocation = script.prepare_invoke();
+        for key in keys {
+            invocation.key(key);
+        }
+        for argument in arguments {
+            invocation.arg(argument);
+        }
+        let value: Value = invocation.arg(now).invoke(redis).unwrap();
+        let answer = Answer::read(&value, asks.len()).unwrap();
+        assert_eq!(answer.now_ms, now);
+        let fits = asks.iter().zip(answer.counted);
+        let fits = fits.map(|(ask, counted)| counted.fit_of(ask, now));
+        let decide = |decision: Decision, (place, fit)| decision.and(place, fit);
+        fits.enumerate().fold(Decision::FREE, decide)
+    }
+
+    fn limit() -> impl Strategy<Value = Limit> {
+        let most = prop_oneof![1_u64..20, 1..=Limit::MOST];
+        let window = prop_oneof![1_u64..5, 1..=Limit::LONGEST_WINDOW.as_secs()];
+        let technique = prop_oneof![Just(Technique::Fixed), Just(Technique::Sliding)];
+        (most, window, technique)
+            .prop_map(|(most, window, technique)| Limit::new(most, window, technique).unwrap())
+    }
+
+    /// What is asked for: a part of the limit, in thousandths, and how far the clock moves: parts of the window.
+    fn steps() -> impl Strategy<Value = Vec<(u64, u64, i64, bool)>> {
+        proptest::collection::vec(
+            (0_u64..1100, 0_u64..3, -1500_i64..3000, any::<bool>()),
+            1..30,
+        )
+    }
+
+    #[test]
+    fn products_are_exact_up_to_the_largest_limit_and_the_longest_window() {
+        let server = RedisServer::start();
+        let redis = redis::Client::open(server.url()).unwrap();
+        let redis = RefCell::new(redis.get_connection().unwrap());
+        let (product, _) = DECIDE.split_once("\nlocal held").unwrap();
+        let product = redis::Script::new(&format!(
+            "{product}\nreturn string.format('%.0f', product(tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])))"
+        ));
+        let longest = u64::try_from(Limit::LONGEST_WINDOW.as_millis()).unwrap();
+        let window = prop_oneof![1..=longest, longest - 1000..=longest, 1_u64..10];
+        let counted = prop_oneof![
+            0..=Limit::MOST,
+            Limit::MOST - 1000..=Limit::MOST,
+            0_u64..100
+        ];
+        let config = Config {
+            cases: 2000,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let judged = TestRunner::new(config).run(
+            &(any::<prop::sample::Index>(), counted, window),
+            |(overlap, counted, window)| {
+                let overlap =
+                    u64::try_from(overlap.index(usize::try_from(window + 1).unwrap())).unwrap();
+                let mut invocation = product.prepare_invoke();
+                let told: u64 = invocation
+                    .arg(overlap)
+                    .arg(counted)
+                    .arg(window)
+                    .invoke(&mut *redis.borrow_mut())
+                    .unwrap();
+                let exact = (u128::from(overlap) * u128::from(counted)).div_ceil(window.into());
+                prop_assert_eq!(u128::from(told), exact);
+                Ok(())
+            },
+        );
+        judged.unwrap();
+    }
+
+    #[test]
+    fn the_script_decides_as_memory_does() {
+        let server = RedisServer::start();
+        let redis = redis::Client::open(server.url())
+            .unwrap()
+            .get_connection()
+            .unwrap();
+        let redis = RefCell::new(redis);
+        let script = script();
+        let runs = Cell::new(0);
+        let config = Config {
+            cases: 300,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let result =
+            TestRunner::new(config).run(&(limit(), limit(), steps()), |(one, other, steps)| {
+                runs.set(runs.get() + 1);
+                let memory = MemoryCounters::default();
+                let mut now = 1_700_000_000_000_u64;
+                for (part, small, forth, both) in steps {
+                    let window = i128::try_from(one.window().as_millis()).unwrap();
+                    let by = i64::try_from(i128::from(forth) * window / 1000).unwrap();
+                    // A clock that goes back by decades is another test's.
+                    now = now.saturating_add_signed(by).max(1_000_000_000_000);
+                    let amount = |limit: Limit| {
+                        let part = u128::from(limit.limit().get()) * u128::from(part) / 1000;
+                        u64::try_from(part).unwrap() + small
+                    };
+                    let of = |value, limit| Ask {
+                        amount: amount(limit),
+                        limit,
+                        ..ask(runs.get(), value, 1, 1).unwrap()
+                    };
+                    let (one, other) = (of("one", one), of("other", other));
+                    let asks = [one, other, one];
+                    let asks = if both { asks.as_slice() } else { &asks[..1] };
+                    let at = UNIX_EPOCH + Duration::from_millis(now);
+                    prop_assert_eq!(
+                        run(&mut redis.borrow_mut(), &script, asks, now),
+                        memory.decide(asks, at)
+                    );
+                }
+                Ok(())
+            });
+        result.unwrap();
+    }
+}

@@ -1,0 +1,12 @@
+//! Counters on a Redis of the test's own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed step fails the test, and what was counted is told"
+)]
+
+mod contract;
+mod loss;
+mod many;
+mod support;
+mod trust;

@@ -1,0 +1,93 @@
+//! Passwords and certificates.
+
+use std::time::Duration;
+
+use keyward_limits_redis::{OnLoss, RedisCounters, Settings, SettingsError};
+use keyward_routes::{Counters as _, Decision, Loss, Technique};
+use keyward_secret::SecretBytes;
+use keyward_testing::{Canary, LogCapture, RedisServer, TestCa};
+
+use crate::support::{ask, connected, is_let, settings, wrong_time};
+
+fn with_password(url: &str, password: &str) -> Settings {
+    Settings {
+        password: Some(SecretBytes::copy_from(password.as_bytes())),
+        ..settings(url, OnLoss::Closed)
+    }
+}
+
+#[tokio::test]
+async fn a_password_opens_a_wrong_one_does_not_and_neither_is_told() {
+    let logs = LogCapture::install();
+    let (right, wrong) = (Canary::new("redis"), Canary::new("redis"));
+    let server = RedisServer::start_with_password(right.text());
+    let asks = [ask("", 5, 86_400, Technique::Fixed)];
+
+    let counters = connected(with_password(&server.url(), right.text())).await;
+    assert!(is_let(counters.take(&asks, wrong_time()).await));
+    let printed = format!(
+        "{counters:?} {:?}",
+        with_password(&server.url(), right.text())
+    );
+    assert!(!printed.contains(right.text()));
+
+    for settings in [
+        with_password(&server.url(), wrong.text()),
+        settings(&server.url(), OnLoss::Closed),
+    ] {
+        let counters = RedisCounters::start(settings).unwrap();
+        assert!(!counters.is_up_within(Duration::from_millis(300)).await);
+        assert_eq!(
+            counters.take(&asks, wrong_time()).await,
+            Decision::Lost(Loss::Closed)
+        );
+    }
+    let told = logs.contents();
+    assert!(
+        told.contains("it refuses the user or the password"),
+        "{told}"
+    );
+    for secret in [&right, &wrong] {
+        assert!(!told.contains(secret.text()));
+    }
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_whom_is_trusted_alone() {
+    let ca = TestCa::new();
+    let server = RedisServer::start_with_tls(&ca);
+    let trusting = |ca: &TestCa| Settings {
+        extra_ca_pem: vec![ca.ca_pem().as_bytes().to_vec()],
+        ..settings(&server.url(), OnLoss::Closed)
+    };
+    let counters = connected(trusting(&ca)).await;
+    let asks = [ask("", 1, 86_400, Technique::Fixed)];
+    assert!(is_let(counters.take(&asks, wrong_time()).await));
+    assert!(!is_let(counters.take(&asks, wrong_time()).await));
+
+    let counters = RedisCounters::start(trusting(&TestCa::new())).unwrap();
+    assert!(!counters.is_up_within(Duration::from_millis(300)).await);
+
+    // Without TLS it answers nothing that is understood.
+    let plain = server.url().replace("rediss", "redis");
+    let counters = RedisCounters::start(settings(&plain, OnLoss::Closed)).unwrap();
+    assert!(!counters.is_up_within(Duration::from_millis(300)).await);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_are_refused_at_once() {
+    let not_text = Settings {
+        password: Some(SecretBytes::copy_from(b"\xff")),
+        ..settings("redis://127.0.0.1", OnLoss::Open)
+    };
+    let error = RedisCounters::start(not_text).unwrap_err();
+    assert!(matches!(error, SettingsError::Password));
+    let no_authority = Settings {
+        extra_ca_pem: vec![
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec(),
+        ],
+        ..settings("rediss://127.0.0.1", OnLoss::Open)
+    };
+    let error = RedisCounters::start(no_authority).unwrap_err();
+    assert!(matches!(error, SettingsError::Tls(_)));
+}
