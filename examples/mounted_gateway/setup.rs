@@ -72,6 +72,7 @@ impl Setup {
             default_config: true,
             expires_at: None,
             expires_action: ExpiresAction::default(),
+            rate_limit: None,
         };
         registry.create_provider_key(key, ACTOR, now).await?;
         let wanted = NewTokenRequest {

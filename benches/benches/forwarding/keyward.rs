@@ -124,6 +124,7 @@ async fn registry(upstream: SocketAddr, keys: Keys) -> Result<(Arc<Registry>, St
             default_config: true,
             expires_at: None,
             expires_action: ExpiresAction::default(),
+            rate_limit: None,
         };
         let key = registry.create_provider_key(key, ACTOR, now).await?;
         if keys == Keys::Overlapping {

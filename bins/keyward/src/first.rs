@@ -161,6 +161,7 @@ impl First<'_> {
             default_config: true,
             expires_at: None,
             expires_action: ExpiresAction::default(),
+            rate_limit: None,
         };
         let stored = self
             .registry

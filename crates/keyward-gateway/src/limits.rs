@@ -1,11 +1,11 @@
 //! Rate limits: which a request must keep to, where that is counted, and what becomes of one that is over.
 //!
-//! A gateway's limit counts each request of a client once, when all else allows it and it is about to be sent. What is
-//! refused is not counted.
+//! A gateway's limit counts each request of a client once, when all else allows it and it is about to be sent; a provider
+//! key's counts each request that is sent with it. What is over one limit is counted in none.
 
 use std::{sync::Arc, time::SystemTime};
 
-use keyward_registry::{GatewayRecord, RateLimitingTechnique};
+use keyward_registry::{GatewayRecord, ProviderKeyRecord, RateLimitingTechnique};
 use keyward_routes::{
     Ask, AtRate, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition, Technique,
 };
@@ -19,6 +19,14 @@ pub(crate) struct Due {
     ask: Ask,
     /// What is limited, in one word.
     what: &'static str,
+}
+
+/// Why a request is not let through by its limits.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) refusal: Refusal,
+    /// Which of them it is over; none where it could not be counted.
+    pub(crate) place: Option<usize>,
 }
 
 /// What the gateway counts with.
@@ -81,26 +89,53 @@ impl RateLimits {
         Due { ask, what }
     }
 
-    /// Counts a request in its limit. Waits only where the counters are elsewhere.
+    /// The limit of a provider key.
+    pub(crate) fn of_key(&self, record: &ProviderKeyRecord) -> Option<Due> {
+        let place = (record.account, record.gateway.as_str());
+        let limited = Limited::ProviderKey(record.id.as_bytes());
+        Some(self.due(place, limited, &Partition::All, record.limit()?))
+    }
+
+    /// Counts a request in its limit.
     pub(crate) async fn settle(&self, due: Due, now: SystemTime) -> Result<(), Refusal> {
-        let Due { ask, what } = due;
-        let decision = match self.counters.take_now(&[ask], now) {
+        let counted = self.count([due], now).await;
+        counted.map_err(|over| over.refusal)
+    }
+
+    /// Counts a request in all of these limits, or in none. Waits only where the counters are elsewhere.
+    pub(crate) async fn count<const N: usize>(
+        &self,
+        dues: [Due; N],
+        now: SystemTime,
+    ) -> Result<(), Over> {
+        let asks = dues.map(|due| due.ask);
+        let decision = match self.counters.take_now(&asks, now) {
             Some(decision) => decision,
-            None => self.counters.take(&[ask], now).await,
+            None => self.counters.take(&asks, now).await,
         };
-        match decision {
-            Decision::Within { .. } | Decision::Lost(Loss::Open) => Ok(()),
-            Decision::Lost(Loss::Closed) => Err(Refusal::LimitsLost),
-            Decision::Over { retry_after, .. } => {
-                metrics::counter!("keyward_rate_limited_total", "what" => what).increment(1);
-                tracing::debug!(what, "over a rate limit");
-                Err(Refusal::RateLimited {
-                    what,
-                    limit: ask.limit.limit().get(),
-                    window: ask.limit.window().as_secs(),
-                    seconds: retry_after.as_secs(),
-                })
+        let (place, retry_after) = match decision {
+            Decision::Within { .. } | Decision::Lost(Loss::Open) => return Ok(()),
+            Decision::Over { which, retry_after } => (which, retry_after),
+            Decision::Lost(Loss::Closed) => {
+                return Err(Over {
+                    refusal: Refusal::LimitsLost,
+                    place: None,
+                });
             }
-        }
+        };
+        let Some(Due { ask, what }) = dues.get(place).copied() else {
+            return Ok(());
+        };
+        metrics::counter!("keyward_rate_limited_total", "what" => what).increment(1);
+        tracing::debug!(what, "over a rate limit");
+        Err(Over {
+            refusal: Refusal::RateLimited {
+                what,
+                limit: ask.limit.limit().get(),
+                window: ask.limit.window().as_secs(),
+                seconds: retry_after.as_secs(),
+            },
+            place: Some(place),
+        })
     }
 }

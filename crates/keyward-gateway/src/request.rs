@@ -30,7 +30,7 @@ use keyward_secret::SecretBytes;
 use self::{
     access::Entered,
     model::Wanted,
-    stored::{Asked, Stored},
+    stored::{Asked, Behind, Stored},
     well_formed::{check_expectation, check_host, check_method},
 };
 pub(crate) use self::{
@@ -50,6 +50,7 @@ use crate::{
     limits::Due,
     loops::Came,
     respond::Refusal,
+    traffic::Series,
     upgrade::Offers,
     ways::{COMPAT, To, Unaddressed, Way},
     worker::{State, Trace},
@@ -87,6 +88,21 @@ pub(crate) struct Plan {
     pub(crate) model: PlannedModel,
     /// The gateway's rate limit, in which it is counted before it is sent.
     pub(crate) rate_limit: Option<Due>,
+    /// Whether a key that it may be sent with has a limit of its own.
+    pub(crate) has_limited_key: bool,
+}
+
+impl Plan {
+    /// Whether it must be counted before it is sent.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.rate_limit.is_some() || self.has_limited_key
+    }
+
+    /// What it counts under, where it is sent with a stored key.
+    pub(crate) fn series(&self) -> Option<Series> {
+        let stored = self.injected.as_ref()?.stored.as_ref()?;
+        Some(stored.series.clone())
+    }
 }
 
 /// Where a request comes from, and who sends it.
@@ -323,9 +339,9 @@ impl<'a> Step<'a> {
         if let Some(token) = token {
             self.touch(&token.last_used);
         }
-        let (injected, others, is_pooled) = match stored {
-            Some(stored) => (Some(stored.injected), stored.others, stored.is_pooled),
-            None => (None, None, false),
+        let (injected, behind) = match stored {
+            Some(stored) => (Some(stored.injected), stored.behind),
+            None => (None, Behind::default()),
         };
         let plan = self.plan(entry, &route, caller, injected)?;
         let model = token.map_or(PlannedModel::Any, |token| {
@@ -335,8 +351,9 @@ impl<'a> Step<'a> {
         Ok(Plan {
             model,
             rate_limit: self.rate_limit(gateway, entered.view),
-            others,
-            is_pooled,
+            has_limited_key: behind.has_limited_key,
+            others: behind.others,
+            is_pooled: behind.is_pooled,
             explains: told == StoredKeyRefused::Explain,
             used: Used {
                 token: token.map(|token| token.record.id),
@@ -455,6 +472,7 @@ impl<'a> Step<'a> {
             used: Used::default(),
             model: PlannedModel::Any,
             rate_limit: None,
+            has_limited_key: false,
         })
     }
 }

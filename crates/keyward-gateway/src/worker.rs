@@ -1,6 +1,7 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
 mod by_body;
+mod rates;
 mod walk;
 mod ways;
 mod weigh;
@@ -165,7 +166,7 @@ where
         let sender = Sender::of(source, known_token, turn);
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
-        let (mut decided, counted) = match first {
+        let (mut decided, mut counted) = match first {
             // What is made of it counts, and not it.
             (Err(Stop::Goes(way)), _) => {
                 return Ok(self.go(request, uri, *way, source).await);
@@ -176,12 +177,14 @@ where
             }
             (decided, counted) => (decided.map_err(Stop::refusal), counted),
         };
-        if let Ok(plan) = &decided
-            && let Some(due) = plan.rate_limit
-            // Boxed because few gateways have a limit.
-            && let Err(refusal) = Box::pin(self.gateway.rate_limits().settle(due, asked)).await
+        if let Ok(plan) = &mut decided
+            && plan.is_limited()
         {
-            decided = Err(refusal);
+            // Boxed because few gateways and keys have a limit.
+            match Box::pin(self.settle(plan, asked)).await {
+                Ok(()) => counted = plan.series().or(counted),
+                Err(refusal) => decided = Err(refusal),
+            }
         }
         let mut under_way = self.tally.begin(counted, begun);
         if let Some(known) = known {

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use keyward_routes::{Limit, Technique};
 use keyward_secret::AccountId;
 use keyward_vault::SecretId;
 
@@ -24,9 +25,9 @@ pub struct ProviderKeyRecord {
     pub secret: SecretId,
     /// Cloudflare's flag, kept and returned; Keyward chooses by alias alone.
     pub default_config: bool,
-    /// Requests per period. Kept and returned; not enforced yet, and refused when set.
+    /// Requests per period, at most; none, or 0, is no limit.
     pub rate_limit: Option<u64>,
-    /// Seconds.
+    /// Seconds; none is [`DEFAULT_PERIOD`](Self::DEFAULT_PERIOD).
     pub rate_limit_period: Option<u64>,
     /// Since when an operator has it switched off.
     pub disabled_at: Option<SystemTime>,
@@ -116,6 +117,18 @@ impl ExpiresAction {
 }
 
 impl ProviderKeyRecord {
+    /// The period of a limit for which none is set, in seconds.
+    pub const DEFAULT_PERIOD: u64 = 60;
+
+    /// How many requests may be sent with it. What is stored out of bounds is brought into them.
+    #[must_use]
+    pub fn limit(&self) -> Option<Limit> {
+        let longest = Limit::LONGEST_WINDOW.as_secs();
+        let period = self.rate_limit_period.unwrap_or(Self::DEFAULT_PERIOD);
+        let limit = self.rate_limit?.min(Limit::MOST);
+        Limit::new(limit, period.clamp(1, longest), Technique::Fixed).ok()
+    }
+
     /// Whether the key's date has come, and it stops being used then.
     #[must_use]
     pub fn is_stopped_by_date(&self, now: SystemTime) -> bool {

@@ -1,6 +1,6 @@
 //! `keyward keys …`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 use keyward_registry::{Alias, ExpiresAction, GatewayId, ProviderSlug};
@@ -98,6 +98,15 @@ pub(crate) struct UpdateKey {
         group = "change"
     )]
     pub(crate) expires_action: Option<AtItsDate>,
+    /// How many requests may be sent with it per period
+    #[arg(long, value_name = "REQUESTS", group = "change")]
+    pub(crate) rate_limit: Option<NonZeroU64>,
+    /// The period of its limit, such as 60s or 1h [default: as it was, or 60s]
+    #[arg(long, value_name = "DURATION", value_parser = super::tokens::duration, group = "change")]
+    pub(crate) rate_limit_period: Option<Duration>,
+    /// Take its limit away
+    #[arg(long, group = "change", conflicts_with_all = ["rate_limit", "rate_limit_period"])]
+    pub(crate) no_rate_limit: bool,
     #[command(flatten)]
     pub(crate) dry_run: DryRun,
     #[command(flatten)]
@@ -242,11 +251,11 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
-    /// Change the note or the date of a provider key; its value stays
+    /// Change the note, the date or the limit of a provider key; its value stays
     #[command(after_help = "\
 Examples:
   keyward keys update openai --expires-on 2027-01-15T08:00:00Z --expires-action warn
-  keyward keys update openai --never-expires")]
+  keyward keys update openai --rate-limit 500 --rate-limit-period 60s")]
     Update(Box<UpdateKey>),
     /// Stop using a provider key, and keep it
     #[command(after_help = "\

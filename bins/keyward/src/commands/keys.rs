@@ -428,6 +428,7 @@ fn fields(key: &Value) -> Vec<(&'static str, String)> {
         ("sealed for", texts(key, "destination")),
         ("description", text(key, "description")),
         ("expires", expiry(key)),
+        ("rate limit", rate_limit(key)),
         ("last used", or_never(text(key, "last_used_at"))),
         ("created", text(key, "created_at")),
         ("modified", text(key, "modified_at")),
@@ -448,6 +449,16 @@ fn expiry(key: &Value) -> String {
     match text(key, "expires_action").as_str() {
         "warn" => format!("{date} (a warning only: it goes on being used)"),
         _ => date,
+    }
+}
+
+fn rate_limit(key: &Value) -> String {
+    match key.get("rate_limit").and_then(Value::as_u64) {
+        None | Some(0) => "none".to_owned(),
+        Some(requests) => format!(
+            "{requests} requests per {} s",
+            text(key, "rate_limit_period")
+        ),
     }
 }
 

@@ -187,6 +187,7 @@ pub(crate) fn new_key(slug: &str, value: &Canary) -> NewProviderKey {
         default_config: true,
         expires_at: None,
         expires_action: ExpiresAction::default(),
+        rate_limit: None,
     }
 }
 

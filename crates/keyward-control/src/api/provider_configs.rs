@@ -5,6 +5,7 @@
 //! `destination`, and `…/versions`.
 
 mod list;
+mod rate_limit;
 mod request;
 mod rotation;
 mod verify;
@@ -258,13 +259,6 @@ fn place_of(key: &ProviderKey) -> ManagePlace<'_> {
 }
 
 fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
-    for name in ["rate_limit", "rate_limit_period"] {
-        if let Some(field) = body.find(name).filter(|field| !field.is_off()) {
-            return Err(field.refuse(
-                "is not enforced yet, and is refused so that nobody relies on it; leave it out",
-            ));
-        }
-    }
     let alias = body
         .find("alias")
         .map(|field| field.parsed(Alias::parse))
@@ -294,6 +288,7 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
             .map(|field| to_come(call, field))
             .transpose()?,
         expires_action: read_expires_action(&mut body)?.unwrap_or_default(),
+        rate_limit: rate_limit::read(&mut body, None)?.flatten(),
     })
 }
 
@@ -381,7 +376,14 @@ pub(crate) async fn rotate(mut call: Call) -> Result<Reply, Problem> {
 pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
     let under_way = UnderWay::of(&call)?;
     let mut body = call.take_body(Shape {
-        known: &["description", "enabled", "expires_action", "expires_on"],
+        known: &[
+            "description",
+            "enabled",
+            "expires_action",
+            "expires_on",
+            "rate_limit",
+            "rate_limit_period",
+        ],
         skipped: &[],
         secrets: &[],
     })?;
@@ -398,9 +400,10 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
             .transpose()?,
         expires_at,
         expires_action: read_expires_action(&mut body)?,
+        rate_limit: rate_limit::read(&mut body, call.key()?.record.limit())?,
     };
     if edit.is_empty() {
-        let reason = "there is nothing to change; send `enabled`, `description`, `expires_on` or `expires_action`";
+        let reason = "there is nothing to change; send `enabled`, `description`, `expires_on`, `expires_action` or `rate_limit`";
         return Err(Problem::invalid(&FieldPath::body(), reason));
     }
     let disables = edit.enabled == Some(false);

@@ -2,7 +2,7 @@ use http::Method;
 use keyward_auth::{Grant, Permission, Permissions, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{CANARY, Harness, OURS, keys, rfc3339, secret, with, without};
+use crate::support::{Answer, CANARY, Harness, OURS, keys, rfc3339, secret, with, without};
 
 /// What cloudflare-python sends (wire-spec §8.1).
 fn new_key() -> Value {
@@ -145,12 +145,6 @@ async fn what_cannot_be_stored_is_refused_by_field() {
         "default_config",
     )
     .await;
-    refused(with(body.clone(), "rate_limit", json!(10)), "rate_limit").await;
-    refused(
-        with(body.clone(), "rate_limit_period", json!(60)),
-        "rate_limit_period",
-    )
-    .await;
     refused(
         with(body.clone(), "description", json!("x".repeat(1025))),
         "description",
@@ -250,6 +244,56 @@ async fn a_key_is_reached_through_its_own_gateway_only() {
         .call(Method::PUT, &elsewhere, Some(json!({"secret": secret()})))
         .await
         .refused(404, 7002);
+}
+
+#[tokio::test]
+async fn a_limit_is_set_changed_and_taken_away() {
+    let harness = Harness::new().await;
+    let id = harness.key("default").await;
+    let patch = async |body: Value| harness.call(Method::PATCH, &path(&id), Some(body)).await;
+    let limited = patch(json!({"rate_limit": 500})).await;
+    let limit_of = |answer: &Answer| {
+        let key = answer.result();
+        (key["rate_limit"].clone(), key["rate_limit_period"].clone())
+    };
+    assert_eq!(limit_of(&limited), (json!(500), json!(60)));
+    let limited = patch(json!({"rate_limit_period": 3600})).await;
+    assert_eq!(limit_of(&limited), (json!(500), json!(3600)));
+    let limited = patch(json!({"rate_limit": 100})).await;
+    assert_eq!(limit_of(&limited), (json!(100), json!(3600)));
+    let kept = patch(json!({"description": "as it was"})).await;
+    assert_eq!(limit_of(&kept), (json!(100), json!(3600)));
+    for off in [json!(null), json!(0)] {
+        patch(json!({"rate_limit": 7, "rate_limit_period": 1})).await;
+        let free = patch(json!({"rate_limit": off})).await;
+        assert_eq!(limit_of(&free), (Value::Null, Value::Null));
+    }
+    patch(json!({"rate_limit_period": 10}))
+        .await
+        .invalid(&json!(["body", "rate_limit"]));
+    for limit in [
+        json!(-1),
+        json!(1.5),
+        json!("10"),
+        json!(1_000_000_000_001_u64),
+    ] {
+        patch(json!({"rate_limit": limit}))
+            .await
+            .invalid(&json!(["body", "rate_limit"]));
+    }
+    for period in [json!(0), json!(31_622_401)] {
+        patch(json!({"rate_limit": 10, "rate_limit_period": period}))
+            .await
+            .invalid(&json!(["body", "rate_limit_period"]));
+    }
+    let new = json!({
+        "alias": "limited", "default_config": false, "provider_slug": "openai", "secret": secret(),
+        "rate_limit": 5,
+    });
+    let made = harness
+        .call(Method::POST, &keys(OURS, "default"), Some(new))
+        .await;
+    assert_eq!(limit_of(&made), (json!(5), json!(60)));
 }
 
 #[tokio::test]

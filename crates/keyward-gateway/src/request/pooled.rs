@@ -17,7 +17,7 @@ use super::{
     access::Entered,
     model::Seen,
     others::{Others, When},
-    stored::{Asked, NEEDS_TOKEN, Stored, beside},
+    stored::{Asked, Behind, NEEDS_TOKEN, Stored, beside},
 };
 use crate::{
     credentials::{Injected, Opening},
@@ -83,6 +83,7 @@ impl<'a> Step<'a> {
             None => None,
         };
         let mut first = None;
+        let mut has_limited_key = false;
         let mut others = Others::default();
         // The one that is tried goes first: it is the only way to learn of it, and the others are behind it.
         for place in on_trial.into_iter().chain(order.into_iter().flatten()) {
@@ -90,6 +91,7 @@ impl<'a> Step<'a> {
             else {
                 continue;
             };
+            has_limited_key |= key.record.rate_limit.is_some();
             if first.is_none() {
                 let injected = self.begin_with(state, &mut others, key, injected, headers, asked);
                 first = Some(injected);
@@ -100,8 +102,11 @@ impl<'a> Step<'a> {
         match first {
             Some(injected) => Ok(Stored {
                 injected,
-                others: others.boxed(),
-                is_pooled: true,
+                behind: Behind {
+                    others: others.boxed(),
+                    is_pooled: true,
+                    has_limited_key,
+                },
             }),
             None => Err(self.exhausted(pool, standings, Exhausted::NotByWaiting, entry)),
         }

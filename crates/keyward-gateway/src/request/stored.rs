@@ -32,16 +32,23 @@ const SHOWN_ALIASES: usize = 100;
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) injected: Arc<Injected>,
+    pub(super) behind: Behind,
+}
+
+/// Where what is injected comes from, and what there is behind it.
+#[derive(Debug, Default)]
+pub(super) struct Behind {
     pub(super) others: Option<Box<Others>>,
     pub(super) is_pooled: bool,
+    /// Whether one of the keys has a limit.
+    pub(super) has_limited_key: bool,
 }
 
 impl Stored {
-    pub(super) const fn of(injected: Arc<Injected>) -> Self {
+    pub(super) fn of(injected: Arc<Injected>) -> Self {
         Self {
             injected,
-            others: None,
-            is_pooled: false,
+            behind: Behind::default(),
         }
     }
 }
@@ -112,8 +119,11 @@ impl<'a> Step<'a> {
         let injected = self.begin_with(state, &mut others, key, injected, headers, asked);
         Ok(Stored {
             injected,
-            others: others.boxed(),
-            is_pooled: false,
+            behind: Behind {
+                others: others.boxed(),
+                is_pooled: false,
+                has_limited_key: key.record.rate_limit.is_some(),
+            },
         })
     }
 

@@ -49,25 +49,24 @@ impl<B> Again<B> {
         })
     }
 
-    /// What the request is sent with next after such an answer, and the request as it came, where all of its body can
-    /// be had.
-    fn next(
-        &mut self,
-        said: Judged,
-        may: impl Fn(&Injected) -> bool,
-    ) -> Option<(Arc<Injected>, Request<Replayable<B>>)> {
-        let other = loop {
+    /// What the request is sent with next after such an answer.
+    fn next(&mut self, said: Judged, may: impl Fn(&Injected) -> bool) -> Option<Arc<Injected>> {
+        loop {
             let other = self.others.next(said)?;
             if may(&other) {
-                break other;
+                return Some(other);
             }
-        };
+        }
+    }
+
+    /// The request as it came, where all of its body can be had.
+    fn request(&mut self) -> Option<Request<Replayable<B>>> {
         let (body, hold) = self.hold.take()?.recover()?;
         self.hold = Some(hold);
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         request.headers_mut().clone_from(&self.headers);
-        Some((other, request))
+        Some(request)
     }
 }
 
@@ -180,7 +179,10 @@ where
             let again = news.again.as_mut();
             let again = again.filter(|_| provider.answers_count());
             let may = |other: &Injected| self.may_start(plan, other, watch.used(), news.asker);
-            let again = again.and_then(|again| again.next(said, may));
+            let again = match again {
+                None => None,
+                Some(again) => self.next(again, said, injected.as_deref(), may).await,
+            };
             let Some((other, request)) = again else {
                 return match said {
                     Judged::Refused(refusal) if plan.explains => {
@@ -200,6 +202,25 @@ where
             injected = Some(other);
             if !self.is_news(plan, injected.as_deref(), &response, news.asked) {
                 return Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)));
+            }
+        }
+    }
+
+    /// The request once more, and what it is sent with then: a key that is within its limit. Another value of the key that
+    /// it was sent with before is counted already.
+    async fn next(
+        &self,
+        again: &mut Again<B>,
+        said: Judged,
+        before: Option<&Injected>,
+        may: impl Fn(&Injected) -> bool,
+    ) -> Option<(Arc<Injected>, Request<Replayable<B>>)> {
+        let key_of = |injected: &Injected| injected.stored.as_ref().map(|stored| stored.of.id);
+        loop {
+            let other = again.next(said, &may)?;
+            let is_counted = before.and_then(key_of) == key_of(&other);
+            if is_counted || self.lets_again(&other, now()).await {
+                return Some((other, again.request()?));
             }
         }
     }

@@ -1,15 +1,19 @@
-//! Rate limits of gateways.
+//! Rate limits of gateways and of provider keys.
 
-use keyward_registry::{GatewaySettings, RateLimitingTechnique};
+use keyward_registry::{GatewaySettings, KeyEdit, ProviderKey, RateLimitingTechnique};
+use keyward_routes::{Limit, Technique};
+use keyward_testing::Canary;
 
-use crate::support::{Running, Setup};
+use crate::support::{ACTOR, Running, Setup, code, now};
+
+const YEAR: u64 = 366 * 24 * 60 * 60;
 
 /// A gateway with a limit per year, so that no window ends meanwhile but at a border that comes once in 366 days.
-async fn limited(limit: u64, technique: Option<RateLimitingTechnique>) -> Running {
+async fn limited(limit: u64, technique: Option<RateLimitingTechnique>) -> (Running, Canary) {
     let running = Running::start(Setup {
         settings: GatewaySettings {
             rate_limiting_limit: limit,
-            rate_limiting_interval: 366 * 24 * 60 * 60,
+            rate_limiting_interval: YEAR,
             rate_limiting_technique: technique,
             ..GatewaySettings::default()
         },
@@ -18,13 +22,13 @@ async fn limited(limit: u64, technique: Option<RateLimitingTechnique>) -> Runnin
     .await;
     let (key, _) = running.store_key("openai", "default").await;
     running.provider.accept_keys([key.text()]);
-    running
+    (running, key)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_lets_through_its_limit_and_answers_429_beyond() {
     for technique in [None, Some(RateLimitingTechnique::Sliding)] {
-        let running = limited(3, technique).await;
+        let (running, _key) = limited(3, technique).await;
         // What is refused for another reason is not counted.
         let alias = [("cf-aig-byok-alias", "nobody")];
         assert_eq!(running.authorized_chat("openai", &alias).await.status, 400);
@@ -46,7 +50,7 @@ async fn a_gateway_lets_through_its_limit_and_answers_429_beyond() {
                 })
             );
             let retry = answer.header("retry-after").unwrap().to_owned();
-            assert!((1..=366 * 24 * 60 * 60 * 2).contains(&retry.parse::<u64>().unwrap()));
+            assert!((1..=YEAR * 2).contains(&retry.parse::<u64>().unwrap()));
             assert_eq!(
                 answer.header("ratelimit-policy"),
                 Some(r#""gateway";q=3;w=31622400"#)
@@ -61,7 +65,7 @@ async fn a_gateway_lets_through_its_limit_and_answers_429_beyond() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_workers_share_one_count() {
-    let running = limited(20, None).await;
+    let (running, _key) = limited(20, None).await;
     let asked = (0..60).map(|_| running.authorized_chat("openai", &[]));
     let answers = futures_util::future::join_all(asked).await;
     let with = |status: u16| {
@@ -71,5 +75,73 @@ async fn all_workers_share_one_count() {
             .count()
     };
     assert_eq!((with(200), with(429)), (20, 40));
+    running.stop().await;
+}
+
+impl Running {
+    async fn limit_key(&self, key: &ProviderKey, requests: Option<u64>) {
+        let limit = requests.map(|most| Limit::new(most, YEAR, Technique::Fixed).unwrap());
+        let edit = KeyEdit {
+            rate_limit: Some(limit),
+            ..KeyEdit::default()
+        };
+        let (account, id) = (key.record.account, key.record.id);
+        let edited = self
+            .registry
+            .edit_provider_key(account, id, edit, ACTOR, now());
+        edited.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keys_limit_holds_for_that_key_alone_and_for_as_long_as_it_is_set() {
+    let running = Running::start(Setup::default()).await;
+    let (key, stored) = running.store_key("openai", "default").await;
+    let (other, _) = running.store_key("openai", "other").await;
+    running.provider.accept_keys([key.text(), other.text()]);
+    running.limit_key(&stored, Some(2)).await;
+    for _ in 0..2 {
+        assert_eq!(running.authorized_chat("openai", &[]).await.status, 200);
+    }
+    let answer = running.authorized_chat("openai", &[]).await;
+    assert_eq!((answer.status, code(&answer)), (429, 2003));
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        Some(r#""provider_key";q=2;w=31622400"#)
+    );
+    let alias = [("cf-aig-byok-alias", "other")];
+    assert_eq!(running.authorized_chat("openai", &alias).await.status, 200);
+    // What was counted stays when the limit is raised.
+    running.limit_key(&stored, Some(3)).await;
+    assert_eq!(running.authorized_chat("openai", &[]).await.status, 200);
+    assert_eq!(running.authorized_chat("openai", &[]).await.status, 429);
+    running.limit_key(&stored, None).await;
+    assert_eq!(running.authorized_chat("openai", &[]).await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_limit_refuses_is_counted_in_no_other() {
+    let (running, key) = limited(3, None).await;
+    let (other, stored) = running.store_key("openai", "other").await;
+    running.provider.accept_keys([key.text(), other.text()]);
+    running.limit_key(&stored, Some(1)).await;
+    let alias = [("cf-aig-byok-alias", "other")];
+    assert_eq!(running.authorized_chat("openai", &alias).await.status, 200);
+    for _ in 0..5 {
+        let answer = running.authorized_chat("openai", &alias).await;
+        let policy = answer.header("ratelimit-policy").unwrap();
+        assert!(policy.starts_with(r#""provider_key""#), "{policy}");
+    }
+    // Two are left of the gateway's three, whatever the key's limit refused.
+    for status in [200, 200, 429] {
+        assert_eq!(running.authorized_chat("openai", &[]).await.status, status);
+    }
+    running.limit_key(&stored, Some(2)).await;
+    let answer = running.authorized_chat("openai", &alias).await;
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        Some(r#""gateway";q=3;w=31622400"#)
+    );
     running.stop().await;
 }

@@ -7,6 +7,7 @@ use keyward_registry::{
     Alias, GatewaySettings, KeyEdit, KeyStatus, Member, Pool, PoolStrategy, Pools, ProviderKey,
     ProviderSlug, Weight,
 };
+use keyward_routes::{Limit, Technique};
 use keyward_testing::{Behaviour, Canary, Recorded};
 
 use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, mint, now};
@@ -81,9 +82,50 @@ impl Pooled {
         self.running.provider.answer_key(key, 429, &[], QUOTA);
     }
 
+    async fn rate_limit(&self, at: usize, requests: Option<u64>) {
+        let year = Limit::LONGEST_WINDOW.as_secs();
+        let limit = requests.map(|most| Limit::new(most, year, Technique::Fixed).unwrap());
+        let edit = KeyEdit {
+            rate_limit: Some(limit),
+            ..KeyEdit::default()
+        };
+        let record = &self.keys[at].1.record;
+        let (account, id) = (record.account, record.id);
+        let registry = &self.running.registry;
+        let edited = registry.edit_provider_key(account, id, edit, ACTOR, now());
+        edited.await.unwrap();
+    }
+
     async fn chat(&self, headers: &[(&str, &str)]) -> u16 {
         self.running.authorized_chat("openai", headers).await.status
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_over_its_own_limit_is_passed_over() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    let limits = [Some(2), Some(3), None];
+    for (place, requests) in limits.into_iter().enumerate() {
+        pooled.rate_limit(place, requests).await;
+    }
+    for _ in 0..10 {
+        assert_eq!(pooled.chat(&[]).await, 200);
+    }
+    let seen = pooled.seen();
+    let times = |alias| seen.iter().filter(|seen| **seen == alias).count();
+    assert_eq!(ALIASES.map(times), [2, 3, 5]);
+    // One that the provider itself limits hands over to none that is over its own.
+    pooled.rate_limit(0, Some(3)).await;
+    pooled.limit(0, "60");
+    assert_eq!(pooled.chat(&[]).await, 200);
+    assert_eq!(pooled.seen(), ["default", "green"]);
+    // All of them over their limits: the client hears of the one that is free first.
+    pooled.rate_limit(2, Some(1)).await;
+    assert_eq!(pooled.chat(&[]).await, 200);
+    assert_eq!(pooled.seen(), ["green"]);
+    assert_eq!(pooled.chat(&[]).await, 429);
+    assert!(pooled.seen().is_empty());
+    pooled.running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

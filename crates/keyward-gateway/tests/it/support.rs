@@ -164,6 +164,7 @@ impl Running {
             default_config: alias == "default",
             expires_at: None,
             expires_action: ExpiresAction::default(),
+            rate_limit: None,
         };
         let key = self
             .registry
@@ -397,6 +398,7 @@ pub(crate) fn new_key(gateway: &str, slug: &str, source: KeySource) -> NewProvid
         default_config: true,
         expires_at: None,
         expires_action: ExpiresAction::default(),
+        rate_limit: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use keyward_routes::Limit;
 use keyward_secret::{AccountId, Destination};
 use keyward_vault::{
     Policy, RecordId, SecretId, SecretRecord, VersionNumber, VersionRecord, version,
@@ -35,6 +36,8 @@ pub struct NewProviderKey {
     pub expires_at: Option<SystemTime>,
     /// What happens at its date.
     pub expires_action: ExpiresAction,
+    /// How many requests may be sent with it; its windows are [fixed](keyward_routes::Technique::Fixed).
+    pub rate_limit: Option<Limit>,
 }
 
 /// Where the value of a new provider key comes from.
@@ -72,6 +75,8 @@ pub struct KeyEdit {
     pub expires_at: Option<Option<SystemTime>>,
     /// What happens at its date.
     pub expires_action: Option<ExpiresAction>,
+    /// How many requests may be sent with it; `Some(None)` takes the limit away.
+    pub rate_limit: Option<Option<Limit>>,
 }
 
 impl KeyEdit {
@@ -82,6 +87,7 @@ impl KeyEdit {
             && self.description.is_none()
             && self.expires_at.is_none()
             && self.expires_action.is_none()
+            && self.rate_limit.is_none()
     }
 }
 
@@ -217,7 +223,7 @@ impl Registry {
         Ok((made.into_iter().chain([put]).collect(), secret))
     }
 
-    /// Switches a provider key, or changes its description or date. Takes effect before the call returns.
+    /// Switches a provider key, or changes its description, date or limit. Takes effect before the call returns.
     ///
     /// # Errors
     ///
@@ -248,6 +254,10 @@ impl Registry {
         }
         record.expires_at = edit.expires_at.unwrap_or(record.expires_at);
         record.expires_action = edit.expires_action.unwrap_or(record.expires_action);
+        if let Some(limit) = edit.rate_limit {
+            record.rate_limit = limit.map(|limit| limit.limit().get());
+            record.rate_limit_period = limit.map(|limit| limit.window().as_secs());
+        }
         if let Some(description) = edit.description
             && let Some((mut secret, _)) = self.find_secret(account, record.secret).await?
         {
@@ -534,8 +544,8 @@ impl NewProviderKey {
             alias: self.alias,
             secret,
             default_config: self.default_config,
-            rate_limit: None,
-            rate_limit_period: None,
+            rate_limit: self.rate_limit.map(|limit| limit.limit().get()),
+            rate_limit_period: self.rate_limit.map(|limit| limit.window().as_secs()),
             disabled_at: None,
             expires_at: self.expires_at,
             expires_action: self.expires_action,

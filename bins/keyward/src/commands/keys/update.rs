@@ -51,5 +51,14 @@ fn changes(args: &UpdateKey) -> Map<String, Value> {
     if let Some(action) = args.expires_action {
         set("expires_action", action.as_str().into());
     }
+    if let Some(requests) = args.rate_limit {
+        set("rate_limit", requests.get().into());
+    }
+    if let Some(period) = args.rate_limit_period {
+        set("rate_limit_period", period.as_secs().into());
+    }
+    if args.no_rate_limit {
+        set("rate_limit", Value::Null);
+    }
     changes
 }

@@ -9,7 +9,7 @@
 use keyward_registry::ExpiresAction;
 use utoipa::{ToSchema, openapi::Schema};
 
-use crate::openapi::{Flag, Off, choice};
+use crate::openapi::{Flag, choice};
 
 fn expires_action() -> Schema {
     choice([ExpiresAction::Stop, ExpiresAction::Warn].map(ExpiresAction::as_str))
@@ -42,10 +42,12 @@ pub(crate) struct NewKey {
     /// A provider of the catalogue, or one of the account's own, with or without `custom-`.
     #[schema(max_length = 256)]
     provider_slug: String,
-    /// Refused above 0.
-    rate_limit: Option<Off>,
-    /// Refused above 0.
-    rate_limit_period: Option<Off>,
+    /// How many requests may be sent with it in a period; 0, or none, is no limit.
+    #[schema(maximum = 1_000_000_000_000_u64)]
+    rate_limit: Option<u64>,
+    /// Seconds. Default 60.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    rate_limit_period: Option<u64>,
     /// The value: the provider's key.
     #[schema(write_only)]
     secret: Option<String>,
@@ -99,4 +101,10 @@ pub(crate) struct Edit {
     /// Its date, RFC 3339; null is none.
     #[schema(format = DateTime)]
     expires_on: Option<String>,
+    /// How many requests may be sent with it in a period; 0 or null is no limit.
+    #[schema(maximum = 1_000_000_000_000_u64)]
+    rate_limit: Option<u64>,
+    /// Seconds. Where it is absent: as it is, or 60.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    rate_limit_period: Option<u64>,
 }

@@ -258,6 +258,7 @@ async fn make(directory: &Path) {
         default_config: true,
         expires_at: None,
         expires_action: ExpiresAction::Stop,
+        rate_limit: None,
     };
     let made = server.registry.create_provider_key(new, ACTOR, time(0));
     drop(made.await.unwrap());

@@ -65,6 +65,7 @@ pub(crate) fn new_key(alias: &str, source: KeySource) -> NewProviderKey {
         default_config: false,
         expires_at: None,
         expires_action: ExpiresAction::Stop,
+        rate_limit: None,
     }
 }
 
