@@ -149,7 +149,7 @@ impl Object {
         match self.secrets.remove(name) {
             None | Some(SecretField::Null) => Ok(None),
             Some(SecretField::Text(secret)) => Ok(Some(secret)),
-            Some(SecretField::List(_) | SecretField::Other) => {
+            Some(SecretField::List(_) | SecretField::Members(_) | SecretField::Other) => {
                 Err(Problem::invalid(&self.path(name), "must be a text"))
             }
         }
@@ -180,7 +180,7 @@ impl Object {
         let items = match self.secrets.remove(name) {
             None | Some(SecretField::Null) => return Ok(Vec::new()),
             Some(SecretField::List(items)) => items,
-            Some(SecretField::Text(_) | SecretField::Other) => {
+            Some(SecretField::Text(_) | SecretField::Members(_) | SecretField::Other) => {
                 return Err(Problem::invalid(&path, "must be a list"));
             }
         };
@@ -193,6 +193,33 @@ impl Object {
                 .ok_or_else(|| Problem::invalid(&path.index(index), "must be a list of two texts"))
         };
         items.into_iter().enumerate().map(pair).collect()
+    }
+}
+
+impl Object {
+    /// The members of an object of texts, at most [`MOST`]; none where it is not there or null.
+    pub(crate) fn secret_members(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Vec<(String, SecretBytes)>, Problem> {
+        let path = self.path(name);
+        let members = match self.secrets.remove(name) {
+            None | Some(SecretField::Null) => return Ok(Vec::new()),
+            Some(SecretField::Members(members)) => members,
+            Some(SecretField::Text(_) | SecretField::List(_) | SecretField::Other) => {
+                return Err(Problem::invalid(&path, "must be an object"));
+            }
+        };
+        if members.len() > MOST {
+            let reason = format_args!("must have at most {MOST} members");
+            return Err(Problem::invalid(&path, reason));
+        }
+        let text = |(name, value): (String, SecretField)| match value {
+            SecretField::Text(text) => Ok((name, text)),
+            // A name is not told: a token may stand in its place.
+            _ => Err(Problem::invalid(&path, "must have texts as values")),
+        };
+        members.into_iter().map(text).collect()
     }
 }
 

@@ -109,6 +109,8 @@ const ROUTE_VERSION: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/versions/{version}";
 const ROUTE_DEPLOYMENTS: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/deployments";
+const EXPLAIN_ROUTE: &str =
+    "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes/{id}/explain";
 const STORES: &str = "/client/v4/accounts/{account}/secrets_store/stores";
 const STORE: &str = "/client/v4/accounts/{account}/secrets_store/stores/{store}";
 const SECRETS: &str = "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets";
@@ -440,6 +442,19 @@ pub(crate) static ROUTES: &[Route] = &[
             Description::one::<routes::RouteBody>("Deploys a version of a dynamic route")
                 .details("In force for every request that begins after the answer. To roll back, deploy an older version.")
                 .takes::<routes::NewDeployment>()
+        },
+    ),
+    // Ours. A read, although it has a body: headers may hold what may not stand in a URL.
+    Route::new(
+        Method::POST,
+        "route_explain",
+        EXPLAIN_ROUTE,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(routes::explain(call)),
+        || {
+            Description::one::<routes::ExplainedBody<'_>>("Tells which way a request would take through a dynamic route")
+                .details("Of the deployed version, of another or of elements that are not saved. Nothing is sent, counted or kept, and no header's value is told.")
+                .takes::<routes::Question>()
         },
     ),
     Route::get(

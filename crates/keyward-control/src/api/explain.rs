@@ -142,7 +142,8 @@ fn read_request(body: &mut Object) -> Result<Request<()>, Problem> {
     let path = body.path("headers");
     let mut request = Request::new(());
     for (index, pair) in body.secret_pairs("headers")?.iter().enumerate() {
-        let (name, value) = read_header(pair, &path.index(index))?;
+        let [name, value] = pair;
+        let (name, value) = read_header(name.expose(), value, &path.index(index))?;
         request.headers_mut().append(name, value);
     }
     *request.method_mut() = method;
@@ -150,11 +151,13 @@ fn read_request(body: &mut Object) -> Result<Request<()>, Problem> {
     Ok(request)
 }
 
-fn read_header(
-    [name, value]: &[SecretBytes; 2],
+/// A header as a request would carry it.
+pub(super) fn read_header(
+    name: &[u8],
+    value: &SecretBytes,
     path: &FieldPath,
 ) -> Result<(HeaderName, HeaderValue), Problem> {
-    let name = HeaderName::from_bytes(name.expose())
+    let name = HeaderName::from_bytes(name)
         .map_err(|_error| Problem::invalid(path, "has a name that no header has"))?;
     let mut value = HeaderValue::from_maybe_shared(erased(value.expose().trim_ascii()))
         .map_err(|_error| Problem::invalid(path, "has a value that no header has"))?;

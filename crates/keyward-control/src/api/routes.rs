@@ -1,7 +1,7 @@
 //! Dynamic routes of a gateway: `…/gateways/{gateway}/routes` (wire-spec §4.4).
 //!
 //! Answers are as inconsistent as the reference's: lists stand in `data`, what was renamed in `route`, all else in
-//! `result`. Ours beside the reference: `number`, `comment`, `result_info`, and remarks in `messages` on what is allowed
+//! `result`. Ours beside the reference: `…/explain`, `number`, `comment`, `result_info`, and remarks in `messages` on what is allowed
 //! and looks odd.
 //!
 //! `data` is the text that was saved, to the byte; `elements` are the same in the API's one spelling. Names, comments and
@@ -9,6 +9,7 @@
 
 mod deployments;
 mod elements;
+mod explain;
 mod request;
 mod versions;
 
@@ -26,7 +27,8 @@ use self::{
 };
 pub(crate) use self::{
     deployments::{DeploymentsBody, deploy, list_deployments},
-    request::{NewDeployment, NewRoute, NewVersion, Rename},
+    explain::{ExplainedBody, explain},
+    request::{NewDeployment, NewRoute, NewVersion, Question, Rename},
     versions::{SavedVersionBody, VersionsBody, create_version, list_versions, show_version},
 };
 use crate::{

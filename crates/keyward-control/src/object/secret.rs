@@ -5,7 +5,7 @@ use std::fmt;
 use keyward_secret::SecretBytes;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Items that a list of secrets may have.
+/// Items that a list of secrets, and members that an object of secrets may have.
 pub(super) const MOST: usize = 256;
 
 /// The value of a field that should hold secrets. Whatever else stands there is skipped, never copied.
@@ -16,6 +16,9 @@ pub(super) enum SecretField {
     Null,
     /// A list. Behind one item more than there may be, the rest is skipped.
     List(Vec<Self>),
+    /// An object: names, which are no secrets, with their values. Behind one member more than there may be, the rest is
+    /// skipped.
+    Members(Vec<(String, Self)>),
     /// Anything else.
     Other,
 }
@@ -47,7 +50,7 @@ impl<'de> Visitor<'de> for SecretVisitor {
     type Value = SecretField;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or a list of texts")
+        f.write_str("a text, or a list or an object of texts")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<SecretField, E> {
@@ -87,7 +90,14 @@ impl<'de> Visitor<'de> for SecretVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<SecretField, A::Error> {
+        let mut read = Vec::new();
+        while read.len() <= MOST {
+            match members.next_entry()? {
+                Some(member) => read.push(member),
+                None => return Ok(SecretField::Members(read)),
+            }
+        }
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(SecretField::Other)
+        Ok(SecretField::Members(read))
     }
 }

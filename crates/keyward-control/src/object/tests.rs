@@ -117,6 +117,62 @@ fn pairs_of_secrets_are_two_texts_each() {
 }
 
 #[test]
+fn members_of_secrets_are_texts() {
+    let read = |body: &str| {
+        let mut object = Object::parse(body.as_bytes(), SHAPE).expect(body);
+        object.secret_members("secret")
+    };
+    let members = read(r#"{"secret":{"a":"b","a":"c"}}"#).ok().unwrap();
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose()))
+        .collect();
+    assert_eq!(members, [("a", &b"b"[..]), ("a", b"c")]);
+    for body in ["{}", r#"{"secret":null}"#, r#"{"secret":{}}"#] {
+        assert!(read(body).ok().unwrap().is_empty(), "{body}");
+    }
+    let long = format!(r#"{{"secret":{{{}"a":"b"}}}}"#, r#""a":"b","#.repeat(256));
+    for (body, expected) in [
+        (r#"{"secret":"sk-canary"}"#, "must be an object"),
+        (r#"{"secret":["sk-canary"]}"#, "must be an object"),
+        (r#"{"secret":{"sk-canary":1}}"#, "must have texts as values"),
+        (
+            r#"{"secret":{"a":{"sk-canary":"b"}}}"#,
+            "must have texts as values",
+        ),
+        (&long, "at most 256 members"),
+    ] {
+        let told = told(read(body).err().expect(body));
+        assert!(told.contains(expected), "{told}");
+        assert!(!told.contains("sk-canary"), "{told}");
+    }
+}
+
+/// Whoever reads the text sees what a parsed value does not tell any more.
+#[test]
+fn a_text_is_kept_as_it_is_written() {
+    let read = |body: &str| {
+        let mut object = Object::parse_with_texts(body.as_bytes(), SHAPE, &["graph"]).ok()?;
+        object.find_text("graph")
+    };
+    for text in [r#"{ "a":1e2, "a" : "\u0061" }"#, "[ ]", "7", r#""null""#] {
+        let body = format!("{{\"graph\" : {text}\n,\"count\":1}}");
+        assert_eq!(read(&body).as_deref(), Some(text));
+    }
+    assert_eq!(read("{}"), None);
+    assert_eq!(read(r#"{"graph": null }"#), None);
+    for (body, expected) in [
+        (r#"{"graph":1,"graph":1}"#, "graph: is given twice"),
+        (r#"{"graph":{]}"#, "not valid JSON"),
+        (r#"{"Sk-canary":1}"#, "known are count, graph, name, secret"),
+    ] {
+        let refused = Object::parse_with_texts(body.as_bytes(), SHAPE, &["graph"]);
+        let told = told(refused.err().expect(body));
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
 fn a_setting_is_off_where_nothing_in_it_is_on() {
     let is_off =
         |json: &str| Field::new(FieldPath::body(), serde_json::from_str(json).unwrap()).is_off();

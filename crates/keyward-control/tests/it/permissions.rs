@@ -198,6 +198,7 @@ fn of_a_route(method: &str, place: &str, [_, version]: &[String; 2]) -> Option<V
         ("POST", "") => Some(json!({"name": "new", "elements": elements("gpt-5")})),
         ("PATCH", "/{id}") => Some(json!({"name": "renamed"})),
         ("POST", "/{id}/versions") => Some(json!({"elements": elements("gpt-5-mini")})),
+        ("POST", "/{id}/explain") => Some(json!({"metadata": {"plan": "free"}})),
         ("POST", "/{id}/deployments") => Some(json!({"version_id": version})),
         (method, _) => panic!("the walk does not know how to ask {method} {place} of a route"),
     }
@@ -317,7 +318,7 @@ fn the_table_of_routes_is_the_contract() {
 }
 
 /// Those of dynamic routes.
-fn of_routes() -> [String; 10] {
+fn of_routes() -> [String; 11] {
     let routes = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/routes";
     [
         format!("GET {routes}: AI Gateway Read"),
@@ -330,6 +331,7 @@ fn of_routes() -> [String; 10] {
         format!("GET {routes}/{{id}}/versions/{{version}}: AI Gateway Read"),
         format!("GET {routes}/{{id}}/deployments: AI Gateway Read"),
         format!("POST {routes}/{{id}}/deployments: AI Gateway Write"),
+        format!("POST {routes}/{{id}}/explain: AI Gateway Read"),
     ]
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn deploy(mut call: Call) -> Result<Reply, Problem> {
         skipped: ANSWER_FIELDS,
         secrets: &[],
     })?;
-    let version = body.require("version_id")?.text(MAX_ID)?;
+    let version = body.require("version_id")?.text(versions::MAX_ID)?;
     let asked = (versions::parse_id(&version)?, comment(&mut body)?);
     let place = (call.account, call.gateway());
     let deployed = call
@@ -100,6 +100,3 @@ pub(crate) async fn deploy(mut call: Call) -> Result<Reply, Problem> {
     let route = deployed.await?;
     Reply::new(&RouteBody::read(&call, &route).await?)
 }
-
-/// No id is longer.
-const MAX_ID: usize = 256;

@@ -6,8 +6,14 @@
     reason = "these types describe; bodies are read field by field"
 )]
 
-use serde_json::Value;
-use utoipa::ToSchema;
+use serde_json::{Map, Value};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Schema,
+        schema::{ObjectBuilder, Type},
+    },
+};
 
 use super::elements;
 
@@ -68,4 +74,38 @@ pub(crate) struct NewDeployment {
     /// A note.
     #[schema(max_length = 1024)]
     comment: Option<String>,
+}
+
+/// A request whose way is asked for. Nothing of it is needed: what is left out is absent.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RouteQuestion, example = json!({
+    "metadata": {"plan": "free"},
+    "body": {"messages": [{"role": "user", "content": "hello"}]},
+    "headers": {"x-team": "search"},
+}))]
+pub(crate) struct Question {
+    /// The body that it would have. Of a key that stands twice the last counts.
+    body: Option<Map<String, Value>>,
+    /// Its headers, by name. No answer tells a value.
+    #[schema(write_only, required = false, schema_with = headers)]
+    headers: Map<String, Value>,
+    /// What would stand in its header `cf-aig-metadata`; not beside that header.
+    metadata: Option<Map<String, Value>>,
+    /// The version whose way is asked for. Default: the one that is deployed.
+    #[schema(required = false)]
+    version_id: String,
+    /// The way of these elements is asked for, which are not saved. Not beside `version_id`.
+    #[schema(required = false, schema_with = elements::schema)]
+    elements: Vec<Value>,
+    /// Where chance falls, of 0 to below 1: 0.05 is in the first tenth. Without it every output is told.
+    #[schema(minimum = 0, exclusive_maximum = 1)]
+    draw: Option<f64>,
+}
+
+fn headers() -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    ObjectBuilder::new()
+        .additional_properties(Some(Schema::from(text)))
+        .into()
 }

@@ -33,6 +33,9 @@ const ANSWER_FIELDS: &[&str] = &[
     "is_valid",
 ];
 
+/// No id is longer.
+pub(super) const MAX_ID: usize = 256;
+
 /// A version of a route as answers carry it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RouteVersion)]
