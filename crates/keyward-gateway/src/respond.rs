@@ -222,7 +222,7 @@ pub(crate) enum Refusal {
     )]
     Entries(String),
     #[error(
-        "The unified endpoint has `chat/completions` and nothing else. For other endpoints name the provider in the path."
+        "The unified endpoint has `chat/completions` and `models`, and nothing else. For other endpoints name the provider in the path."
     )]
     CompatPath,
     #[error(

@@ -10,7 +10,7 @@ mod universal;
 use keyward_secret::AccountId;
 
 pub(crate) use self::{
-    headers::{for_json, mark, without_own_keys},
+    headers::{for_json, for_reading, mark, without_own_keys},
     named::Named,
     universal::{Entry, entries},
 };
@@ -35,6 +35,8 @@ pub(crate) enum To {
     Provider,
     /// To the provider and model that the body names, in OpenAI's form.
     Unified,
+    /// To the providers of the gateway, for the models that the unified endpoint takes.
+    Models,
     /// To several providers in turn, as the body says.
     Universal,
     /// To the provider that the body's model names, in one of the forms of the REST API.
@@ -60,6 +62,7 @@ impl To {
         match rest.trim_end_matches('/') {
             // The reference's own example has the singular (wire-spec §1.3).
             "chat/completions" | "v1/chat/completions" | "chat/completion" => Some(Self::Unified),
+            "models" | "v1/models" => Some(Self::Models),
             _ => None,
         }
     }

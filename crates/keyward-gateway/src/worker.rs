@@ -1,6 +1,7 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
 mod by_body;
+mod models;
 mod rates;
 mod walk;
 mod ways;

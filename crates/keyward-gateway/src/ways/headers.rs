@@ -2,7 +2,10 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+        TRANSFER_ENCODING, UPGRADE,
+    },
 };
 use keyward_providers::is_credential_header;
 
@@ -29,6 +32,15 @@ pub(crate) fn for_json(headers: HeaderMap) -> HeaderMap {
     let mut headers = without_framing(headers);
     let json = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, json);
+    headers
+}
+
+/// The headers of a request without a body, whose answer is read here.
+pub(crate) fn for_reading(headers: HeaderMap) -> HeaderMap {
+    let mut headers = without_framing(headers);
+    for name in [CONTENT_TYPE, CONTENT_ENCODING, ACCEPT_ENCODING] {
+        headers.remove(name);
+    }
     headers
 }
 

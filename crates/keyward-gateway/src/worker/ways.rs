@@ -43,7 +43,7 @@ pub(super) struct Asked<'a> {
 /// A request that can be sent any number of times.
 #[derive(Clone)]
 pub(super) struct Sending {
-    method: Method,
+    pub(super) method: Method,
     version: Version,
     uri: Uri,
     pub(super) headers: HeaderMap,
@@ -64,6 +64,23 @@ impl Sending {
     pub(super) fn without_own_keys(&self) -> Self {
         Self {
             headers: ways::without_own_keys(self.headers.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// A request for a list, which is asked of several providers: without a body and keys of the client's own.
+    pub(super) fn for_list(&self) -> Self {
+        Self {
+            headers: ways::for_reading(ways::without_own_keys(self.headers.clone())),
+            body: self.body.with(Bytes::new()),
+            ..self.clone()
+        }
+    }
+
+    /// The same for another place.
+    pub(super) fn again_to(&self, uri: Uri) -> Self {
+        Self {
+            uri,
             ..self.clone()
         }
     }
@@ -122,6 +139,7 @@ where
             let answered = match way.to {
                 To::Provider => Ok(self.attempts(&sending, way.handling, source).await),
                 To::Unified => self.unified(&sending, &way, Form::Chat, source).await,
+                To::Models => self.models(&sending, &way, source).await,
                 To::Universal => self.universal(&sending, &way, source).await,
                 To::Inference(form) => {
                     let mut sending = sending;
@@ -136,7 +154,7 @@ where
     }
 
     /// Sends a request until it is answered by something else than a failure that may pass, or there was enough of it.
-    async fn attempts(
+    pub(super) async fn attempts(
         self: &Arc<Self>,
         sending: &Sending,
         handling: Handling,
@@ -305,7 +323,12 @@ where
     }
 
     /// Under which slug a provider is, and at which path it takes a request of this form.
-    fn place(&self, way: &Way, provider: &str, form: Form) -> Result<(String, String), Refusal> {
+    pub(super) fn place(
+        &self,
+        way: &Way,
+        provider: &str,
+        form: Form,
+    ) -> Result<(String, String), Refusal> {
         let path_of = |provider: &Provider| {
             let path = match form {
                 Form::Chat => provider.compat().map(|compat| compat.chat().to_owned()),
@@ -347,7 +370,7 @@ fn takes(provider: &Provider, path: &str) -> Option<String> {
 }
 
 /// The address of a provider's endpoint. What is wrong with it is told where every address is parsed.
-fn below(way: &Way, provider: &str, endpoint: &str) -> Result<Uri, Refusal> {
+pub(super) fn below(way: &Way, provider: &str, endpoint: &str) -> Result<Uri, Refusal> {
     let is_name = provider
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));

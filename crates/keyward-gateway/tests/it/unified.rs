@@ -1,10 +1,10 @@
 //! One endpoint for every provider, in OpenAI's form.
 
-use keyward_auth::Grant;
+use keyward_auth::{Grant, Scope};
 use keyward_providers::Catalogue;
 use keyward_testing::{Behaviour, Placement, client::RawAnswer};
 
-use crate::support::{Running, Setup, code};
+use crate::support::{Running, Setup, code, mint};
 
 async fn ask(running: &Running, body: &[u8], headers: &[(&str, &str)]) -> RawAnswer {
     let path = running.path("compat/chat/completions");
@@ -151,10 +151,10 @@ async fn nobody_gets_in_this_way_who_would_not_by_the_providers_own_path() {
     assert_eq!((foreign.status, code(&foreign)), (401, 2009));
     // For another provider.
     let grant = Grant {
-        providers: keyward_auth::Scope::only(["groq"]),
+        providers: Scope::only(["groq"]),
         ..Running::grant()
     };
-    let (token, _) = crate::support::mint(&running.registry, grant).await;
+    let (token, _) = mint(&running.registry, grant).await;
     let bearer = format!("Bearer {}", token.text());
     let headers = [("cf-aig-authorization", bearer.as_str())];
     let answer = ask(&running, &body("openai/gpt-5"), &headers).await;
@@ -165,7 +165,7 @@ async fn nobody_gets_in_this_way_who_would_not_by_the_providers_own_path() {
         models: keyward_auth::Models::only([pattern]),
         ..Running::grant()
     };
-    let (token, _) = crate::support::mint(&running.registry, grant).await;
+    let (token, _) = mint(&running.registry, grant).await;
     let bearer = format!("Bearer {}", token.text());
     let headers = [("cf-aig-authorization", bearer.as_str())];
     let permitted = ask(&running, &body("openai/gpt-5-mini"), &headers).await;
@@ -236,5 +236,95 @@ async fn the_rest_paths_lead_to_the_provider_that_the_model_names() {
         .await
         .unwrap();
     assert_eq!((answer.status, code(&answer)), (400, 2001));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_models_of_all_providers_with_a_key_are_listed_by_the_names_that_are_taken() {
+    let running = Running::start(Setup {
+        slugs: &["openai", "groq", "mistral", "deepseek"],
+        ..Setup::default()
+    })
+    .await;
+    let (openai, _) = running.store_key("openai", "default").await;
+    let (groq, _) = running.store_key("groq", "default").await;
+    let (mistral, _) = running.store_key("mistral", "default").await;
+    let keys = [openai.text(), groq.text(), mistral.text()];
+    running.provider.accept_keys(keys);
+    // One that is down is left out; DeepSeek has no key.
+    running.provider.answer_key(mistral.text(), 503, &[], "{}");
+    let bearer = running.bearer();
+    let own = format!("Bearer {}", keyward_testing::Canary::new("own").text());
+    let headers = [
+        ("cf-aig-authorization", bearer.as_str()),
+        ("authorization", own.as_str()),
+        ("accept-encoding", "gzip"),
+    ];
+    let list = running.path("compat/models");
+    let answer = running.client().await.get(&list, &headers).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = answer.json();
+    assert_eq!(told["object"], "list");
+    let ids: Vec<_> = told["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| &model["id"])
+        .collect();
+    let expected = [
+        "groq/fake-model",
+        "groq/fake-embedding",
+        "openai/fake-model",
+        "openai/fake-embedding",
+    ];
+    assert_eq!(ids, expected);
+    // Each with its stored key, and never with one of the client's own.
+    let recorded = running.provider.take_recorded();
+    assert_eq!(recorded.len(), 3);
+    for request in &recorded {
+        let sent = request.header("authorization").unwrap();
+        assert!(
+            keys.iter().any(|key| sent == format!("Bearer {key}")),
+            "{}",
+            request.target
+        );
+        assert_ne!(request.header("accept-encoding"), Some("gzip"));
+    }
+    let answer = running
+        .client()
+        .await
+        .post(&list, &headers[..1], b"{}")
+        .await
+        .unwrap();
+    assert_eq!((answer.status, code(&answer)), (405, 9005));
+    let answer = running.client().await.get(&list, &[]).await.unwrap();
+    assert_eq!((answer.status, code(&answer)), (401, 2009));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_sees_the_models_of_no_provider_that_it_may_not_use() {
+    let running = Running::start(Setup {
+        slugs: &["openai", "groq"],
+        ..Setup::default()
+    })
+    .await;
+    let grant = Grant {
+        providers: Scope::only(["groq"]),
+        ..Running::grant()
+    };
+    let (token, _) = mint(&running.registry, grant).await;
+    let (openai, _) = running.store_key("openai", "default").await;
+    let (groq, _) = running.store_key("groq", "default").await;
+    running.provider.accept_keys([openai.text(), groq.text()]);
+    let bearer = format!("Bearer {}", token.text());
+    let list = running.path("compat/models");
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let answer = running.client().await.get(&list, &headers).await.unwrap();
+    let text = answer.text();
+    assert!(
+        text.contains("groq/fake-model") && !text.contains("openai"),
+        "{text}"
+    );
     running.stop().await;
 }

@@ -8,4 +8,6 @@
 mod support;
 
 #[cfg(test)]
+mod compat;
+#[cfg(test)]
 mod sdk;

@@ -10,7 +10,7 @@ use crate::support::{CHAT, Running, Setup, code};
 /// Where the token stands: where the provider's key would, or in the header that is for it.
 const MODES: [&str; 2] = ["slot", "header"];
 
-fn program(variable: &str) -> PathBuf {
+pub(crate) fn program(variable: &str) -> PathBuf {
     let value = std::env::var_os(variable).unwrap_or_else(|| {
         panic!(
             "{variable} is not set: run the tests by `cargo xtask test`, which installs the SDKs"
@@ -19,13 +19,13 @@ fn program(variable: &str) -> PathBuf {
     PathBuf::from(value)
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/sdk")
         .join(name)
 }
 
-async fn run(
+pub(crate) async fn run(
     mut command: Command,
     running: &Running,
     provider: &str,
@@ -55,8 +55,26 @@ async fn run(
     serde_json::from_slice(&output.stdout).expect("one JSON line")
 }
 
+/// Runs a script of Node's. It looks for packages beside the script, so that is run from where they are.
+pub(crate) async fn run_node(
+    name: &str,
+    running: &Running,
+    (provider, mode): (&str, &str),
+    variables: &[(&str, &str)],
+) -> serde_json::Value {
+    let packages = program("KEYWARD_TEST_NODE_DIR");
+    let copy = packages.join(format!("{}-{mode}-{name}", std::process::id()));
+    std::fs::copy(script(name), &copy).unwrap();
+    let mut node = Command::new("node");
+    node.arg(&copy).current_dir(&packages);
+    node.envs(variables.iter().copied());
+    let result = run(node, running, provider, mode).await;
+    std::fs::remove_file(&copy).unwrap();
+    result
+}
+
 /// The stored key exactly once, in its place; nothing of ours.
-fn check_requests(requests: &[Recorded], header: &str, value: &str, key: &str) {
+pub(crate) fn check_requests(requests: &[Recorded], header: &str, value: &str, key: &str) {
     for request in requests {
         assert_eq!(
             request.header_all(header),
@@ -124,14 +142,7 @@ async fn the_openai_sdk_for_node_works() {
     let running = Running::start(Setup::default()).await;
     let (key, _) = running.store_key("openai", "default").await;
     for mode in MODES {
-        // Node looks for packages beside the script, so it is run from where they are.
-        let packages = program("KEYWARD_TEST_NODE_DIR");
-        let copy = packages.join(format!("openai_node-{}-{mode}.mjs", std::process::id()));
-        std::fs::copy(script("openai_node.mjs"), &copy).unwrap();
-        let mut node = Command::new("node");
-        node.arg(&copy).current_dir(&packages);
-        let result = run(node, &running, "openai", mode).await;
-        std::fs::remove_file(&copy).unwrap();
+        let result = run_node("openai_node.mjs", &running, ("openai", mode), &[]).await;
         check_openai(&result, &running.provider.take_recorded(), key.text());
     }
     running.stop().await;
@@ -203,14 +214,7 @@ async fn the_sdks_do_not_repeat_a_request_whose_stored_key_is_refused() {
         python.env("KEYWARD_SDK", slug);
         check_refused(&run(python, &running, slug, "slot").await);
         if slug == "openai" {
-            let packages = program("KEYWARD_TEST_NODE_DIR");
-            let copy = packages.join(format!("refused_node-{}.mjs", std::process::id()));
-            std::fs::copy(script("refused_node.mjs"), &copy).unwrap();
-            let mut node = Command::new("node");
-            node.arg(&copy).current_dir(&packages);
-            let result = run(node, &running, slug, "slot").await;
-            std::fs::remove_file(&copy).unwrap();
-            check_refused(&result);
+            check_refused(&run_node("refused_node.mjs", &running, (slug, "slot"), &[]).await);
         }
         running.stop().await;
     }
