@@ -11,13 +11,16 @@ use std::{
 };
 
 use keyward_testing::{Canary, FakeProvider, Placement, TestCa, client::Client};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::JoinHandle};
 
-use crate::support::{DEV, Dev, Server, keyward};
+use crate::support::{DEV, Dev, Server, keyward, send};
 
 const CONNECTIONS: usize = 8;
 const ROTATIONS: usize = 50;
+const DEPLOYMENTS: usize = 40;
+const ROUTED: &[u8] = br#"{"model":"dynamic/load","messages":[]}"#;
 const CHAT: &[u8] = br#"{"messages":[]}"#;
 
 /// A request that was made: its number, how many changes had returned when it started, and its status.
@@ -59,12 +62,23 @@ impl Load {
         }
     }
 
-    /// Clients on connections of their own, until `stop`.
+    /// Clients of OpenAI's own path, until `stop`.
     fn clients(&self, token: &str, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<Vec<Made>>> {
+        self.clients_of("openai/chat/completions", CHAT, token, stop)
+    }
+
+    /// Clients on connections of their own, which send `body` to `path` below the gateway, until `stop`.
+    fn clients_of(
+        &self,
+        path: &str,
+        body: &'static [u8],
+        token: &str,
+        stop: &Arc<AtomicBool>,
+    ) -> Vec<JoinHandle<Vec<Made>>> {
         let url = self.dev.text("gateway_url").trim_start_matches("http://");
         let address = url.parse().unwrap();
         let account = self.dev.text("account_id");
-        let path = format!("/v1/{account}/default/openai/chat/completions");
+        let path = format!("/v1/{account}/default/{path}");
         let bearer = format!("Bearer {token}");
         let numbers = Arc::new(AtomicUsize::new(0));
         let client = |_index| {
@@ -81,7 +95,7 @@ impl Load {
                         ("authorization", bearer.as_str()),
                         ("x-number", text.as_str()),
                     ];
-                    let answer = client.post(&path, &headers, CHAT).await.unwrap();
+                    let answer = client.post(&path, &headers, body).await.unwrap();
                     made.push((number, started, answer.status));
                 }
                 made
@@ -207,6 +221,102 @@ fn after_keys_delete_or_tokens_revoke_returned_no_request_that_starts_succeeds()
         );
         load.dev.stop();
     }
+}
+
+/// A route whose one model is OpenAI's of this name.
+fn elements(model: &str) -> Value {
+    json!([
+        {"id": "start", "type": "start", "outputs": {"next": {"elementId": "model"}}},
+        {"id": "model", "type": "model", "properties": {"provider": "openai", "model": model},
+         "outputs": {"success": {"elementId": "end"}}},
+        {"id": "end", "type": "end", "outputs": {}},
+    ])
+}
+
+impl Load {
+    /// A call to the REST API below the routes of the gateway `default`.
+    fn rest(&self, path: &str, body: &Value) -> Value {
+        let url = format!(
+            "{}/client/v4/accounts/{}/ai-gateway/gateways/default/routes{path}",
+            self.dev.text("control_url"),
+            self.dev.text("account_id"),
+        );
+        let bearer = format!("Bearer {}", self.dev.text("api_token"));
+        let headers = [("authorization", bearer.as_str())];
+        let answer = send("POST", &url, &headers, &body.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["result"].clone()
+    }
+}
+
+/// Every worker follows what is deployed from the moment on at which the answer came: forward, and back again.
+#[test]
+fn forty_deployments_fail_no_request_and_none_that_starts_later_takes_an_older_way() {
+    let load = Load::start();
+    let key = Canary::new("routed");
+    load.provider.accept_keys([key.text()]);
+    load.dev
+        .run_with(&["keys", "add", "openai"], key.text())
+        .ok();
+    let made = load.rest(
+        "",
+        &json!({"name": "load", "elements": elements("model-0")}),
+    );
+    let path = format!("/{}", made["id"].as_str().unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let token = load.dev.text("gateway_token");
+    let clients = load.clients_of("compat/chat/completions", ROUTED, token, &stop);
+    // Model and version of each deployment; every fourth goes back by two.
+    let mut deployed = vec![("model-0".to_owned(), made["version"]["version_id"].clone())];
+    for number in 1..=DEPLOYMENTS {
+        // So many that some of them started since the last deployment.
+        load.let_pass(CONNECTIONS * 2);
+        let next = if number % 4 == 0 {
+            deployed[number - 2].clone()
+        } else {
+            let model = format!("model-{number}");
+            let saved = json!({"elements": elements(&model)});
+            let saved = load.rest(&format!("{path}/versions"), &saved);
+            (model, saved["version_id"].clone())
+        };
+        let version = json!({"version_id": next.1});
+        load.rest(&format!("{path}/deployments"), &version);
+        deployed.push(next);
+        load.returned.fetch_add(1, Ordering::SeqCst);
+    }
+    load.let_pass(CONNECTIONS * 2);
+    stop.store(true, Ordering::SeqCst);
+    let requests = load.gather(clients);
+
+    assert!(
+        requests.len() >= CONNECTIONS * DEPLOYMENTS,
+        "{}",
+        requests.len()
+    );
+    let failed = requests.iter().filter(|(_, _, status)| *status != 200);
+    assert_eq!(failed.count(), 0, "of {}", requests.len());
+    let came: HashMap<usize, String> = load
+        .provider
+        .recorded()
+        .iter()
+        .map(|request| {
+            let number = request.header("x-number").unwrap().parse().unwrap();
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            (number, body["model"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    for (number, started, _) in requests {
+        let model = &came[&number];
+        assert!(
+            deployed[started..].iter().any(|(later, _)| later == model),
+            "request {number} started after deployment {started} and came to {model}"
+        );
+    }
+    // Each was in force, and had requests.
+    for (model, _) in &deployed {
+        assert!(came.values().any(|came| came == model), "{model}");
+    }
+    load.dev.stop();
 }
 
 #[derive(Clone, Copy, Debug)]

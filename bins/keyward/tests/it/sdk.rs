@@ -9,12 +9,13 @@ use crate::support::{Dev, foreign, prepared, run_within};
 
 const DEADLINE: Duration = Duration::from_secs(300);
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "whoami",
     "gateways",
     "gateway_settings",
     "provider_configs",
     "custom_providers",
+    "dynamic_routing",
     "secrets",
     "tokens",
     "token_changes",

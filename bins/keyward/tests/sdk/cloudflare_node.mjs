@@ -20,18 +20,35 @@ const client = new Cloudflare({
 const declarations = path.resolve("node_modules/cloudflare/resources");
 const sources = new Map();
 
-/** The fields of an interface of the SDK's declarations: name, whether it may be absent, type. */
+/** What stands between the braces behind `head`, which begins a line this far in. */
+function block(text, indent, head) {
+  const start = text.search(new RegExp(`^${indent}(export )?(declare )?${head} \\{$`, "m"));
+  assert(start >= 0, `nothing is declared as ${head}`);
+  const body = text.slice(start);
+  return body.slice(0, body.search(new RegExp(`^${indent}\\}`, "m")));
+}
+
+/** The fields of an interface of the SDK's declarations: name, whether it may be absent, type. `A.B` is B of the
+ * namespace A. */
 function fields(file, name) {
   if (!sources.has(file)) sources.set(file, readFileSync(path.join(declarations, file), "utf8"));
-  const start = sources.get(file).search(new RegExp(`^export interface ${name}( extends \\S+)? \\{$`, "m"));
-  assert(start >= 0, `${file} declares no ${name}`);
-  const body = sources.get(file).slice(start);
+  const outer = name.split(".");
+  const inner = outer.pop();
+  let body = sources.get(file);
+  let indent = "";
+  for (const namespace of outer) {
+    body = block(body, indent, `namespace ${namespace}`);
+    indent += "    ";
+  }
+  body = block(body, indent, `interface ${inner}( extends \\S+)?`);
   const found = [];
-  // Fields stand four spaces in; what stands deeper belongs to their types.
-  for (const line of body.slice(0, body.search(/^\}/m)).split("\n").slice(1)) {
-    const field = /^ {4}(\w+)(\?)?: (.+);$/.exec(line);
+  // What stands deeper than the fields belongs to their types.
+  const line_of_field = new RegExp(`^${indent} {4}(\\w+)(\\?)?: (.+);$`);
+  for (const line of body.split("\n").slice(1)) {
+    const field = line_of_field.exec(line);
     if (field) found.push({ name: field[1], optional: Boolean(field[2]), type: field[3] });
   }
+  // Of a type without fields nothing would be checked.
   assert(found.length > 0, `${name} has no fields`);
   return found;
 }
@@ -81,7 +98,6 @@ async function refused(status, promise) {
 const unlisted = new Set([
   "aiGateway.billing",
   "aiGateway.datasets",
-  "aiGateway.dynamicRouting",
   "aiGateway.evaluationTypes",
   "aiGateway.evaluations",
   "aiGateway.logs",
@@ -203,6 +219,103 @@ async function custom_providers() {
   await refused(404, api.get(made.id, { account_id }));
 }
 
+/** One element of each type, as the SDK declares them. */
+function elements(model) {
+  const to = (elementId) => ({ elementId });
+  return [
+    { id: "start", type: "start", outputs: { next: to("plan") } },
+    {
+      id: "plan",
+      type: "conditional",
+      properties: { conditions: { "metadata.plan": { $eq: "free" } } },
+      outputs: { true: to("limit"), false: to("model") },
+    },
+    {
+      id: "limit",
+      type: "rate",
+      properties: { key: "metadata.user", limit: 20, limitType: "count", window: 60 },
+      outputs: { success: to("split"), fallback: to("end") },
+    },
+    { id: "split", type: "percentage", outputs: { "10%": to("model"), else: to("end") } },
+    {
+      id: "model",
+      type: "model",
+      properties: { provider: "openai", model, timeout: 20000, retries: 1 },
+      outputs: { success: to("end"), fallback: to("end") },
+    },
+    { id: "end", type: "end", outputs: {} },
+  ];
+}
+
+async function dynamic_routing() {
+  const api = client.aiGateway.dynamicRouting;
+  const file = "ai-gateway/dynamic-routing.d.ts";
+  const at = { account_id, gateway_id: "node-0" };
+  /** A route whose parts are what the SDK declares of `name`. */
+  function whole(route, name) {
+    typed(route, file, name);
+    // Keyward answers with them in places where the SDK declares none.
+    const declared = new Set(fields(file, name).map((field) => field.name));
+    if (declared.has("version")) typed(route.version, file, `${name}.Version`);
+    if (declared.has("deployment")) typed(route.deployment, file, `${name}.Deployment`);
+    // One of each type, in the order in which the SDK declares them: the fourth there is the third here.
+    const members = [0, 1, 3, 2, 4, 5];
+    assert.equal(route.elements.length, members.length);
+    route.elements.forEach((element, index) => {
+      const member = `${name}.UnionMember${members[index]}`;
+      typed(element, file, member);
+      if (element.properties?.limit || element.properties?.model) {
+        typed(element.properties, file, `${member}.Properties`);
+      }
+    });
+    return route;
+  }
+  const made = await api.create("node-0", { account_id, name: "node", elements: elements("gpt-5") });
+  whole(made, "DynamicRoutingCreateResponse");
+  assert.deepEqual(JSON.parse(made.version.data), elements("gpt-5"));
+  assert.deepEqual(whole(await api.get(made.id, at), "DynamicRoutingGetResponse"), made);
+  const renamed = await api.update(made.id, { ...at, name: "node-renamed" });
+  typed(renamed, file, "DynamicRoutingUpdateResponse");
+  whole(renamed.route, "DynamicRoutingUpdateResponse.Route");
+  assert.equal(renamed.route.name, "node-renamed");
+  const listed = await api.list("node-0", { account_id, per_page: 50 });
+  typed(listed.data, file, "DynamicRoutingListResponse.Data");
+  listed.data.routes.forEach((route) => whole(route, "DynamicRoutingListResponse.Data.Route"));
+  assert.deepEqual([listed.success, listed.data.routes.map((route) => route.id)], [true, [made.id]]);
+
+  const saved = await api.createVersion(made.id, { ...at, elements: elements("gpt-5-mini") });
+  whole(saved, "DynamicRoutingCreateVersionResponse");
+  // The SDK does not declare it; Cloudflare answers with it.
+  const { version_id } = saved;
+  const got = await api.getVersion(version_id, { ...at, id: made.id });
+  whole(got, "DynamicRoutingGetVersionResponse");
+  assert.deepEqual([got.active, got.elements[4].properties.model], ["false", "gpt-5-mini"]);
+  const versions = await api.listVersions(made.id, at);
+  typed(versions.data, file, "DynamicRoutingListVersionsResponse.Data");
+  versions.data.versions.forEach((one) => typed(one, file, "DynamicRoutingListVersionsResponse.Data.Version"));
+  assert.deepEqual(versions.data.versions.map((one) => one.active), ["false", "true"]);
+  const deployed = await api.createDeployment(made.id, { ...at, version_id });
+  whole(deployed, "DynamicRoutingCreateDeploymentResponse");
+  assert.equal(deployed.elements[4].properties.model, "gpt-5-mini");
+  const back = await api.createDeployment(made.id, { ...at, version_id: made.version.version_id });
+  assert.equal(back.elements[4].properties.model, "gpt-5");
+  const deployments = await api.listDeployments(made.id, at);
+  typed(deployments.data, file, "DynamicRoutingListDeploymentsResponse.Data");
+  deployments.data.deployments.forEach((one) =>
+    typed(one, file, "DynamicRoutingListDeploymentsResponse.Data.Deployment"),
+  );
+  assert.deepEqual(
+    deployments.data.deployments.map((one) => one.version_id),
+    [made.version.version_id, version_id, made.version.version_id],
+  );
+
+  const again = { account_id, name: "node-renamed", elements: elements("gpt-5") };
+  await refused(400, api.create("node-0", again));
+  await refused(404, api.createDeployment(made.id, { ...at, version_id: made.id }));
+  whole(await api.delete(made.id, at), "DynamicRoutingDeleteResponse");
+  await refused(404, api.get(made.id, at));
+}
+
 async function secrets() {
   const stores = client.secretsStore.stores;
   const store = "secrets-store/stores/stores.d.ts";
@@ -273,7 +386,7 @@ async function token_changes() {
   assert.notEqual(await api.value.update(made.id, { account_id, body: {} }), made.value);
 }
 
-const parts = { whoami, gateways, gateway_settings, provider_configs, custom_providers, secrets, tokens, token_changes };
+const parts = { whoami, gateways, gateway_settings, provider_configs, custom_providers, dynamic_routing, secrets, tokens, token_changes };
 for (const part of process.argv.slice(2)) await parts[part]();
 
 const not_called = [...known].filter((name) => !called.has(name)).sort();

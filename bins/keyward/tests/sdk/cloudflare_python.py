@@ -20,7 +20,6 @@ SECRET = os.environ["KEYWARD_SECRET"]
 NOT_SERVED = {
     "ai_gateway.billing",
     "ai_gateway.datasets",
-    "ai_gateway.dynamic_routing",
     "ai_gateway.evaluation_types",
     "ai_gateway.evaluations",
     "ai_gateway.logs",
@@ -184,6 +183,98 @@ def custom_providers():
     assert edited.base_url == made.base_url
     assert complete(api.delete(made.id, account_id=ACCOUNT)).id == made.id
     refused(404, api.get, made.id, account_id=ACCOUNT)
+
+
+def elements(model):
+    """One element of each type, as the SDK declares them."""
+    to = lambda element: {"elementId": element}
+    return [
+        {"id": "start", "type": "start", "outputs": {"next": to("plan")}},
+        {
+            "id": "plan",
+            "type": "conditional",
+            "properties": {"conditions": {"metadata.plan": {"$eq": "free"}}},
+            "outputs": {"true": to("limit"), "false": to("model")},
+        },
+        {
+            "id": "limit",
+            "type": "rate",
+            "properties": {"key": "metadata.user", "limit": 20, "limitType": "count", "window": 60},
+            "outputs": {"success": to("split"), "fallback": to("end")},
+        },
+        {"id": "split", "type": "percentage", "outputs": {"10%": to("model"), "else": to("end")}},
+        {
+            "id": "model",
+            "type": "model",
+            "properties": {"provider": "openai", "model": model, "timeout": 20000, "retries": 1},
+            "outputs": {"success": to("end"), "fallback": to("end")},
+        },
+        {"id": "end", "type": "end", "outputs": {}},
+    ]
+
+
+def dynamic_routing():
+    api = client.ai_gateway.dynamic_routing
+    at = {"account_id": ACCOUNT, "gateway_id": "python-0"}
+    made = complete(api.create("python-0", account_id=ACCOUNT, name="python", elements=elements("gpt-5")))
+    assert (made.name, made.gateway_id, made.version.active) == ("python", "python-0", "true")
+    assert made.deployment.version_id == made.version.version_id
+    assert json.loads(made.version.data) == elements("gpt-5")
+    # Each element is parsed as the type that it is declared to be.
+    types = [element.type for element in made.elements]
+    assert types == ["start", "conditional", "rate", "percentage", "model", "end"], types
+    plan, limit, split, model = made.elements[1:5]
+    assert plan.outputs.true.element_id == "limit" and plan.properties.conditions == {"metadata.plan": {"$eq": "free"}}
+    assert (limit.properties.limit_type, limit.properties.limit, limit.properties.window) == ("count", 20, 60)
+    assert split.outputs["10%"].element_id == "model" and split.outputs["else"].element_id == "end"
+    assert (model.properties.model, model.properties.timeout, model.properties.retries) == ("gpt-5", 20000, 1)
+
+    assert complete(api.get(made.id, **at)) == type(api.get(made.id, **at)).model_validate(made.model_dump(by_alias=True))
+    renamed = complete(api.update(made.id, name="python-renamed", **at))
+    assert renamed.success is True and renamed.route.id == made.id and renamed.route.account_tag == ACCOUNT
+    assert renamed.route.name == "python-renamed" and renamed.route.version.active == "true"
+    other = complete(api.create("python-0", account_id=ACCOUNT, name="other", elements=elements("gpt-5")))
+    listed = complete(api.list("python-0", account_id=ACCOUNT))
+    assert [route.name for route in listed.data.routes] == ["other", "python-renamed"]
+    assert (listed.data.page, listed.data.order_by, listed.data.order_by_direction) == (1, "name", "asc")
+    second = complete(api.list("python-0", account_id=ACCOUNT, page=2, per_page=1))
+    assert [route.id for route in second.data.routes] == [made.id] and second.data.per_page == 1
+
+    saved = complete(api.create_version(made.id, elements=elements("gpt-5-mini"), **at))
+    # The SDK does not declare it; Cloudflare answers with it.
+    version = saved.version_id
+    assert saved.id == made.id and saved.elements[4].properties.model == "gpt-5-mini"
+    assert complete(api.get(made.id, **at)).version.version_id == made.version.version_id
+    got = complete(api.get_version(version, id=made.id, **at))
+    assert (got.active, got.version_id, got.is_valid) == ("false", version, True)
+    assert json.loads(got.data) == elements("gpt-5-mini")
+    versions = complete(api.list_versions(made.id, **at)).data.versions
+    assert [(one.version_id, one.active) for one in versions] == [
+        (version, "false"),
+        (made.version.version_id, "true"),
+    ]
+    deployed = complete(api.create_deployment(made.id, version_id=version, **at))
+    assert deployed.elements[4].properties.model == "gpt-5-mini"
+    back = complete(api.create_deployment(made.id, version_id=made.version.version_id, **at))
+    assert back.elements[4].properties.model == "gpt-5"
+    deployments = complete(api.list_deployments(made.id, **at)).data.deployments
+    assert [one.version_id for one in deployments] == [
+        made.version.version_id,
+        version,
+        made.version.version_id,
+    ]
+    assert deployments[0].deployment_id == complete(api.get(made.id, **at)).deployment.deployment_id
+
+    faulty = elements("gpt-5")
+    faulty[4]["properties"]["retries"] = 50
+    message = refused(400, api.create_version, made.id, elements=faulty, **at)
+    assert "elements[4].properties.retries" in message, message
+    refused(400, api.create, "python-0", account_id=ACCOUNT, name="other", elements=elements("gpt-5"))
+    refused(404, api.list, "absent", account_id=ACCOUNT)
+    refused(404, api.create_deployment, made.id, version_id=other.version.version_id, **at)
+    for id in (made.id, other.id):
+        assert complete(api.delete(id, **at)).id == id
+    refused(404, api.get, made.id, **at)
 
 
 def secrets():
