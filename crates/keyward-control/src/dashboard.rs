@@ -24,6 +24,7 @@ mod overview;
 mod pager;
 mod playground;
 mod providers;
+mod routes;
 mod secrets;
 mod sessions;
 mod settings;
@@ -238,6 +239,60 @@ static PAGES: &[Page] = &[
     }),
     changes("/gateways/{gateway}/delete", |visit| {
         Box::pin(gateways::delete::save(visit))
+    }),
+    reads("/gateways/{gateway}/routes", |visit| {
+        Box::pin(routes::list::show(visit))
+    }),
+    reads("/gateways/{gateway}/routes/new", |visit| {
+        Box::pin(routes::add::show(visit))
+    }),
+    changes("/gateways/{gateway}/routes/new", |visit| {
+        Box::pin(routes::add::save(visit))
+    }),
+    reads("/gateways/{gateway}/routes/{id}", |visit| {
+        Box::pin(routes::detail::show(visit))
+    }),
+    reads("/gateways/{gateway}/routes/{id}/edit", |visit| {
+        Box::pin(routes::edit::show(visit))
+    }),
+    changes("/gateways/{gateway}/routes/{id}/edit", |visit| {
+        Box::pin(routes::edit::save(visit))
+    }),
+    reads("/gateways/{gateway}/routes/{id}/explain", |visit| {
+        Box::pin(routes::explain::show(visit))
+    }),
+    changes("/gateways/{gateway}/routes/{id}/explain", |visit| {
+        Box::pin(routes::explain::tell(visit))
+    }),
+    reads("/gateways/{gateway}/routes/{id}/versions", |visit| {
+        Box::pin(routes::versions::show(visit))
+    }),
+    reads("/gateways/{gateway}/routes/{id}/compare", |visit| {
+        Box::pin(routes::version::compare(visit))
+    }),
+    reads(
+        "/gateways/{gateway}/routes/{id}/versions/{version}",
+        |visit| Box::pin(routes::version::show(visit)),
+    ),
+    reads(
+        "/gateways/{gateway}/routes/{id}/versions/{version}/deploy",
+        |visit| Box::pin(routes::deploy::show(visit)),
+    ),
+    changes(
+        "/gateways/{gateway}/routes/{id}/versions/{version}/deploy",
+        |visit| Box::pin(routes::deploy::save(visit)),
+    ),
+    reads("/gateways/{gateway}/routes/{id}/rename", |visit| {
+        Box::pin(routes::rename::show(visit))
+    }),
+    changes("/gateways/{gateway}/routes/{id}/rename", |visit| {
+        Box::pin(routes::rename::save(visit))
+    }),
+    reads("/gateways/{gateway}/routes/{id}/delete", |visit| {
+        Box::pin(routes::delete::show(visit))
+    }),
+    changes("/gateways/{gateway}/routes/{id}/delete", |visit| {
+        Box::pin(routes::delete::save(visit))
     }),
     reads("/tokens", |visit| {
         Box::pin(tokens::list::show(visit, family::GATEWAY))

@@ -4,7 +4,7 @@ pub(crate) mod add;
 pub(crate) mod delete;
 pub(crate) mod detail;
 pub(crate) mod edit;
-mod headers;
+pub(crate) mod headers;
 pub(crate) mod list;
 mod typed;
 

@@ -8,7 +8,11 @@ use std::{future::Future, pin::Pin, sync::Arc, time::SystemTime};
 use axum::response::Response;
 use http::Method;
 use keyward_auth::{ManagePlace, Permission, Permissions, Scope};
-use serde::{Deserialize, de::DeserializeOwned};
+use keyward_secret::AccountId;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -54,6 +58,8 @@ pub(crate) struct To<'a> {
 /// What a route answered.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Answer<T> {
+    /// Of dynamic routes it stands under other names, as in the reference.
+    #[serde(alias = "data", alias = "route")]
     pub(crate) result: T,
     #[serde(default)]
     pub(crate) result_info: Info,
@@ -149,6 +155,10 @@ impl Visit {
         self.caller.grant().account.to_string()
     }
 
+    pub(crate) fn account_id(&self) -> AccountId {
+        self.caller.grant().account
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -209,6 +219,31 @@ impl Visit {
         let mut buffer = Buffer::with_capacity(256);
         serde_json::to_writer(&mut buffer, body)
             .map_err(|error| Problem::internal("write a request", &error))?;
+        self.send(to, buffer).await
+    }
+
+    /// Changes, with JSON that somebody wrote as fields of the body, to the byte. What is no JSON goes as null: it must not
+    /// end its field, and the route refuses that where it matters.
+    pub(crate) async fn change_with_json<T: DeserializeOwned>(
+        &self,
+        to: To<'_>,
+        body: &Value,
+        fields: &[(&str, &str)],
+    ) -> Result<Answer<T>, Problem> {
+        let mut members = body.to_string();
+        members.pop();
+        let room: usize = fields.iter().map(|(_, json)| json.len() + 64).sum();
+        // With room for all of it nothing grows: a header may be a secret.
+        let mut buffer = Buffer::with_capacity(members.len() + room + 64);
+        buffer.extend(members.as_bytes());
+        let mut comma = if members.len() > 1 { "," } else { "" };
+        for (name, json) in fields {
+            let is_json = serde_json::from_str::<IgnoredAny>(json).is_ok();
+            buffer.extend(format!("{comma}{}:", json!(name)).as_bytes());
+            buffer.extend(if is_json { json.as_bytes() } else { b"null" });
+            comma = ",";
+        }
+        buffer.extend(b"}");
         self.send(to, buffer).await
     }
 

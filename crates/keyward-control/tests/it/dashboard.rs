@@ -8,6 +8,7 @@ mod pages;
 mod playground;
 mod records;
 mod rotation;
+mod routes;
 mod secrets;
 mod settings;
 mod sign_in;

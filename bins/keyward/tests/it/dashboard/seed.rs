@@ -88,8 +88,42 @@ pub(super) fn fill(world: &World, names: Names) {
             world.rest("PATCH", &path, &json!({"enabled": false}));
         }
     }
+    routes(world, names);
     tokens(world, names);
     stores(world, names);
+}
+
+/// A route of each gateway with a version that is not deployed yet.
+fn routes(world: &World, names: Names) {
+    // An id has at most 64 bytes.
+    let [large, small] = ["large", "small"].map(|id| names.of(id));
+    let elements = |chance: u32| {
+        json!([
+            {"id": "start", "type": "start", "outputs": {"next": {"elementId": "plan"}}},
+            {"id": "plan", "type": "conditional",
+             "properties": {"conditions": {"metadata.plan": {"$eq": names.of("free")}}},
+             "outputs": {"true": {"elementId": "limit"}, "false": {"elementId": &large}}},
+            {"id": "limit", "type": "rate",
+             "properties": {"limitType": "count", "key": "metadata.user_id", "limit": 20, "window": 60},
+             "outputs": {"success": {"elementId": "split"}, "fallback": {"elementId": &small}}},
+            {"id": "split", "type": "percentage",
+             "outputs": {format!("{chance}%"): {"elementId": &large}, "else": {"elementId": &small}}},
+            {"id": &large, "type": "model", "properties": {"provider": "openai", "model": "gpt-5", "timeout": 20_000, "retries": 1},
+             "outputs": {"success": {"elementId": "end"}, "fallback": {"elementId": &small}}},
+            {"id": &small, "type": "model", "properties": {"provider": "custom-llm", "model": names.of("llama")},
+             "outputs": {"success": {"elementId": "end"}}},
+            {"id": "end", "type": "end", "outputs": {}},
+        ])
+    };
+    for gateway in ["default", "production", "staging"] {
+        let routes = format!("ai-gateway/gateways/{gateway}/routes");
+        let body = json!({"name": "support", "elements": elements(10), "comment": names.of("free plans first")});
+        let made = world.post(&routes, &body);
+        let id = made["id"].as_str().unwrap();
+        let body =
+            json!({"elements": elements(25), "comment": names.of("more of the large model")});
+        world.post(&format!("{routes}/{id}/versions"), &body);
+    }
 }
 
 fn in_six_weeks() -> String {

@@ -1,4 +1,4 @@
-//! The headers of a custom provider as people write them: a line each, `Name: value`.
+//! Headers as people write them, of a custom provider and of a request: a line each, `Name: value`.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use crate::{dashboard::form::Form, envelope::Problem, erased::Buffer};
 
 /// The form's field.
-pub(super) const FIELD: &str = "headers";
+pub(crate) const FIELD: &str = "headers";
 
 /// What was typed for the headers.
-pub(super) enum Headers {
+pub(crate) enum Headers {
     /// What is stored, as it is masked.
     AsStored,
     None,
@@ -19,7 +19,7 @@ pub(super) enum Headers {
 }
 
 /// A line that is no header, counted from 1.
-pub(super) struct NoHeader(usize);
+pub(crate) struct NoHeader(usize);
 
 impl fmt::Display for NoHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +57,7 @@ pub(super) fn lines(masked: &[(String, String)]) -> String {
 }
 
 /// Reads the field. `stored` is what it held when it was shown.
-pub(super) fn read(form: &Form, stored: &str) -> Result<Result<Headers, NoHeader>, Problem> {
+pub(crate) fn read(form: &Form, stored: &str) -> Result<Result<Headers, NoHeader>, Problem> {
     let text = form.secret_text(FIELD);
     if text.is_empty() {
         return Ok(Ok(Headers::None));

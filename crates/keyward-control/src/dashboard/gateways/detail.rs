@@ -6,6 +6,7 @@ use askama::Template;
 use axum::response::Response;
 use keyward_auth::{ManagePlace, Permission};
 use keyward_providers::{Language, snippet};
+use serde_json::Value;
 
 use super::{Gateway, find, keys_of, may_change, settings::Stores, tokens_of, told};
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         answer,
         keys::{Key, add::may_add, list::STATUSES},
         providers::Providers,
+        routes::list::routes_of,
         view::{ByHand, Code, Frame, Section},
         visit::{To, Visit},
     },
@@ -42,6 +44,8 @@ struct GatewayPage {
     told: Option<String>,
     /// How many keys have each status.
     counts: Vec<(&'static str, usize)>,
+    /// How many dynamic routes there are.
+    routes: usize,
     /// How many gateway tokens are good here. None: the token may not see them.
     tokens: Option<usize>,
     /// What the secrets store is called that the keys come from. None: every store.
@@ -73,6 +77,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         tabs: tabs(&visit, &provider, &url),
         told: told(&visit),
         counts: counts(&visit, &gateway.id).await?,
+        routes: routes(&visit, &gateway.id).await?,
         tokens: tokens_of(&visit, &gateway.id).await?,
         store: store(&visit, &gateway).await?,
         may_change: may_change(&visit, &gateway),
@@ -105,6 +110,11 @@ async fn counts(visit: &Visit, gateway: &str) -> Result<Vec<(&'static str, usize
         counts.push((status, answer.result_info.total_count));
     }
     Ok(counts)
+}
+
+async fn routes(visit: &Visit, gateway: &str) -> Result<usize, Problem> {
+    let to = routes_of(gateway).with_number("per_page", 1);
+    Ok(visit.get::<Value>(to).await?.result_info.total_count)
 }
 
 async fn store(visit: &Visit, gateway: &Gateway) -> Result<Option<String>, Problem> {

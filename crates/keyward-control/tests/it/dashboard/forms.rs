@@ -130,7 +130,9 @@ async fn a_page_can_do_no_more_than_its_token() {
         .lacks("/gateways/default/delete");
     browser.get("/gateways").await.lacks("/new-gateway");
     let mut refused = 0;
-    for path in forms.iter().filter(|path| *path != "/sign-out") {
+    // Who may read a route may ask which way a request would take.
+    let changes = |path: &&String| *path != "/sign-out" && !path.ends_with("/explain");
+    for path in forms.iter().filter(changes) {
         let fields = [
             ("gateway", "default"),
             ("provider_slug", "openai"),

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::{
     browser::{Browser, Page},
-    records::{Records, provider, secret_of},
+    records::{Records, provider, route_of, secret_of},
 };
 use crate::support::{CANARY, Harness, OURS, gateways, keys, new_gateway, secret, tokens};
 
@@ -277,6 +277,8 @@ async fn hostile_records(harness: &Harness) -> (Records, String) {
     ])});
     let admin = harness.post(&tokens(OURS), body).await;
     let (store, secret) = secret_of(harness, HOSTILE).await;
+    // An id has at most 64 bytes.
+    let (route, version) = route_of(harness, &HOSTILE[..64], HOSTILE).await;
     let records = Records {
         key,
         token,
@@ -284,6 +286,8 @@ async fn hostile_records(harness: &Harness) -> (Records, String) {
         provider,
         store,
         secret,
+        route,
+        version,
     };
     let token = admin.result()["value"].as_str().unwrap().to_owned();
     (records, token)
@@ -324,6 +328,10 @@ async fn html_and_script_of_others_is_text() {
         "/secrets/",
         "/sign-in/",
         "/gateways/",
+        "/gateways/default/routes/",
+        "/gateways/default/routes/{id}/versions/",
+        "/gateways/default/routes/{id}/edit?version=",
+        "/gateways/default/routes/{id}/compare?from=",
     ] {
         let path = records.fill(path);
         is_text(&browser.get(&format!("{path}{hostile}")).await);

@@ -14,6 +14,9 @@ pub(crate) struct Records {
     pub(crate) provider: String,
     pub(crate) store: String,
     pub(crate) secret: String,
+    /// A dynamic route, and its version that is deployed.
+    pub(crate) route: String,
+    pub(crate) version: String,
 }
 
 /// The custom provider's slug.
@@ -23,11 +26,15 @@ pub(crate) const SLUG: &str = "ours";
 const STORE: &str = "team-a";
 const SECRET: &str = "default_openai_other";
 
+/// What the dynamic route is called.
+pub(crate) const ROUTE: &str = "support";
+
 impl Records {
     pub(crate) async fn make(harness: &Harness) -> Self {
         let run = Permissions::from_iter([Permission::AiGatewayRun]);
         let (token, _) = harness.token(Grant::new(OURS, run)).await;
         let (store, secret) = secret_of(harness, "of the team").await;
+        let (route, version) = route_of(harness, "small", "of the team").await;
         Self {
             key: harness.key("default").await,
             token: token.to_string(),
@@ -35,6 +42,8 @@ impl Records {
             provider: provider(harness, json!({})).await,
             store,
             secret,
+            route,
+            version,
         }
     }
 
@@ -45,9 +54,11 @@ impl Records {
             "api-tokens" => &self.api,
             "providers" => &self.provider,
             "secrets" => &self.secret,
+            "gateways" => &self.route,
             _ => &self.key,
         };
         let path = path.replace("{gateway}", "default").replace("{id}", id);
+        let path = path.replace("{version}", &self.version);
         path.replace("{store}", &self.store).replace("{code}", "x")
     }
 
@@ -59,6 +70,7 @@ impl Records {
             "providers" => SLUG,
             "secrets" if path.split('/').count() == 4 => STORE,
             "secrets" => SECRET,
+            "gateways" if path.contains("/routes/") => ROUTE,
             "gateways" => "default",
             _ => "openai/default",
         }
@@ -75,6 +87,26 @@ pub(crate) async fn provider(harness: &Harness, fields: Value) -> String {
     let path = format!("/client/v4/accounts/{OURS}/ai-gateway/custom-providers");
     let answer = harness.post(&path, body).await;
     answer.result()["id"].as_str().unwrap().to_owned()
+}
+
+/// The elements of a route: one model, an element with the id `id`, which answers or ends the route.
+pub(crate) fn elements_with(id: &str) -> Value {
+    json!([
+        {"id": "start", "type": "start", "outputs": {"next": {"elementId": id}}},
+        {"id": id, "type": "model", "properties": {"provider": "openai", "model": "gpt-5-mini"},
+         "outputs": {"success": {"elementId": "end"}}},
+        {"id": "end", "type": "end", "outputs": {}},
+    ])
+}
+
+/// Makes a dynamic route with an element that has the id `id`, and returns its id and its version's.
+pub(crate) async fn route_of(harness: &Harness, id: &str, comment: &str) -> (String, String) {
+    let body = json!({"name": ROUTE, "elements": elements_with(id), "comment": comment});
+    let path = format!("/client/v4/accounts/{OURS}/ai-gateway/gateways/default/routes");
+    let made = harness.post(&path, body).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let route = made.result();
+    (text(&route["id"]), text(&route["version"]["version_id"]))
 }
 
 /// Makes a store with a secret in it that has `comment`, and returns the ids of both.

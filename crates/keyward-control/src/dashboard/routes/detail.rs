@@ -1,0 +1,110 @@
+//! One route: what is deployed, as a picture and in words.
+
+use std::time::SystemTime;
+
+use askama::Template;
+use axum::response::Response;
+use keyward_auth::{ManagePlace, Permission};
+
+use super::{
+    Route,
+    drawing::{Drawing, Marks},
+    editor::Row,
+    find,
+    graph::Sketch,
+    may_change, told,
+};
+use crate::{
+    dashboard::{
+        answer,
+        audit::Line,
+        view::{ByHand, Frame, Section},
+        visit::{To, Visit},
+    },
+    envelope::Problem,
+};
+
+/// How many lines of the audit log the page shows.
+const LINES: usize = 20;
+
+#[derive(Template)]
+#[template(path = "route.html")]
+struct RoutePage {
+    frame: Frame,
+    now: SystemTime,
+    told: Option<String>,
+    route: Route,
+    /// None: it is too large to be drawn, or no version is there.
+    drawing: Option<Drawing>,
+    rows: Vec<Row>,
+    /// What the deployed version looks odd for.
+    warnings: Vec<String>,
+    may_change: bool,
+    /// None: the token may not read the audit log.
+    lines: Option<Vec<Line>>,
+    by_hand: ByHand,
+}
+
+pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
+    let route = find(&visit).await?;
+    let sketch = route.sketch();
+    let page = RoutePage {
+        frame: visit.frame(Section::Gateways),
+        now: visit.now,
+        told: told(&visit),
+        drawing: sketch
+            .as_ref()
+            .map(|sketch| Drawing::new(&route.name, sketch, &Marks::default())),
+        rows: sketch.map_or_else(Vec::new, rows),
+        warnings: warnings(&visit, &route),
+        may_change: may_change(&visit, &route.gateway_id),
+        lines: lines(&visit, &route, LINES).await?,
+        by_hand: ByHand::new(
+            format!(
+                "keyward routes show {} --gateway {}",
+                route.name, route.gateway_id
+            ),
+            route.to("route_show").curl(&visit.account(), None),
+        ),
+        route,
+    };
+    answer::page(answer::SHOWN, &page)
+}
+
+pub(super) fn rows(sketch: Sketch) -> Vec<Row> {
+    let elements = sketch.elements.into_iter();
+    elements
+        .map(|element| Row {
+            element,
+            faults: Vec::new(),
+        })
+        .collect()
+}
+
+/// What is allowed and looks odd, as it is now: a provider may have lost its key since it was saved.
+fn warnings(visit: &Visit, route: &Route) -> Vec<String> {
+    let registry = &visit.shared().surroundings.registry;
+    let data = route.version.as_ref().map(|version| version.data.as_str());
+    let parsed = data.and_then(|data| {
+        let parsed = registry.parse_route(visit.account_id(), &route.gateway_id, data);
+        parsed.ok()
+    });
+    let warnings = parsed.iter().flat_map(|graph| graph.warnings());
+    warnings.map(ToString::to_string).collect()
+}
+
+/// The newest lines of the audit log about a route. None: the token may not read the log.
+pub(super) async fn lines(
+    visit: &Visit,
+    route: &Route,
+    most: usize,
+) -> Result<Option<Vec<Line>>, Problem> {
+    if !visit.may(Permission::AuditLogRead, ManagePlace::Account) {
+        return Ok(None);
+    }
+    let to = To::new("audit_list")
+        .with("resource_type", "route")
+        .with("resource_id", &route.id)
+        .with_number("limit", most);
+    Ok(Some(visit.get(to).await?.result))
+}

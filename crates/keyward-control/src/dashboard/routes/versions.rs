@@ -1,0 +1,155 @@
+//! The versions of a route, who saved each and why, and when which was deployed.
+
+use std::time::SystemTime;
+
+use askama::Template;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{Deployment, Route, Version, detail, find, may_change, told};
+use crate::{
+    dashboard::{
+        answer,
+        audit::Line,
+        pager::Pager,
+        view::{ByHand, Frame, Section},
+        visit::{Answer, Visit},
+    },
+    envelope::Problem,
+};
+
+/// A version's answer holds all of its elements.
+const PER_PAGE: usize = 20;
+/// How many lines of the audit log are looked through for who did it.
+const LINES: usize = 1_000;
+
+/// One page of the list, as answers carry it.
+#[derive(Debug, Deserialize)]
+struct Versions {
+    versions: Vec<Version>,
+}
+
+/// One page of the list, as answers carry it.
+#[derive(Debug, Deserialize)]
+struct Deployments {
+    deployments: Vec<Deployment>,
+}
+
+struct Row {
+    version: Version,
+    who: Option<String>,
+}
+
+struct Past {
+    deployment: Deployment,
+    /// None: the version is not among those that are shown.
+    number: Option<u32>,
+    who: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "route_versions.html")]
+struct VersionsPage {
+    frame: Frame,
+    now: SystemTime,
+    told: Option<String>,
+    route: Route,
+    rows: Vec<Row>,
+    pager: Pager,
+    past: Vec<Past>,
+    may_change: bool,
+    by_hand: ByHand,
+}
+
+pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
+    let route = find(&visit).await?;
+    let page: usize = visit.query("page").parse().unwrap_or(1).max(1);
+    let listed = list(&visit, &route, (page, PER_PAGE)).await?;
+    let last_saved = match page {
+        1 => listed.result.versions.first().map(|version| version.number),
+        _ => newest(&visit, &route).await?.map(|version| version.number),
+    };
+    let to = route.to("route_deployment_list");
+    let to = to.with_number("per_page", PER_PAGE);
+    let deployments = visit.get::<Deployments>(to).await?.result.deployments;
+    let lines = detail::lines(&visit, &route, LINES).await?;
+    let lines = lines.unwrap_or_default();
+    let savers = Authors::of(&lines, "route_version.create", last_saved);
+    let last_deployed = deployments.first().map(|deployment| deployment.number);
+    let deployers = Authors::of(&lines, "route_deployment.create", last_deployed);
+    let known = listed.result.versions.iter().chain(&route.version);
+    let numbers: Vec<_> = known
+        .map(|version| (version.version_id.clone(), version.number))
+        .collect();
+    let past = deployments.into_iter().map(|deployment| Past {
+        number: numbers
+            .iter()
+            .find(|(id, _)| *id == deployment.version_id)
+            .map(|(_, number)| *number),
+        who: deployers.find(deployment.number),
+        deployment,
+    });
+    let past = past.collect();
+    let rows = listed.result.versions.into_iter().map(|version| Row {
+        who: savers.find(version.number),
+        version,
+    });
+    let page = VersionsPage {
+        frame: visit.frame(Section::Gateways),
+        now: visit.now,
+        told: told(&visit),
+        rows: rows.collect(),
+        pager: Pager::new(&route.path_to("versions"), &[], &listed.result_info),
+        past,
+        may_change: may_change(&visit, &route.gateway_id),
+        by_hand: ByHand::new(
+            format!(
+                "keyward routes versions {} --gateway {}",
+                route.name, route.gateway_id
+            ),
+            route.to("route_version_list").curl(&visit.account(), None),
+        ),
+        route,
+    };
+    answer::page(answer::SHOWN, &page)
+}
+
+async fn list(
+    visit: &Visit,
+    route: &Route,
+    (page, per_page): (usize, usize),
+) -> Result<Answer<Versions>, Problem> {
+    let to = route.to("route_version_list");
+    let to = to.with_number("page", page);
+    visit.get(to.with_number("per_page", per_page)).await
+}
+
+/// The newest version.
+pub(super) async fn newest(visit: &Visit, route: &Route) -> Result<Option<Version>, Problem> {
+    let newest = list(visit, route, (1, 1)).await?.result.versions;
+    Ok(newest.into_iter().next())
+}
+
+/// Who did something, by the number of what came of it. Each number is one line of the audit log, so that they are
+/// counted from the newest on.
+struct Authors {
+    newest: Option<u32>,
+    names: Vec<String>,
+}
+
+impl Authors {
+    /// A route that is made is its first version and its first deployment.
+    fn of(lines: &[Line], action: &str, newest: Option<u32>) -> Self {
+        let lines = lines.iter().filter(|line| line.result() == "done");
+        let lines = lines.filter(|line| line.what() == action || line.what() == "route.create");
+        Self {
+            newest,
+            names: lines.map(Line::who).collect(),
+        }
+    }
+
+    fn find(&self, number: u32) -> Option<String> {
+        let behind = self.newest?.checked_sub(number)?;
+        self.names.get(usize::try_from(behind).ok()?).cloned()
+    }
+}
