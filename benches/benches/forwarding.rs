@@ -20,7 +20,7 @@ use keyward_benches::{
 };
 use tokio::runtime::{Builder, LocalRuntime};
 
-use self::keyward::Keys;
+use self::keyward::Setting;
 
 /// Something that does the job, and its name in the results.
 struct Subject {
@@ -54,15 +54,27 @@ fn subjects() -> io::Result<Vec<Subject>> {
         },
         Subject {
             name: "keyward",
-            target: keyward::start(upstream, Keys::One)?,
+            target: keyward::start(upstream, Setting::Plain)?,
         },
         Subject {
             name: "keyward-overlap",
-            target: keyward::start(upstream, Keys::Overlapping)?,
+            target: keyward::start(upstream, Setting::Overlapping)?,
         },
         Subject {
             name: "keyward-pool",
-            target: keyward::start(upstream, Keys::PoolOfThree)?,
+            target: keyward::start(upstream, Setting::PoolOfThree)?,
+        },
+        Subject {
+            name: "keyward-limited",
+            target: keyward::start(upstream, Setting::Limited)?,
+        },
+        Subject {
+            name: "keyward-unified",
+            target: keyward::start(upstream, Setting::Unified)?,
+        },
+        Subject {
+            name: "keyward-route",
+            target: keyward::start(upstream, Setting::Route)?,
         },
     ])
 }

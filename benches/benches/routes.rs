@@ -3,52 +3,24 @@
 //! Promise: a way through twenty elements costs about a microsecond and allocates nothing (`keyward-routes`'
 //! `tests/allocation.rs`); a body is read in one pass, whatever of it is named.
 
-use std::hint::black_box;
+#[path = "routes/elements.rs"]
+mod elements;
+
+use std::{
+    hint::black_box,
+    time::{Duration, SystemTime},
+};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use keyward_routes::{Facts, Graph, Metadata, Step};
-use serde_json::{Value, json};
+use keyward_routes::{
+    Ask, CounterKeys, Counters, Facts, Graph, Limit, Limited, MemoryCounters, Metadata, Partition,
+    Step, Technique,
+};
+use keyward_secret::AccountId;
+use serde_json::json;
 
-/// A route of twenty elements: twelve conditions, two percentages, a limit, three models. A request whose plan is none of
-/// those that are asked for passes all twelve conditions.
-fn elements(field: &str) -> Value {
-    let to = |id: &str| json!({ "elementId": id });
-    let mut elements = vec![
-        json!({ "id": "start", "type": "start", "outputs": { "next": to("c0") } }),
-        json!({ "id": "p0", "type": "percentage", "outputs": { "10%": to("p1"), "20%": to("r"), "else": to("r") } }),
-        json!({ "id": "p1", "type": "percentage", "outputs": { "50%": to("r"), "else": to("m0") } }),
-        json!({ "id": "r", "type": "rate",
-            "properties": { "limitType": "count", "key": "metadata.user", "limit": 20, "window": 60 },
-            "outputs": { "success": to("m0"), "fallback": to("m2") } }),
-        json!({ "id": "end", "type": "end", "outputs": {} }),
-    ];
-    for at in 0..12 {
-        let next = if at == 11 {
-            "p0".to_owned()
-        } else {
-            format!("c{}", at + 1)
-        };
-        let conditions = match at % 3 {
-            0 => json!({ field: format!("plan-{at}") }),
-            1 => json!({ field: { "$in": ["a", "b", "c"] }, "headers.x-seats": { "$gt": 100 } }),
-            _ => {
-                json!({ "$or": [{ field: { "$gt": "z" } }, { "headers.x-seats": { "$gte": 100 } }] })
-            }
-        };
-        elements.push(json!({ "id": format!("c{at}"), "type": "conditional", "properties": { "conditions": conditions },
-            "outputs": { "true": to("m0"), "false": to(&next) } }));
-    }
-    for at in 0..3 {
-        let outputs = match at {
-            2 => json!({ "success": to("end") }),
-            _ => json!({ "success": to("end"), "fallback": to(&format!("m{}", at + 1)) }),
-        };
-        elements.push(json!({ "id": format!("m{at}"), "type": "model",
-            "properties": { "provider": "openai", "model": "gpt-5" }, "outputs": outputs }));
-    }
-    elements.into()
-}
+use self::elements::elements;
 
 /// Follows a way: the limit lets through, the first model fails.
 fn follow(graph: &Graph, facts: Facts<'_>, draw: u64) -> usize {
@@ -109,5 +81,44 @@ fn routes(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, routes);
+/// A limit in memory: its name and its count, for the only user and for each of a hundred thousand by turns.
+#[expect(
+    clippy::expect_used,
+    reason = "a benchmark of nothing would measure nothing"
+)]
+fn limits(criterion: &mut Criterion) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let account = AccountId::from_bytes([1; 16]);
+    let keys = CounterKeys::new(&[7; 16]);
+    let users: Vec<_> = (0..100_000).map(|user| format!("user-{user}")).collect();
+    let mut group = criterion.benchmark_group("route/limit");
+    for (name, technique, count) in [
+        ("fixed", Technique::Fixed, 1),
+        ("sliding", Technique::Sliding, 1),
+        ("fixed_100k_users", Technique::Fixed, users.len()),
+    ] {
+        let counters = MemoryCounters::default();
+        let limit = Limit::new(1_000_000_000, 60, technique).expect("a limit");
+        let mut turn = users.iter().take(count).cycle();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let user = turn.next().map_or("", String::as_str);
+                let limited = Limited::Element {
+                    route: "route",
+                    element: "r",
+                };
+                let partition = Partition::Value(black_box(user).into());
+                let ask = Ask {
+                    key: keys.key(account, "gateway", limited, &partition),
+                    limit,
+                    amount: 1,
+                };
+                counters.take_now(&[ask], now)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, routes, limits);
 criterion_main!(benches);

@@ -6,6 +6,9 @@ pub const GATEWAY_TOKEN: &str = "Bearer bench-gateway-token-0123456789abcdef0123
 /// The provider key that the upstream wants to see. Not a key of anything.
 pub const PROVIDER_KEY: &str = "sk-bench-0aB9zYx8Wv7Ut6Sr5Qp4On3Ml2Kj1Ih0Gf9Ed8Cc7Ba6";
 
+/// The model that requests ask for, unless a target has another.
+pub const MODEL: &str = "bench";
+
 /// The path that a client of the minimal proxy asks for.
 pub const CLIENT_PATH: &str =
     "/v1/0123456789abcdef0123456789abcdef/default/openai/chat/completions";
@@ -33,15 +36,15 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Makes the body of a request for this answer, [`REQUEST_BODY_BYTES`] long.
-    pub fn request_body(self) -> Vec<u8> {
+    /// Makes the body of a request for this answer and `model`, [`REQUEST_BODY_BYTES`] long.
+    pub fn request_body(self, model: &str) -> Vec<u8> {
         let stream = match self {
             Self::Json => "false",
             Self::Events => "true",
         };
         padded(
             &format!(
-                r#"{{"model":"bench","stream":{stream},"messages":[{{"role":"user","content":""#
+                r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":""#
             ),
             r#""}]}"#,
             REQUEST_BODY_BYTES,
@@ -100,7 +103,7 @@ mod tests {
     #[test]
     fn bodies_have_the_promised_lengths_and_are_json() {
         for answer in [Answer::Json, Answer::Events] {
-            let body = answer.request_body();
+            let body = answer.request_body(MODEL);
             assert_eq!(body.len(), REQUEST_BODY_BYTES);
             let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(value["stream"], answer == Answer::Events);

@@ -11,7 +11,7 @@ use std::{
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 use crate::{
-    job::Answer,
+    job::{self, Answer},
     wire::{MessageReader, ReadError},
 };
 
@@ -25,6 +25,8 @@ pub struct Target {
     pub path: String,
     /// Header lines beside host, content type and length, each as `name: value`.
     pub headers: Vec<String>,
+    /// The model that every request asks for.
+    pub model: &'static str,
 }
 
 impl Target {
@@ -34,12 +36,19 @@ impl Target {
             address,
             path: path.into(),
             headers,
+            model: job::MODEL,
         }
+    }
+
+    /// The same for another model.
+    #[must_use]
+    pub fn for_model(self, model: &'static str) -> Self {
+        Self { model, ..self }
     }
 
     /// Makes the bytes of one request for `answer`.
     pub fn request(&self, answer: Answer) -> Vec<u8> {
-        let body = answer.request_body();
+        let body = answer.request_body(self.model);
         let mut request = format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\naccept: application/json\r\nuser-agent: bench-load\r\ncontent-length: {}\r\n",
             self.path,

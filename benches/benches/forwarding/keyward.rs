@@ -1,5 +1,8 @@
 //! Keyward as a subject: a gateway with one worker and a store in memory, inside this process.
 
+#[path = "../routes/elements.rs"]
+mod elements;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -17,9 +20,10 @@ use keyward_gateway::{Config, Gateway};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
-    Member, NewProviderKey, NewTokenRequest, Pool, PoolStrategy, Pools, ProviderSlug, Registry,
-    Weight, testing::MemoryStore,
+    Member, NewProviderKey, NewRoute, NewTokenRequest, Pool, PoolStrategy, Pools, ProviderSlug,
+    Registry, Weight, testing::MemoryStore,
 };
+use keyward_routes::{Limit, LimitError, RouteName, Technique};
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{
     Vault,
@@ -28,26 +32,82 @@ use keyward_vault::{
 use tokio::{net::TcpListener, runtime::Builder};
 use tokio_util::sync::CancellationToken;
 
+use self::elements::elements;
+
 const ACCOUNT: AccountId = AccountId::from_bytes([0x01; 16]);
 const ACTOR: Actor = Actor::Command("benchmark");
 
-/// What is stored for the provider.
+/// How it is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keys {
-    One,
+pub(crate) enum Setting {
+    /// One key, and nothing else.
+    Plain,
     /// One, whose value is being replaced: each request's body is held.
     Overlapping,
     /// Three that stand in for each other, drawn by weight: each request's body is held.
     PoolOfThree,
+    /// One, and a limit that lets everything through, on the gateway and on the key.
+    Limited,
+    /// One, and requests by the unified endpoint: each request's body is read, and its model replaced.
+    Unified,
+    /// As before, by a route of twenty elements.
+    Route,
+}
+
+impl Setting {
+    /// The target's path, and the model of its requests.
+    const fn way(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unified => ("compat", "openai/bench"),
+            Self::Route => ("compat", "dynamic/bench"),
+            _ => ("openai", job::MODEL),
+        }
+    }
+
+    /// The aliases of its keys.
+    const fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::PoolOfThree => &["default", "blue", "green"],
+            _ => &["default"],
+        }
+    }
+
+    fn of_gateway(self) -> Result<GatewaySettings, Failed> {
+        let mut settings = GatewaySettings::default();
+        if self == Self::Limited {
+            let limit = limit()?;
+            settings.rate_limiting_limit = limit.limit().get();
+            settings.rate_limiting_interval = limit.window().as_secs();
+        }
+        if self == Self::PoolOfThree {
+            let mut members = Vec::new();
+            for alias in self.aliases() {
+                members.push(Member {
+                    alias: Alias::parse(alias)?,
+                    weight: Weight::default(),
+                });
+            }
+            let openai = ProviderSlug::parse("openai")?;
+            let pool = Pool::new(openai, PoolStrategy::Weighted, members)?;
+            settings.pools = Pools::new(vec![pool])?;
+        }
+        Ok(settings)
+    }
+}
+
+fn limit() -> Result<Limit, LimitError> {
+    Limit::new(1_000_000_000, 60, Technique::Fixed)
 }
 
 /// Starts it on a thread of its own, in front of `upstream`, and says how it is reached.
-pub(crate) fn start(upstream: SocketAddr, keys: Keys) -> io::Result<Target> {
+pub(crate) fn start(upstream: SocketAddr, setting: Setting) -> io::Result<Target> {
     let (started, when_started) = mpsc::channel();
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let (registry, token) = registry(upstream, keys).await.map_err(io::Error::other)?;
+            let (registry, token) = registry(upstream, setting)
+                .await
+                .map_err(io::Error::other)?;
             let dial = SystemDial::build(TlsConfig::default()).map_err(io::Error::other)?;
             let config = Config {
                 workers: NonZeroUsize::MIN,
@@ -56,9 +116,10 @@ pub(crate) fn start(upstream: SocketAddr, keys: Keys) -> io::Result<Target> {
             let gateway =
                 Gateway::build(registry, Arc::new(dial), config).map_err(io::Error::other)?;
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let path = format!("/v1/{ACCOUNT}/default/openai/chat/completions");
+            let (provider, model) = setting.way();
+            let path = format!("/v1/{ACCOUNT}/default/{provider}/chat/completions");
             let headers = vec![format!("cf-aig-authorization: Bearer {token}")];
-            let target = Target::new(listener.local_addr()?, &path, headers);
+            let target = Target::new(listener.local_addr()?, &path, headers).for_model(model);
             started.send(target).map_err(io::Error::other)?;
             Arc::new(gateway)
                 .serve(listener, CancellationToken::new())
@@ -72,7 +133,10 @@ pub(crate) fn start(upstream: SocketAddr, keys: Keys) -> io::Result<Target> {
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// One account, one gateway, what is stored for `openai` at `upstream`, and a token.
-async fn registry(upstream: SocketAddr, keys: Keys) -> Result<(Arc<Registry>, String), Failed> {
+async fn registry(
+    upstream: SocketAddr,
+    setting: Setting,
+) -> Result<(Arc<Registry>, String), Failed> {
     let here = Override {
         base_url: Some(format!("http://{upstream}/v1")),
         ..Override::default()
@@ -89,26 +153,8 @@ async fn registry(upstream: SocketAddr, keys: Keys) -> Result<(Arc<Registry>, St
     };
     registry.create_account(account, ACTOR).await?;
     let gateway = GatewayId::parse("default")?;
-    let aliases: &[&str] = match keys {
-        Keys::One | Keys::Overlapping => &["default"],
-        Keys::PoolOfThree => &["default", "blue", "green"],
-    };
-    let mut settings = GatewaySettings::default();
-    if keys == Keys::PoolOfThree {
-        let mut members = Vec::new();
-        for alias in aliases {
-            members.push(Member {
-                alias: Alias::parse(alias)?,
-                weight: Weight::default(),
-            });
-        }
-        let pool = Pool::new(
-            ProviderSlug::parse("openai")?,
-            PoolStrategy::Weighted,
-            members,
-        )?;
-        settings.pools = Pools::new(vec![pool])?;
-    }
+    let aliases = setting.aliases();
+    let settings = setting.of_gateway()?;
     registry
         .create_gateway(ACCOUNT, gateway.clone(), settings, ACTOR, now)
         .await?;
@@ -124,10 +170,10 @@ async fn registry(upstream: SocketAddr, keys: Keys) -> Result<(Arc<Registry>, St
             default_config: true,
             expires_at: None,
             expires_action: ExpiresAction::default(),
-            rate_limit: None,
+            rate_limit: (setting == Setting::Limited).then_some(limit()?),
         };
         let key = registry.create_provider_key(key, ACTOR, now).await?;
-        if keys == Keys::Overlapping {
+        if setting == Setting::Overlapping {
             let asked = RotationRequest {
                 request: RequestId::parse("benchmark")?,
                 overlap: rotation::MAX_OVERLAP,
@@ -137,6 +183,16 @@ async fn registry(upstream: SocketAddr, keys: Keys) -> Result<(Arc<Registry>, St
                 .begin_rotation(ACCOUNT, key.record.id, &value()?, asked, ACTOR, now)
                 .await?;
         }
+    }
+    if setting == Setting::Route {
+        let route = NewRoute {
+            account: ACCOUNT,
+            gateway: gateway.clone(),
+            name: RouteName::parse("bench")?,
+            elements: elements("metadata.plan").to_string(),
+            comment: None,
+        };
+        registry.create_route(route, ACTOR, now).await?;
     }
     let token = NewTokenRequest {
         name: "benchmark".to_owned(),
