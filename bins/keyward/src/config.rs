@@ -8,6 +8,7 @@ mod effective;
 mod fields;
 mod findings;
 mod host;
+mod limits;
 mod listener;
 mod memory;
 mod named;
@@ -41,7 +42,7 @@ pub(crate) use self::{
     seal::{Argv, SealSection},
     variables::{COMMANDS, strays, tell_strays},
 };
-use self::{host::HostName, memory::Bytes, upstream::UpstreamSection};
+use self::{host::HostName, limits::LimitsSection, memory::Bytes, upstream::UpstreamSection};
 use crate::failure::Failure;
 
 /// Everything that may be configured. A field that is not there has the default of whoever uses it.
@@ -57,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) control: ControlSection,
     pub(crate) store: StoreSection,
     pub(crate) secrets_store: SecretsStoreSection,
+    pub(crate) limits: LimitsSection,
     pub(crate) audit: AuditSection,
     pub(crate) seal: SealSection,
     pub(crate) tls: TlsSection,

@@ -8,11 +8,12 @@ mod rotation;
 mod setup;
 mod signals;
 
-use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use keyward_control::{Control, SignInLinks, setup::Setup};
 use keyward_forward::{SystemDial, TlsConfig, dial::Guard};
 use keyward_gateway::{EchoDial, Gateway, Prober};
+use keyward_limits_redis::RedisCounters;
 use keyward_providers::Catalogue;
 use keyward_store::CheckpointSettings;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -23,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 use self::{audit::Audit, explain::DataPlane, health::Health, signals::Signals};
 pub(crate) use self::{events::Events, setup::Ground};
 use crate::{config::Config, failure::Failure, open::Opened};
+
+/// How long a start waits for the Redis that counts rate limits.
+const REDIS_COMES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where both planes listen. Bound before anything else is touched.
 #[derive(Debug)]
@@ -52,6 +56,22 @@ impl Limits {
             control,
             has_dashboard: config.control.has_dashboard(),
         })
+    }
+
+    /// Counts rate limits in Redis, where the configuration says so. Waits a moment for it, and no longer: a Redis that
+    /// comes later is found.
+    pub(crate) async fn count(&mut self, config: &Config) -> Result<(), Failure> {
+        let Some(settings) = config.counters()? else {
+            return Ok(());
+        };
+        let counters = RedisCounters::start(settings).map_err(|error| {
+            Failure::new(error.to_string())
+                .at("`[limits]`")
+                .help("correct `url` and `password_file`; docs/configuration.md says what each is")
+        })?;
+        counters.is_up_within(REDIS_COMES_WITHIN).await;
+        self.gateway.counters = Arc::new(counters);
+        Ok(())
     }
 
     /// Whether connections to `plane` are encrypted.

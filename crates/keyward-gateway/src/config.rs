@@ -23,7 +23,8 @@ pub struct Config {
     /// How many rows of counts the store keeps at most, half of them for minutes and half for hours; beyond, the oldest
     /// go first. Default: 500,000.
     pub traffic_rows: u64,
-    /// Where rate limits are counted. Default: in this process's memory.
+    /// Where rate limits are counted. Default: in this process's memory. Counters elsewhere are shared by all gateways over
+    /// the same vault.
     pub counters: Arc<dyn Counters>,
 }
 

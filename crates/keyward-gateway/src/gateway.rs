@@ -88,8 +88,8 @@ enum BuildErrorKind {
     Providers(#[source] EndpointError),
     #[error(transparent)]
     Budget(BudgetError),
-    #[error("the system gives no random bytes; see that `getrandom` works")]
-    Random(#[source] getrandom::Error),
+    #[error("the vault's keyring holds no key")]
+    Keyring,
 }
 
 impl BuildError {
@@ -136,8 +136,8 @@ impl Gateway {
             .map(|budget| limits(budget, &config, stored))
             .transpose()
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
-        let rate_limits = RateLimits::build(Arc::clone(&config.counters))
-            .map_err(|error| BuildError(BuildErrorKind::Random(error)))?;
+        let rate_limits = RateLimits::build(Arc::clone(&config.counters), registry.vault())
+            .ok_or(BuildError(BuildErrorKind::Keyring))?;
         let most_requests = limits.as_ref().map(|limits| limits.requests);
         let cuts = Arc::new(Cuts::default());
         let in_use: Arc<dyn InUse> = Arc::clone(&cuts) as _;
@@ -398,6 +398,7 @@ mod tests {
         let budget = Budget::from_bytes(1).limits(&Config::default(), Stored::default());
         keyward_testing::assert_texts!("BuildError", [
             "a small budget" => BuildError(BuildErrorKind::Budget(budget.unwrap_err())),
+            "a keyring without a key" => BuildError(BuildErrorKind::Keyring),
         ]);
     }
 }

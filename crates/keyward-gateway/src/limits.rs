@@ -10,8 +10,12 @@ use keyward_routes::{
     Ask, AtRate, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition, Technique,
 };
 use keyward_secret::AccountId;
+use keyward_vault::Vault;
 
 use crate::respond::Refusal;
+
+/// What the secret of the counters' names is derived under. The keyring holds no other secret of that name.
+const LABEL: &str = "keyward counter names v1";
 
 /// A limit that a request must keep to.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +41,13 @@ pub(crate) struct RateLimits {
 }
 
 impl RateLimits {
-    /// Counts in `counters`, under names that are made with a random secret.
-    pub(crate) fn build(counters: Arc<dyn Counters>) -> Result<Self, getrandom::Error> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret)?;
-        Ok(Self {
-            keys: CounterKeys::new(&secret),
+    /// Counts in `counters`, under names that are made with a secret of the vault's keyring: instances over one vault
+    /// count as one, where they count in one place. None only if the keyring has no key.
+    pub(crate) fn build(counters: Arc<dyn Counters>, vault: &Vault) -> Option<Self> {
+        let secret = vault.subkey(vault.newest_key(), LABEL)?;
+        let (secret, _) = secret.expose().split_first_chunk()?;
+        Some(Self {
+            keys: CounterKeys::new(secret),
             counters,
         })
     }

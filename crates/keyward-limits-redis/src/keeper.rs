@@ -55,7 +55,6 @@ impl Keeper {
     }
 
     pub(crate) async fn run(mut self) {
-        metrics::gauge!("keyward_limits_store_up").set(0.0);
         let mut wait = FIRST_WAIT;
         loop {
             let trouble = match self.open().await {
@@ -122,6 +121,8 @@ impl Keeper {
 
     /// Says whether Redis decides, once for each change.
     fn say(&mut self, state: Result<(), Trouble>) {
+        // Each time, for whoever began to record meanwhile.
+        metrics::gauge!("keyward_limits_store_up").set(if state.is_ok() { 1.0 } else { 0.0 });
         if self.told == Some(state) {
             return;
         }
@@ -130,11 +131,9 @@ impl Keeper {
         let redis = self.door.url();
         match state {
             Ok(()) => {
-                metrics::gauge!("keyward_limits_store_up").set(1.0);
                 tracing::info!(%redis, "Redis counts what rate limits limit");
             }
             Err(trouble) => {
-                metrics::gauge!("keyward_limits_store_up").set(0.0);
                 let on_loss = self.shared.on_loss();
                 tracing::warn!(%redis, %trouble, was_up, on_loss, "Redis does not count what rate limits limit");
             }

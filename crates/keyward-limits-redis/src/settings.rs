@@ -15,7 +15,8 @@ pub enum OnLoss {
     /// They are refused.
     Closed,
     /// This process counts them by itself, with the limit divided by the number of instances. What was counted before is
-    /// not known to it, so a window in which Redis is lost or comes back can have up to twice the limit.
+    /// not known to it, so a window in which Redis is lost or comes back can have up to twice the limit; three times, where
+    /// it came back without its data.
     Share(NonZeroU64),
 }
 

@@ -23,7 +23,9 @@ pub(crate) enum Trouble {
     Loading,
     #[error("it is a part of a cluster, which is not supported")]
     Cluster,
-    #[error("it refuses to count: it may be out of memory, or older than version 5")]
+    #[error(
+        "it refuses to count: it may be out of memory, have no such database, or be older than version 5"
+    )]
     Refused,
     #[error("what answers there is no Redis, or an old one")]
     Foreign,
@@ -43,6 +45,8 @@ impl From<RedisError> for Trouble {
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::CrossSlot => Self::Cluster,
+                // What a script may not do is a plain error, told in words alone.
+                _ if error.detail().is_some_and(is_of_acl) => Self::Permission,
                 _ => Self::Refused,
             },
             ErrorKind::Extension => match error.code() {
@@ -52,6 +56,11 @@ impl From<RedisError> for Trouble {
             _ => Self::Foreign,
         }
     }
+}
+
+/// As Redis 7 and those before it put it.
+fn is_of_acl(detail: &str) -> bool {
+    detail.contains("ACL failure in script") || detail.contains("executing the script can't run")
 }
 
 #[cfg(test)]

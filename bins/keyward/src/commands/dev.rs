@@ -44,7 +44,8 @@ pub(crate) async fn run(args: DevArgs, hardening: &Hardening) -> Result<(), Fail
         8788,
         Plane::Control,
     )?;
-    let limits = Limits::read(&config, args.workers)?;
+    let mut limits = Limits::read(&config, args.workers)?;
+    limits.count(&config).await?;
     let checkpoints = config.audit.checkpoints()?;
     let events = Events::read(&config)?;
     let catalogue = config.catalogue()?;

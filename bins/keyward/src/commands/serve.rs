@@ -26,7 +26,8 @@ pub(crate) async fn run(args: ServeArgs, hardening: &Hardening) -> Result<(), Fa
     let database = config.database(&data_dir);
     config.seal.check()?;
     check_key_file(&config, &data_dir)?;
-    let limits = Limits::read(&config, args.workers)?;
+    let mut limits = Limits::read(&config, args.workers)?;
+    limits.count(&config).await?;
     let checkpoints = config.audit.checkpoints()?;
     let events = Events::read(&config)?;
     let gateway = address(&config, Plane::Data, &limits)?;

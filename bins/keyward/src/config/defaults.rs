@@ -48,6 +48,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("secrets_store", "max_stores") => {
             Some(Config::default().secrets_store.limits().stores.to_string())
         }
+        ("limits", "store") => Some(quoted("memory")),
         ("audit", "checkpoint_interval_secs") => Some("60".to_owned()),
         ("audit", "checkpoint_lines") => Some("100".to_owned()),
         ("secrets_store", "quota") => Some("no limit".to_owned()),

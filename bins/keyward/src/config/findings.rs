@@ -17,6 +17,7 @@ impl Config {
             self.check_budget(),
             self.check_webhooks(),
             self.check_rotation(),
+            self.limits.check(),
         ]
         .into_iter()
         .filter_map(Result::err)

@@ -27,6 +27,8 @@ mod import;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod listeners;
 #[cfg(test)]
 mod load;

@@ -55,6 +55,8 @@ mod scrub;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod shared_limits;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod sources;

@@ -7,7 +7,7 @@ use keyward_routes::{Counters as _, Decision, Loss, Technique};
 use keyward_secret::SecretBytes;
 use keyward_testing::{Canary, LogCapture, RedisServer, TestCa};
 
-use crate::support::{ask, connected, is_let, settings, wrong_time};
+use crate::support::{ask, connected, is_let, redis, settings, wrong_time};
 
 fn with_password(url: &str, password: &str) -> Settings {
     Settings {
@@ -90,4 +90,61 @@ async fn settings_that_cannot_be_used_are_refused_at_once() {
     };
     let error = RedisCounters::start(no_authority).unwrap_err();
     assert!(matches!(error, SettingsError::Tls(_)));
+}
+
+/// What docs/limits.md says that the user needs.
+const NEEDED: &[&str] = &[
+    "~{keyward}:*",
+    "+evalsha",
+    "+eval",
+    "+time",
+    "+mget",
+    "+set",
+    "+select",
+];
+
+#[tokio::test]
+async fn a_user_needs_what_is_documented_and_no_less() {
+    let logs = LogCapture::install();
+    let page = include_str!("../../../../docs/limits.md");
+    assert!(page.contains(&format!("on >PASSWORD {}\n", NEEDED.join(" "))));
+
+    let server = RedisServer::start();
+    let mut redis = redis(&server.url());
+    let mut make = |user: &str, rights: &[&str]| {
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg(user).arg("on").arg(">hush");
+        let () = command.arg(rights).query(&mut redis).unwrap();
+        let url = server.url().replace("://", &format!("://{user}@")) + "/3";
+        with_password(&url, "hush")
+    };
+    let enough = make("enough", NEEDED);
+    let counters = connected(enough).await;
+    let asks = [ask("", 1, 86_400, Technique::Sliding)];
+    assert!(is_let(counters.take(&asks, wrong_time()).await));
+    assert!(!is_let(counters.take(&asks, wrong_time()).await));
+
+    for (place, missing) in NEEDED.iter().enumerate() {
+        let less: Vec<_> = NEEDED
+            .iter()
+            .copied()
+            .filter(|right| right != missing)
+            .collect();
+        let user = format!("without-{place}");
+        let mark = logs.mark();
+        let counters = RedisCounters::start(make(&user, &less)).unwrap();
+        // A script that Redis knows from others is run by its digest alone.
+        if *missing != "+eval" {
+            assert!(
+                !counters.is_up_within(Duration::from_millis(300)).await,
+                "{missing}"
+            );
+            let told = logs.contents_from(mark);
+            let expected = match *missing {
+                "+select" => "have no such database",
+                _ => "its user may not run",
+            };
+            assert!(told.contains(expected), "{missing}: {told}");
+        }
+    }
 }
