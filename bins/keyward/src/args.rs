@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod pool;
 pub(crate) mod profile;
 pub(crate) mod providers;
+pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod slots;
@@ -32,6 +33,7 @@ use self::{
     keys::KeysCommand,
     profile::ProfileCommand,
     providers::ProvidersCommand,
+    routes::RoutesCommand,
     run::{RunArgs, SnippetArgs},
     secrets::SecretsCommand,
     tokens::TokensCommand,
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// Add, change and delete the account's own providers
     #[command(subcommand)]
     Providers(ProvidersCommand),
+    /// Make, change, deploy and explain the dynamic routes of a gateway
+    #[command(subcommand)]
+    Routes(RoutesCommand),
     /// Store, change and delete secrets
     #[command(subcommand)]
     Secrets(SecretsCommand),

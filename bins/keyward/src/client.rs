@@ -231,6 +231,17 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<(Value, Vec<String>), Failure> {
+        self.send_at(method, path, body, RESULT).await
+    }
+
+    /// As [`Self::send_told`], where the answer stands elsewhere in the envelope: `at` is a JSON pointer.
+    pub(crate) async fn send_at(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        at: &str,
+    ) -> Result<(Value, Vec<String>), Failure> {
         if self.is_dry_run && method != Method::GET {
             return Err(
                 Failure::new("a dry run sends no change").because(format!("{method} {path}"))
@@ -241,17 +252,22 @@ impl Client {
         let messages = answer.get("messages").and_then(Value::as_array);
         let messages = messages.into_iter().flatten();
         let remarks = messages.map(|message| text(message, "message")).collect();
-        let result = answer.get_mut("result").map(Value::take);
+        let result = answer.pointer_mut(at).map(Value::take);
         Ok((result.unwrap_or_default(), remarks))
     }
 
     /// Every item of a list, whatever its pages. The path may have a query.
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
+        self.list_at(path, RESULT).await
+    }
+
+    /// As [`Self::list`], where the items stand elsewhere in the envelope: `at` is a JSON pointer.
+    pub(crate) async fn list_at(&self, path: &str, at: &str) -> Result<Vec<Value>, Failure> {
         let mut items = Vec::new();
         for page in 1_usize.. {
             let joint = if path.contains('?') { '&' } else { '?' };
             let path = format!("{path}{joint}page={page}&per_page={PER_PAGE}");
-            let Value::Array(more) = self.send(Method::GET, &path, None).await? else {
+            let (Value::Array(more), _) = self.send_at(Method::GET, &path, None, at).await? else {
                 break;
             };
             let is_last = more.len() < PER_PAGE;
@@ -264,6 +280,8 @@ impl Client {
     }
 }
 
+/// Where most answers stand in their envelope.
+const RESULT: &str = "/result";
 /// The path of the gateways, below the account.
 pub(crate) const GATEWAYS: &str = "/ai-gateway/gateways";
 /// The path of the account's own providers, below the account.
@@ -281,6 +299,11 @@ pub(crate) fn gateway_path(gateway: &GatewayId) -> String {
 /// The path of a gateway's provider keys, below the account.
 pub(crate) fn keys_path(gateway: &GatewayId) -> String {
     format!("{GATEWAYS}/{gateway}/provider_configs")
+}
+
+/// The path of a gateway's dynamic routes, below the account.
+pub(crate) fn routes_path(gateway: &GatewayId) -> String {
+    format!("{GATEWAYS}/{gateway}/routes")
 }
 
 /// A JSON body that holds no secret.

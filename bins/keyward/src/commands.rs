@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod providers;
+pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod serve;

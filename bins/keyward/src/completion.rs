@@ -198,6 +198,7 @@ mod tests {
             ["keyward", "gateways", "create", "x"],
             ["keyward", "secrets", "create", "x"],
             ["keyward", "providers", "create", "x"],
+            ["keyward", "routes", "create", "x"],
             ["keyward", "profile", "set", "x"],
             ["keyward", "nonsense", "at", "all"],
         ] {

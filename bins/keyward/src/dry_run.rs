@@ -78,7 +78,11 @@ impl Plan {
     }
 
     /// Notes that `found` could not be looked at, if that is for want of a permission. Other failures stay.
-    fn seen<T>(self, found: Result<T, Failure>, what: &str) -> Result<(Self, Option<T>), Failure> {
+    pub(crate) fn seen<T>(
+        self,
+        found: Result<T, Failure>,
+        what: &str,
+    ) -> Result<(Self, Option<T>), Failure> {
         match found {
             Ok(found) => Ok((self, Some(found))),
             Err(failure) if failure.is_not_authorised() => {

@@ -15,6 +15,8 @@ struct Inner {
     exit: Exit,
     what: String,
     causes: Vec<String>,
+    /// Which field of what was sent the control plane refuses.
+    field: Option<String>,
     place: Option<String>,
     help: Option<String>,
 }
@@ -104,6 +106,7 @@ impl Failure {
             exit,
             what: what.into(),
             causes: Vec::new(),
+            field: None,
             place: None,
             help: None,
         }))
@@ -183,6 +186,20 @@ impl Failure {
     pub(crate) fn at(mut self, place: impl Into<String>) -> Self {
         self.0.place = Some(place.into());
         self
+    }
+
+    /// Notes which field of what was sent is refused.
+    pub(crate) fn in_field(mut self, field: Option<&str>) -> Self {
+        self.0.field = field.map(str::to_owned);
+        self
+    }
+
+    /// Says where, if it is this field that is refused: which file it was read from.
+    pub(crate) fn at_field(self, field: &str, place: &str) -> Self {
+        match self.0.field.as_deref() == Some(field) {
+            true => self.at(place),
+            false => self,
+        }
     }
 
     /// Says what to do.

@@ -43,8 +43,8 @@ use crate::{
     args::{Command, vault::VaultCommand},
     commands::{
         audit, completions, config as configs, dev, doctor, explain, gateways, help,
-        import as imports, keys, man, profile as profiles, providers, run as runs, secrets, serve,
-        slots, snippet, status, tokens, vault,
+        import as imports, keys, man, profile as profiles, providers, routes, run as runs, secrets,
+        serve, slots, snippet, status, tokens, vault,
     },
     failure::Failure,
     typed::Typed,
@@ -124,6 +124,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Tokens(command) => Box::pin(tokens::run(command)).await,
             Command::Gateways(command) => Box::pin(gateways::run(command)).await,
             Command::Providers(command) => Box::pin(providers::run(command)).await,
+            Command::Routes(command) => Box::pin(routes::run(command)).await,
             Command::Secrets(command) => Box::pin(secrets::run(command)).await,
             Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Vault(VaultCommand::Init(args)) => {

@@ -73,7 +73,7 @@ const EXIT_CODES: &str = "\
   2  the command was not understood
   3  the vault is sealed, or the control plane cannot be reached
   4  not authorised: no token, one that is not accepted, or one that may not do this
-  5  a check found something: `keyward doctor`, `config check`, `audit verify`, `explain`
+  5  a check found something: `keyward doctor`, `config check`, `routes check`, `audit verify`, `explain`
   130  stopped by Ctrl-C at a question
 
 A server that is stopped by one SIGINT or SIGTERM ends with 0; a second signal ends it at once, with 1.

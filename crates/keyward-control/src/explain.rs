@@ -41,7 +41,7 @@ pub struct Address {
     pub account: AccountId,
     /// The gateway's name.
     pub gateway: String,
-    /// The provider, as the path names it.
+    /// The provider, as the path names it; empty where it names none.
     pub provider: String,
 }
 
@@ -63,13 +63,29 @@ pub enum Token {
 #[derive(Clone, Debug)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a request goes on or it does not, and a caller must handle both"
+    reason = "a request goes on or it does not, and a caller must handle each case"
 )]
 pub enum Outcome {
     /// It would be sent to the provider.
     Forwarded(Box<Forwarded>),
+    /// It would go to several providers or where its body says, which is not followed.
+    NotFollowed(NotFollowed),
     /// The data plane would answer it by itself.
     Refused(Refused),
+}
+
+/// A way in that names no provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each has a name in the API")]
+pub enum NotFollowed {
+    /// To the provider and model that the body names, or along a route.
+    Unified,
+    /// To the gateway's providers, for their lists of models.
+    Models,
+    /// To several providers in turn.
+    Universal,
+    /// By a path of the REST API for inference. Neither token nor gateway were looked at.
+    Inference,
 }
 
 /// How a request would go on.

@@ -4,7 +4,8 @@
 //! nothing else. Nothing is sent, no last use is noted, and nothing is counted.
 //!
 //! What is not decided here: whether a token for some models is for the one that the body names, whether the gateway
-//! has room for one more request, whether the provider can be reached, and what it answers.
+//! has room for one more request, whether the provider can be reached, and what it answers. A request that goes to
+//! several providers, or where its body says, is not followed: [`Outcome::NotFollowed`].
 
 mod headers;
 mod known;
@@ -38,6 +39,7 @@ use crate::{
     head::{Field, Head},
     request::{self, Plan, Seen, Sender, Stop, Turn, shown},
     subprotocols, upgrade,
+    ways::{To, Unaddressed},
     worker::{State, Trace},
 };
 
@@ -66,7 +68,7 @@ pub struct Address {
     pub account: AccountId,
     /// The gateway's name.
     pub gateway: String,
-    /// The provider, as the path names it.
+    /// The provider, as the path names it; empty where it names none.
     pub provider: String,
 }
 
@@ -88,13 +90,30 @@ pub enum Token {
 #[derive(Clone, Debug)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a request goes on or it does not, and a caller must handle both"
+    reason = "a request goes on or it does not, and a caller must handle each case"
 )]
 pub enum Outcome {
     /// It would be sent to the provider.
     Forwarded(Box<Forwarded>),
+    /// It would go to several providers or where its body says, which is not followed here.
+    NotFollowed(NotFollowed),
     /// The gateway would answer it.
     Refused(Refused),
+}
+
+/// A way in that names no provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "each wants other words")]
+pub enum NotFollowed {
+    /// `compat`: to the provider and model that the body names, or along a route. Token and gateway are decided.
+    Unified,
+    /// `compat/models`: to the gateway's providers, for their lists. Token and gateway are decided.
+    Models,
+    /// To several providers in turn. Token and gateway are decided.
+    Universal,
+    /// A path of the REST API for inference: to the model that the body names. A header names the gateway: nothing is
+    /// decided.
+    Inference,
 }
 
 /// How a request would go on.
@@ -188,8 +207,11 @@ impl Gateway {
         let before = request.headers().clone();
         let read = listener::read(&mut request, &self.config().listen);
         let uri = std::mem::take(request.uri_mut());
-        let address = GatewayAddress::parse(uri.path()).ok();
+        let address = address(uri.path());
         let (token, outcome) = match read {
+            Ok(_) if is_inference(uri.path()) => {
+                (Token::Absent, Outcome::NotFollowed(NotFollowed::Inference))
+            }
             Ok(announced) => {
                 let request = request.map(|()| announced);
                 self.explain_read(request, &before, &uri, address.as_ref(), (source, now))
@@ -223,14 +245,29 @@ impl Gateway {
         let handshake = taken.as_ref().ok().and_then(Option::as_deref).cloned();
         let decided = taken.and_then(|handshake| {
             let handshake = handshake.as_deref();
-            let sender = Sender {
-                source,
-                known: None,
-                seen: Seen::Assumed,
-                turn: Turn::Inner,
+            let mut decide = |turn| {
+                let sender = Sender {
+                    source,
+                    known: None,
+                    seen: Seen::Assumed,
+                    turn,
+                };
+                request::decide(self, &mut state, &request, uri, handshake, sender, now)
             };
-            request::decide(self, &mut state, &request, uri, handshake, sender, now)
-                .map_err(Stop::refusal)
+            let stop = match decide(Turn::Client) {
+                Ok(plan) => return Ok(Decided::Goes(Box::new(plan))),
+                Err(stop) => stop,
+            };
+            match stop {
+                Stop::Goes(way) => match NotFollowed::of(way.to) {
+                    Some(not_followed) => Ok(Decided::NotFollowed(not_followed)),
+                    // With time limits or more attempts than one: each is decided so.
+                    None => decide(Turn::Inner)
+                        .map(|plan| Decided::Goes(Box::new(plan)))
+                        .map_err(Stop::refusal),
+                },
+                stop => Err(stop.refusal()),
+            }
         });
         let (snapshot, _is_new) = state.reader.current();
         let token = match address {
@@ -239,13 +276,16 @@ impl Gateway {
             }
             None => Token::Absent,
         };
-        let forwarded = decided.and_then(|plan| {
-            headers::forwarded(self, &plan, (before, request), handshake, uri.path())
+        let told = decided.and_then(|decided| match decided {
+            Decided::NotFollowed(not_followed) => Ok(Outcome::NotFollowed(not_followed)),
+            Decided::Goes(plan) => {
+                headers::forwarded(self, &plan, (before, request), handshake, uri.path())
+                    .map(|forwarded| Outcome::Forwarded(Box::new(forwarded)))
+            }
         });
-        let outcome = match forwarded {
-            Ok(forwarded) => Outcome::Forwarded(Box::new(forwarded)),
-            Err(refusal) => Outcome::Refused(words::refused(&refusal, address, token, source)),
-        };
+        let outcome = told.unwrap_or_else(|refusal| {
+            Outcome::Refused(words::refused(&refusal, address, token, source))
+        });
         (token, outcome)
     }
 
@@ -278,6 +318,50 @@ impl Gateway {
                 .map_or(Token::Unknown, |entry| Token::Known(entry.record.id)),
         }
     }
+}
+
+/// What was decided of a request.
+enum Decided {
+    Goes(Box<Plan>),
+    NotFollowed(NotFollowed),
+}
+
+impl NotFollowed {
+    const fn of(to: To) -> Option<Self> {
+        match to {
+            To::Provider => None,
+            To::Unified => Some(Self::Unified),
+            To::Models => Some(Self::Models),
+            To::Universal => Some(Self::Universal),
+            To::Inference(_) => Some(Self::Inference),
+        }
+    }
+}
+
+/// The account and the gateway that a path names, whether with a provider behind them or without. The gateway's name is
+/// as the path has it, which may be anything.
+#[must_use]
+pub fn place(path: &str) -> Option<(AccountId, &str)> {
+    let address = address(path)?;
+    Some((address.account, address.gateway))
+}
+
+/// What a path addresses; the provider is empty where it names none.
+fn address(path: &str) -> Option<GatewayAddress<'_>> {
+    GatewayAddress::parse(path).ok().or_else(|| {
+        let unaddressed = Unaddressed::parse(path)?;
+        Some(GatewayAddress {
+            account: unaddressed.account,
+            gateway: unaddressed.gateway?,
+            provider: "",
+            rest: "",
+        })
+    })
+}
+
+/// Whether it is a path of the REST API for inference, which names no gateway.
+fn is_inference(path: &str) -> bool {
+    Unaddressed::parse(path).is_some_and(|unaddressed| unaddressed.gateway.is_none())
 }
 
 impl Address {

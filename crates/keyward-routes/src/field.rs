@@ -89,11 +89,7 @@ impl Field {
 
     fn parse_header(name: &str) -> Result<Place, ParseFieldError> {
         let name = HeaderName::try_from(name).map_err(|_| ParseFieldError::HeaderName)?;
-        let plain = name.as_str().replace('_', "-");
-        let is_credential = CREDENTIALS.contains(&plain.as_str())
-            || CREDENTIAL_PARTS.iter().any(|part| plain.contains(part))
-            || plain.ends_with(CREDENTIAL_END);
-        match is_credential {
+        match may_carry_credentials(&name) {
             true => Err(ParseFieldError::Credential),
             false => Ok(Place::Header(name)),
         }
@@ -112,6 +108,15 @@ impl Field {
     pub(crate) const fn is_in_body(&self) -> bool {
         matches!(self.place, Place::Body(_))
     }
+}
+
+/// Whether a header may carry a credential, by its name: no field names such a one.
+#[must_use]
+pub fn may_carry_credentials(name: &HeaderName) -> bool {
+    let plain = name.as_str().replace('_', "-");
+    CREDENTIALS.contains(&plain.as_str())
+        || CREDENTIAL_PARTS.iter().any(|part| plain.contains(part))
+        || plain.ends_with(CREDENTIAL_END)
 }
 
 impl fmt::Debug for Field {

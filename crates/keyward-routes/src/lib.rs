@@ -95,7 +95,7 @@ pub use self::{
     counter::{Ask, Counters, Decision, Loss, MemoryCounters, Taking},
     explain::{Explanation, Output, Visit},
     facts::Facts,
-    field::Field,
+    field::{Field, may_carry_credentials},
     graph::{
         AtEnd, AtModel, AtRate, Counts, Element, Fault, Graph, GraphError, Known, LONGEST_ELEMENTS,
         MOST_ELEMENTS, Model, Partition, Rate, Segment, Servable, Step, Technique, Warning,

@@ -235,7 +235,7 @@ impl Exchange {
                     "try again; the log of the server says more, and `keyward status` whether it serves",
                 )
             }
-            _ => Failure::refused(&message, &code),
+            _ => refused(&message, &code, &answer),
         })
     }
 
@@ -278,6 +278,26 @@ fn told(answer: &Value) -> Option<(String, String)> {
     let message = error.get("message")?.as_str()?;
     let code = error.get("code").and_then(Value::as_u64)?;
     Some((message.to_owned(), format!(" [{code}]")))
+}
+
+/// What is refused, with every reason where there are several.
+fn refused(message: &str, code: &str, answer: &Value) -> Failure {
+    let errors = answer.get("errors").and_then(Value::as_array);
+    let reasons = errors.into_iter().flatten();
+    let reasons: Vec<_> = reasons
+        .filter_map(|error| error.get("message")?.as_str())
+        .collect();
+    let refused = match reasons.len() {
+        0 | 1 => Failure::refused(message, code),
+        count => {
+            let what = format!("the control plane refuses it, for {count} reasons{code}");
+            let refused = Failure::new(what).help("correct what is named above");
+            reasons.into_iter().fold(refused, Failure::because)
+        }
+    };
+    // Such as `body`, `elements`, 1.
+    let field = answer.pointer("/errors/0/path/1").and_then(Value::as_str);
+    refused.in_field(field)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use clap_complete::{CompletionCandidate, engine::ArgValueCompleter};
 use keyward_auth::TokenId;
 use keyward_providers::Class;
 use keyward_registry::{Alias, CustomSlug, GatewayId, ProviderSlug, SecretName, SecretScope};
+use keyward_routes::RouteName;
 
 use crate::profile::Name;
 
@@ -19,6 +20,8 @@ pub(super) enum Kind {
     Gateways,
     Profiles,
     Providers,
+    /// Of the gateway that is typed, else of the one that is meant.
+    Routes,
     Scopes,
     Secrets,
     Stores,
@@ -28,7 +31,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Aliases,
         Self::Classes,
         Self::CustomProviders,
@@ -36,6 +39,7 @@ impl Kind {
         Self::Gateways,
         Self::Profiles,
         Self::Providers,
+        Self::Routes,
         Self::Scopes,
         Self::Secrets,
         Self::Stores,
@@ -53,6 +57,7 @@ impl Kind {
             Self::Gateways => ":gateways",
             Self::Profiles => ":profiles",
             Self::Providers => ":providers",
+            Self::Routes => ":routes",
             Self::Scopes => ":scopes",
             Self::Secrets => ":secrets",
             Self::Stores => ":stores",
@@ -74,6 +79,8 @@ impl Kind {
             // These name what is made.
             ("keyward gateways create", "id")
             | ("keyward providers create", "slug")
+            | ("keyward routes create", "route")
+            | ("keyward routes rename", "new")
             | ("keyward secrets create" | "keyward profile set", "name") => return None,
             ("keyward help", "of") => return Some(Self::Topics),
             ("keyward run", "command") => return Some(Self::Files),
@@ -89,6 +96,7 @@ impl Kind {
             (ValueParser::new(GatewayId::parse), Self::Gateways),
             (ValueParser::new(Name::parse), Self::Profiles),
             (ValueParser::new(ProviderSlug::parse), Self::Providers),
+            (ValueParser::new(RouteName::parse), Self::Routes),
             (ValueParser::new(str::parse::<SecretScope>), Self::Scopes),
             (ValueParser::new(SecretName::parse), Self::Secrets),
             (ValueParser::new(TokenId::parse), Self::Tokens),

@@ -9,7 +9,7 @@ use super::{DEADLINE, candidate::Candidate, kind::Kind, typed::Typed};
 use crate::{
     args::Args,
     client::{CUSTOM_PROVIDERS, Client, Found, GATEWAYS, STORES, TOKENS, keys_path, text},
-    commands::{keys, secrets},
+    commands::{keys, routes, secrets},
     failure::Failure,
     profile::Profiles,
     topics::Topic,
@@ -88,6 +88,7 @@ fn there(kind: Kind, typed: &Typed) -> Option<Vec<Candidate>> {
             | Kind::CustomProviders
             | Kind::Gateways
             | Kind::Providers
+            | Kind::Routes
             | Kind::Secrets
             | Kind::Stores
             | Kind::Tokens
@@ -149,6 +150,12 @@ async fn ask(kind: Kind, typed: &Typed, client: &Client) -> Result<Vec<Candidate
             })
         }
         Kind::Aliases => aliases(typed, client).await?,
+        Kind::Routes => {
+            let gateway = client.gateway(typed.gateways.first())?;
+            told(routes::all(client, &gateway).await?, "name", &|_| {
+                String::new()
+            })
+        }
         Kind::Classes | Kind::Files | Kind::Profiles | Kind::Scopes | Kind::Topics => Vec::new(),
     })
 }

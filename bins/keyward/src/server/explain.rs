@@ -8,12 +8,12 @@ use http_body_util::{BodyExt, Full};
 use keyward_control::{
     explain::{
         Address, Answer, Credential, Destination, Explain, Explanation, Forwarded, Headers,
-        Outcome, Refused, SetHeader, Token,
+        NotFollowed, Outcome, Refused, SetHeader, Token,
     },
     trial::{Trial, Tried, Try},
     verify::{About, Answered, Verify},
 };
-use keyward_gateway::{Gateway, GatewayAddress, GatewayService, Prober, explain};
+use keyward_gateway::{Gateway, GatewayService, Prober, explain};
 use keyward_providers::{ErrorClass, ProbeOutcome};
 use keyward_secret::AccountId;
 
@@ -65,8 +65,8 @@ fn without_value() -> Answered {
 
 impl Explain for DataPlane {
     fn address(&self, target: &Uri) -> Option<(AccountId, String)> {
-        let address = GatewayAddress::parse(target.path()).ok()?;
-        Some((address.account, address.gateway.to_owned()))
+        let (account, gateway) = explain::place(target.path())?;
+        Some((account, gateway.to_owned()))
     }
 
     fn explain(&self, request: Request<()>, source: IpAddr, now: SystemTime) -> Explanation {
@@ -124,6 +124,14 @@ fn explanation(explained: explain::Explanation) -> Explanation {
         },
         outcome: match explained.outcome {
             explain::Outcome::Forwarded(to) => Outcome::Forwarded(Box::new(forwarded(*to))),
+            explain::Outcome::NotFollowed(not_followed) => {
+                Outcome::NotFollowed(match not_followed {
+                    explain::NotFollowed::Unified => NotFollowed::Unified,
+                    explain::NotFollowed::Models => NotFollowed::Models,
+                    explain::NotFollowed::Universal => NotFollowed::Universal,
+                    explain::NotFollowed::Inference => NotFollowed::Inference,
+                })
+            }
             explain::Outcome::Refused(refused) => Outcome::Refused(Refused {
                 status: refused.status,
                 code: refused.code,

@@ -27,6 +27,10 @@ fn world() -> Dev {
         .ok();
     dev.run_line("providers create our-llm --base-url https://llm.example.com/v1")
         .ok();
+    let graph = r#"[{"id":"start","type":"start","outputs":{"next":{"elementId":"end"}}},{"id":"end","type":"end"}]"#;
+    fs::write(dev.path().join("graph.json"), graph).unwrap();
+    dev.run_line("routes create support-bot --gateway production --from-file graph.json")
+        .ok();
     let key = Canary::new("completed");
     let add = [
         "keys",
@@ -43,7 +47,7 @@ fn world() -> Dev {
         key.text(),
     )
     .ok();
-    for file in ["app", "hostile"] {
+    for file in ["app", "graph.json", "hostile"] {
         fs::remove_file(dev.path().join(file)).unwrap();
     }
     dev
@@ -112,6 +116,13 @@ fn names_of_the_server_are_completed() {
         values(&dev, "keys show openai --alias "),
         Vec::<String>::new()
     );
+    comes(&["support-bot"], || {
+        values(&dev, "routes show --gateway production s")
+    });
+    comes(&["support-bot"], || {
+        values(&dev, "routes explain --gateway=production ")
+    });
+    assert_eq!(values(&dev, "routes delete "), Vec::<String>::new());
     let tokens = dev.run(&["tokens", "list"]).ok().out;
     let ids: Vec<_> = tokens
         .lines()

@@ -12,11 +12,14 @@ use crate::{
 };
 
 /// The last words of commands that change something which is kept.
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 15] = [
     "add",
     "create",
     "update",
     "rotate",
+    "rename",
+    "save",
+    "deploy",
     "roll-back",
     "destroy-old",
     "roll",
@@ -47,6 +50,13 @@ const LINES: &[&str] = &[
     "KEY secrets create backup --scope workers",
     "secrets update backup --comment note",
     "KEY secrets update backup --new-value",
+    "routes create bot --gateway trial --from-file graph.json",
+    "routes rename bot helpdesk --gateway trial",
+    "routes save helpdesk --gateway trial --from-file graph.json",
+    "routes save helpdesk --gateway trial --from-file graph.json --deploy",
+    "routes deploy helpdesk 2 --gateway trial",
+    "routes roll-back helpdesk --gateway trial",
+    "routes delete helpdesk --gateway trial --yes",
     "tokens create x --gateway trial --provider custom-our-llm --out x",
     "tokens update ID --name y --expires-in 1d",
     "tokens update ID --disable",
@@ -58,6 +68,14 @@ const LINES: &[&str] = &[
     "providers delete our-llm --yes",
     "gateways delete trial --yes",
 ];
+
+/// What `graph.json` holds.
+const GRAPH: &str = r#"[
+    {"id": "start", "type": "start", "outputs": {"next": {"elementId": "small"}}},
+    {"id": "small", "type": "model", "properties": {"provider": "custom-our-llm", "model": "small"},
+     "outputs": {"success": {"elementId": "end"}}},
+    {"id": "end", "type": "end"}
+]"#;
 
 /// Those that need no server: tried below.
 const ELSEWHERE: [&str; 3] = ["vault slots add", "vault slots remove", "profile remove"];
@@ -71,6 +89,11 @@ fn kept(dev: &Dev) -> Vec<Value> {
     let items = kept.iter_mut().filter_map(Value::as_array_mut).flatten();
     for item in items.filter_map(Value::as_object_mut) {
         item.retain(|name, _| !name.starts_with("last_used"));
+    }
+    for gateway in dev.run(&["gateways", "list"]).ok().out.lines() {
+        let gateway = gateway.split('\t').next().unwrap();
+        let list = ["routes", "list", "--gateway", gateway, "--json"];
+        kept.push(dev.run(&list).ok().json());
     }
     let log = dev.run(&["audit", "export", "--format", "jsonl"]).ok().out;
     kept.push(log.into());
@@ -104,6 +127,7 @@ fn dry<'a>(words: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn a_dry_run_tells_what_would_be_done_and_does_not_do_it() {
     let dev = Dev::start();
+    fs::write(dev.path().join("graph.json"), GRAPH).unwrap();
     let mut id = String::new();
     let mut before = kept(&dev);
     for line in LINES {

@@ -238,6 +238,10 @@ fn deleting_wants_the_name_typed_whatever_is_deleted() {
     dev.run(&["gateways", "create", "staging"]).ok();
     dev.run_line("providers create our-llm --base-url https://llm.example.com/v1")
         .ok();
+    let graph = r#"[{"id":"start","type":"start","outputs":{"next":{"elementId":"end"}}},{"id":"end","type":"end"}]"#;
+    std::fs::write(dev.path().join("graph.json"), graph).unwrap();
+    dev.run_line("routes create bot --from-file graph.json")
+        .ok();
     let value = Canary::new("deleted by name");
     dev.run_with(
         &["secrets", "create", "backup", "--scope", "workers"],
@@ -252,6 +256,7 @@ fn deleting_wants_the_name_typed_whatever_is_deleted() {
     for (delete, name) in [
         (["gateways", "delete", "staging"], "staging"),
         (["providers", "delete", "our-llm"], "our-llm"),
+        (["routes", "delete", "bot"], "bot"),
         (["secrets", "delete", "backup"], "backup"),
         (["tokens", "roll", id], id),
         (["tokens", "revoke", id], id),

@@ -20,9 +20,11 @@ use super::{provider_configs, tokens};
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
-    explain::{Answer, Credential, Destination, Explanation, Headers, Outcome, Refused, Token},
+    explain::{
+        Answer, Credential, Destination, Explanation, Headers, NotFollowed, Outcome, Refused, Token,
+    },
     object::{Object, Shape},
-    openapi::choice,
+    openapi::{choice, choice_or_null},
 };
 
 /// No method is longer.
@@ -32,9 +34,14 @@ const MAX_METHOD: usize = 32;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Explanation)]
 pub(crate) struct Body<'a> {
-    /// `forwarded` or `refused`.
+    /// `forwarded`, `refused`, or `not_followed` of a request that goes to several providers or where its body says: then what
+    /// is told has been decided, and nothing else.
     #[schema(schema_with = verdicts)]
     verdict: &'static str,
+    /// `unified`, `models`, `universal` or `inference`, of a request that is not followed; of the last neither token nor
+    /// gateway are looked at. Else null.
+    #[schema(schema_with = ways)]
+    way: Option<&'static str>,
     /// The request's path and query, with `***` for what may be a token or a key.
     target: String,
     /// Where it is taken to come from.
@@ -81,7 +88,11 @@ struct CredentialBody {
 }
 
 fn verdicts() -> utoipa::openapi::Schema {
-    choice(["forwarded", "refused"])
+    choice(["forwarded", "refused", "not_followed"])
+}
+
+fn ways() -> utoipa::openapi::Schema {
+    choice_or_null(["unified", "models", "universal", "inference"])
 }
 
 fn token_states() -> utoipa::openapi::Schema {
@@ -195,11 +206,15 @@ pub(super) fn tell(
     };
     let seen = known.filter(|entry| may_see(call, entry));
     let (gateway, provider) = match explained.address {
-        Some(address) => (Some(address.gateway), Some(address.provider)),
+        Some(address) => {
+            let provider = Some(address.provider).filter(|provider| !provider.is_empty());
+            (Some(address.gateway), provider)
+        }
         None => (None, None),
     };
     let body = Body {
         verdict: "refused",
+        way: None,
         target: explained.target,
         source: source.to_string(),
         gateway_url: call.config.gateway_url.clone(),
@@ -220,6 +235,16 @@ pub(super) fn tell(
             refusal: Some(match (explained.token, seen) {
                 (Token::Known(_), None) => refused.without_reason(),
                 _ => refused,
+            }),
+            ..body
+        },
+        Outcome::NotFollowed(not_followed) => Body {
+            verdict: "not_followed",
+            way: Some(match not_followed {
+                NotFollowed::Unified => "unified",
+                NotFollowed::Models => "models",
+                NotFollowed::Universal => "universal",
+                NotFollowed::Inference => "inference",
             }),
             ..body
         },

@@ -325,7 +325,7 @@ fn answer(
         {
             Some(SentBody::new(to, sent))
         }
-        Outcome::Forwarded(_) | Outcome::Refused(_) => None,
+        Outcome::Forwarded(_) | Outcome::NotFollowed(_) | Outcome::Refused(_) => None,
     };
     explain::tell(call, source, explanation, |explanation| {
         Reply::new(&Body {

@@ -6,7 +6,8 @@ use keyward_auth::{Grant, Permission, Permissions, Scope};
 use keyward_control::{
     Config, Control,
     explain::{
-        Answer, Credential, Destination, Forwarded, Headers, Outcome, Refused, SetHeader, Token,
+        Answer, Credential, Destination, Forwarded, Headers, NotFollowed, Outcome, Refused,
+        SetHeader, Token,
     },
 };
 use keyward_registry::ProviderKeyId;
@@ -51,6 +52,30 @@ fn forwarded(credential: Credential) -> Outcome {
             may_be_compressed: true,
         },
     }))
+}
+
+/// The API names the way, and tells what was decided.
+#[tokio::test]
+async fn a_way_that_is_not_followed_is_named() {
+    let harness = Harness::new().await;
+    for (way, name) in [
+        (NotFollowed::Unified, "unified"),
+        (NotFollowed::Models, "models"),
+        (NotFollowed::Universal, "universal"),
+        (NotFollowed::Inference, "inference"),
+    ] {
+        harness.plane.say(Token::Unknown, Outcome::NotFollowed(way));
+        let answer = harness.post(&path(), question()).await;
+        let said = answer.result();
+        assert_eq!(
+            (&said["verdict"], &said["way"]),
+            (&json!("not_followed"), &json!(name))
+        );
+        assert_eq!(said["token_state"], "unknown");
+        for absent in ["credential", "destination", "headers", "answer", "refusal"] {
+            assert_eq!(said[absent], Value::Null, "{absent}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ fn explain(running: &Running, asked: &Asked) -> Explanation {
 fn forwarded(explained: Explanation) -> Forwarded {
     match explained.outcome {
         Outcome::Forwarded(forwarded) => *forwarded,
-        Outcome::Refused(refused) => panic!("{refused:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -83,7 +83,7 @@ fn forwarded(explained: Explanation) -> Forwarded {
 fn refused(explained: Explanation) -> Refused {
     match explained.outcome {
         Outcome::Refused(refused) => refused,
-        Outcome::Forwarded(forwarded) => panic!("{forwarded:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

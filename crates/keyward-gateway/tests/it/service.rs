@@ -207,7 +207,7 @@ async fn a_known_token_may_no_more_than_its_grant() {
                 let reason = refused.reason.unwrap();
                 assert!(reason.contains(why), "{reason}");
             }
-            Outcome::Forwarded(_) => panic!("{why}"),
+            other => panic!("{why}: {other:?}"),
         }
     }
     // A token in the request beside it: two cannot both be meant.

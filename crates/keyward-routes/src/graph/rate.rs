@@ -51,8 +51,9 @@ pub enum Technique {
 }
 
 impl Technique {
-    /// The word for it in a graph.
-    pub(crate) const fn name(self) -> &'static str {
+    /// The word for it in a graph: `fixed` or `sliding`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Fixed => "fixed",
             Self::Sliding => "sliding",

@@ -54,10 +54,49 @@ pub(super) fn fields(method: &str, explained: &Value) -> Vec<(&'static str, Stri
             format!("the custom provider; where it is, {hidden}"),
         ));
     }
+    let way = text(explained, "way");
+    if !way.is_empty() {
+        let gateway = text(explained, "gateway");
+        fields.extend(not_followed(&way, &gateway));
+    }
     if let Some(answer) = explained.get("answer").filter(|there| there.is_object()) {
         fields.push(("answer", self::answer(answer)));
     }
     fields
+}
+
+/// What is not followed, and what follows it.
+fn not_followed(way: &str, gateway: &str) -> Vec<(&'static str, String)> {
+    let unread = "its body names; the body is not read here";
+    let routes = (
+        "route",
+        format!(
+            "`keyward routes explain NAME --gateway {gateway}` follows a request for a model dynamic/NAME"
+        ),
+    );
+    match way {
+        "unified" => vec![
+            (
+                "goes to",
+                format!("the provider and the model that {unread}"),
+            ),
+            routes,
+        ],
+        "models" => vec![(
+            "goes to",
+            "the providers of which the gateway has keys, for their lists of models".to_owned(),
+        )],
+        "universal" => vec![(
+            "goes to",
+            format!("several providers in turn, which {unread}"),
+        )],
+        _ => vec![(
+            "goes to",
+            format!(
+                "the model that {unread}, and neither is the token, nor the gateway, which `cf-aig-gateway-id` names"
+            ),
+        )],
+    }
 }
 
 fn token(explained: &Value) -> String {

@@ -255,6 +255,9 @@ fn names_are_refused(area: &mut Area<'_>) {
         "providers create openai --name Own --base-url https://a.example",
     );
     area.fails("an unknown custom provider", "", "providers show nothing");
+    area.fails("an unknown route", "", "routes show nothing");
+    area.fails("a route's name that is none", "", "routes show a/b");
+    area.fails("a version that is none", "", "routes deploy nothing latest");
     area.fails("a snippet for a mistyped provider", "", "snippet opnai");
     area.fails(
         "a moment that is none",

@@ -79,6 +79,7 @@ async fn framing_and_what_the_listener_refuses_are_told_as_they_are() {
                 assert_eq!((answer.status, seen.len()), (status, 1), "{asked:?}");
                 check_forwarded(&asked, &said, &seen[0], &origin);
             }
+            Outcome::NotFollowed(way) => panic!("{way:?}: {asked:?}"),
             Outcome::Refused(said) => {
                 assert_eq!((said.status, said.code), (status, None), "{said:?}");
                 assert_eq!((answer.status, seen.len()), (status, 0), "{said:?}");

@@ -279,6 +279,7 @@ async fn what_is_explained_is_what_happens() {
                 check_forwarded(&asked, &said, &seen[0], &origin);
                 passed += 1;
             }
+            Outcome::NotFollowed(way) => panic!("{way:?}: {asked:?}"),
             Outcome::Refused(said) => {
                 assert_eq!(seen.len(), 0, "{asked:?}");
                 check_refused(&asked, &said, &answer);

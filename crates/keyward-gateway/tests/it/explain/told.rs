@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use keyward_auth::Scope;
-use keyward_gateway::explain::{Credential, Token};
+use keyward_gateway::explain::{Credential, NotFollowed, Outcome, Token};
 
 use super::{Asked, chat, explain, forwarded, refused};
 use crate::support::{ACCOUNT, ACTOR, CHAT, Running, Setup, mint, now};
@@ -179,5 +179,77 @@ async fn a_refusal_says_why_and_what_mends_it() {
         "the account has no such token",
         "keyward tokens list",
     );
+    running.stop().await;
+}
+
+/// A way that names no provider is not followed, and that is said: not that there is no such provider.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_that_names_no_provider_is_not_followed() {
+    let running = Running::start(Setup::default()).await;
+    let (token, minted) = mint(&running.registry, Running::grant()).await;
+    let bearer = format!("Bearer {}", token.text());
+    let asked = |target: String, token: &str| Asked {
+        target,
+        ..chat(&running, &[("cf-aig-authorization", token)])
+    };
+    let known = Token::Known(minted.record.id);
+    let base = running.path("");
+    let below = |rest: &str| format!("{}{rest}", base.trim_end_matches('/'));
+    let inference = format!("/client/v4/accounts/{ACCOUNT}/ai/v1/chat/completions");
+    for (target, way, token) in [
+        (
+            below("/compat/chat/completions"),
+            NotFollowed::Unified,
+            known,
+        ),
+        (below("/compat/models"), NotFollowed::Models, known),
+        (below(""), NotFollowed::Universal, known),
+        (below("/"), NotFollowed::Universal, known),
+        (inference, NotFollowed::Inference, Token::Absent),
+    ] {
+        let said = explain(&running, &asked(target.clone(), &bearer));
+        assert_eq!(said.token, token, "{target}");
+        assert_eq!(said.target, target);
+        match said.outcome {
+            Outcome::NotFollowed(said) => assert_eq!(said, way, "{target}"),
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+    // What is refused before the body is read is refused.
+    for target in [below("/compat/chat/completions"), below("")] {
+        let said = explain(&running, &asked(target, "kw_gw_none"));
+        assert_eq!(refused(said).code, Some(2009));
+    }
+    let elsewhere = asked(below("/compat/embeddings"), &bearer);
+    let mut client = running.client().await;
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let answer = client
+        .post(&elsewhere.target, &headers, CHAT)
+        .await
+        .unwrap();
+    let said = refused(explain(&running, &elsewhere));
+    assert_eq!(said.status, answer.status);
+    assert!(answer.text().contains(&said.message), "{}", answer.text());
+    running.stop().await;
+}
+
+/// Time limits and attempts are headers of the gateway's own: such a request goes on, and bad ones are refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_request_is_to_be_sent_is_decided_too() {
+    let running = Running::start(Setup::default()).await;
+    running.store_key("openai", "default").await;
+    let (token, _) = mint(&running.registry, Running::grant()).await;
+    let bearer = format!("Bearer {}", token.text());
+    let with = |attempts: &str| {
+        let headers = [
+            ("cf-aig-authorization", bearer.as_str()),
+            ("cf-aig-max-attempts", attempts),
+        ];
+        explain(&running, &chat(&running, &headers))
+    };
+    assert_eq!(forwarded(with("3")).provider, "openai");
+    let said = refused(with("many"));
+    assert_eq!(said.status, 400);
+    assert!(said.message.contains("cf-aig-max-attempts"), "{said:?}");
     running.stop().await;
 }

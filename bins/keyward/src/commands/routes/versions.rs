@@ -1,0 +1,232 @@
+//! Versions of a route, and which of them is deployed.
+
+use http::Method;
+use keyward_auth::Permission;
+use keyward_routes::Graph;
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use super::{
+    check,
+    file::{self, GraphFile},
+    find::{Route, elements_of, is_deployed, label, pick, short},
+    told,
+};
+use crate::{
+    args::{
+        Connect, DryRun,
+        routes::{VersionName, WhichRoute},
+    },
+    client::{self, Client, text},
+    dry_run::{self, Plan},
+    failure::Failure,
+    output::{Output, print},
+};
+
+/// How a graph is saved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saving<'a> {
+    pub(super) comment: Option<&'a str>,
+    /// Whether it is deployed at once.
+    pub(super) deploy: bool,
+    pub(super) dry_run: DryRun,
+}
+
+pub(super) async fn list(which: &WhichRoute, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let versions = Route::find(&client, which).await?.versions(&client).await?;
+    let row = |version: &Value| {
+        let deployed = if is_deployed(version) { "deployed" } else { "" };
+        vec![
+            label(version),
+            deployed.to_owned(),
+            text(version, "created_at"),
+            text(version, "comment"),
+        ]
+    };
+    let rows: Vec<_> = versions.iter().map(row).collect();
+    let columns = ["version", "state", "saved at", "comment"];
+    Output::new(connect.json).list(&columns, &rows, &versions)
+}
+
+pub(super) async fn save(
+    which: &WhichRoute,
+    file: &GraphFile,
+    saving: Saving<'_>,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let elements = file.elements()?;
+    let client = Client::connect_to_change(connect, saving.dry_run).await?;
+    let route = Route::find(&client, which).await?;
+    let Route { name, gateway, .. } = &route;
+    let output = Output::new(connect.json);
+    if saving.dry_run.is_wanted {
+        dry_run::check_rights(&client, &[Permission::AiGatewayWrite]).await?;
+        let deploying = if saving.deploy { " and deploy it" } else { "" };
+        let plan = Plan::new(format!("save a new version of route {name}{deploying}"));
+        let plan = check::plan(plan, &client, gateway, file).await?;
+        return plan.tell(output);
+    }
+    let comment = saving.comment.map(|comment| ("comment", json!(comment)));
+    let body = file::body(comment, elements);
+    let path = format!("{}/versions", route.path());
+    let saved = client.send_told(Method::POST, &path, Some(body)).await;
+    let (saved, remarks) = saved.map_err(|failure| failure.at_field("elements", file.name()))?;
+    told::remarks(&remarks);
+    let id = text(&saved, "version_id");
+    let version = label(&saved);
+    if !saving.deploy {
+        let sentence = format!(
+            "saved version {version} of route {name}\nnext: keyward routes deploy {name} {version} --gateway {gateway}"
+        );
+        return output.done(sentence, &saved);
+    }
+    let deployed = send_deployment(&client, &route, &id, saving.comment).await?;
+    let sentence = format_args!("saved version {version} of route {name}, and deployed it");
+    output.done(sentence, &deployed)
+}
+
+pub(super) async fn deploy(
+    which: &WhichRoute,
+    version: &VersionName,
+    comment: Option<&str>,
+    dry_run: DryRun,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect_to_change(connect, dry_run).await?;
+    let route = Route::find(&client, which).await?;
+    let versions = route.versions(&client).await?;
+    let version = pick(&route, &versions, version)?;
+    put_in_force(&client, &route, (version, &versions), comment, connect.json).await
+}
+
+pub(super) async fn roll_back(
+    which: &WhichRoute,
+    comment: Option<&str>,
+    dry_run: DryRun,
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect_to_change(connect, dry_run).await?;
+    let route = Route::find(&client, which).await?;
+    let deployments = route.deployments(&client).await?;
+    let mut deployed = deployments.iter().map(|one| text(one, "version_id"));
+    let current = deployed.next().unwrap_or_default();
+    // The same version may have been deployed twice in a row.
+    let before = deployed.find(|version| *version != current);
+    let name = &route.name;
+    let before = before.ok_or_else(|| {
+        Failure::new(format!("route {name} had no other version deployed before")).help(format!(
+            "`keyward routes versions {name}` lists its versions; `keyward routes deploy` deploys one"
+        ))
+    })?;
+    let versions = route.versions(&client).await?;
+    let version = pick(&route, &versions, &VersionName::Id(before))?;
+    put_in_force(&client, &route, (version, &versions), comment, connect.json).await
+}
+
+/// Deploys a version, or says that it would.
+async fn put_in_force(
+    client: &Client,
+    route: &Route,
+    (version, versions): (&Value, &[Value]),
+    comment: Option<&str>,
+    json: bool,
+) -> Result<(), Failure> {
+    let output = Output::new(json);
+    let name = &route.name;
+    let told = label(version);
+    if client.is_dry_run() {
+        dry_run::check_rights(client, &[Permission::AiGatewayWrite]).await?;
+        let now = versions.iter().find(|version| is_deployed(version));
+        let now = now.map_or_else(|| "none".to_owned(), label);
+        return Plan::new(format!("deploy version {told} of route {name}"))
+            .fact(format!("deployed now: {now}"))
+            .tell(output);
+    }
+    let id = text(version, "version_id");
+    let deployed = send_deployment(client, route, &id, comment).await?;
+    let sentence = format_args!("deployed version {told} of route {name}");
+    output.done(sentence, &deployed)
+}
+
+async fn send_deployment(
+    client: &Client,
+    route: &Route,
+    version: &str,
+    comment: Option<&str>,
+) -> Result<Value, Failure> {
+    let mut body = json!({ "version_id": version });
+    if let (Some(comment), Some(fields)) = (comment, body.as_object_mut()) {
+        fields.insert("comment".to_owned(), comment.into());
+    }
+    let path = format!("{}/deployments", route.path());
+    client.send(Method::POST, &path, client::json(&body)).await
+}
+
+pub(super) async fn deployments(which: &WhichRoute, connect: &Connect) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let route = Route::find(&client, which).await?;
+    let deployments = route.deployments(&client).await?;
+    let versions = route.versions(&client).await?;
+    let row = |(at, deployment): (usize, &Value)| {
+        let id = text(deployment, "version_id");
+        let version = versions
+            .iter()
+            .find(|version| text(version, "version_id") == id);
+        let in_force = if at == 0 { "in force" } else { "" };
+        vec![
+            // It may be kept no longer.
+            version.map_or_else(|| short(&id).to_owned(), label),
+            in_force.to_owned(),
+            text(deployment, "created_at"),
+            text(deployment, "comment"),
+        ]
+    };
+    let rows: Vec<_> = deployments.iter().enumerate().map(row).collect();
+    let columns = ["version", "state", "deployed at", "comment"];
+    Output::new(connect.json).list(&columns, &rows, &deployments)
+}
+
+pub(super) async fn diff(
+    which: &WhichRoute,
+    (from, to): (&VersionName, &VersionName),
+    connect: &Connect,
+) -> Result<(), Failure> {
+    let client = Client::connect(connect).await?;
+    let route = Route::find(&client, which).await?;
+    let versions = route.versions(&client).await?;
+    let mut sides = Vec::new();
+    for name in [from, to] {
+        let version = pick(&route, &versions, name)?;
+        let path = format!("{}/versions/{}", route.path(), text(version, "version_id"));
+        let shown = client.send(Method::GET, &path, None).await?;
+        sides.push((version, lines(&elements_of(&shown))));
+    }
+    let [(from, old), (to, new)] = sides.as_slice() else {
+        return Ok(());
+    };
+    let name = &route.name;
+    let title = |version: &Value| format!("{name} version {}", label(version));
+    let differ = TextDiff::from_lines(old.as_str(), new.as_str());
+    let differ = differ
+        .unified_diff()
+        .header(&title(from), &title(to))
+        .to_string();
+    if connect.json {
+        let id = |version: &Value| text(version, "version_id");
+        return print(json!({ "from": id(from), "to": id(to), "diff": differ }));
+    }
+    match differ.trim_end() {
+        "" => print("they are the same"),
+        differ => print(differ),
+    }
+}
+
+/// Elements in one spelling, a property a line.
+fn lines(elements: &str) -> String {
+    let canonical = match Graph::parse_stored(elements) {
+        Ok(graph) => graph.to_canonical(),
+        Err(_not_of_this_release) => serde_json::from_str(elements).unwrap_or_default(),
+    };
+    format!("{canonical:#}\n")
+}
