@@ -3,10 +3,13 @@
 //! Nothing is counted and nothing is called: at a rate and at a model both outcomes are followed, the good one first. No
 //! header's value is told; of the body and the metadata only fields that a condition or a rate names, cut to 64 characters.
 
-use std::fmt;
+mod leads;
+
+use std::{fmt, rc::Rc};
 
 use serde::Serialize;
 
+use self::leads::{Edge, Leads};
 use crate::{
     condition::tell_fact,
     facts::{Facts, Reader},
@@ -63,16 +66,27 @@ impl Graph {
             draw,
         };
         let mut way: Vec<Visit> = Vec::new();
-        // What is still to be told, the next one last, each with what leads there.
-        let mut open = vec![(self.start(), None)];
-        while let Some((at, when)) = open.pop() {
-            let element = self.element(at);
-            if way.iter().any(|visit| visit.element == element.id()) {
+        let mut visited = Vec::new();
+        let mut edges = Vec::new();
+        // What is still to be told, the next one last.
+        let mut open = vec![self.start()];
+        while let Some(at) = open.pop() {
+            if visited.contains(&at) {
                 continue;
             }
-            let (visit, next) = told.visit(element, when);
-            open.extend(next.into_iter().rev());
+            let (visit, next) = told.visit(self.element(at));
+            open.extend(next.iter().rev().map(|(to, _)| *to));
+            edges.extend(next.into_iter().map(|(to, condition)| Edge {
+                from: at,
+                to,
+                condition: condition.map(Rc::from),
+            }));
+            visited.push(at);
             way.push(visit);
+        }
+        let mut leads = Leads::new(self.start(), edges);
+        for (visit, at) in way.iter_mut().zip(visited) {
+            visit.when = leads.when(at);
         }
         Explanation { way }
     }
@@ -149,15 +163,15 @@ struct Telling<'g> {
     draw: Option<u64>,
 }
 
-/// An element to go on at, and what leads there.
+/// An element to go on at, and what it depends on; `None` for what is certain and for what is tried first.
 type Next = (usize, Option<String>);
 
 impl Telling<'_> {
-    fn visit(&mut self, element: &Element, when: Option<String>) -> (Visit, Vec<Next>) {
+    fn visit(&mut self, element: &Element) -> (Visit, Vec<Next>) {
         let mut visit = Visit {
             element: element.id().to_owned(),
             kind: element.type_name(),
-            when: when.clone(),
+            when: None,
             why: String::new(),
             outputs: Vec::new(),
             provider: None,
@@ -166,7 +180,7 @@ impl Telling<'_> {
         let next = match element.kind() {
             Kind::Start { next } => {
                 "every request starts here".clone_into(&mut visit.why);
-                self.certain(&mut visit, "next", *next, when)
+                self.certain(&mut visit, "next", *next)
             }
             Kind::Conditional {
                 condition, yes, no, ..
@@ -174,11 +188,9 @@ impl Telling<'_> {
                 let (holds, why) = condition.tell(&mut self.reader);
                 visit.why = why;
                 let (name, to) = if holds { ("true", yes) } else { ("false", no) };
-                self.certain(&mut visit, name, *to, when)
+                self.certain(&mut visit, name, *to)
             }
-            Kind::Percentage { shares, ordinal } => {
-                self.percentage(&mut visit, shares, *ordinal, when)
-            }
+            Kind::Percentage { shares, ordinal } => self.percentage(&mut visit, shares, *ordinal),
             Kind::Rate {
                 rate,
                 success,
@@ -188,7 +200,7 @@ impl Telling<'_> {
                 let id = element.id();
                 let outcomes = ["while it is within the limit", "when it is over the limit"];
                 let then = format!("when {id:?} is over its limit");
-                self.outcomes(&mut visit, (*success, *fallback), outcomes, when, &then)
+                self.outcomes(&mut visit, (*success, *fallback), outcomes, then)
             }
             Kind::Model {
                 model,
@@ -203,7 +215,7 @@ impl Telling<'_> {
                     "when every attempt fails",
                 ];
                 let then = format!("when {:?} fails", element.id());
-                self.outcomes(&mut visit, (*success, *fallback), outcomes, when, &then)
+                self.outcomes(&mut visit, (*success, *fallback), outcomes, then)
             }
             Kind::End => {
                 "the route ends: the last answer of a model is its own".clone_into(&mut visit.why);
@@ -213,23 +225,17 @@ impl Telling<'_> {
         (visit, next)
     }
 
-    fn certain(&self, visit: &mut Visit, name: &str, to: usize, when: Option<String>) -> Vec<Next> {
+    fn certain(&self, visit: &mut Visit, name: &str, to: usize) -> Vec<Next> {
         visit.outputs.push(Output {
             name: name.to_owned(),
             to: Some(self.id(to)),
             when: None,
             chance: None,
         });
-        vec![(to, when)]
+        vec![(to, None)]
     }
 
-    fn percentage(
-        &self,
-        visit: &mut Visit,
-        shares: &[Share<usize>],
-        ordinal: u64,
-        when: Option<String>,
-    ) -> Vec<Next> {
+    fn percentage(&self, visit: &mut Visit, shares: &[Share<usize>], ordinal: u64) -> Vec<Next> {
         let all: Vec<_> = shares
             .iter()
             .filter(|share| share.chance().is_any())
@@ -255,13 +261,12 @@ impl Telling<'_> {
         };
         if let Some(share) = taken {
             visit.outputs.push(output(share, None));
-            return vec![(*share.to(), when)];
+            return vec![(*share.to(), None)];
         }
         let follow = |share: &&Share<usize>| {
             let by_chance = format!("in {} of cases", share.chance());
             visit.outputs.push(output(share, Some(by_chance.clone())));
-            let when = join(when.as_deref(), &by_chance);
-            (*share.to(), Some(when))
+            (*share.to(), Some(by_chance))
         };
         all.iter().map(follow).collect()
     }
@@ -271,8 +276,7 @@ impl Telling<'_> {
         visit: &mut Visit,
         (success, fallback): (usize, Option<usize>),
         [good, bad]: [&str; 2],
-        when: Option<String>,
-        then: &str,
+        then: String,
     ) -> Vec<Next> {
         let output = |name: &str, to: Option<usize>, when: &str| Output {
             name: name.to_owned(),
@@ -282,9 +286,8 @@ impl Telling<'_> {
         };
         visit.outputs.push(output("success", Some(success), good));
         visit.outputs.push(output("fallback", fallback, bad));
-        let after = join(when.as_deref(), then);
-        let fallback = fallback.map(|to| (to, Some(after)));
-        [(success, when)].into_iter().chain(fallback).collect()
+        let fallback = fallback.map(|to| (to, Some(then)));
+        [(success, None)].into_iter().chain(fallback).collect()
     }
 
     fn tell_rate(&mut self, rate: &Rate) -> String {
@@ -310,13 +313,6 @@ impl Telling<'_> {
 
     fn id(&self, at: usize) -> String {
         self.graph.element(at).id().to_owned()
-    }
-}
-
-fn join(first: Option<&str>, then: &str) -> String {
-    match first {
-        None => then.to_owned(),
-        Some(first) => format!("{first}, and {then}"),
     }
 }
 

@@ -67,10 +67,63 @@ fn the_way_is_told_with_the_first_choice_and_what_is_fallen_back_to() {
         [
             ("split", None),
             ("large", Some("in 10% of cases")),
-            ("end", Some("in 10% of cases")),
-            ("small", Some("in 10% of cases, and when \"large\" fails")),
+            (
+                "end",
+                Some("when \"limit\" is over its limit, or in 10% of cases, or in 90% of cases")
+            ),
+            (
+                "small",
+                Some("in 90% of cases, or in 10% of cases, and when \"large\" fails")
+            ),
         ]
     );
+}
+
+/// However many ways lead to an element, what is told stays short, and a way that is certain needs no condition.
+#[test]
+fn every_way_to_an_element_is_told_up_to_a_few() {
+    let split = |id: &str, next: &str| {
+        json!({ "id": id, "type": "percentage",
+                "outputs": { "10%": to(&format!("{id}-a")), "20%": to(&format!("{id}-b")), "else": to(next) } })
+    };
+    let limit = |id: String, next: &str| {
+        json!({ "id": id, "type": "rate", "properties": { "limitType": "count", "limit": 5, "window": 60 },
+                "outputs": { "success": to(next), "fallback": to(next) } })
+    };
+    let mut elements = vec![start("s0")];
+    for at in 0..30 {
+        let next = format!("s{}", at + 1);
+        elements.push(split(&format!("s{at}"), &next));
+        elements.push(limit(format!("s{at}-a"), &next));
+        elements.push(limit(format!("s{at}-b"), &next));
+    }
+    elements.extend([model("s30", None), end()]);
+    let way = told(&Value::from(elements), &Request::metadata(&json!({})), None);
+    let when = |id: &str| {
+        let mut way = way.way().iter();
+        way.find(|visit| visit.element() == id).unwrap().when()
+    };
+    assert_eq!(when("s0"), None);
+    assert_eq!(
+        when("s1"),
+        Some("in 70% of cases, or in 10% of cases, or in 20% of cases")
+    );
+    let last = when("s30").unwrap();
+    assert!(
+        last.ends_with(", or otherwise") && last.len() < 4_000,
+        "{last}"
+    );
+
+    let elements = json!([
+        start("large"),
+        { "id": "large", "type": "model", "properties": { "provider": "openai", "model": "gpt" },
+          "outputs": { "success": to("end"), "fallback": to("small") } },
+        model("small", None),
+        end(),
+    ]);
+    let way = told(&elements, &Request::metadata(&json!({})), None);
+    let when: Vec<_> = way.way().iter().map(|visit| visit.when()).collect();
+    assert_eq!(when, [None, None, None, Some("when \"large\" fails")]);
 }
 
 #[test]
