@@ -5,6 +5,7 @@ mod life;
 mod pages;
 mod pictures;
 mod proof;
+mod routes;
 mod seed;
 
 use keyward_testing::{Canary, FakeProvider, Placement};

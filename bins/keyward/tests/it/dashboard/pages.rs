@@ -87,7 +87,7 @@ pub(super) fn try_openai(world: &World, browser: &Chromium) {
     browser.see("main", "200 from the provider");
 }
 
-fn look_at(browser: &Chromium, page: &str) {
+pub(super) fn look_at(browser: &Chromium, page: &str) {
     for width in [WIDE, NARROW] {
         for scheme in [Scheme::Light, Scheme::Dark] {
             let name = format!("{page}, {width} wide, {scheme:?}");

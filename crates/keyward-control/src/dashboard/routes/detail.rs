@@ -18,6 +18,7 @@ use crate::{
     dashboard::{
         answer,
         audit::Line,
+        marked::Marked,
         view::{ByHand, Frame, Section},
         visit::{To, Visit},
     },
@@ -38,11 +39,20 @@ struct RoutePage {
     drawing: Option<Drawing>,
     rows: Vec<Row>,
     /// What the deployed version looks odd for.
-    warnings: Vec<String>,
+    warnings: Vec<Odd>,
     may_change: bool,
     /// None: the token may not read the audit log.
     lines: Option<Vec<Line>>,
     by_hand: ByHand,
+}
+
+/// Something that is allowed and looks odd.
+struct Odd(String);
+
+impl Odd {
+    fn told(&self) -> Marked<'_> {
+        Marked(&self.0)
+    }
 }
 
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
@@ -82,7 +92,7 @@ pub(super) fn rows(sketch: Sketch) -> Vec<Row> {
 }
 
 /// What is allowed and looks odd, as it is now: a provider may have lost its key since it was saved.
-fn warnings(visit: &Visit, route: &Route) -> Vec<String> {
+fn warnings(visit: &Visit, route: &Route) -> Vec<Odd> {
     let registry = &visit.shared().surroundings.registry;
     let data = route.version.as_ref().map(|version| version.data.as_str());
     let parsed = data.and_then(|data| {
@@ -90,7 +100,7 @@ fn warnings(visit: &Visit, route: &Route) -> Vec<String> {
         parsed.ok()
     });
     let warnings = parsed.iter().flat_map(|graph| graph.warnings());
-    warnings.map(ToString::to_string).collect()
+    warnings.map(|warning| Odd(warning.to_string())).collect()
 }
 
 /// The newest lines of the audit log about a route. None: the token may not read the log.

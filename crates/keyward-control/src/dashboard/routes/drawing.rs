@@ -269,7 +269,12 @@ fn curve(line: &Line) -> String {
         );
         return d;
     }
-    for point in points {
+    while let Some(point) = points.next() {
+        let is_straight = |next: &Place| last.x == point.x && point.x == next.x;
+        if points.clone().next().is_some_and(is_straight) {
+            // The next one leads as far.
+            continue;
+        }
         // A text takes whatever is written to it.
         let _ = if point.x == last.x {
             write!(d, "V{}", point.y)
@@ -294,4 +299,135 @@ fn tip(line: &Line) -> String {
         return format!("M{x} {y}l7 -4v8z");
     }
     format!("M{x} {y}l-4 -7h8z")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Drawing, Marks};
+    use crate::dashboard::routes::graph::{MOST_DRAWN, Sketch};
+
+    fn draw(elements: &Value, marks: &Marks) -> String {
+        Drawing::new("support", &Sketch::of(elements).unwrap(), marks).to_string()
+    }
+
+    fn element(id: &str, kind: &str, outputs: &[(&str, &str)]) -> Value {
+        let outputs = outputs.iter();
+        let outputs = outputs.map(|(name, to)| ((*name).to_owned(), json!({"elementId": to})));
+        json!({"id": id, "type": kind, "outputs": outputs.collect::<serde_json::Map<_, _>>()})
+    }
+
+    #[test]
+    fn the_start_stands_on_top_wherever_it_was_written() {
+        let svg = draw(
+            &json!([
+                element("end", "end", &[]),
+                element(
+                    "answer",
+                    "model",
+                    &[("success", "end"), ("fallback", "none")]
+                ),
+                element("start", "start", &[("next", "answer")]),
+            ]),
+            &Marks::default(),
+        );
+        let y = |id: &str| {
+            let (_, rest) = svg
+                .split_once(&format!("<title>{id} "))
+                .unwrap_or_else(|| panic!("{svg}"));
+            let (before, _) = svg.split_at(svg.len() - rest.len());
+            let (_, y) = before.rsplit_once(" y=\"").unwrap();
+            y.split_once('"').unwrap().0.parse::<i32>().unwrap()
+        };
+        assert!(y("start") < y("answer") && y("answer") < y("end"), "{svg}");
+        // What leads nowhere has no line.
+        assert_eq!(svg.matches("g-line").count(), 2, "{svg}");
+        assert!(
+            svg.contains(r#"role="img""#)
+                && svg.contains("<title>Graph of support: 3 elements</title>")
+        );
+    }
+
+    #[test]
+    fn a_way_and_what_is_wrong_are_marked_and_not_by_colour_alone() {
+        let elements = json!([
+            element("start", "start", &[("next", "plan")]),
+            element(
+                "plan",
+                "conditional",
+                &[("true", "end"), ("false", "other")]
+            ),
+            element("other", "end", &[]),
+            element("end", "end", &[]),
+        ]);
+        let way = Marks {
+            way: vec![0, 1, 3],
+            lines: vec![(0, 0), (1, 0)],
+            ..Marks::default()
+        };
+        let svg = draw(&elements, &way);
+        for (class, count) in [
+            ("g-box g-on", 3),
+            ("g-box g-off", 1),
+            ("g-line g-on", 2),
+            ("g-line g-off", 1),
+        ] {
+            assert_eq!(svg.matches(class).count(), count, "{class}: {svg}");
+        }
+        for number in [">1</text>", ">2</text>", ">3</text>"] {
+            assert!(svg.contains(number), "{svg}");
+        }
+        let wrong = Marks {
+            wrong: vec![1],
+            ..Marks::default()
+        };
+        let svg = draw(&elements, &wrong);
+        assert_eq!(svg.matches("g-wrong").count(), 1, "{svg}");
+        assert!(svg.contains(">!</text>"), "{svg}");
+    }
+
+    #[test]
+    fn what_others_wrote_is_text_and_cut() {
+        let hostile = "</title></svg><script>alert(1)</script>\"'onload=x";
+        let long = "x".repeat(150);
+        let svg = draw(
+            &json!([
+                element(hostile, "start", &[(hostile, &long)]),
+                element(&long, hostile, &[]),
+                {"id": "m", "type": "model", "properties": {"provider": hostile, "model": hostile}},
+            ]),
+            &Marks::default(),
+        );
+        assert!(!svg.contains("<script") && !svg.contains("\"'"), "{svg}");
+        assert_eq!(svg.matches("</svg>").count(), 4, "{svg}");
+        assert!(
+            svg.contains(&format!(">{}…</text>", "x".repeat(21))),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn the_largest_picture_is_bounded() {
+        // Each leads to the next, and to the seven furthest away.
+        let id = |at: usize| format!("element {at}");
+        let elements = (0..MOST_DRAWN).map(|at| {
+            let far = (0..7)
+                .map(|back| MOST_DRAWN - 1 - back)
+                .filter(|to| *to > at);
+            let to = [at + 1].into_iter().chain(far).map(id);
+            let outputs: Vec<_> = to
+                .enumerate()
+                .map(|(name, to)| (format!("{name}%"), to))
+                .collect();
+            let outputs: Vec<_> = outputs
+                .iter()
+                .map(|(name, to)| (name.as_str(), to.as_str()))
+                .collect();
+            element(&id(at), "percentage", &outputs)
+        });
+        let svg = draw(&Value::Array(elements.collect()), &Marks::default());
+        assert!(svg.len() < 2_000_000, "{} bytes", svg.len());
+        assert!(svg.matches("g-line").count() > 1_500);
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     drawing::{Drawing, Marks},
     graph::{Element, Sketch},
 };
-use crate::dashboard::{visit::Visit, wrong::Wrong};
+use crate::dashboard::{marked::Marked, visit::Visit, wrong::Wrong};
 
 /// The form's field, and the body's.
 pub(super) const FIELD: &str = "elements";
@@ -27,7 +27,13 @@ pub(super) struct Editor {
 /// One thing that is wrong.
 pub(super) struct Told {
     pub(super) place: String,
-    pub(super) message: String,
+    message: String,
+}
+
+impl Told {
+    pub(super) fn message(&self) -> Marked<'_> {
+        Marked(&self.message)
+    }
 }
 
 /// An element in words.

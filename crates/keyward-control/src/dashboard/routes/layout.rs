@@ -11,7 +11,7 @@ use self::layers::Layers;
 /// The height of every box.
 pub(super) const BOX_HEIGHT: i32 = 64;
 /// What is free between two layers, for lines and the names at them.
-const GAP: i32 = 60;
+const GAP: i32 = 52;
 /// What is free between two things of a layer.
 const SPACE: i32 = 24;
 /// What is free around the graph.
