@@ -3,10 +3,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use keyward_routes::{Ask, Counted, Limit, Technique};
-use redis::{
-    Cmd, ErrorKind, FromRedisValue as _, RedisResult, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
-};
+use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
 use sha1::{Digest as _, Sha1};
 
 use crate::trouble::Trouble;
@@ -127,7 +124,16 @@ async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> RedisRes
 
 impl Answer {
     fn read(value: &Value, asks: usize) -> Result<Self, Trouble> {
-        let numbers = Vec::<u64>::from_redis_value_ref(value).map_err(|_other| Trouble::Foreign)?;
+        let Value::Array(numbers) = value else {
+            return Err(Trouble::Foreign);
+        };
+        // Not by the library's conversion, which wraps what is below 0.
+        let number = |value: &Value| match value {
+            Value::Int(number) => u64::try_from(*number).ok(),
+            _ => None,
+        };
+        let numbers: Option<Vec<_>> = numbers.iter().map(number).collect();
+        let numbers = numbers.ok_or(Trouble::Foreign)?;
         let Some((now_ms, counted)) = numbers.split_first() else {
             return Err(Trouble::Foreign);
         };
@@ -156,7 +162,7 @@ mod tests {
         time::{Duration, UNIX_EPOCH},
     };
 
-    use keyward_routes::{Ask, Decision, Limit, MemoryCounters, Technique, testing::ask};
+    use keyward_routes::{Ask, Decision, Fit, Limit, MemoryCounters, Technique, testing::ask};
     use keyward_testing::RedisServer;
     use proptest::{
         prelude::*,
@@ -165,6 +171,7 @@ mod tests {
     use redis::Value;
 
     use super::{Answer, Asked, DECIDE, asked};
+    use crate::trouble::Trouble;
 
     /// The script with a clock that the test sets; what it writes stays.
     fn script() -> redis::Script {
@@ -211,6 +218,47 @@ mod tests {
             (0_u64..1100, 0_u64..3, -1500_i64..3000, any::<bool>()),
             1..30,
         )
+    }
+
+    #[test]
+    fn an_answer_is_so_many_numbers_and_no_number_is_too_large() {
+        let array =
+            |numbers: &[i64]| Value::Array(numbers.iter().copied().map(Value::Int).collect());
+        for value in [
+            Value::Nil,
+            Value::Okay,
+            Value::Int(1),
+            Value::SimpleString("1".to_owned()),
+            array(&[]),
+            array(&[1]),
+            array(&[1, 2, 3]),
+            array(&[1, 2, 3, 4, 5, 6, 7]),
+            array(&[1, 2, 3, -4]),
+            Value::Array(vec![array(&[1]), array(&[2]), array(&[3]), array(&[4])]),
+        ] {
+            let told = Answer::read(&value, 1).unwrap_err();
+            assert_eq!(told, Trouble::Foreign, "{value:?}");
+        }
+        const MOST: i64 = i64::MAX;
+        for numbers in [
+            [0; 4],
+            [MOST; 4],
+            [0, MOST, MOST, MOST],
+            [MOST, 0, MOST, MOST],
+        ] {
+            let answer = Answer::read(&array(&numbers), 1).unwrap();
+            for technique in [Technique::Fixed, Technique::Sliding] {
+                let limit = Limit::new(Limit::MOST, 1, technique).unwrap();
+                let amount = u64::MAX;
+                let ask = Ask {
+                    limit,
+                    amount,
+                    ..ask(1, "", 1, 1).unwrap()
+                };
+                let fit = answer.counted[0].fit_of(&ask, answer.now_ms);
+                assert!(matches!(fit, Fit::Over { .. }), "{numbers:?}");
+            }
+        }
     }
 
     #[test]

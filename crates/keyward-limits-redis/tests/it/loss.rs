@@ -186,7 +186,6 @@ async fn a_redis_that_falls_silent_is_waited_for_50_ms_by_nobody_twice() {
         .query(&mut redis(&server.url()))
         .unwrap();
 
-    // More at once than may wait: the rest is not even sent.
     let mut clients = JoinSet::new();
     for _ in 0..3000 {
         let counters = Arc::clone(&counters);
@@ -196,6 +195,9 @@ async fn a_redis_that_falls_silent_is_waited_for_50_ms_by_nobody_twice() {
     while let Some(decision) = clients.join_next().await {
         assert_eq!(decision.unwrap(), Decision::Lost(Loss::Closed));
     }
+    // After one that waited in vain, none waits.
+    let at_once = counters.take_now(&asks, wrong_time());
+    assert_eq!(at_once, Some(Decision::Lost(Loss::Closed)));
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
     let begun = Instant::now();
@@ -210,4 +212,35 @@ async fn a_redis_that_falls_silent_is_waited_for_50_ms_by_nobody_twice() {
     );
 
     until(&counters, &asks, is_let, is_lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_than_so_many_wait_for_redis_at_once() {
+    const CLIENTS: usize = 3000;
+    const MAY_WAIT: usize = 1024;
+    let server = RedisServer::start();
+    // Who may wait, waits until the connection is given up, half a second later at least.
+    let counters = Arc::new(connected(settings(&server.url(), OnLoss::Closed)).await);
+    let asks = [ask("", 1_000_000, 86_400, Technique::Fixed)];
+    let () = redis::cmd("CLIENT")
+        .arg("PAUSE")
+        .arg(2500)
+        .arg("ALL")
+        .query(&mut redis(&server.url()))
+        .unwrap();
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let counters = Arc::clone(&counters);
+        clients.spawn(async move {
+            let begun = Instant::now();
+            let decision = counters.take(&asks, wrong_time()).await;
+            assert_eq!(decision, Decision::Lost(Loss::Closed));
+            begun.elapsed()
+        });
+    }
+    let mut at_once = 0;
+    while let Some(took) = clients.join_next().await {
+        at_once += usize::from(took.unwrap() < Duration::from_millis(100));
+    }
+    assert!(at_once >= CLIENTS - MAY_WAIT, "{at_once}");
 }

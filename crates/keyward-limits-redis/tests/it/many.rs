@@ -1,7 +1,7 @@
 //! Many clients at once: never more than the limit, and hardly less.
 //!
-//! `KEYWARD_LIMIT_WINDOWS` is how many windows of a second are counted (3; `cargo xtask show limits` has 60). Where it is
-//! set, nothing else runs, and each window is judged; else all of them together.
+//! `KEYWARD_LIMIT_WINDOWS` is how many windows of a second are counted (3; `cargo xtask show limits` has 60). The least and the
+//! most that one let through are printed; none may have more than the limit, and all together must have 99 % of it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,14 +15,13 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 use crate::support::{ask, connected, settings};
 
-const WINDOWS: &str = "KEYWARD_LIMIT_WINDOWS";
 const CLIENTS: usize = 64;
 const LIMIT: u64 = 500;
 /// How often each client asks. All together 32 times the limit.
 const ASKS_EVERY: Duration = Duration::from_millis(4);
 
 fn windows() -> u64 {
-    std::env::var(WINDOWS)
+    std::env::var("KEYWARD_LIMIT_WINDOWS")
         .ok()
         .map_or(3, |windows| windows.parse().unwrap())
 }
@@ -87,14 +86,10 @@ async fn is_exact(name: &str, counters: &[Arc<dyn Counters>]) {
             taken.len(),
         );
         assert!(most <= LIMIT, "{name}, {technique:?}: {taken:?}");
-        // Beside other tests the clients may stand still for a while, which one window pays for.
-        let is_alone = std::env::var_os(WINDOWS).is_some();
-        let (taken_of, most_of) = match is_alone {
-            true => (least, LIMIT),
-            false => (taken.iter().sum::<u64>(), LIMIT * windows()),
-        };
+        // What is left of one window while the clients stand still at its end, as on a busy machine, is not taken later.
+        let all = taken.iter().sum::<u64>();
         assert!(
-            taken_of * 100 >= most_of * 99,
+            all * 100 >= LIMIT * windows() * 99,
             "{name}, {technique:?}: {taken:?}"
         );
     }
