@@ -1,11 +1,12 @@
 //! Routes: which model a request comes to, and what becomes of it where one fails.
 
+use keyward_gateway::Config;
 use keyward_registry::{GatewayId, NewRoute};
 use keyward_routes::RouteName;
-use keyward_testing::{Behaviour, client::RawAnswer};
+use keyward_testing::{Behaviour, FakeProvider, Placement, TestCa, client::RawAnswer};
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, now};
+use crate::support::{ACCOUNT, ACTOR, Base, Running, Setup, code, now};
 
 async fn running() -> Running {
     let running = Running::start(Setup {
@@ -123,6 +124,25 @@ async fn a_model_that_fails_has_its_fall_back() {
     assert_eq!((answer.status, code(&answer)), (400, 2005), "{text}");
     assert!(text.contains("openai/first-model answered 503"), "{text}");
     assert!(text.contains("groq/second-model answered 503"), "{text}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_down_has_its_fall_back() {
+    let gone = FakeProvider::start(Placement::bearer(), Vec::<String>::new()).await;
+    let down = gone.origin();
+    gone.stop().await;
+    let provider = FakeProvider::start(Placement::bearer(), Vec::<String>::new()).await;
+    let up = provider.origin();
+    let urls = [("openai", down.as_str()), ("groq", up.as_str())];
+    let ca = TestCa::new();
+    let running = Running::over(&Base::new(), &urls, provider, &ca, Config::default()).await;
+    let (_unused, _) = running.store_key("openai", "default").await;
+    let (key, _) = running.store_key("groq", "default").await;
+    running.provider.accept_keys([key.text()]);
+    route(&running, "two", &two(&json!({}))).await;
+    let answer = ask(&running, "two", &[]).await;
+    came_from(&answer, "1", "groq", "second-model");
     running.stop().await;
 }
 
@@ -251,6 +271,44 @@ async fn a_rate_sends_what_is_over_it_another_way_or_refuses_it() {
     let over = ask(&running, "hard", &one).await;
     assert_eq!((over.status, code(&over)), (429, 2003), "{}", over.text());
     assert!(over.header("retry-after").is_some());
+    running.stop().await;
+}
+
+/// The route that docs/routes.md begins with, which has the elements of the reference's examples: by plan, by a limit for each
+/// user, by chance, with a fall-back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_route_of_the_documentation_does_what_is_said_of_it() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/routes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let block = page.split("```json\n").nth(1).unwrap();
+    let elements = block.split("```").next().unwrap();
+    // So that no window ends meanwhile, but at midnight.
+    let elements = elements.replace("\"window\": 60", "\"window\": 86400");
+    let running = running().await;
+    route(&running, "docs", &serde_json::from_str(&elements).unwrap()).await;
+    let of = |plan: &str, user: &str| json!({"plan": plan, "user_id": user}).to_string();
+    let asked = async |metadata: &str| {
+        let answer = ask(&running, "docs", &[("cf-aig-metadata", metadata)]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let header = |name| answer.header(name).unwrap().to_owned();
+        (header("cf-aig-step"), header("cf-aig-model"))
+    };
+    let came = |step: &str, model: &str| (step.to_owned(), model.to_owned());
+    let (large, small) = (came("0", "gpt-5"), came("0", "llama-3.1-8b-instant"));
+    assert_eq!(asked(&of("paid", "one")).await, large);
+    for number in 0..20 {
+        let model = asked(&of("free", "one")).await;
+        assert!(model == large || model == small, "{number}: {model:?}");
+    }
+    // Over the limit there is no chance of the large model.
+    for _ in 0..40 {
+        assert_eq!(asked(&of("free", "one")).await, small);
+    }
+    // The large model is tried twice, and fails both times.
+    running.provider.behave_once(failing(500));
+    running.provider.behave_once(failing(500));
+    let fallen = asked(&of("paid", "one")).await;
+    assert_eq!(fallen, came("1", "llama-3.1-8b-instant"));
     running.stop().await;
 }
 
