@@ -469,6 +469,11 @@ pub(crate) fn stands<B>(answer: &Response<B>) -> bool {
     answer.extensions().get::<Stands>().is_some()
 }
 
+/// Whether an answer is our own to a request that is over a limit.
+pub(crate) fn is_over_limit<B>(answer: &Response<B>) -> bool {
+    answer.status() == StatusCode::TOO_MANY_REQUESTS && answer.headers().contains_key(ERROR_SOURCE)
+}
+
 /// Whether the gateway itself says that the request is not authorized.
 pub(crate) fn is_denied<B>(answer: &Response<B>) -> bool {
     let source = answer.headers().get(ERROR_SOURCE);

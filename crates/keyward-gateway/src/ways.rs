@@ -7,12 +7,15 @@ mod headers;
 mod named;
 mod universal;
 
+use std::sync::Arc;
+
+use keyward_auth::Entry;
 use keyward_secret::AccountId;
 
 pub(crate) use self::{
     headers::{for_json, for_reading, mark, without_own_keys},
     named::Named,
-    universal::{Entry, entries},
+    universal::{Entry as UniversalEntry, entries},
 };
 use crate::{handling::Handling, limits::Due};
 
@@ -24,6 +27,8 @@ pub(crate) struct Way {
     pub(crate) handling: Handling,
     /// The gateway's rate limit, in which it is counted before it is sent.
     pub(crate) rate_limit: Option<Due>,
+    /// Whose request it is, where that is known.
+    pub(crate) token: Option<Arc<Entry>>,
     pub(crate) account: AccountId,
     pub(crate) gateway: Box<str>,
 }

@@ -178,11 +178,15 @@ where
             }
             (decided, counted) => (decided.map_err(Stop::refusal), counted),
         };
+        // Before it is counted: what finds no place is not sent.
+        let is_planned = decided.is_ok();
+        let slot = is_planned.then(|| self.places.begin_request()).flatten();
         if let Ok(plan) = &mut decided
             && plan.is_limited()
+            && slot.is_some()
         {
             // Boxed because few gateways and keys have a limit.
-            match Box::pin(self.settle(plan, asked)).await {
+            match Box::pin(self.settle(plan)).await {
                 Ok(()) => counted = plan.series().or(counted),
                 Err(refusal) => decided = Err(refusal),
             }
@@ -191,16 +195,12 @@ where
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
         }
-        let mut plan = match decided {
-            Ok(plan) => plan,
-            Err(refusal) => {
+        let (mut plan, slot) = match (decided, slot) {
+            (Ok(plan), Some(slot)) => (plan, slot),
+            (decided, _) => {
                 under_way.end(TrafficClass::Refused);
-                return Ok(refuse(refusal));
+                return Ok(refuse(decided.err().unwrap_or(Refusal::Busy)));
             }
-        };
-        let Some(slot) = self.places.begin_request() else {
-            under_way.end(TrafficClass::Refused);
-            return Ok(refuse(Refusal::Busy));
         };
         let watch = self
             .requests

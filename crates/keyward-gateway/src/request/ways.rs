@@ -54,7 +54,7 @@ impl Step<'_> {
             return refusal.into();
         }
         match self.handling(entered.view) {
-            Ok(handling) => self.way(gateway, entered.view, to, handling),
+            Ok(handling) => self.way(gateway, &entered, to, handling),
             Err(refusal) => refusal.into(),
         }
     }
@@ -85,7 +85,7 @@ impl Step<'_> {
         if let Some(token) = entered.token {
             self.check_sender(token)?;
         }
-        Err(self.way(gateway, entered.view, To::Provider, handling))
+        Err(self.way(gateway, entered, To::Provider, handling))
     }
 
     fn handling(&self, view: &GatewayView) -> Result<Handling, Refusal> {
@@ -104,11 +104,12 @@ impl Step<'_> {
         }
     }
 
-    fn way(&self, gateway: &Gateway, view: &GatewayView, to: To, handling: Handling) -> Stop {
+    fn way(&self, gateway: &Gateway, entered: &Entered<'_>, to: To, handling: Handling) -> Stop {
         Stop::Goes(Box::new(Way {
             to,
             handling,
-            rate_limit: self.rate_limit(gateway, view),
+            rate_limit: self.rate_limit(gateway, entered.view),
+            token: entered.token.cloned(),
             account: self.address.account,
             gateway: self.address.gateway.into(),
         }))

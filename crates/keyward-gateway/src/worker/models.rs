@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Response, header::CONTENT_TYPE};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use keyward_forward::BoxError;
+use keyward_registry::Route;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     body::AnswerBody,
-    request::shown,
+    request::{Turn, shown},
     respond::Refusal,
     ways::{Form, Way},
 };
@@ -29,8 +30,10 @@ const MOST_PROVIDERS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a provider's list may be. The longest known, OpenRouter's, is about half of it.
 const LONGEST_LIST: usize = 1024 * 1024;
-/// How many models of one provider are told.
-const MOST_MODELS: usize = 2000;
+/// How many models are told in all.
+const MOST_MODELS: usize = 5000;
+/// How many providers are asked at once.
+const AT_ONCE: usize = 4;
 /// The longest name of a model that is told.
 const LONGEST_NAME: usize = 256;
 
@@ -48,6 +51,20 @@ struct Model {
     /// Seconds of Unix time; 0 where nobody says.
     created: u64,
     owned_by: String,
+}
+
+impl Model {
+    /// Its name without the provider.
+    fn name(&self) -> &str {
+        self.id.split_once('/').map_or("", |(_provider, name)| name)
+    }
+}
+
+/// Where a provider's list is.
+#[derive(Debug)]
+struct Place {
+    slug: String,
+    path: String,
 }
 
 /// What is read of a provider's list.
@@ -80,12 +97,18 @@ where
             let method = shown(sending.method.as_str());
             return Err(Refusal::Method { method });
         }
-        let (providers, mut data) = self.listed(way);
+        let (places, mut data) = self.listed(way);
         let sending = &sending.for_list();
-        let providers = providers.iter().take(MOST_PROVIDERS);
-        let lists = providers.map(|provider| self.models_of(sending, way, provider, source));
-        for models in join_all(lists).await {
-            data.extend(models.unwrap_or_default());
+        for places in places.chunks(AT_ONCE) {
+            let lists = places
+                .iter()
+                .map(|place| self.models_of(sending, way, place, source));
+            for models in join_all(lists).await {
+                let room = MOST_MODELS.saturating_sub(data.len());
+                let models = models.unwrap_or_default().into_iter();
+                let models = models.filter(|model| may(way, &model.owned_by, model.name()));
+                data.extend(models.take(room));
+            }
         }
         let list = List {
             object: "list",
@@ -99,45 +122,78 @@ where
         Ok(response)
     }
 
-    /// The providers for which the gateway has a key, and its routes.
-    fn listed(&self, way: &Way) -> (BTreeSet<String>, Vec<Model>) {
+    /// Where the lists are, of the providers for which the gateway has a key, and the gateway's routes: of each what the
+    /// token may use.
+    fn listed(&self, way: &Way) -> (Vec<Place>, Vec<Model>) {
         let snapshot = self.gateway.registry().snapshot();
-        let Some(view) = snapshot.gateway(way.account, &way.gateway) else {
+        let view = snapshot.gateway(way.account, &way.gateway);
+        let (Some(view), Some(token)) = (view, way.token.as_ref()) else {
             return Default::default();
         };
-        let providers = view.keys().map(|key| key.record.provider.to_string());
-        let routes = view.routes().map(|route| Model {
+        let providers: BTreeSet<_> = view
+            .keys()
+            .map(|key| key.record.provider.as_str())
+            .collect();
+        let grant = &token.record.grant;
+        let places = providers.into_iter().filter_map(|provider| {
+            let (slug, chat) = self.place(way, provider, Form::Chat).ok()?;
+            let path = format!("{}models", chat.strip_suffix("chat/completions")?);
+            grant
+                .providers
+                .allows(&slug)
+                .then_some(Place { slug, path })
+        });
+        let is_of_use = |route: &Route| {
+            let models = route.graph().into_iter().flat_map(|graph| graph.models());
+            let mut models = models.map(|model| (model.provider(), model.model()));
+            models.any(|(provider, model)| {
+                grant.providers.allows(provider) && may(way, provider, model)
+            })
+        };
+        let routes = view.routes().filter(|route| is_of_use(route));
+        let routes = routes.map(|route| Model {
             id: format!("dynamic/{}", route.record.name),
             object: "model",
             created: 0,
             owned_by: "keyward".to_owned(),
         });
-        (providers.collect(), routes.collect())
+        (
+            places.take(MOST_PROVIDERS).collect(),
+            routes.take(MOST_MODELS).collect(),
+        )
     }
 
+    /// Asks once: a list is worth no second attempt.
     async fn models_of(
         self: &Arc<Self>,
         sending: &Sending,
         way: &Way,
-        provider: &str,
+        Place { slug, path }: &Place,
         source: IpAddr,
     ) -> Option<Vec<Model>> {
-        let (slug, chat) = self.place(way, provider, Form::Chat).ok()?;
-        let path = format!("{}models", chat.strip_suffix("chat/completions")?);
-        let asked = sending.again_to(below(way, &slug, &path).ok()?);
+        let asked = sending.again_to(below(way, slug, path).ok()?);
         let answering = async {
-            let answer = self.attempts(&asked, way.handling, source).await;
+            let answer = Arc::clone(self)
+                .answer(asked.request(), source, None, Turn::Inner)
+                .await;
+            let answer = answer.unwrap_or_else(|never| match never {});
             let is_list = answer.status().is_success();
             let body = Limited::new(answer.into_body(), LONGEST_LIST);
             let body = is_list.then_some(body)?.collect().await.ok()?;
-            read(&slug, &body.to_bytes())
+            read(slug, &body.to_bytes())
         };
-        let models = timeout(PATIENCE, answering).await.ok().flatten();
+        let models = timeout(PATIENCE, Box::pin(answering)).await.ok().flatten();
         if models.is_none() {
             tracing::debug!(provider = slug, "its models are left out of a list");
         }
         models
     }
+}
+
+/// Whether the token permits the model.
+fn may(way: &Way, provider: &str, model: &str) -> bool {
+    let token = way.token.as_ref();
+    token.is_some_and(|token| token.record.grant.models.allows(provider, model))
 }
 
 /// The models of a provider's list, by the names that the unified endpoint takes.

@@ -1,12 +1,12 @@
 //! Counting a request in the rate limits that it must keep to, before it is sent.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body;
 use keyward_forward::BoxError;
 
-use super::Worker;
+use super::{Worker, now};
 use crate::{
     credentials::Injected,
     evidence::Judged,
@@ -22,7 +22,10 @@ where
 {
     /// Counts a request that is about to be sent. Where its key is over its own limit and others of a pool are not, it is
     /// sent with the first of those.
-    pub(super) async fn settle(&self, plan: &mut Plan, now: SystemTime) -> Result<(), Refusal> {
+    pub(super) async fn settle(&self, plan: &mut Plan) -> Result<(), Refusal> {
+        // Not when it was asked for: its body may have been read since, which takes as long as its client likes, and
+        // counters take a time of long ago for a clock that was set back.
+        let now = now();
         let limits = self.gateway.rate_limits();
         let mut soonest = None;
         loop {
@@ -49,10 +52,10 @@ where
     }
 
     /// Whether a request may be sent once more, with this value, by the limit of its key. It is counted in that.
-    pub(super) async fn lets_again(&self, injected: &Injected, now: SystemTime) -> bool {
+    pub(super) async fn lets_again(&self, injected: &Injected) -> bool {
         match self.limit_of(injected) {
             None => true,
-            Some(due) => self.gateway.rate_limits().settle(due, now).await.is_ok(),
+            Some(due) => self.gateway.rate_limits().settle(due, now()).await.is_ok(),
         }
     }
 

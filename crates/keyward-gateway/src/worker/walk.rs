@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderName, Response};
+use http::{HeaderName, Response, header::RETRY_AFTER};
 use http_body::Body;
 use keyward_forward::BoxError;
 use keyward_routes::{AtModel, AtRate, Facts, Graph, JsonBody, Metadata, RouteName, Step};
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     body::AnswerBody,
     handling::Handling,
-    respond::{Refusal, is_denied},
+    respond::{Refusal, is_denied, is_over_limit},
     ways::{Form, Way},
 };
 
@@ -29,6 +29,8 @@ struct Came {
     failed: Vec<String>,
     /// What it was refused for by a limit, where nothing came of it.
     over: Option<Refusal>,
+    /// The refusal of a key's limit after which the client may come back first, as long as no model failed otherwise.
+    limited: Option<Response<AnswerBody>>,
     /// How many models were asked.
     steps: usize,
 }
@@ -58,6 +60,7 @@ where
             answer: None,
             failed: Vec::new(),
             over: None,
+            limited: None,
             steps: 0,
         };
         let mut step = graph.begin(facts, draw);
@@ -73,10 +76,12 @@ where
                 Step::End(_) => break,
             };
         }
-        match (came.answer, came.over) {
-            (Some(answer), _) => Ok(answer),
-            (None, Some(over)) if came.failed.is_empty() => Err(over),
-            (None, _) => Err(Refusal::RouteFailed {
+        let is_only_limited = came.failed.is_empty();
+        match (came.answer, came.limited, came.over) {
+            (Some(answer), ..) => Ok(answer),
+            (None, Some(limited), _) if is_only_limited => Ok(limited),
+            (None, None, Some(over)) if is_only_limited => Err(over),
+            (None, ..) => Err(Refusal::RouteFailed {
                 route: name.to_owned(),
                 failed: came.failed.join(", "),
             }),
@@ -149,8 +154,25 @@ where
             came.answer = Some(answer);
             return Ok(at.succeeded());
         }
-        came.failed
-            .push(format!("{provider}/{name} answered {}", status.as_u16()));
+        if is_over_limit(&answer) {
+            came.limited = Some(sooner(came.limited.take(), answer));
+        } else {
+            came.failed
+                .push(format!("{provider}/{name} answered {}", status.as_u16()));
+        }
         Ok(at.failed())
+    }
+}
+
+/// The answer after which a client may come back first.
+fn sooner(one: Option<Response<AnswerBody>>, other: Response<AnswerBody>) -> Response<AnswerBody> {
+    let seconds = |answer: &Response<AnswerBody>| {
+        let told = answer.headers().get(RETRY_AFTER);
+        let told = told.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        told.unwrap_or(u64::MAX)
+    };
+    match one {
+        Some(one) if seconds(&one) <= seconds(&other) => one,
+        _ => other,
     }
 }

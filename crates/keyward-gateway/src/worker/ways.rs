@@ -51,7 +51,7 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    fn request<B>(&self) -> Request<Replayable<B>> {
+    pub(super) fn request<B>(&self) -> Request<Replayable<B>> {
         let mut request = Request::new(Replayable::Whole(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.version_mut() = self.version;
@@ -154,7 +154,7 @@ where
     }
 
     /// Sends a request until it is answered by something else than a failure that may pass, or there was enough of it.
-    pub(super) async fn attempts(
+    async fn attempts(
         self: &Arc<Self>,
         sending: &Sending,
         handling: Handling,
@@ -293,7 +293,7 @@ where
         self: &Arc<Self>,
         sending: &Sending,
         all: &Bytes,
-        entry: &ways::Entry<'_>,
+        entry: &ways::UniversalEntry<'_>,
         way: &Way,
         source: IpAddr,
     ) -> Result<Response<AnswerBody>, Refusal> {
@@ -314,6 +314,7 @@ where
                 to: To::Unified,
                 handling,
                 rate_limit: None,
+                token: way.token.clone(),
                 account: way.account,
                 gateway: way.gateway.clone(),
             };

@@ -218,9 +218,11 @@ where
         let key_of = |injected: &Injected| injected.stored.as_ref().map(|stored| stored.of.id);
         loop {
             let other = again.next(said, &may)?;
+            // Before it is counted: what cannot be sent again is not.
+            let request = again.request()?;
             let is_counted = before.and_then(key_of) == key_of(&other);
-            if is_counted || self.lets_again(&other, now()).await {
-                return Some((other, again.request()?));
+            if is_counted || self.lets_again(&other).await {
+                return Some((other, request));
             }
         }
     }

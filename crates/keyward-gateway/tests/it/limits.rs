@@ -1,10 +1,13 @@
 //! Rate limits of gateways and of provider keys.
 
-use keyward_registry::{GatewaySettings, KeyEdit, ProviderKey, RateLimitingTechnique};
-use keyward_routes::{Limit, Technique};
+use keyward_registry::{
+    GatewayId, GatewaySettings, KeyEdit, NewRoute, ProviderKey, RateLimitingTechnique,
+};
+use keyward_routes::{Limit, RouteName, Technique};
 use keyward_testing::Canary;
+use serde_json::json;
 
-use crate::support::{ACTOR, Running, Setup, code, now};
+use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, now};
 
 const YEAR: u64 = 366 * 24 * 60 * 60;
 
@@ -143,5 +146,43 @@ async fn what_one_limit_refuses_is_counted_in_no_other() {
         answer.header("ratelimit-policy"),
         Some(r#""gateway";q=3;w=31622400"#)
     );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_whose_models_are_all_over_their_keys_limits_says_when_to_come_back() {
+    let running = Running::start(Setup::default()).await;
+    let (key, stored) = running.store_key("openai", "default").await;
+    running.provider.accept_keys([key.text()]);
+    running.limit_key(&stored, Some(1)).await;
+    let to = |element: &str| json!({"elementId": element});
+    let elements = json!([
+        {"id": "start", "type": "start", "outputs": {"next": to("model")}},
+        {"id": "model", "type": "model", "outputs": {"success": to("end")},
+         "properties": {"provider": "openai", "model": "gpt-5"}},
+        {"id": "end", "type": "end", "outputs": {}},
+    ]);
+    let new = NewRoute {
+        account: ACCOUNT,
+        gateway: GatewayId::parse("prod").unwrap(),
+        name: RouteName::parse("one").unwrap(),
+        elements: elements.to_string(),
+        comment: None,
+    };
+    running
+        .registry
+        .create_route(new, ACTOR, now())
+        .await
+        .unwrap();
+    let bearer = running.bearer();
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let path = running.path("compat/chat/completions");
+    let body = br#"{"model":"dynamic/one","messages":[]}"#;
+    let mut client = running.client().await;
+    let answer = client.post(&path, &headers, body).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = client.post(&path, &headers, body).await.unwrap();
+    assert_eq!((answer.status, code(&answer)), (429, 2003));
+    assert!(answer.header("retry-after").is_some());
     running.stop().await;
 }

@@ -282,6 +282,8 @@ async fn a_token_takes_the_members_that_it_may_use_and_is_told_of_no_other() {
 async fn a_body_that_is_too_large_to_be_held_is_not_sent_twice() {
     let pooled = Pooled::start(PoolStrategy::Ordered).await;
     pooled.limit(0, "1");
+    // Nor is it counted for the key that it would have been sent with.
+    pooled.rate_limit(1, Some(1)).await;
     let path = pooled.running.path("openai/chat/completions");
     let bearer = pooled.running.bearer();
     let headers = [("cf-aig-authorization", bearer.as_str())];
@@ -295,7 +297,9 @@ async fn a_body_that_is_too_large_to_be_held_is_not_sent_twice() {
     let answer = client.post(&path, &headers, &large).await.unwrap();
     assert_eq!(answer.status, 200);
     let recorded = pooled.running.provider.take_recorded();
-    assert_eq!(recorded.last().unwrap().body.len(), large.len());
+    let last = recorded.last().unwrap();
+    assert_eq!(last.body.len(), large.len());
+    assert_eq!(pooled.alias_of(last), "blue");
     pooled.running.stop().await;
 }
 

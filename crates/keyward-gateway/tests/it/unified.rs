@@ -2,9 +2,12 @@
 
 use keyward_auth::{Grant, Scope};
 use keyward_providers::Catalogue;
+use keyward_registry::{GatewayId, NewRoute};
+use keyward_routes::RouteName;
 use keyward_testing::{Behaviour, Placement, client::RawAnswer};
+use serde_json::json;
 
-use crate::support::{Running, Setup, code, mint};
+use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, mint, now};
 
 async fn ask(running: &Running, body: &[u8], headers: &[(&str, &str)]) -> RawAnswer {
     let path = running.path("compat/chat/completions");
@@ -209,7 +212,7 @@ async fn the_rest_paths_lead_to_the_provider_that_the_model_names() {
         ("cf-aig-gateway-id", "prod"),
         ("cf-aig-byok-alias", "other"),
     ];
-    let account = crate::support::ACCOUNT;
+    let account = ACCOUNT;
     let mut client = running.client().await;
     for form in ["chat/completions", "responses"] {
         let path = format!("/client/v4/accounts/{account}/ai/v1/{form}");
@@ -317,6 +320,27 @@ async fn a_token_sees_the_models_of_no_provider_that_it_may_not_use() {
     let (openai, _) = running.store_key("openai", "default").await;
     let (groq, _) = running.store_key("groq", "default").await;
     running.provider.accept_keys([openai.text(), groq.text()]);
+    for (name, provider) in [("ours", "groq"), ("theirs", "openai")] {
+        let to = |element: &str| json!({"elementId": element});
+        let elements = json!([
+            {"id": "start", "type": "start", "outputs": {"next": to("model")}},
+            {"id": "model", "type": "model", "outputs": {"success": to("end")},
+             "properties": {"provider": provider, "model": "some"}},
+            {"id": "end", "type": "end", "outputs": {}},
+        ]);
+        let new = NewRoute {
+            account: ACCOUNT,
+            gateway: GatewayId::parse("prod").unwrap(),
+            name: RouteName::parse(name).unwrap(),
+            elements: elements.to_string(),
+            comment: None,
+        };
+        running
+            .registry
+            .create_route(new, ACTOR, now())
+            .await
+            .unwrap();
+    }
     let bearer = format!("Bearer {}", token.text());
     let list = running.path("compat/models");
     let headers = [("cf-aig-authorization", bearer.as_str())];
@@ -326,5 +350,11 @@ async fn a_token_sees_the_models_of_no_provider_that_it_may_not_use() {
         text.contains("groq/fake-model") && !text.contains("openai"),
         "{text}"
     );
+    assert!(
+        text.contains("dynamic/ours") && !text.contains("theirs"),
+        "{text}"
+    );
+    // Of a provider that the token is not for nothing was asked.
+    assert_eq!(running.provider.take_recorded().len(), 1);
     running.stop().await;
 }
