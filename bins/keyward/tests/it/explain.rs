@@ -102,6 +102,11 @@ fn nothing_of_a_pasted_secret_is_repeated() {
         dev.text("gateway_url"),
         dev.text("account_id")
     );
+    let inference = format!(
+        "{}/client/v4/accounts/{}/ai/v1/messages",
+        dev.text("gateway_url"),
+        dev.text("account_id")
+    );
     let token = dev.text("gateway_token");
     let mistyped = format!("{token}{own}");
     for (line, code) in [
@@ -127,6 +132,14 @@ fn nothing_of_a_pasted_secret_is_repeated() {
         (format!("curl {url}/echo/x?%6b{}=", &token[1..]), 5),
         (format!("curl {url}/echo/%6b{}", &token[1..]), 5),
         (format!("curl https://{own}/v1/models"), 5),
+        (
+            format!("curl {}/{own}", url.trim_end_matches("/default")),
+            5,
+        ),
+        (
+            format!("curl {inference}?key={own} -H 'authorization: {own}'"),
+            0,
+        ),
         (format!("curl {url}/echo/x -H '{token}: x'"), 5),
         (
             format!("curl {url}/echo/x -H 'cookie: {own}' -H 'cf-aig-authorization: {token}'"),
@@ -216,5 +229,21 @@ fn whoever_may_not_read_the_gateway_is_told_nothing() {
     let done = run_with(command, &line(&dev, "echo/x", ""));
     done.failed(4, &["the API token may not do this"]);
     fs::remove_file(dev.path().join("auditor")).unwrap();
+    dev.stop();
+}
+
+/// Of another account nothing is told, whatever the shape of the path.
+#[test]
+fn a_way_of_another_account_is_not_explained() {
+    let dev = Dev::start();
+    let account = dev.text("account_id");
+    let other = "0".repeat(32);
+    for rest in ["default", "default/compat/chat/completions"] {
+        let line = line(&dev, "", "");
+        let line = line.replace(&format!("{account}/default/"), &format!("{other}/{rest}"));
+        let done = dev.run_with(&["explain"], &line);
+        done.failed(1, &["[7003]"]);
+        assert_eq!(done.out, "");
+    }
     dev.stop();
 }

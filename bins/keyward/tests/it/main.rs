@@ -45,6 +45,8 @@ mod provider;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod route_commands;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod scheduled;

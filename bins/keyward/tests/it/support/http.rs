@@ -14,9 +14,17 @@ use super::DEADLINE;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
+    head: String,
 }
 
 impl Answer {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value)
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -64,6 +72,7 @@ pub(crate) fn read(stream: &mut TcpStream) -> Answer {
     Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
         body: body.to_owned(),
+        head: head.to_owned(),
     }
 }
 
