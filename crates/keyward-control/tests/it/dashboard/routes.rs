@@ -131,7 +131,10 @@ async fn every_fault_stands_beside_its_element_and_the_text_is_kept() {
     }
     // What is no list of elements has no picture; where it stops being JSON is told.
     let edit = format!("{ROUTES}/{id}/edit");
+    // No text ends the field of the body that it stands in.
+    let smuggled = format!("{TYPED}, \"comment\": \"smuggled\"");
     for (text, told) in [
+        (smuggled.as_str(), "is no JSON"),
         ("[{\"id\": ", "is no JSON"),
         ("{}", "an array of elements is wanted"),
         ("", "is no JSON"),
