@@ -2,25 +2,25 @@
 //!
 //! Shapes and codes: wire-spec §4.0.
 
+mod reply;
 pub(crate) mod schema;
 
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use keyward_auth::{Permission, Reason};
 use keyward_providers::ParseBaseUrlError;
 use keyward_registry::{AuditResult, ChangeError, Refusal, SecretRefusal, StoreError};
 use keyward_routes::{Fault, GraphError, Segment};
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use self::reply::{CursorInfo, Reply, ResultInfo};
+use self::reply::{Envelope, RESULT, json};
 use crate::erased::Buffer;
 
 /// No route has this method and path.
@@ -50,70 +50,6 @@ const TOO_MANY: u32 = 10002;
 /// What a provider said of a key that is, or was to be, stored. The code is ours.
 const VERIFICATION: u32 = 10003;
 
-/// A successful answer, ready to be sent.
-pub(crate) struct Reply(Buffer);
-
-/// How a list is cut into pages.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(crate) struct ResultInfo {
-    /// Which page this is, from 1.
-    pub(crate) page: usize,
-    /// How many items a full page has.
-    pub(crate) per_page: usize,
-    /// How many items this page has.
-    pub(crate) count: usize,
-    /// How many items all pages have.
-    pub(crate) total_count: usize,
-    /// How many pages there are.
-    pub(crate) total_pages: usize,
-}
-
-/// How a list goes on that is read by cursor.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct CursorInfo {
-    /// How many items this answer has.
-    pub(crate) count: usize,
-    /// Where the next answer goes on; null: there is nothing more.
-    pub(crate) cursor: Option<String>,
-}
-
-/// A remark beside a result.
-#[derive(Debug, Serialize, ToSchema)]
-struct Message {
-    code: u32,
-    #[schema(value_type = String)]
-    message: Cow<'static, str>,
-    #[serde(rename = "type")]
-    kind: Option<&'static str>,
-}
-
-struct Envelope<'a, T, I> {
-    success: bool,
-    errors: &'a [Told<'a>],
-    messages: &'a [Message],
-    /// Where the result stands.
-    place: &'static str,
-    result: T,
-    result_info: Option<I>,
-}
-
-impl<T: Serialize, I: Serialize> Serialize for Envelope<'_, T, I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("success", &self.success)?;
-        map.serialize_entry("errors", self.errors)?;
-        map.serialize_entry("messages", self.messages)?;
-        map.serialize_entry(self.place, &self.result)?;
-        if let Some(info) = &self.result_info {
-            map.serialize_entry("result_info", info)?;
-        }
-        map.end()
-    }
-}
-
-/// Where a result stands, but for what the reference answers otherwise.
-const RESULT: &str = "result";
-
 /// Why a request was not carried out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fault)]
@@ -125,112 +61,6 @@ struct Told<'a> {
     /// The field that is not acceptable.
     #[serde(skip_serializing_if = "<[Step]>::is_empty")]
     path: &'a [Step],
-}
-
-impl Reply {
-    /// One result.
-    pub(crate) fn new(result: &impl Serialize) -> Result<Self, Problem> {
-        Self::build(RESULT, result, &[], None::<ResultInfo>)
-    }
-
-    /// One page of a list.
-    pub(crate) fn page(result: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
-        Self::build(RESULT, result, &[], Some(info))
-    }
-
-    /// A part of a list that is read by cursor.
-    pub(crate) fn by_cursor(result: &impl Serialize, info: CursorInfo) -> Result<Self, Problem> {
-        Self::build(RESULT, result, &[], Some(info))
-    }
-
-    /// The result of a token's verification.
-    pub(crate) fn verified(
-        result: &impl Serialize,
-        message: &'static str,
-    ) -> Result<Self, Problem> {
-        let message = Message {
-            code: AUTHENTICATION,
-            message: message.into(),
-            kind: None,
-        };
-        Self::build(RESULT, result, &[message], None::<ResultInfo>)
-    }
-
-    /// A result, with what a provider said of the key that it is about.
-    pub(crate) fn with_verification(
-        result: &impl Serialize,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Result<Self, Problem> {
-        let message = Message {
-            code: VERIFICATION,
-            message: message.into(),
-            kind: None,
-        };
-        Self::build(RESULT, result, &[message], None::<ResultInfo>)
-    }
-
-    /// The whole envelope, for a page that takes it apart.
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        self.0.as_slice()
-    }
-
-    /// One result, with remarks on the route that it is about.
-    pub(crate) fn with_remarks(
-        result: &impl Serialize,
-        remarks: impl IntoIterator<Item = String>,
-    ) -> Result<Self, Problem> {
-        let message = |remark: String| Message {
-            code: ROUTE,
-            message: remark.into(),
-            kind: None,
-        };
-        let messages: Vec<_> = remarks.into_iter().map(message).collect();
-        Self::build(RESULT, result, &messages, None::<ResultInfo>)
-    }
-
-    /// One page of a list that the reference has as `data`.
-    pub(crate) fn data(data: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
-        Self::build("data", data, &[], Some(info))
-    }
-
-    /// One result that the reference has as `route`.
-    pub(crate) fn route(route: &impl Serialize) -> Result<Self, Problem> {
-        Self::build("route", route, &[], None::<ResultInfo>)
-    }
-
-    fn build(
-        place: &'static str,
-        result: &impl Serialize,
-        messages: &[Message],
-        result_info: Option<impl Serialize>,
-    ) -> Result<Self, Problem> {
-        let envelope = Envelope {
-            success: true,
-            errors: &[],
-            messages,
-            place,
-            result,
-            result_info,
-        };
-        let mut buffer = Buffer::with_capacity(1024);
-        serde_json::to_writer(&mut buffer, &envelope)
-            .map_err(|error| Problem::internal("write an answer", &error))?;
-        Ok(Self(buffer))
-    }
-}
-
-impl IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        json(StatusCode::OK, self.0)
-    }
-}
-
-fn json(status: StatusCode, content: Buffer) -> Response {
-    let mut response = Response::new(Body::from(content.into_bytes()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
 }
 
 /// One step on the way to a field.
@@ -755,7 +585,8 @@ impl IntoResponse for Problem {
         if let Err(error) = serde_json::to_writer(&mut buffer, &envelope) {
             tracing::error!(%error, "an error could not be written");
         }
-        let mut response = json(status, buffer);
+        let mut response = json(buffer);
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         match status {
             StatusCode::UNAUTHORIZED => {

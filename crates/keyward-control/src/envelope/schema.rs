@@ -10,7 +10,10 @@ use utoipa::{
     },
 };
 
-use super::{CursorInfo, Message, ResultInfo, Told};
+use super::{
+    CursorInfo, ResultInfo, Told,
+    reply::{Message, RESULT},
+};
 use crate::{
     openapi::{self, Description},
     route::{Access, Route},
@@ -158,7 +161,7 @@ pub(crate) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     openapi::reference::<CursorInfo>(&mut schemas);
     let fault = openapi::reference::<Told<'_>>(&mut schemas);
     let faults = ArrayBuilder::new().items(fault).min_items(Some(1));
-    let refusal = envelope(false, faults, (super::RESULT, openapi::null()));
+    let refusal = envelope(false, faults, (RESULT, openapi::null()));
     schemas.push((REFUSAL.to_owned(), refusal.into()));
     schemas
 }
