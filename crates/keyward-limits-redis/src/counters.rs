@@ -21,7 +21,7 @@ use crate::{
     trouble::Trouble,
 };
 
-/// How many decisions wait for Redis at once at most. One more is not had of Redis.
+/// How many decisions Redis is asked for at once at most. One more waits for its turn.
 pub(crate) const MOST_IN_FLIGHT: usize = 1024;
 
 /// Counters in Redis, shared by all processes that count there under the same names.
@@ -159,12 +159,13 @@ impl Shared {
         let Some(link) = self.link.load_full() else {
             return self.lost(asks, now);
         };
-        let Ok(_place) = self.in_flight.try_acquire() else {
-            return self.lost(asks, now);
-        };
         let mut connection = link.connection.clone();
-        let answer = timeout(self.deadline, script::decide(&mut connection, asks));
-        let answer = match answer.await {
+        let deciding = async {
+            // Waited for, within the deadline: many at once are no reason to let one through, or to refuse it.
+            let _place = self.in_flight.acquire().await.ok();
+            script::decide(&mut connection, asks).await
+        };
+        let answer = match timeout(self.deadline, deciding).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(trouble)) => return self.fail(&link, trouble, asks, now),
             Err(_late) => return self.fail(&link, Trouble::Silent, asks, now),
@@ -187,6 +188,11 @@ impl Shared {
         // Where there is no room, another decision said so before.
         let _full = self.words.try_send(trouble);
         self.lost(asks, now)
+    }
+
+    /// How long a decision waits at most.
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// What becomes of requests meanwhile, in one word.

@@ -82,6 +82,10 @@ impl Keeper {
         let mut opened = open.await.map_err(|_late| Trouble::Silent)??;
         let probe = timeout(ANSWERS_WITHIN, script::probe(&mut opened.connection));
         probe.await.map_err(|_late| Trouble::Silent)??;
+        // Once more, now that the script is there: as fast as decisions must be.
+        let deadline = self.shared.deadline().min(ANSWERS_WITHIN);
+        let probe = timeout(deadline, script::probe(&mut opened.connection));
+        probe.await.map_err(|_late| Trouble::Silent)??;
         Ok(opened)
     }
 
@@ -93,6 +97,7 @@ impl Keeper {
         } = opened;
         let mut probes = interval_at(tokio::time::Instant::now() + PROBED_EVERY, PROBED_EVERY);
         probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let deadline = self.shared.deadline().min(ANSWERS_WITHIN);
         loop {
             if self.shared.link.load().is_none() {
                 let link = Link {
@@ -101,6 +106,8 @@ impl Keeper {
                 self.shared.link.store(Some(Arc::new(link)));
             }
             self.say(Ok(()));
+            // Who answers too late for decisions is not up, though it answers.
+            let mut patience = ANSWERS_WITHIN;
             tokio::select! {
                 () = driver.ended() => return Trouble::Unreachable,
                 _ = probes.tick() => {}
@@ -108,10 +115,13 @@ impl Keeper {
                 trouble = self.heard.recv() => match trouble {
                     // The sender is in `shared`, so there is always one.
                     None => return Trouble::Unreachable,
-                    Some(trouble) => tracing::debug!(%trouble, "Redis did not decide"),
+                    Some(trouble) => {
+                        patience = deadline;
+                        tracing::debug!(%trouble, "Redis did not decide");
+                    }
                 },
             }
-            match timeout(ANSWERS_WITHIN, script::probe(&mut connection)).await {
+            match timeout(patience, script::probe(&mut connection)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(trouble)) => return trouble,
                 Err(_late) => return Trouble::Silent,

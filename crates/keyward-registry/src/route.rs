@@ -9,7 +9,7 @@ use keyward_secret::AccountId;
 use crate::{GatewayId, RouteDeploymentId, RouteId, RouteVersionId};
 
 /// The most routes of a gateway.
-pub const MOST_ROUTES: usize = 1_000;
+pub const MOST_ROUTES: usize = 100;
 /// How many versions of a route are kept, beside the deployed one: the newest.
 pub const KEPT_VERSIONS: u32 = 100;
 /// How many deployments of a route are kept: the newest.

@@ -32,7 +32,7 @@ pub use self::{
 use crate::{condition::Condition, facts::BodyPaths};
 
 /// The longest text of a graph's elements, in bytes.
-pub const LONGEST_ELEMENTS: usize = 256 * 1024;
+pub const LONGEST_ELEMENTS: usize = 64 * 1024;
 /// The most elements of a graph.
 pub const MOST_ELEMENTS: usize = 100;
 

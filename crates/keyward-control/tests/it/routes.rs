@@ -378,11 +378,11 @@ async fn bodies_elements_and_comments_are_bounded() {
     let path = routes(OURS, "default");
     let long = format!(
         r#"{{"name":"a","elements":[{}]}}"#,
-        " ".repeat(256 * 1024 + 1)
+        " ".repeat(64 * 1024 + 1)
     );
     let answer = harness.post_text(&path, &long).await;
     assert!(
-        answer.refused(400, 7001).contains("262144"),
+        answer.refused(400, 7001).contains("65536"),
         "{}",
         answer.text
     );

@@ -33,7 +33,7 @@ pub(crate) struct NewRoute {
     /// Its name in the gateway. Upper and lower case differ.
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     name: String,
-    /// At most 256 KiB of JSON. No key may stand twice in an object.
+    /// At most 64 KiB of JSON. No key may stand twice in an object.
     #[schema(schema_with = elements::schema)]
     elements: Vec<Value>,
     /// A note on its first version.
@@ -56,7 +56,7 @@ pub(crate) struct Rename {
 #[serde(deny_unknown_fields)]
 #[schema(as = NewRouteVersion)]
 pub(crate) struct NewVersion {
-    /// At most 256 KiB of JSON. No key may stand twice in an object.
+    /// At most 64 KiB of JSON. No key may stand twice in an object.
     #[schema(schema_with = elements::schema)]
     elements: Vec<Value>,
     /// A note.

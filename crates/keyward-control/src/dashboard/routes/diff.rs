@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use similar::{Algorithm, ChangeTag, TextDiff};
 
+use super::graph::plain;
+
 /// How long lines are compared for the smallest difference; one that is larger than it could be is told after that.
 const LONGEST: Duration = Duration::from_millis(100);
 /// How many lines around a difference are shown.
@@ -58,7 +60,7 @@ impl Diff {
                 };
                 shown += 1;
                 if shown <= MOST {
-                    let text = change.value().trim_end_matches(['\n', '\r']).to_owned();
+                    let text = plain(change.value().trim_end_matches(['\n', '\r']));
                     lines.push(Line {
                         change: change_of,
                         text,
@@ -117,6 +119,9 @@ mod tests {
         assert_eq!(signs(&diff), "  -+   |   +   ");
         assert_eq!((diff.added, diff.removed, diff.is_cut), (2, 1, false));
         assert!(Diff::between("a\nb", "a\nb").is_empty());
+        // Who approves a difference reads the characters in the order in which they are.
+        let hidden = Diff::between("", "a\u{202e}b\u{200b}c");
+        assert_eq!(hidden.hunks[0][0].text, "a\u{fffd}b\u{fffd}c");
         assert_eq!(signs(&Diff::between("a\r\n", "a\n")), "-+");
     }
 

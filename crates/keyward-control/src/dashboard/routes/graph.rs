@@ -145,8 +145,13 @@ fn what(kind: &str, properties: &Map<String, Value>) -> String {
     }
 }
 
-/// A text that somebody chose, without what would change how the text around it reads, and not longer than is shown.
+/// A text that somebody chose, as [`plain`], and not longer than is shown.
 fn readable(text: &str) -> String {
+    cut(&plain(text), LONGEST)
+}
+
+/// A text that somebody chose, without what would change how the text around it reads.
+pub(super) fn plain(text: &str) -> String {
     let shown = text.chars().map(|character| match character {
         // What reverses the direction of what follows, and what cannot be seen.
         '\u{200b}'..='\u{200f}'
@@ -156,7 +161,7 @@ fn readable(text: &str) -> String {
         character if character.is_control() => char::REPLACEMENT_CHARACTER,
         character => character,
     });
-    cut(&shown.collect::<String>(), LONGEST)
+    shown.collect()
 }
 
 /// At most so many characters, the last of them an ellipsis where there are more.

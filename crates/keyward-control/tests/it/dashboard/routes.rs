@@ -355,7 +355,7 @@ async fn a_long_text_is_kept_and_an_oversized_one_refused() {
     let harness = Harness::new().await;
     let browser = Browser::signed_in(&harness).await;
     browser.get(&format!("{ROUTES}/new")).await;
-    // As large as a graph may be: a hundred elements, and 256 KiB with blanks between them.
+    // As large as a graph may be: a hundred elements, and 64 KiB with blanks between them.
     let chain: Vec<_> = (0..98)
         .map(|number| {
             let next = if number == 97 {
@@ -373,7 +373,7 @@ async fn a_long_text_is_kept_and_an_oversized_one_refused() {
         r#"[{{"id":"start","type":"start","outputs":{{"next":{{"elementId":"m0"}}}}}},{},{{"id":"end","type":"end"}}]"#,
         chain.join(",")
     );
-    let text = text.replacen('[', &format!("[{}", " ".repeat(256 * 1024 - text.len())), 1);
+    let text = text.replacen('[', &format!("[{}", " ".repeat(64 * 1024 - text.len())), 1);
     let fields = [("name", "long"), ("elements", text.as_str())];
     let made = browser.post(&format!("{ROUTES}/new"), &fields).await;
     let page = browser.get(made.to()).await;
@@ -388,7 +388,7 @@ async fn a_long_text_is_kept_and_an_oversized_one_refused() {
         "{}",
         &page.text[..page.text.len().min(2_000)]
     );
-    page.shows("262145 bytes of JSON");
+    page.shows("65537 bytes of JSON");
 }
 
 #[tokio::test]
