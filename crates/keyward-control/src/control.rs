@@ -31,7 +31,7 @@ use crate::{
     envelope::{Problem, Reply},
     host::{self, AllowedHosts, HostFault},
     openapi, refused,
-    route::{Access, ROUTES, Route},
+    route::{Access, Route, routes},
 };
 
 /// The control plane. Cloning shares it.
@@ -80,7 +80,7 @@ impl Control {
 
     /// Every route that needs a token.
     pub fn routes() -> impl Iterator<Item = RouteDescription> {
-        ROUTES.iter().map(|route| RouteDescription {
+        routes().map(|route| RouteDescription {
             method: route.method.clone(),
             path: route.path,
             permission: match route.access {
@@ -116,7 +116,7 @@ impl Control {
             )
             .route("/metrics", get(metrics))
             .route(openapi::PATH, get(description));
-        for route in ROUTES {
+        for route in routes() {
             let handler = move |State(shared): State<Arc<Shared>>, request: Request| {
                 respond(route, shared, request)
             };

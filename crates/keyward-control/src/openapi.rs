@@ -18,7 +18,7 @@ pub(crate) use self::description::{
 };
 use crate::{
     envelope::schema,
-    route::{Access, ROUTES, Route},
+    route::{Access, Route, routes},
 };
 
 /// Where the document is. Anyone may read it who reaches the control plane: it tells of no account, and nothing
@@ -37,7 +37,7 @@ pub(crate) fn text(version: &str) -> serde_json::Result<String> {
 fn document(version: &str) -> OpenApi {
     let mut paths = Paths::new();
     let mut components = ComponentsBuilder::new();
-    for route in ROUTES {
+    for route in routes() {
         let description = (route.describe)();
         components = components.schemas_from_iter(description.schemas().iter().cloned());
         if let Some(method) = method(route) {

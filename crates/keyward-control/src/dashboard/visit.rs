@@ -27,7 +27,7 @@ use crate::{
     control::Shared,
     envelope::{Problem, Reply},
     erased::Buffer,
-    route::{ROUTES, Route},
+    route::{Route, routes},
 };
 
 /// What a page returns.
@@ -106,7 +106,7 @@ impl<'a> To<'a> {
     }
 
     fn route(&self) -> Result<&'static Route, Problem> {
-        let found = ROUTES.iter().find(|route| route.name == self.route);
+        let found = routes().find(|route| route.name == self.route);
         found.ok_or_else(Problem::no_route)
     }
 
