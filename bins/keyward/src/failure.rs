@@ -283,19 +283,32 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A text without line breaks and without control characters, which a server or a file may have put there.
+/// A text without line breaks, control characters, and what reverses or hides what stands beside it, which a server or a file
+/// may have put there.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in self.0.split_inclusive(char::is_control) {
-            f.write_str(part.trim_end_matches(char::is_control))?;
-            if part.ends_with(char::is_control) {
+        for part in self.0.split_inclusive(misleads) {
+            f.write_str(part.trim_end_matches(misleads))?;
+            if part.ends_with(misleads) {
                 f.write_str(" ")?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a character changes how the text around it is read: by moving, reversing or hiding it.
+fn misleads(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+        )
 }
 
 #[cfg(test)]

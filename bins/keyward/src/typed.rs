@@ -2,7 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{
+    CommandFactory, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::{args::Args, failure::Failure};
 
@@ -43,9 +46,11 @@ fn refuse(error: &clap::Error, command: &str) -> Failure {
     let told = told.join(" ");
     let failure = match told.rsplit_once(": ") {
         // What a parser of ours says of a value is why, not what.
-        Some((what, why)) if error.kind() == ErrorKind::ValueValidation => {
-            Failure::usage(what).because(why)
+        Some((what, why)) if error.kind() == ErrorKind::ValueValidation => match secretive(error) {
+            Some(option) => Failure::usage(format!("invalid value for '{option}'")),
+            None => Failure::usage(what),
         }
+        .because(why),
         _ => Failure::usage(told),
     };
     let tip = rest
@@ -56,6 +61,17 @@ fn refuse(error: &clap::Error, command: &str) -> Failure {
         Some(tip) => format!("{tip}; {help}"),
         None => help,
     })
+}
+
+/// The option at fault, where its value may hold a secret: it is not repeated.
+fn secretive(error: &clap::Error) -> Option<&str> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let name = option.split(' ').next().unwrap_or_default();
+    ["--header", "--metadata", "--body"]
+        .contains(&name)
+        .then_some(option)
 }
 
 /// The words of a line that name a command, as far as there is one.
@@ -108,6 +124,17 @@ mod tests {
             "keyward gateways create UPPER",
             "error: invalid value 'UPPER' for '<ID>'\n  cause: a gateway id is 1 to 64 of `a-z`, `0-9` and `-`, and does not begin with `-`\n  help: `keyward gateways create --help` shows what may be typed",
         );
+    }
+
+    #[test]
+    fn what_may_hold_a_secret_is_not_repeated() {
+        let line = "keyward routes explain bot --header authorization=Bearer-4711";
+        let Err(failure) = read(words(line)) else {
+            panic!("{line} is understood");
+        };
+        let told = failure.to_string();
+        assert!(told.contains("invalid value for '--header"), "{told}");
+        assert!(!told.contains("4711"), "{told}");
     }
 
     #[test]

@@ -160,14 +160,22 @@ impl Shared {
             return self.lost(asks, now);
         };
         let mut connection = link.connection.clone();
-        let deciding = async {
-            // Waited for, within the deadline: many at once are no reason to let one through, or to refuse it.
-            let _place = self.in_flight.acquire().await.ok();
-            script::decide(&mut connection, asks).await
+        let until = Instant::now() + self.deadline;
+        let (_place, waited) = match self.in_flight.try_acquire() {
+            Ok(place) => (place, false),
+            // Waited for, half of the time: many at once are no fault of Redis, and no reason to let one through or to
+            // refuse it.
+            Err(_full) => match timeout(self.deadline / 2, self.in_flight.acquire()).await {
+                Ok(Ok(place)) => (place, true),
+                _ => return self.lost(asks, now),
+            },
         };
-        let answer = match timeout(self.deadline, deciding).await {
+        let left = until.saturating_duration_since(Instant::now());
+        let answer = match timeout(left, script::decide(&mut connection, asks)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(trouble)) => return self.fail(&link, trouble, asks, now),
+            // It had less time than Redis may take.
+            Err(_late) if waited => return self.lost(asks, now),
             Err(_late) => return self.fail(&link, Trouble::Silent, asks, now),
         };
         let mut decision = Decision::FREE;

@@ -144,10 +144,13 @@ where
                 .then_some(Place { slug, path })
         });
         let is_of_use = |route: &Route| {
-            let models = route.graph().into_iter().flat_map(|graph| graph.models());
-            let mut models = models.map(|model| (model.provider(), model.model()));
-            models.any(|(provider, model)| {
-                grant.providers.allows(provider) && may(way, provider, model)
+            let mut models = route.graph().into_iter().flat_map(|graph| graph.models());
+            // By the slug that scopes hold, where the route has another name of it.
+            models.any(|model| {
+                let place = self.place(way, model.provider(), Form::Chat);
+                place.is_ok_and(|(slug, _chat)| {
+                    grant.providers.allows(&slug) && may(way, &slug, model.model())
+                })
             })
         };
         let routes = view.routes().filter(|route| is_of_use(route));

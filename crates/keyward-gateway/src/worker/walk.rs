@@ -15,6 +15,7 @@ use super::{
 use crate::{
     body::AnswerBody,
     handling::Handling,
+    limits::Over,
     respond::{Refusal, is_denied, is_over_limit},
     ways::{Form, Way},
 };
@@ -29,8 +30,10 @@ struct Came {
     failed: Vec<String>,
     /// What it was refused for by a limit, where nothing came of it.
     over: Option<Refusal>,
-    /// The refusal of a key's limit after which the client may come back first, as long as no model failed otherwise.
+    /// Of the refusals by a key's limit the one after which the client may come back first.
     limited: Option<Response<AnswerBody>>,
+    /// Whether a model failed otherwise.
+    is_broken: bool,
     /// How many models were asked.
     steps: usize,
 }
@@ -61,12 +64,13 @@ where
             failed: Vec::new(),
             over: None,
             limited: None,
+            is_broken: false,
             steps: 0,
         };
         let mut step = graph.begin(facts, draw);
         loop {
             step = match step {
-                Step::Rate(at) => self.count(at, name, way, &mut came, now()).await,
+                Step::Rate(at) => self.count(at, name, way, &mut came, now()).await?,
                 Step::Model(at) => {
                     match self.call(at, sending, body, way, source, &mut came).await {
                         Ok(step) => step,
@@ -76,7 +80,7 @@ where
                 Step::End(_) => break,
             };
         }
-        let is_only_limited = came.failed.is_empty();
+        let is_only_limited = !came.is_broken;
         match (came.answer, came.limited, came.over) {
             (Some(answer), ..) => Ok(answer),
             (None, Some(limited), _) if is_only_limited => Ok(limited),
@@ -99,7 +103,8 @@ where
         route.graph().cloned().ok_or(Refusal::RouteBroken)
     }
 
-    /// Counts the request where a limit stands, and goes on.
+    /// Counts the request where a limit stands, and goes on. What cannot be counted and must be is refused: its fall-back is
+    /// for what is over the limit.
     async fn count<'a>(
         &self,
         at: AtRate<'a>,
@@ -107,14 +112,15 @@ where
         way: &Way,
         came: &mut Came,
         now: SystemTime,
-    ) -> Step<'a> {
+    ) -> Result<Step<'a>, Refusal> {
         let limits = self.gateway.rate_limits();
         let due = limits.of_element((way.account, &way.gateway), name, &at);
-        match limits.settle(due, now).await {
-            Ok(()) => at.within(),
-            Err(over) => {
-                came.over = Some(over);
-                at.over()
+        match limits.count([due], now).await {
+            Ok(()) => Ok(at.within()),
+            Err(Over { refusal, place }) if place.is_none() => Err(refusal),
+            Err(Over { refusal, .. }) => {
+                came.over = Some(refusal);
+                Ok(at.over())
             }
         }
     }
@@ -143,6 +149,7 @@ where
             Ok(answer) => answer,
             Err(refusal) => {
                 came.failed.push(format!("{provider}/{name}: {refusal}"));
+                came.is_broken = true;
                 return Ok(at.failed());
             }
         };
@@ -154,11 +161,11 @@ where
             came.answer = Some(answer);
             return Ok(at.succeeded());
         }
-        if is_over_limit(&answer) {
-            came.limited = Some(sooner(came.limited.take(), answer));
-        } else {
-            came.failed
-                .push(format!("{provider}/{name} answered {}", status.as_u16()));
+        came.failed
+            .push(format!("{provider}/{name} answered {}", status.as_u16()));
+        match is_over_limit(&answer) {
+            true => came.limited = Some(sooner(came.limited.take(), answer)),
+            false => came.is_broken = true,
         }
         Ok(at.failed())
     }

@@ -1,8 +1,10 @@
 //! Routes: which model a request comes to, and what becomes of it where one fails.
 
+use std::{sync::Arc, time::SystemTime};
+
 use keyward_gateway::Config;
 use keyward_registry::{GatewayId, NewRoute};
-use keyward_routes::RouteName;
+use keyward_routes::{Ask, Counters, Decision, Loss, RouteName, Taking};
 use keyward_testing::{Behaviour, FakeProvider, Placement, TestCa, client::RawAnswer};
 use serde_json::{Value, json};
 
@@ -309,6 +311,51 @@ async fn the_route_of_the_documentation_does_what_is_said_of_it() {
     running.provider.behave_once(failing(500));
     let fallen = asked(&of("paid", "one")).await;
     assert_eq!(fallen, came("1", "llama-3.1-8b-instant"));
+    running.stop().await;
+}
+
+/// Counters that are not reachable, where that is a reason to refuse.
+#[derive(Debug)]
+struct Gone;
+
+impl Counters for Gone {
+    fn take_now(&self, _asks: &[Ask], _now: SystemTime) -> Option<Decision> {
+        Some(Decision::Lost(Loss::Closed))
+    }
+
+    fn take<'a>(&'a self, _asks: &'a [Ask], _now: SystemTime) -> Taking<'a> {
+        Box::pin(async { Decision::Lost(Loss::Closed) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_counted_takes_no_fall_back_from_its_limit() {
+    let running = Running::start(Setup {
+        config: Config {
+            counters: Arc::new(Gone),
+            ..Setup::default().config
+        },
+        ..Setup::default()
+    })
+    .await;
+    let (key, _) = running.store_key("openai", "default").await;
+    running.provider.accept_keys([key.text()]);
+    let elements = json!([
+        start("limit"),
+        {"id": "limit", "type": "rate", "outputs": {"success": to("model"), "fallback": to("model")},
+         "properties": {"limitType": "count", "limit": 1, "window": 60}},
+        model("model", "openai", &json!({}), None),
+        end(),
+    ]);
+    route(&running, "counted", &elements).await;
+    let answer = ask(&running, "counted", &[]).await;
+    assert_eq!(
+        (answer.status, code(&answer)),
+        (503, 9031),
+        "{}",
+        answer.text()
+    );
+    assert!(running.provider.take_recorded().is_empty());
     running.stop().await;
 }
 

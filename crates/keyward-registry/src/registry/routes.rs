@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use keyward_providers::Provider;
 use keyward_routes::{Graph, GraphError, Known, RouteName, Servable};
 use keyward_secret::AccountId;
 
 use crate::{
-    Actor, Change, ChangeError, Gateway, GatewayId, KEPT_DEPLOYMENTS, KEPT_VERSIONS,
+    Actor, Change, ChangeError, CustomSlug, Gateway, GatewayId, KEPT_DEPLOYMENTS, KEPT_VERSIONS,
     LONGEST_COMMENT, MOST_ROUTES, Refusal, Registry, Route, RouteChange, RouteDeploymentId,
     RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId, RouteVersionRecord, StoreError,
     Subject,
@@ -36,7 +37,12 @@ struct Surroundings<'a> {
 
 impl Known for Surroundings<'_> {
     fn provider(&self, slug: &str) -> Servable {
+        // Requests name a custom provider with its prefix.
+        let is_custom = |provider: &Provider| provider.slug().starts_with(CustomSlug::PREFIX);
         match self.registry.find_provider(self.account, slug) {
+            Some(provider) if is_custom(&provider) && !slug.starts_with(CustomSlug::PREFIX) => {
+                Servable::Unknown
+            }
             Some(provider) if provider.compat().is_some() => Servable::Yes,
             Some(_) => Servable::NoCompatiblePath,
             None => Servable::Unknown,

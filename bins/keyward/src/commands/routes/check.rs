@@ -46,8 +46,8 @@ impl Known for Here {
         }
         let is_there = match &self.custom {
             Some(slugs) => {
-                let bare = slug.strip_prefix(CustomSlug::PREFIX).unwrap_or(slug);
-                slugs.iter().any(|known| known == bare)
+                let bare = slug.strip_prefix(CustomSlug::PREFIX);
+                bare.is_some_and(|bare| slugs.iter().any(|known| known == bare))
             }
             None => slug.starts_with(CustomSlug::PREFIX),
         };
@@ -59,6 +59,11 @@ impl Known for Here {
 
     fn has_key(&self, slug: &str) -> bool {
         let slugs = self.with_key.as_ref();
+        // Keys are stored under the slug itself, and a route may have another name of it.
+        let slug = self
+            .catalogue
+            .find(slug)
+            .map_or(slug, |provider| provider.slug());
         slugs.is_none_or(|slugs| slugs.iter().any(|known| known == slug))
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     },
     client::{self, Client, text},
     dry_run::{self, Plan},
-    failure::Failure,
+    failure::{Failure, OneLine},
     output::{Output, print},
 };
 
@@ -81,7 +81,12 @@ pub(super) async fn save(
         );
         return output.done(sentence, &saved);
     }
-    let deployed = send_deployment(&client, &route, &id, saving.comment).await?;
+    let deployed = send_deployment(&client, &route, &id, saving.comment).await;
+    let deployed = deployed.map_err(|failure| {
+        failure.help(format!(
+            "version {version} is saved: `keyward routes deploy {name} {version} --gateway {gateway}` deploys it"
+        ))
+    })?;
     let sentence = format_args!("saved version {version} of route {name}, and deployed it");
     output.done(sentence, &deployed)
 }
@@ -218,7 +223,13 @@ pub(super) async fn diff(
     }
     match differ.trim_end() {
         "" => print("they are the same"),
-        differ => print(differ),
+        differ => {
+            let lines: Vec<_> = differ
+                .lines()
+                .map(|line| OneLine(line).to_string())
+                .collect();
+            print(lines.join("\n"))
+        }
     }
 }
 
