@@ -262,7 +262,7 @@ impl Gateway {
                 Stop::Goes(way) => match NotFollowed::of(way.to) {
                     Some(not_followed) => Ok(Decided::NotFollowed(not_followed)),
                     // With time limits or more attempts than one: each is decided so.
-                    None => decide(Turn::Inner)
+                    None => decide(Turn::Inner(None))
                         .map(|plan| Decided::Goes(Box::new(plan)))
                         .map_err(Stop::refusal),
                 },

@@ -17,7 +17,7 @@ use std::{
     error::Error,
     net::IpAddr,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, Method, Request, Uri};
@@ -122,8 +122,18 @@ pub(crate) struct Sender<'a> {
 pub(crate) enum Turn {
     /// A client. It may go another way than straight to the provider.
     Client,
-    /// The gateway, on such a way.
-    Inner,
+    /// The gateway, on such a way, which waits for an answer until then.
+    Inner(Option<Instant>),
+}
+
+impl Turn {
+    /// Until when an answer is waited for, where there is such a time.
+    pub(crate) const fn until(self) -> Option<Instant> {
+        match self {
+            Self::Client => None,
+            Self::Inner(until) => until,
+        }
+    }
 }
 
 impl<'a> Sender<'a> {

@@ -124,12 +124,19 @@ impl Tally {
         }
     }
 
-    /// Takes a request that has begun: where nothing is told of it, its client went away.
-    pub(crate) fn begin(&self, series: Option<Series>, begun: Instant) -> UnderWay<'_> {
+    /// Takes a request that has begun: where nothing is told of it, its client went away, or it was waited for until the time
+    /// that was set for it.
+    pub(crate) fn begin(
+        &self,
+        series: Option<Series>,
+        begun: Instant,
+        until: Option<Instant>,
+    ) -> UnderWay<'_> {
         UnderWay {
             tally: self,
             series,
             begun,
+            until,
         }
     }
 }
@@ -140,6 +147,7 @@ pub(crate) struct UnderWay<'a> {
     tally: &'a Tally,
     series: Option<Series>,
     begun: Instant,
+    until: Option<Instant>,
 }
 
 impl UnderWay<'_> {
@@ -153,7 +161,11 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.end(TrafficClass::Canceled);
+        let is_late = self.until.is_some_and(|until| Instant::now() >= until);
+        self.end(match is_late {
+            true => TrafficClass::Refused,
+            false => TrafficClass::Canceled,
+        });
     }
 }
 
@@ -297,11 +309,11 @@ mod tests {
     #[test]
     fn a_request_that_is_dropped_was_canceled() {
         let tally = Tally::default();
-        drop(tally.begin(Some(series(1)), Instant::now()));
-        let mut ended = tally.begin(Some(series(1)), Instant::now());
+        drop(tally.begin(Some(series(1)), Instant::now(), None));
+        let mut ended = tally.begin(Some(series(1)), Instant::now(), None);
         ended.end(TrafficClass::Success);
         drop(ended);
-        drop(tally.begin(None, Instant::now()));
+        drop(tally.begin(None, Instant::now(), None));
         let mut waiting = Waiting::default();
         waiting.take(&tally, 0);
         let classes: Vec<_> = waiting.next(10).iter().map(|row| row.class).collect();

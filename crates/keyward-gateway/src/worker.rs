@@ -191,7 +191,7 @@ where
                 Err(refusal) => decided = Err(refusal),
             }
         }
-        let mut under_way = self.tally.begin(counted, begun);
+        let mut under_way = self.tally.begin(counted, begun, turn.until());
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
         }

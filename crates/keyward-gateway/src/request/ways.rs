@@ -100,7 +100,7 @@ impl Step<'_> {
     pub(super) fn rate_limit(&self, gateway: &Gateway, view: &GatewayView) -> Option<Due> {
         match self.sender.turn {
             Turn::Client => gateway.rate_limits().of_gateway(view.record()),
-            Turn::Inner => None,
+            Turn::Inner(_) => None,
         }
     }
 

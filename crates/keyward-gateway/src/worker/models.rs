@@ -1,6 +1,11 @@
 //! The list of models that the unified endpoint takes: what the providers list, and the gateway's routes.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -177,7 +182,12 @@ where
         let asked = sending.again_to(below(way, slug, path).ok()?);
         let answering = async {
             let answer = Arc::clone(self)
-                .answer(asked.request(), source, None, Turn::Inner)
+                .answer(
+                    asked.request(),
+                    source,
+                    None,
+                    Turn::Inner(Some(Instant::now() + PATIENCE)),
+                )
                 .await;
             let answer = answer.unwrap_or_else(|never| match never {});
             let is_list = answer.status().is_success();

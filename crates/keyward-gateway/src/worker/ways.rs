@@ -3,7 +3,7 @@
 //! Each request that is made here is answered by [`Worker::answer`] like one that a client sent, so that every rule holds
 //! for it: nothing of address, token, credential or headers is decided here.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -162,9 +162,11 @@ where
     ) -> Response<AnswerBody> {
         let mut made = 0;
         loop {
-            let answering = Arc::clone(self).answer(sending.request(), source, None, Turn::Inner);
+            let patience = handling.patience(made);
+            let turn = Turn::Inner(patience.map(|patience| Instant::now() + patience));
+            let answering = Arc::clone(self).answer(sending.request(), source, None, turn);
             let answering = Box::pin(answering);
-            let response = match handling.patience(made) {
+            let response = match patience {
                 None => answering.await.unwrap_or_else(|never| match never {}),
                 Some(patience) => match timeout(patience, answering).await {
                     Ok(answered) => answered.unwrap_or_else(|never| match never {}),

@@ -149,6 +149,25 @@ async fn own_keys_count_for_the_provider_and_strangers_for_nobody() {
 
 /// A client that goes away while the provider is silent: the request was made, and nobody saw an answer.
 #[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_is_waited_for_no_longer_is_none_that_its_client_gave_up() {
+    let running = Running::start(Setup::default()).await;
+    running.store_key("openai", "default").await;
+    running.provider.behave_once(Behaviour::StallBeforeHead);
+    let headers = [
+        ("cf-aig-request-timeout", "200"),
+        ("cf-aig-max-attempts", "2"),
+    ];
+    let answer = running.authorized_chat("openai", &headers).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    record(&running).await;
+    assert_eq!(
+        counted(&running, |_query| {}).await,
+        BTreeMap::from([(TrafficClass::Success, 1), (TrafficClass::Refused, 1)])
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_is_counted() {
     let running = Running::start(Setup::default()).await;
     running.store_key("openai", "default").await;
