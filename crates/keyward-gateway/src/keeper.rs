@@ -85,23 +85,23 @@ struct Keeper {
 }
 
 impl Gateway {
-    /// Runs the keeper until `stop` is cancelled. Once: a second call returns at once.
-    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
-        let Some(evidence) = self.evidence().take_receiver() else {
-            return;
-        };
-        let keeper = Keeper {
-            prober: Arc::new(Prober::new(&self)),
-            reader: self.registry().reader(),
-            statuses: Statuses::default(),
-            rotations: Rotations::default(),
-            expiry: Expiry::default(),
-            asking: JoinSet::new(),
-            until_dates: 0,
-            store_rests_until: None,
-            gateway: self,
-        };
-        keeper.run(evidence, stop).await;
+    /// Runs the keeper until `stop` is cancelled. Once: what a second call gives ends at once. What happens from the call on is
+    /// told, however late that is run.
+    pub(crate) fn keep(
+        self: Arc<Self>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let receiver = self.evidence().take_receiver();
+        let running = receiver.map(|evidence| {
+            let mut keeper = Keeper::new(self);
+            keeper.begin();
+            keeper.run(evidence, stop)
+        });
+        async {
+            if let Some(running) = running {
+                running.await;
+            }
+        }
     }
 
     /// Has the keeper learn what a probe of a key's value found that somebody else sent. What is unclear says nothing.
@@ -120,10 +120,23 @@ impl Gateway {
 }
 
 impl Keeper {
+    fn new(gateway: Arc<Gateway>) -> Self {
+        Self {
+            prober: Arc::new(Prober::new(&gateway)),
+            reader: gateway.registry().reader(),
+            statuses: Statuses::default(),
+            rotations: Rotations::default(),
+            expiry: Expiry::default(),
+            asking: JoinSet::new(),
+            until_dates: 0,
+            store_rests_until: None,
+            gateway,
+        }
+    }
+
     async fn run(mut self, mut evidence: mpsc::Receiver<Evidence>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.begin();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

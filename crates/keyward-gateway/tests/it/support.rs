@@ -1,5 +1,6 @@
 //! A running gateway with a fake provider behind it.
 
+use futures_util::FutureExt as _;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -198,7 +199,9 @@ impl Running {
 
     /// Runs the recorder beside it, and with it the keeper.
     pub(crate) fn keep(&mut self) {
-        let recording = Arc::clone(&self.gateway).record(self.stop.clone());
+        let mut recording = Box::pin(Arc::clone(&self.gateway).record(self.stop.clone()));
+        // Begun at once: the keeper takes what happened before its start for told.
+        assert!((&mut recording).now_or_never().is_none(), "it goes on");
         self.keeping = Some(tokio::spawn(recording));
     }
 
