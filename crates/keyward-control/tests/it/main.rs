@@ -24,8 +24,6 @@ mod provider_configs;
 #[cfg(test)]
 mod rotations;
 #[cfg(test)]
-mod route_explain;
-#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod secrets;
