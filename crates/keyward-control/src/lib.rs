@@ -53,7 +53,6 @@ mod dashboard;
 mod envelope;
 mod erased;
 pub mod explain;
-mod explain_route;
 mod host;
 mod moment;
 mod object;

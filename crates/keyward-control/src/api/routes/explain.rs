@@ -1,7 +1,10 @@
 //! `…/routes/{id}/explain`: which way a request would take. Ours, beside the reference.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
-use keyward_routes::{Metadata, Visit};
+use keyward_registry::{Refusal, Registry, Route, RouteVersionId, RouteVersionRecord};
+use keyward_routes::{Facts, Graph, Metadata, Visit};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,7 +13,6 @@ use crate::{
     api::explain::read_header,
     call::Call,
     envelope::{Problem, Reply},
-    explain_route::{self, Question, Which},
     object::{Object, Shape},
 };
 
@@ -66,6 +68,27 @@ struct OutputBody {
     chance: String,
 }
 
+/// Whose elements are asked about.
+enum Which {
+    /// Those that are deployed.
+    Deployed,
+    /// Those of a version.
+    Version(RouteVersionId),
+    /// Those that are not saved, as JSON.
+    Draft(String),
+}
+
+/// The request that is asked about. Values of headers may be secrets: nothing tells them.
+struct Asked {
+    headers: HeaderMap,
+    metadata: Metadata,
+    /// As JSON.
+    body: Option<String>,
+    /// Where chance falls. Without it every output of a percentage is followed.
+    draw: Option<u64>,
+}
+
+/// Sends, counts and keeps nothing; of a version that is not deployed the store is asked.
 pub(crate) async fn explain(mut call: Call) -> Result<Reply, Problem> {
     let route = find(&call)?;
     let shape = Shape {
@@ -76,15 +99,53 @@ pub(crate) async fn explain(mut call: Call) -> Result<Reply, Problem> {
     let texts = &["body", "metadata", "elements", "draw"];
     let mut body = call.take_body_with_texts(shape, texts)?;
     let which = which(&mut body)?;
-    let question = question(&mut body)?;
-    let explained = explain_route::explain(&call.registry, &route, which, &question).await?;
-    let version = explained.version.as_ref();
-    let told = ExplainedBody {
-        version_id: version.map(|version| version.id.to_string()),
-        number: version.map(|version| version.number),
-        way: explained.explanation.way(),
+    let asked = asked(&mut body)?;
+    let (version, graph) = read(&call.registry, &route, which).await?;
+    let facts = Facts::new(&asked.headers, &asked.metadata);
+    let facts = match &asked.body {
+        Some(body) => facts.with_body(body.as_bytes()),
+        None => facts,
     };
-    Reply::with_remarks(&told, explained.remarks)
+    let explanation = graph.explain(facts, asked.draw);
+    let told = ExplainedBody {
+        version_id: version.as_ref().map(|version| version.id.to_string()),
+        number: version.as_ref().map(|version| version.number),
+        way: explanation.way(),
+    };
+    Reply::with_remarks(&told, graph.warnings().iter().map(ToString::to_string))
+}
+
+/// The elements that are asked about; of a draft there is no version.
+async fn read(
+    registry: &Registry,
+    route: &Route,
+    which: Which,
+) -> Result<(Option<RouteVersionRecord>, Arc<Graph>), Problem> {
+    let record = &route.record;
+    let id = match which {
+        Which::Draft(elements) => {
+            let gateway = record.gateway.as_str();
+            let graph = registry.parse_route(record.account, gateway, &elements)?;
+            return Ok((None, Arc::new(graph)));
+        }
+        Which::Deployed => record.deployed,
+        Which::Version(id) => id,
+    };
+    let version = match route.deployed().filter(|deployed| deployed.id == id) {
+        Some(deployed) => Some(deployed.clone()),
+        None => {
+            let store = registry.store();
+            store
+                .find_route_version(record.account, record.id, id)
+                .await?
+        }
+    };
+    let version = version.ok_or_else(|| Problem::route_version_not_found(&id.to_string()))?;
+    let graph = match route.graph().filter(|_compiled| id == record.deployed) {
+        Some(graph) => Arc::clone(graph),
+        None => Arc::new(version.compile().map_err(Refusal::RouteElements)?),
+    };
+    Ok((Some(version), graph))
 }
 
 fn which(body: &mut Object) -> Result<Which, Problem> {
@@ -102,7 +163,7 @@ fn which(body: &mut Object) -> Result<Which, Problem> {
     }
 }
 
-fn question(body: &mut Object) -> Result<Question, Problem> {
+fn asked(body: &mut Object) -> Result<Asked, Problem> {
     let path = body.path("headers");
     let mut headers = HeaderMap::new();
     for (index, (name, value)) in body.secret_members("headers")?.iter().enumerate() {
@@ -119,7 +180,7 @@ fn question(body: &mut Object) -> Result<Question, Problem> {
         (None, Some(header)) => Metadata::parse(header.as_bytes()),
         (None, None) => Metadata::default(),
     };
-    Ok(Question {
+    Ok(Asked {
         headers,
         metadata,
         body: object(body, "body")?,
