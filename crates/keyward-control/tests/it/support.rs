@@ -5,7 +5,7 @@ mod store;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -156,7 +156,13 @@ impl Harness {
 
     /// Lets every write fail from now on.
     pub(crate) fn break_store(&self) {
-        self.store.is_down.store(true, Ordering::Relaxed);
+        self.break_store_after(0);
+    }
+
+    /// The same, but for so many writes.
+    pub(crate) fn break_store_after(&self, writes: u64) {
+        let from = self.store.revision() + writes;
+        self.store.down_from.set(from).unwrap();
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

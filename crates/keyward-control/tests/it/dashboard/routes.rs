@@ -266,6 +266,16 @@ async fn the_form_begins_with_any_version_and_may_deploy_at_once() {
         .await
         .shows("Deployed: version 3")
         .shows("at once");
+    // What is saved and cannot be deployed is told as that, and lies there to be deployed later.
+    harness.break_store_after(1);
+    let saved = browser.post(&edit, &fields).await;
+    browser
+        .get(saved.to())
+        .await
+        .shows("could not be deployed")
+        .shows("support, version 4")
+        .shows("Deploy…");
+    assert_eq!(stored(&harness, &path).await["version"]["number"], 3);
 }
 
 #[tokio::test]

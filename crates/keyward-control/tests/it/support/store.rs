@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::SystemTime,
@@ -26,7 +26,8 @@ use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeStore {
-    pub(crate) is_down: AtomicBool,
+    /// The revision from which on every write fails.
+    pub(crate) down_from: OnceLock<u64>,
     /// While it is set, no secret is read.
     pub(crate) is_silent: AtomicBool,
     /// How often anything was read: secrets, the audit log, how many requests there were.
@@ -79,7 +80,11 @@ impl RegistryStore for FakeStore {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<u64, StoreError>> {
         Box::pin(async move {
-            if self.is_down.load(Ordering::Relaxed) {
+            if self
+                .down_from
+                .get()
+                .is_some_and(|from| self.revision() >= *from)
+            {
                 return Err(StoreError::unavailable(
                     "write",
                     "disk canary-path /var/lib is gone",
