@@ -15,8 +15,9 @@ mod versions;
 
 use std::sync::Arc;
 
-use keyward_registry::{NewRoute as Making, Route, RouteId};
+use keyward_registry::{NewRoute as Making, Registry, Route, RouteId};
 use keyward_routes::RouteName;
+use keyward_secret::AccountId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -182,7 +183,14 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     };
     let made = call.registry.create_route(new, call.actor(), call.now);
     let route = made.await?;
-    let remarks = remarks(&call, route.deployed().map(|version| &*version.elements));
+    let remarks = route.deployed().map_or_else(Vec::new, |version| {
+        remarks(
+            &call.registry,
+            call.account,
+            call.gateway(),
+            &version.elements,
+        )
+    });
     Reply::with_remarks(&RouteBody::read(&call, &route).await?, remarks)
 }
 
@@ -238,14 +246,14 @@ fn comment(body: &mut Object) -> Result<Option<String>, Problem> {
         .transpose()
 }
 
-/// What is allowed in the elements and looks odd.
-fn remarks(call: &Call, elements: Option<&str>) -> Vec<String> {
-    let parsed = elements.and_then(|elements| {
-        let parsed = call
-            .registry
-            .parse_route(call.account, call.gateway(), elements);
-        parsed.ok()
-    });
+/// What is allowed in elements and looks odd, as it is now: a provider may have lost its key since they were saved.
+pub(crate) fn remarks(
+    registry: &Registry,
+    account: AccountId,
+    gateway: &str,
+    elements: &str,
+) -> Vec<String> {
+    let parsed = registry.parse_route(account, gateway, elements);
     let warnings = parsed.iter().flat_map(|graph| graph.warnings());
     warnings.map(ToString::to_string).collect()
 }

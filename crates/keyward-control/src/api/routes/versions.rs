@@ -176,7 +176,12 @@ pub(crate) async fn create_version(mut call: Call) -> Result<Reply, Problem> {
         .registry
         .create_route_version(place, id, saved, call.actor(), call.now);
     let version = made.await?;
-    let remarks = remarks(&call, Some(&version.elements));
+    let remarks = remarks(
+        &call.registry,
+        call.account,
+        call.gateway(),
+        &version.elements,
+    );
     Reply::with_remarks(&SavedVersionBody::new(&version, &route), remarks)
 }
 

@@ -15,6 +15,7 @@ use super::{
     may_change, told,
 };
 use crate::{
+    api::routes::remarks,
     dashboard::{
         answer,
         audit::Line,
@@ -91,16 +92,13 @@ pub(super) fn rows(sketch: Sketch) -> Vec<Row> {
         .collect()
 }
 
-/// What is allowed and looks odd, as it is now: a provider may have lost its key since it was saved.
 fn warnings(visit: &Visit, route: &Route) -> Vec<Odd> {
-    let registry = &visit.shared().surroundings.registry;
-    let data = route.version.as_ref().map(|version| version.data.as_str());
-    let parsed = data.and_then(|data| {
-        let parsed = registry.parse_route(visit.account_id(), &route.gateway_id, data);
-        parsed.ok()
-    });
-    let warnings = parsed.iter().flat_map(|graph| graph.warnings());
-    warnings.map(|warning| Odd(warning.to_string())).collect()
+    let Some(version) = &route.version else {
+        return Vec::new();
+    };
+    let (registry, account) = (&visit.shared().surroundings.registry, visit.account_id());
+    let remarks = remarks(registry, account, &route.gateway_id, &version.data);
+    remarks.into_iter().map(Odd).collect()
 }
 
 /// The newest lines of the audit log about a route. None: the token may not read the log.
