@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use self::graph::Sketch;
 use super::{
+    view::ByHand,
     visit::{To, Visit},
     when::When,
 };
@@ -110,6 +111,21 @@ impl Route {
     fn to(&self, route: &'static str) -> To<'_> {
         let to = To::new(route).at("gateway", &self.gateway_id);
         to.at("id", &self.id)
+    }
+
+    /// How the same is done by hand: with a verb of `keyward routes` and what stands behind the name, or by a call.
+    fn by_hand(
+        &self,
+        visit: &Visit,
+        (verb, rest): (&str, &str),
+        to: &To<'_>,
+        body: Option<&Value>,
+    ) -> ByHand {
+        let (name, gateway) = (&self.name, &self.gateway_id);
+        ByHand::new(
+            format!("keyward routes {verb} {name}{rest} --gateway {gateway}"),
+            to.curl(&visit.account(), body),
+        )
     }
 
     /// The page of one of its versions.

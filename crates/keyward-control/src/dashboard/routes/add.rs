@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::{
     Route,
@@ -81,12 +81,8 @@ fn ask(
 
 pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     let to = To::new("route_create").at("gateway", visit.parameter("gateway"));
-    let mut body = Map::new();
+    let mut body = editor::noted(&visit);
     body.insert("name".to_owned(), json!(visit.form.text("name")));
-    let comment = editor::comment(&visit);
-    if !comment.is_empty() {
-        body.insert("comment".to_owned(), json!(comment));
-    }
     let text = editor::typed(&visit);
     let body = body.into();
     let fields = [(editor::FIELD, text.as_str())];

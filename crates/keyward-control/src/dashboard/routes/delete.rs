@@ -35,13 +35,7 @@ fn page(visit: &Visit, route: Route, wrong: Wrong) -> DeletePage {
         frame: visit.frame(Section::Gateways),
         typed: visit.form.text("typed").to_owned(),
         wrong,
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes delete {} --gateway {}",
-                route.name, route.gateway_id
-            ),
-            route.to("route_delete").curl(&visit.account(), None),
-        ),
+        by_hand: route.by_hand(visit, ("delete", ""), &route.to("route_delete"), None),
         route,
     }
 }

@@ -58,14 +58,11 @@ fn ask(
         compared: against_deployed(&route, &version),
         comment: editor::comment(visit),
         wrong,
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes deploy {} {} --gateway {}",
-                route.name, version.number, route.gateway_id
-            ),
-            route
-                .to("route_deployment_create")
-                .curl(&visit.account(), Some(&example)),
+        by_hand: route.by_hand(
+            visit,
+            ("deploy", &format!(" {}", version.number)),
+            &route.to("route_deployment_create"),
+            Some(&example),
         ),
         version,
         route,
@@ -76,8 +73,7 @@ fn ask(
 pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     let route = find(&visit).await?;
     let version = find_version(&visit, &route).await?;
-    let comment = editor::comment(&visit);
-    match edit::deploy(&visit, &route, &version.version_id, &comment).await {
+    match edit::deploy(&visit, &route, &version.version_id).await {
         Ok(()) => answer::see(&format!("{}?done=deployed", route.path())),
         Err(problem) if !is_of_the_form(&problem) => Err(problem),
         Err(problem) => {

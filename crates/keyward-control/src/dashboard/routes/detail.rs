@@ -9,10 +9,8 @@ use keyward_auth::{ManagePlace, Permission};
 use super::{
     Route,
     drawing::{Drawing, Marks},
-    editor::Row,
-    find,
-    graph::Sketch,
-    may_change, told,
+    editor::{Row, rows},
+    find, may_change, told,
 };
 use crate::{
     api::routes::remarks,
@@ -66,30 +64,14 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         drawing: sketch
             .as_ref()
             .map(|sketch| Drawing::new(&route.name, sketch, &Marks::default())),
-        rows: sketch.map_or_else(Vec::new, rows),
+        rows: rows(sketch),
         warnings: warnings(&visit, &route),
         may_change: may_change(&visit, &route.gateway_id),
         lines: lines(&visit, &route, LINES).await?,
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes show {} --gateway {}",
-                route.name, route.gateway_id
-            ),
-            route.to("route_show").curl(&visit.account(), None),
-        ),
+        by_hand: route.by_hand(&visit, ("show", ""), &route.to("route_show"), None),
         route,
     };
     answer::page(answer::SHOWN, &page)
-}
-
-pub(super) fn rows(sketch: Sketch) -> Vec<Row> {
-    let elements = sketch.elements.into_iter();
-    elements
-        .map(|element| Row {
-            element,
-            faults: Vec::new(),
-        })
-        .collect()
 }
 
 fn warnings(visit: &Visit, route: &Route) -> Vec<Odd> {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     Route, Version,
@@ -64,14 +64,11 @@ fn ask(
         from,
         wrong: editor.told(wrong),
         editor,
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes save {} --gateway {} --from-file graph.json",
-                route.name, route.gateway_id
-            ),
-            route
-                .to("route_version_create")
-                .curl(&visit.account(), Some(&example)),
+        by_hand: route.by_hand(
+            visit,
+            ("save", " --from-file graph.json"),
+            &route.to("route_version_create"),
+            Some(&example),
         ),
         route,
     };
@@ -81,8 +78,7 @@ fn ask(
 pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
     let route = find(&visit).await?;
     let text = editor::typed(&visit);
-    let comment = editor::comment(&visit);
-    let noted = noted(&comment).into();
+    let noted = editor::noted(&visit).into();
     let to = route.to("route_version_create");
     let fields = [(editor::FIELD, text.as_str())];
     let saved = visit.change_with_json::<Version>(to, &noted, &fields).await;
@@ -96,7 +92,7 @@ pub(crate) async fn save(visit: Visit) -> Result<Response, Problem> {
         }
     };
     if visit.form.is_set("deploy") {
-        return match deploy(&visit, &route, &version.version_id, &comment).await {
+        return match deploy(&visit, &route, &version.version_id).await {
             Ok(()) => answer::see(&format!("{}?done=deployed", route.path())),
             Err(_problem) => leave(&route, &version, "undeployed"),
         };
@@ -109,25 +105,11 @@ fn leave(route: &Route, version: &Version, done: &str) -> Result<Response, Probl
     answer::see(&format!("{path}?done={done}"))
 }
 
-/// Puts a version in force.
-pub(super) async fn deploy(
-    visit: &Visit,
-    route: &Route,
-    version: &str,
-    comment: &str,
-) -> Result<(), Problem> {
-    let mut body = noted(comment);
+/// Puts a version in force, with the form's comment.
+pub(super) async fn deploy(visit: &Visit, route: &Route, version: &str) -> Result<(), Problem> {
+    let mut body = editor::noted(visit);
     body.insert("version_id".to_owned(), json!(version));
     let to = route.to("route_deployment_create");
     visit.change::<Route>(to, &body.into()).await?;
     Ok(())
-}
-
-/// What was noted, as a body has it.
-fn noted(comment: &str) -> Map<String, Value> {
-    let mut body = Map::new();
-    if !comment.is_empty() {
-        body.insert("comment".to_owned(), json!(comment));
-    }
-    body
 }

@@ -2,6 +2,7 @@
 
 use keyward_registry::Refusal;
 use keyward_routes::{Fault, Segment};
+use serde_json::{Map, Value, json};
 
 use super::{
     drawing::{Drawing, Marks},
@@ -61,13 +62,15 @@ impl Editor {
     }
 
     fn new(name: &str, text: String, comment: String, faults: &[Fault]) -> Self {
-        let mut rows: Vec<_> = Sketch::read(&text).map_or_else(Vec::new, |sketch| {
-            let row = |element| Row {
-                element,
-                faults: Vec::new(),
-            };
-            sketch.elements.into_iter().map(row).collect()
-        });
+        let sketch = Sketch::read(&text);
+        let marks = Marks {
+            wrong: faults.iter().filter_map(element_of).collect(),
+            ..Marks::default()
+        };
+        let drawing = sketch
+            .as_ref()
+            .map(|sketch| Drawing::new(name, sketch, &marks));
+        let mut rows = rows(sketch);
         let mut apart = Vec::new();
         for fault in faults {
             let told = Told {
@@ -77,13 +80,6 @@ impl Editor {
             let row = element_of(fault).and_then(|at| rows.get_mut(at));
             row.map_or(&mut apart, |row| &mut row.faults).push(told);
         }
-        let wrong = rows.iter().enumerate();
-        let wrong = wrong.filter(|(_, row)| !row.faults.is_empty());
-        let marks = Marks {
-            wrong: wrong.map(|(at, _)| at).collect(),
-            ..Marks::default()
-        };
-        let drawing = Sketch::read(&text).map(|sketch| Drawing::new(name, &sketch, &marks));
         Self {
             text,
             comment,
@@ -118,6 +114,17 @@ impl Editor {
     }
 }
 
+/// The elements in words, as far as they can be read.
+pub(super) fn rows(sketch: Option<Sketch>) -> Vec<Row> {
+    let elements = sketch.into_iter().flat_map(|sketch| sketch.elements);
+    elements
+        .map(|element| Row {
+            element,
+            faults: Vec::new(),
+        })
+        .collect()
+}
+
 /// The elements as they were typed. As a browser sends them, lines end in two characters.
 pub(super) fn typed(visit: &Visit) -> String {
     visit.form.text(FIELD).replace("\r\n", "\n")
@@ -125,6 +132,13 @@ pub(super) fn typed(visit: &Visit) -> String {
 
 pub(super) fn comment(visit: &Visit) -> String {
     visit.form.text("comment").to_owned()
+}
+
+/// The comment as a body has it: a field where there is one.
+pub(super) fn noted(visit: &Visit) -> Map<String, Value> {
+    let comment = Some(comment(visit)).filter(|comment| !comment.is_empty());
+    let field = comment.map(|comment| ("comment".to_owned(), json!(comment)));
+    field.into_iter().collect()
 }
 
 /// Which element a fault is in.

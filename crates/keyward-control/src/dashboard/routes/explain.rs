@@ -114,14 +114,11 @@ async fn ask(
         wrong,
         explained,
         drawing,
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes explain {} --gateway {} --metadata '{{\"plan\": \"free\"}}'",
-                route.name, route.gateway_id
-            ),
-            route
-                .to("route_explain")
-                .curl(&visit.account(), Some(&example)),
+        by_hand: route.by_hand(
+            visit,
+            ("explain", r#" --metadata '{"plan": "free"}'"#),
+            &route.to("route_explain"),
+            Some(&example),
         ),
         route,
     };

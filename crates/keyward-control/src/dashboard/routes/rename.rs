@@ -44,14 +44,11 @@ fn ask(
         frame: visit.frame(Section::Gateways),
         name,
         wrong,
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes rename {} support-2 --gateway {}",
-                route.name, route.gateway_id
-            ),
-            route
-                .to("route_rename")
-                .curl(&visit.account(), Some(&example)),
+        by_hand: route.by_hand(
+            visit,
+            ("rename", " support-2"),
+            &route.to("route_rename"),
+            Some(&example),
         ),
         route,
     };

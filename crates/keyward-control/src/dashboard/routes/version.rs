@@ -6,10 +6,10 @@ use askama::Template;
 use axum::response::Response;
 
 use super::{
-    Route, Version, detail,
+    Route, Version,
     diff::Diff,
     drawing::{Drawing, Marks},
-    editor::Row,
+    editor::{Row, rows},
     find, find_version,
     graph::Sketch,
     may_change, told, version, versions,
@@ -71,7 +71,9 @@ fn page(
     compared: Option<(u32, Diff)>,
 ) -> Result<Response, Problem> {
     let sketch = Sketch::read(&version.data);
-    let call = route.to("route_version_show");
+    let call = route
+        .to("route_version_show")
+        .at("version", &version.version_id);
     let page = VersionPage {
         frame: visit.frame(Section::Gateways),
         now: visit.now,
@@ -79,16 +81,14 @@ fn page(
         drawing: sketch
             .as_ref()
             .map(|sketch| Drawing::new(&route.name, sketch, &Marks::default())),
-        rows: sketch.map_or_else(Vec::new, detail::rows),
+        rows: rows(sketch),
         compared,
         may_change: may_change(visit, &route.gateway_id),
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes show {} --gateway {} --version {}",
-                route.name, route.gateway_id, version.number
-            ),
-            call.at("version", &version.version_id)
-                .curl(&visit.account(), None),
+        by_hand: route.by_hand(
+            visit,
+            ("show", &format!(" --version {}", version.number)),
+            &call,
+            None,
         ),
         version,
         route,

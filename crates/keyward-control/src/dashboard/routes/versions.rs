@@ -102,12 +102,11 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         pager: Pager::new(&route.path_to("versions"), &[], &listed.result_info),
         past,
         may_change: may_change(&visit, &route.gateway_id),
-        by_hand: ByHand::new(
-            format!(
-                "keyward routes versions {} --gateway {}",
-                route.name, route.gateway_id
-            ),
-            route.to("route_version_list").curl(&visit.account(), None),
+        by_hand: route.by_hand(
+            &visit,
+            ("versions", ""),
+            &route.to("route_version_list"),
+            None,
         ),
         route,
     };
