@@ -129,10 +129,10 @@ pub(super) async fn newest(visit: &Visit, route: &Route) -> Result<Option<Versio
     Ok(newest.into_iter().next())
 }
 
-/// Who did something, by the number of what came of it. Each number is one line of the audit log, so that they are
-/// counted from the newest on.
+/// Who did something, by the number of what came of it: each number is one line of the audit log. Nobody, where there are
+/// more lines or fewer than numbers: a line that is missing would say of all before it that somebody else did it.
 struct Authors {
-    newest: Option<u32>,
+    /// The newest first.
     names: Vec<String>,
 }
 
@@ -141,14 +141,57 @@ impl Authors {
     fn of(lines: &[Line], action: &str, newest: Option<u32>) -> Self {
         let lines = lines.iter().filter(|line| line.result() == "done");
         let lines = lines.filter(|line| line.what() == action || line.what() == "route.create");
-        Self {
-            newest,
-            names: lines.map(Line::who).collect(),
+        let mut names: Vec<_> = lines.map(Line::who).collect();
+        if newest.and_then(|newest| usize::try_from(newest).ok()) != Some(names.len()) {
+            names.clear();
         }
+        Self { names }
     }
 
     fn find(&self, number: u32) -> Option<String> {
-        let behind = self.newest?.checked_sub(number)?;
-        self.names.get(usize::try_from(behind).ok()?).cloned()
+        let behind = self
+            .names
+            .len()
+            .checked_sub(usize::try_from(number).ok()?)?;
+        self.names.get(behind).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Authors, Line};
+
+    fn line(what: &str, who: &str, result: &str) -> Line {
+        let line = json!({
+            "id": "1",
+            "action": {"description": what, "time": null},
+            "actor": {"id": who, "ip_address": null, "token_id": null},
+            "resource": {"id": "r", "type": "route"},
+            "keyward": {"result": result, "times": 1},
+        });
+        serde_json::from_value(line).unwrap()
+    }
+
+    #[test]
+    fn nobody_is_named_where_a_line_is_missing_or_there_is_one_too_many() {
+        let lines = [
+            line("route_version.create", "three", "done"),
+            line("route_version.create", "refused", "denied"),
+            line("route_deployment.create", "other", "done"),
+            line("route_version.create", "two", "done"),
+            line("route.create", "one", "done"),
+        ];
+        let who = |newest, number| {
+            let authors = Authors::of(&lines, "route_version.create", newest);
+            authors.find(number)
+        };
+        let named = [1, 2, 3, 4, 0].map(|number| who(Some(3), number));
+        let named = named.each_ref().map(Option::as_deref);
+        assert_eq!(named, [Some("one"), Some("two"), Some("three"), None, None]);
+        for newest in [None, Some(2), Some(4)] {
+            assert_eq!((who(newest, 1), who(newest, 2)), (None, None));
+        }
     }
 }
