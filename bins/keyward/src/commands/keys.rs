@@ -20,7 +20,7 @@ use crate::{
     commands::{in_use, traffic},
     confirm::confirm,
     dry_run::{self, Plan},
-    failure::Failure,
+    failure::{Failure, OneLine},
     output::{self, Output},
 };
 
@@ -141,7 +141,7 @@ async fn add(
     let path = keys_path(&name.gateway);
     let (stored, remarks) = client.send_told(Method::POST, &path, Some(body)).await?;
     for remark in remarks {
-        output::remark(remark);
+        output::remark(OneLine(&remark));
     }
     let sentence = format!(
         "stored {} as {}\nsealed for {}\nnext: keyward keys list",

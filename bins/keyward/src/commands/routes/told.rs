@@ -3,7 +3,7 @@
 use keyward_routes::{Counts, Element, Graph};
 use serde_json::Value;
 
-use crate::{client::text, output::remark};
+use crate::{client::text, failure::OneLine, output::remark};
 
 /// One line for each element; what this release cannot read is shown as it is.
 pub(super) fn elements(elements: &str) -> Vec<String> {
@@ -60,7 +60,7 @@ fn properties(element: &Element) -> String {
 /// What is allowed and looks odd.
 pub(super) fn remarks(remarks: &[String]) {
     for told in remarks {
-        remark(format_args!("note: {told}"));
+        remark(format_args!("note: {}", OneLine(told)));
     }
 }
 
