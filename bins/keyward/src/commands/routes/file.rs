@@ -27,20 +27,19 @@ impl GraphFile {
     /// Reads it; `-` is standard input.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let (name, text) = read(path)?;
-        // An object has the elements in it, beside what else the control plane shows of a route.
-        if !text.trim_start().starts_with('{') {
-            return Ok(Self { name, text });
-        }
+        // An object has the elements in it, beside what else the control plane shows of a route. One that has none goes on as
+        // it is: it is refused as a graph that is no array.
         #[derive(Deserialize)]
         struct Route {
             elements: Box<RawValue>,
         }
-        let read: Result<Route, _> = serde_json::from_str(&text);
-        let route = read.map_err(|error| {
-            no_json("holds no route", &name, &error)
-                .help("write an array of elements, or an object with them as `elements`")
-        })?;
-        let text = route.elements.get().to_owned();
+        let text = match serde_json::from_str(&text) {
+            // An array of one reads as a route too.
+            Ok(Route { elements }) if text.trim_start().starts_with('{') => {
+                elements.get().to_owned()
+            }
+            _ => text,
+        };
         Ok(Self { name, text })
     }
 
@@ -68,15 +67,11 @@ pub(super) fn read_json(path: &Path) -> Result<Box<RawValue>, Failure> {
 
 fn json<'a>(name: &str, text: &'a str) -> Result<&'a RawValue, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        no_json("is no JSON", name, &error)
+        Failure::new(format!("{name} is no JSON"))
+            .caused_by(&error)
+            .at(name)
             .help("correct it there; JSON has no comments and no trailing commas")
     })
-}
-
-fn no_json(what: &str, name: &str, error: &serde_json::Error) -> Failure {
-    Failure::new(format!("{name} {what}"))
-        .caused_by(error)
-        .at(name)
 }
 
 /// The file's name, and its text.
@@ -138,21 +133,19 @@ mod tests {
 
     use super::{GraphFile, body};
 
-    fn read(text: &str) -> Result<String, String> {
+    fn read(text: &str) -> String {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("graph.json");
         fs::write(&path, text).unwrap();
-        let read = GraphFile::read(&path);
-        read.map(|file| file.text().to_owned())
-            .map_err(|failure| failure.causes().join("; "))
+        GraphFile::read(&path).unwrap().text().to_owned()
     }
 
     #[test]
     fn elements_go_on_as_they_were_written() {
         let twice = r#"[{"id": "a", "id": "b"}]"#;
-        assert_eq!(read(twice).unwrap(), twice);
+        assert_eq!(read(twice), twice);
         let object = format!(r#" {{"name": "x", "elements": {twice}, "data": "y"}}"#);
-        assert_eq!(read(&object).unwrap(), twice);
+        assert_eq!(read(&object), twice);
         let elements = serde_json::from_str(twice).unwrap();
         let sent = body([("name", json!("a\"b"))], elements);
         assert_eq!(
@@ -162,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn an_object_without_elements_or_with_two_is_no_route() {
-        for text in ["{}", "{", r#"{"elements": [], "elements": []}"#] {
-            assert!(read(text).is_err(), "{text}");
+    fn an_object_without_elements_or_with_two_goes_on_as_it_is() {
+        for text in ["[[]]", "{}", "{", r#"{"elements": [], "elements": []}"#] {
+            assert_eq!(read(text), text);
         }
     }
 }
