@@ -132,8 +132,7 @@ async fn show(
     let route = Route::find(&client, which).await?;
     let versions = route.versions(&client).await?;
     let version = pick(&route, &versions, version.unwrap_or(&VersionName::Deployed))?;
-    let path = format!("{}/versions/{}", route.path(), text(version, "version_id"));
-    let shown = client.send(Method::GET, &path, None).await?;
+    let shown = route.version(&client, version).await?;
     let deployed = match find::is_deployed(version) {
         true => "yes",
         false => "no",

@@ -1,5 +1,6 @@
 //! Routes by their names and versions by theirs: the REST API knows both by ids.
 
+use http::Method;
 use keyward_registry::GatewayId;
 use keyward_routes::RouteName;
 use serde_json::Value;
@@ -54,6 +55,13 @@ impl Route {
     pub(super) async fn versions(&self, client: &Client) -> Result<Vec<Value>, Failure> {
         let path = format!("{}/versions", self.path);
         client.list_at(&path, "/data/versions").await
+    }
+
+    /// One of its versions with its elements.
+    pub(super) async fn version(&self, client: &Client, listed: &Value) -> Result<Value, Failure> {
+        let id = text(listed, "version_id");
+        let path = format!("{}/versions/{id}", self.path);
+        client.send(Method::GET, &path, None).await
     }
 
     /// Its deployments, the newest first: that one is in force.

@@ -200,19 +200,12 @@ pub(super) async fn diff(
     let client = Client::connect(connect).await?;
     let route = Route::find(&client, which).await?;
     let versions = route.versions(&client).await?;
-    let mut sides = Vec::new();
-    for name in [from, to] {
-        let version = pick(&route, &versions, name)?;
-        let path = format!("{}/versions/{}", route.path(), text(version, "version_id"));
-        let shown = client.send(Method::GET, &path, None).await?;
-        sides.push((version, lines(&elements_of(&shown))));
-    }
-    let [(from, old), (to, new)] = sides.as_slice() else {
-        return Ok(());
-    };
+    let [from, to] = [pick(&route, &versions, from)?, pick(&route, &versions, to)?];
+    let old = lines(&elements_of(&route.version(&client, from).await?));
+    let new = lines(&elements_of(&route.version(&client, to).await?));
     let name = &route.name;
     let title = |version: &Value| format!("{name} version {}", label(version));
-    let differ = TextDiff::from_lines(old.as_str(), new.as_str());
+    let differ = TextDiff::from_lines(&old, &new);
     let differ = differ
         .unified_diff()
         .header(&title(from), &title(to))
