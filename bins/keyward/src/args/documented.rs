@@ -158,3 +158,13 @@ fn every_command_ends_its_help_with_two_examples() {
         }
     }
 }
+
+/// A heading holds for what stands behind it, also for what is no option.
+#[test]
+fn what_has_no_dashes_stands_under_no_heading() {
+    for (words, command) in commands() {
+        for arg in command.get_positionals() {
+            assert_eq!(arg.get_help_heading(), None, "{words} {arg}");
+        }
+    }
+}

@@ -42,6 +42,9 @@ Examples:
   keyward run -- python3 app.py
   keyward run --gateway production --token-file app-token -- python3 app.py")]
 pub(crate) struct RunArgs {
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
     /// A file that holds the gateway token
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
@@ -49,9 +52,6 @@ pub(crate) struct RunArgs {
     pub(crate) gateway: InGateway,
     #[command(flatten)]
     pub(crate) connect: Connect,
-    /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
 }
 
 /// [`Language`], as it is typed.
