@@ -21,7 +21,7 @@ use self::{
 use crate::{
     args::{
         Confirm, Connect, DryRun, InGateway,
-        routes::{RoutesCommand, VersionName, WhichRoute},
+        routes::{ChangeRoute, RoutesCommand, VersionName, WhichRoute},
     },
     client::{self, Client, routes_path, text},
     confirm::confirm,
@@ -38,15 +38,8 @@ pub(crate) async fn run(command: RoutesCommand) -> Result<(), Failure> {
             version,
             connect,
         } => show(&which, version.as_ref(), &connect).await,
-        RoutesCommand::Create {
-            which,
-            from_file,
-            comment,
-            dry_run,
-            connect,
-        } => {
-            let file = GraphFile::read(&from_file)?;
-            create(&which, &file, comment.as_deref(), dry_run, &connect).await
+        RoutesCommand::Create { from_file, change } => {
+            create(&change, &GraphFile::read(&from_file)?).await
         }
         RoutesCommand::Rename {
             which,
@@ -61,34 +54,12 @@ pub(crate) async fn run(command: RoutesCommand) -> Result<(), Failure> {
         } => delete(&which, &confirm, &connect).await,
         RoutesCommand::Versions { which, connect } => versions::list(&which, &connect).await,
         RoutesCommand::Save {
-            which,
             from_file,
-            comment,
             deploy,
-            dry_run,
-            connect,
-        } => {
-            let file = GraphFile::read(&from_file)?;
-            let saving = versions::Saving {
-                comment: comment.as_deref(),
-                deploy,
-                dry_run,
-            };
-            versions::save(&which, &file, saving, &connect).await
-        }
-        RoutesCommand::Deploy {
-            which,
-            version,
-            comment,
-            dry_run,
-            connect,
-        } => versions::deploy(&which, &version, comment.as_deref(), dry_run, &connect).await,
-        RoutesCommand::RollBack {
-            which,
-            comment,
-            dry_run,
-            connect,
-        } => versions::roll_back(&which, comment.as_deref(), dry_run, &connect).await,
+            change,
+        } => versions::save(&change, &GraphFile::read(&from_file)?, deploy).await,
+        RoutesCommand::Deploy { change, version } => versions::deploy(&change, &version).await,
+        RoutesCommand::RollBack(change) => versions::roll_back(&change).await,
         RoutesCommand::Deployments { which, connect } => {
             versions::deployments(&which, &connect).await
         }
@@ -155,16 +126,16 @@ async fn show(
     Output::new(connect.json).fields(&fields, &shown)
 }
 
-async fn create(
-    which: &WhichRoute,
-    file: &GraphFile,
-    comment: Option<&str>,
-    dry_run: DryRun,
-    connect: &Connect,
-) -> Result<(), Failure> {
+async fn create(change: &ChangeRoute, file: &GraphFile) -> Result<(), Failure> {
+    let ChangeRoute {
+        which,
+        comment,
+        dry_run,
+        connect,
+    } = change;
     let name = &which.route;
     let elements = file.elements()?;
-    let client = Client::connect_to_change(connect, dry_run).await?;
+    let client = Client::connect_to_change(connect, *dry_run).await?;
     let gateway = client.gateway(which.gateway.named.as_ref())?;
     let output = Output::new(connect.json);
     if dry_run.is_wanted {
@@ -176,7 +147,7 @@ async fn create(
             .fact("its first version would be deployed at once")
             .tell(output);
     }
-    let comment = comment.map(|comment| ("comment", json!(comment)));
+    let comment = comment.as_ref().map(|comment| ("comment", json!(comment)));
     let fields = [("name", json!(name.as_str()))].into_iter().chain(comment);
     let body = file::body(fields, elements);
     let path = routes_path(&gateway);

@@ -14,23 +14,14 @@ use super::{
 };
 use crate::{
     args::{
-        Connect, DryRun,
-        routes::{VersionName, WhichRoute},
+        Connect,
+        routes::{ChangeRoute, VersionName, WhichRoute},
     },
     client::{self, Client, text},
     dry_run::{self, Plan},
     failure::{Failure, OneLine},
     output::{Output, print},
 };
-
-/// How a graph is saved.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Saving<'a> {
-    pub(super) comment: Option<&'a str>,
-    /// Whether it is deployed at once.
-    pub(super) deploy: bool,
-    pub(super) dry_run: DryRun,
-}
 
 pub(super) async fn list(which: &WhichRoute, connect: &Connect) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
@@ -50,38 +41,36 @@ pub(super) async fn list(which: &WhichRoute, connect: &Connect) -> Result<(), Fa
 }
 
 pub(super) async fn save(
-    which: &WhichRoute,
+    change: &ChangeRoute,
     file: &GraphFile,
-    saving: Saving<'_>,
-    connect: &Connect,
+    deploy: bool,
 ) -> Result<(), Failure> {
     let elements = file.elements()?;
-    let client = Client::connect_to_change(connect, saving.dry_run).await?;
-    let route = Route::find(&client, which).await?;
+    let (client, route) = find(change).await?;
     let Route { name, gateway, .. } = &route;
-    let output = Output::new(connect.json);
-    if saving.dry_run.is_wanted {
+    let output = Output::new(change.connect.json);
+    if client.is_dry_run() {
         dry_run::check_rights(&client, &[Permission::AiGatewayWrite]).await?;
-        let deploying = if saving.deploy { " and deploy it" } else { "" };
+        let deploying = if deploy { " and deploy it" } else { "" };
         let plan = Plan::new(format!("save a new version of route {name}{deploying}"));
         let plan = check::plan(plan, &client, gateway, file).await?;
         return plan.tell(output);
     }
-    let comment = saving.comment.map(|comment| ("comment", json!(comment)));
-    let body = file::body(comment, elements);
+    let comment = change.comment.as_ref();
+    let body = file::body(comment.map(|text| ("comment", json!(text))), elements);
     let path = format!("{}/versions", route.path());
     let saved = client.send_told(Method::POST, &path, Some(body)).await;
     let (saved, remarks) = saved.map_err(|failure| failure.at_field("elements", file.name()))?;
     told::remarks(&remarks);
     let id = text(&saved, "version_id");
     let version = label(&saved);
-    if !saving.deploy {
+    if !deploy {
         let sentence = format!(
             "saved version {version} of route {name}\nnext: keyward routes deploy {name} {version} --gateway {gateway}"
         );
         return output.done(sentence, &saved);
     }
-    let deployed = send_deployment(&client, &route, &id, saving.comment).await;
+    let deployed = send_deployment(&client, &route, &id, change).await;
     let deployed = deployed.map_err(|failure| {
         failure.help(format!(
             "version {version} is saved: `keyward routes deploy {name} {version} --gateway {gateway}` deploys it"
@@ -91,28 +80,15 @@ pub(super) async fn save(
     output.done(sentence, &deployed)
 }
 
-pub(super) async fn deploy(
-    which: &WhichRoute,
-    version: &VersionName,
-    comment: Option<&str>,
-    dry_run: DryRun,
-    connect: &Connect,
-) -> Result<(), Failure> {
-    let client = Client::connect_to_change(connect, dry_run).await?;
-    let route = Route::find(&client, which).await?;
+pub(super) async fn deploy(change: &ChangeRoute, version: &VersionName) -> Result<(), Failure> {
+    let (client, route) = find(change).await?;
     let versions = route.versions(&client).await?;
     let version = pick(&route, &versions, version)?;
-    put_in_force(&client, &route, (version, &versions), comment, connect.json).await
+    put_in_force(&client, &route, (version, &versions), change).await
 }
 
-pub(super) async fn roll_back(
-    which: &WhichRoute,
-    comment: Option<&str>,
-    dry_run: DryRun,
-    connect: &Connect,
-) -> Result<(), Failure> {
-    let client = Client::connect_to_change(connect, dry_run).await?;
-    let route = Route::find(&client, which).await?;
+pub(super) async fn roll_back(change: &ChangeRoute) -> Result<(), Failure> {
+    let (client, route) = find(change).await?;
     let deployments = route.deployments(&client).await?;
     let mut deployed = deployments.iter().map(|one| text(one, "version_id"));
     let current = deployed.next().unwrap_or_default();
@@ -126,7 +102,13 @@ pub(super) async fn roll_back(
     })?;
     let versions = route.versions(&client).await?;
     let version = pick(&route, &versions, &VersionName::Id(before))?;
-    put_in_force(&client, &route, (version, &versions), comment, connect.json).await
+    put_in_force(&client, &route, (version, &versions), change).await
+}
+
+async fn find(change: &ChangeRoute) -> Result<(Client, Route), Failure> {
+    let client = Client::connect_to_change(&change.connect, change.dry_run).await?;
+    let route = Route::find(&client, &change.which).await?;
+    Ok((client, route))
 }
 
 /// Deploys a version, or says that it would.
@@ -134,10 +116,9 @@ async fn put_in_force(
     client: &Client,
     route: &Route,
     (version, versions): (&Value, &[Value]),
-    comment: Option<&str>,
-    json: bool,
+    change: &ChangeRoute,
 ) -> Result<(), Failure> {
-    let output = Output::new(json);
+    let output = Output::new(change.connect.json);
     let name = &route.name;
     let told = label(version);
     if client.is_dry_run() {
@@ -149,7 +130,7 @@ async fn put_in_force(
             .tell(output);
     }
     let id = text(version, "version_id");
-    let deployed = send_deployment(client, route, &id, comment).await?;
+    let deployed = send_deployment(client, route, &id, change).await?;
     let sentence = format_args!("deployed version {told} of route {name}");
     output.done(sentence, &deployed)
 }
@@ -158,12 +139,9 @@ async fn send_deployment(
     client: &Client,
     route: &Route,
     version: &str,
-    comment: Option<&str>,
+    change: &ChangeRoute,
 ) -> Result<Value, Failure> {
-    let mut body = json!({ "version_id": version });
-    if let (Some(comment), Some(fields)) = (comment, body.as_object_mut()) {
-        fields.insert("comment".to_owned(), comment.into());
-    }
+    let body = json!({ "version_id": version, "comment": change.comment });
     let path = format!("{}/deployments", route.path());
     client.send(Method::POST, &path, client::json(&body)).await
 }
