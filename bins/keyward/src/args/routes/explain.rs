@@ -34,6 +34,13 @@ fn metadata(text: &str) -> Result<Box<RawValue>, String> {
     }
 }
 
+/// A part of the whole, as the control plane takes it.
+fn draw(text: &str) -> Result<f64, &'static str> {
+    let part = text.parse().ok();
+    part.filter(|part| (0.0..1.0).contains(part))
+        .ok_or("a draw is a number from 0 to below 1, such as 0.05")
+}
+
 /// A request that is explained, and by which graph.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -56,6 +63,9 @@ pub(crate) struct ExplainRoute {
     /// The metadata of the request, as in `cf-aig-metadata`
     #[arg(long, value_name = "JSON", value_parser = metadata)]
     pub(crate) metadata: Option<Box<RawValue>>,
+    /// Where chance falls, from 0 to below 1; without it every output of a percentage is followed
+    #[arg(long, value_name = "NUMBER", value_parser = draw)]
+    pub(crate) draw: Option<f64>,
     /// The version: `deployed`, `newest`, a number, or the beginning of its id [default: deployed]
     #[arg(long, value_name = "VERSION", value_parser = VersionName::parse, conflicts_with = "from_file")]
     pub(crate) version: Option<VersionName>,
@@ -68,7 +78,7 @@ pub(crate) struct ExplainRoute {
 
 #[cfg(test)]
 mod tests {
-    use super::{header, metadata};
+    use super::{draw, header, metadata};
 
     #[test]
     fn a_header_is_a_name_and_one_line() {
@@ -85,6 +95,16 @@ mod tests {
         assert_eq!(read.get(), r#"{"b": 1, "a": 2}"#);
         for text in ["", "[]", "plan=free", "{"] {
             assert!(metadata(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_draw_is_a_part_of_the_whole() {
+        for text in ["0", "0.05", ".5"] {
+            assert!(draw(text).is_ok(), "{text}");
+        }
+        for text in ["", "1", "-0.1", "NaN", "inf", "5%"] {
+            assert!(draw(text).is_err(), "{text}");
         }
     }
 }

@@ -54,6 +54,7 @@ pub(super) async fn run(args: &ExplainRoute) -> Result<(), Failure> {
             "metadata",
             args.metadata.as_ref().map(|given| given.get().to_owned()),
         ),
+        ("draw", args.draw.map(|part| json!(part).to_string())),
         ("version_id", version.map(|id| json!(id).to_string())),
         (
             "elements",
