@@ -25,8 +25,8 @@ use keyward_benches::job;
 use keyward_forward::{Endpoint, Rules, Scrubber, StripList, Target, headers};
 use keyward_gateway::GatewayAddress;
 use keyward_registry::{
-    AccountRecord, Alias, ExpiresAction, GatewayId, GatewayRecord, GatewaySettings, KeyStatus,
-    Loaded, ProviderKeyId, ProviderKeyRecord, ProviderSlug, Snapshot,
+    AccountRecord, Alias, GatewayId, GatewayRecord, GatewaySettings, Loaded, ProviderKeyId,
+    ProviderKeyRecord, ProviderSlug, Snapshot,
 };
 use keyward_secret::{AccountId, BoundCredential, Destination, Origin, SecretBytes};
 use keyward_vault::SecretId;
@@ -58,25 +58,17 @@ fn installation() -> Result<Installation, Box<dyn Error>> {
         let id = GatewayId::parse(&format!("gateway-{number}"))?;
         let mut key_id = [0; 16];
         key_id[..8].copy_from_slice(&number.to_be_bytes());
+        let name = (ProviderSlug::parse("openai")?, Alias::parse("default")?);
+        let secret = SecretId::from_bytes(key_id);
         loaded.provider_keys.push(ProviderKeyRecord {
-            id: ProviderKeyId::from_bytes(key_id),
-            account,
-            gateway: id.clone(),
-            provider: ProviderSlug::parse("openai")?,
-            alias: Alias::parse("default")?,
-            secret: SecretId::from_bytes(key_id),
             default_config: true,
-            rate_limit: None,
-            rate_limit_period: None,
-            disabled_at: None,
-            expires_at: None,
-            expires_action: ExpiresAction::Stop,
-            status: KeyStatus::Active,
-            status_reason: None,
-            status_code: None,
-            status_since: None,
-            created_at: now,
-            modified_at: now,
+            ..ProviderKeyRecord::new(
+                ProviderKeyId::from_bytes(key_id),
+                (account, id.clone()),
+                name,
+                secret,
+                now,
+            )
         });
         loaded.gateways.push(GatewayRecord {
             account,

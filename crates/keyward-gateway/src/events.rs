@@ -166,9 +166,7 @@ impl What {
 mod tests {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    use keyward_registry::{
-        Alias, GatewayId, KeyStatus, ProviderKeyId, ProviderKeyRecord, ProviderSlug,
-    };
+    use keyward_registry::{Alias, GatewayId, ProviderKeyId, ProviderKeyRecord, ProviderSlug};
     use keyward_secret::AccountId;
     use keyward_vault::SecretId;
 
@@ -179,26 +177,14 @@ mod tests {
     }
 
     fn record(key: u8) -> ProviderKeyRecord {
-        ProviderKeyRecord {
-            id: ProviderKeyId::from_bytes([key; 16]),
-            account: AccountId::from_bytes([1; 16]),
-            gateway: GatewayId::parse("prod").unwrap(),
-            provider: ProviderSlug::parse("openai").unwrap(),
-            alias: Alias::default(),
-            secret: SecretId::from_bytes([3; 16]),
-            default_config: true,
-            rate_limit: None,
-            rate_limit_period: None,
-            disabled_at: None,
-            expires_at: None,
-            status: KeyStatus::Active,
-            status_reason: None,
-            status_code: None,
-            expires_action: keyward_registry::ExpiresAction::Stop,
-            status_since: None,
-            created_at: at(0),
-            modified_at: at(0),
-        }
+        let place = (
+            AccountId::from_bytes([1; 16]),
+            GatewayId::parse("prod").unwrap(),
+        );
+        let name = (ProviderSlug::parse("openai").unwrap(), Alias::default());
+        let secret = SecretId::from_bytes([3; 16]);
+        let id = ProviderKeyId::from_bytes([key; 16]);
+        ProviderKeyRecord::new(id, place, name, secret, at(0))
     }
 
     fn event(key: u8, what: What, occurrence: &str, seconds: u64) -> KeyEvent {

@@ -120,6 +120,37 @@ impl ProviderKeyRecord {
     /// The period of a limit for which none is set, in seconds.
     pub const DEFAULT_PERIOD: u64 = 60;
 
+    /// A key as it is made at `now`: active, without a limit and a date, and not Cloudflare's default.
+    #[must_use]
+    pub fn new(
+        id: ProviderKeyId,
+        (account, gateway): (AccountId, GatewayId),
+        (provider, alias): (ProviderSlug, Alias),
+        secret: SecretId,
+        now: SystemTime,
+    ) -> Self {
+        Self {
+            id,
+            account,
+            gateway,
+            provider,
+            alias,
+            secret,
+            default_config: false,
+            rate_limit: None,
+            rate_limit_period: None,
+            disabled_at: None,
+            expires_at: None,
+            expires_action: ExpiresAction::default(),
+            status: KeyStatus::Active,
+            status_reason: None,
+            status_code: None,
+            status_since: None,
+            created_at: now,
+            modified_at: now,
+        }
+    }
+
     /// How many requests may be sent with it. What is stored out of bounds is brought into them.
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {

@@ -9,9 +9,9 @@ use std::{
 use keyward_auth::{Grant, Kind, NewToken, Permission, Permissions, TokenRecord};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
-    AccountRecord, Actor, Alias, AuditLine, Batch, Change, ExpiresAction, GatewayId, GatewayRecord,
-    GatewaySettings, KeyStatus, ProviderKeyId, ProviderKeyRecord, ProviderSlug, Registry,
-    RegistryStore, SecretsStoreRecord, Subject, testing::MemoryStore,
+    AccountRecord, Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord,
+    GatewaySettings, ProviderKeyId, ProviderKeyRecord, ProviderSlug, Registry, RegistryStore,
+    SecretsStoreRecord, Subject, testing::MemoryStore,
 };
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_store::SqliteStore;
@@ -222,26 +222,14 @@ fn new_key(vault: &Vault, origin: &str, gateway: &str, number: usize) -> Vec<Cha
         .map(Change::Vault)
         .collect();
     let key = SecretId::random().unwrap();
-    changes.push(Change::PutProviderKey(ProviderKeyRecord {
-        id: ProviderKeyId::from_bytes(*key.as_bytes()),
-        account: ACCOUNT,
-        gateway: GatewayId::parse(gateway).unwrap(),
-        provider: ProviderSlug::parse("openai").unwrap(),
-        alias: Alias::parse(&alias(number)).unwrap(),
-        secret,
-        default_config: false,
-        rate_limit: None,
-        rate_limit_period: None,
-        disabled_at: None,
-        expires_at: None,
-        expires_action: ExpiresAction::Stop,
-        status: KeyStatus::Active,
-        status_reason: None,
-        status_code: None,
-        status_since: None,
-        created_at: now(),
-        modified_at: now(),
-    }));
+    let id = ProviderKeyId::from_bytes(*key.as_bytes());
+    let place = (ACCOUNT, GatewayId::parse(gateway).unwrap());
+    let name = (
+        ProviderSlug::parse("openai").unwrap(),
+        Alias::parse(&alias(number)).unwrap(),
+    );
+    let record = ProviderKeyRecord::new(id, place, name, secret, now());
+    changes.push(Change::PutProviderKey(record));
     changes
 }
 

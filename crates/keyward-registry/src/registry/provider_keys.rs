@@ -10,7 +10,7 @@ use keyward_vault::{
 
 use super::{rotations::renewed_keys, secrets_stores::named_store};
 use crate::{
-    Actor, Alias, Change, ChangeError, ExpiresAction, GatewayId, KeyStatus, KeyValue, ProviderKey,
+    Actor, Alias, Change, ChangeError, ExpiresAction, GatewayId, KeyValue, ProviderKey,
     ProviderKeyId, ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretScope, Snapshot,
     Subject, naming, owner::Owner,
 };
@@ -536,25 +536,16 @@ impl NewProviderKey {
         secret: SecretId,
         now: SystemTime,
     ) -> Result<ProviderKeyRecord, ChangeError> {
+        let id = ProviderKeyId::random().map_err(ChangeError::failed)?;
+        let place = (self.account, self.gateway);
+        let name = (self.provider, self.alias);
         Ok(ProviderKeyRecord {
-            id: ProviderKeyId::random().map_err(ChangeError::failed)?,
-            account: self.account,
-            gateway: self.gateway,
-            provider: self.provider,
-            alias: self.alias,
-            secret,
             default_config: self.default_config,
             rate_limit: self.rate_limit.map(|limit| limit.limit().get()),
             rate_limit_period: self.rate_limit.map(|limit| limit.window().as_secs()),
-            disabled_at: None,
             expires_at: self.expires_at,
             expires_action: self.expires_action,
-            status: KeyStatus::Active,
-            status_reason: None,
-            status_code: None,
-            status_since: None,
-            created_at: now,
-            modified_at: now,
+            ..ProviderKeyRecord::new(id, place, name, secret, now)
         })
     }
 }

@@ -135,33 +135,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Keys, MOST};
-    use crate::{
-        Alias, ExpiresAction, GatewayId, KeyStatus, ProviderKey, ProviderKeyId, ProviderKeyRecord,
-        ProviderSlug,
-    };
+    use crate::{Alias, GatewayId, ProviderKey, ProviderKeyId, ProviderKeyRecord, ProviderSlug};
 
     fn key(provider: u16, alias: u16, id: u8) -> Arc<ProviderKey> {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        let record = ProviderKeyRecord {
-            id: ProviderKeyId::from_bytes([id; 16]),
-            account: AccountId::from_bytes([1; 16]),
-            gateway: GatewayId::parse("g").unwrap(),
-            provider: ProviderSlug::parse(&format!("p{provider}")).unwrap(),
-            alias: Alias::parse(&format!("a{alias}")).unwrap(),
-            secret: SecretId::from_bytes([id; 16]),
-            default_config: false,
-            rate_limit: None,
-            rate_limit_period: None,
-            disabled_at: None,
-            expires_at: None,
-            expires_action: ExpiresAction::Stop,
-            status: KeyStatus::Active,
-            status_reason: None,
-            status_code: None,
-            status_since: None,
-            created_at: at,
-            modified_at: at,
-        };
+        let place = (
+            AccountId::from_bytes([1; 16]),
+            GatewayId::parse("g").unwrap(),
+        );
+        let name = (
+            ProviderSlug::parse(&format!("p{provider}")).unwrap(),
+            Alias::parse(&format!("a{alias}")).unwrap(),
+        );
+        let secret = SecretId::from_bytes([id; 16]);
+        let id = ProviderKeyId::from_bytes([id; 16]);
+        let record = ProviderKeyRecord::new(id, place, name, secret, at);
         Arc::new(ProviderKey::join(record, None, LastUsed::default()))
     }
 

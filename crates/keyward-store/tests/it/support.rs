@@ -8,9 +8,8 @@ use std::{
 
 use keyward_auth::{Grant, Kind, Permission, Permissions, TokenDigest, TokenId, TokenRecord};
 use keyward_registry::{
-    Actor, Alias, AuditLine, Batch, Change, ExpiresAction, GatewayId, GatewayRecord,
-    GatewaySettings, KeyStatus, ProviderKeyId, ProviderKeyRecord, ProviderSlug, RegistryStore,
-    StoreError, Subject,
+    Actor, Alias, AuditLine, Batch, Change, GatewayId, GatewayRecord, GatewaySettings,
+    ProviderKeyId, ProviderKeyRecord, ProviderSlug, RegistryStore, StoreError, Subject,
 };
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_store::{Database, SqliteStore};
@@ -126,26 +125,10 @@ pub(crate) fn gateway(id: &str) -> GatewayRecord {
 }
 
 pub(crate) fn key(secret: SecretId) -> ProviderKeyRecord {
-    ProviderKeyRecord {
-        id: ProviderKeyId::from_bytes([0x1d; 16]),
-        account: ACCOUNT,
-        gateway: GatewayId::parse("default").unwrap(),
-        provider: ProviderSlug::parse("openai").unwrap(),
-        alias: Alias::default(),
-        secret,
-        default_config: false,
-        rate_limit: None,
-        rate_limit_period: None,
-        disabled_at: None,
-        expires_at: None,
-        expires_action: ExpiresAction::Stop,
-        status: KeyStatus::Active,
-        status_reason: None,
-        status_code: None,
-        status_since: None,
-        created_at: time(2),
-        modified_at: time(2),
-    }
+    let id = ProviderKeyId::from_bytes([0x1d; 16]);
+    let place = (ACCOUNT, GatewayId::parse("default").unwrap());
+    let name = (ProviderSlug::parse("openai").unwrap(), Alias::default());
+    ProviderKeyRecord::new(id, place, name, secret, time(2))
 }
 
 pub(crate) fn token(number: u64, name: &str) -> TokenRecord {

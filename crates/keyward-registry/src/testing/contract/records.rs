@@ -54,25 +54,14 @@ pub(super) fn secrets_store() -> SecretsStoreRecord {
 }
 
 pub(super) fn key(number: u8, provider: &str) -> ProviderKeyRecord {
+    let id = ProviderKeyId::from_bytes([number; 16]);
+    let name = (
+        ProviderSlug::parse(provider).expect("a slug"),
+        Alias::default(),
+    );
     ProviderKeyRecord {
-        id: ProviderKeyId::from_bytes([number; 16]),
-        account: ONE,
-        gateway: gateway().id,
-        provider: ProviderSlug::parse(provider).expect("a slug"),
-        alias: Alias::default(),
-        secret: SECRET,
-        default_config: false,
-        rate_limit: None,
-        rate_limit_period: None,
-        disabled_at: None,
-        expires_at: None,
-        expires_action: ExpiresAction::Stop,
-        status: KeyStatus::Active,
-        status_reason: None,
-        status_code: None,
-        status_since: None,
-        created_at: time(3),
         modified_at: time(4),
+        ..ProviderKeyRecord::new(id, (ONE, gateway().id), name, SECRET, time(3))
     }
 }
 
