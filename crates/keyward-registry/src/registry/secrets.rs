@@ -3,7 +3,9 @@
 //! Where a value may go is decided here once, when it arrives, from the secret's name; it is sealed with the value,
 //! and nothing that is done to the secret later moves it.
 
-use std::{collections::BTreeMap, iter, sync::Arc, time::SystemTime};
+mod place;
+
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use keyward_secret::{AccountId, Destination, SecretBytes};
 use keyward_vault::{
@@ -15,9 +17,8 @@ use super::{
     secrets_stores::{delete, find_store, keys_of},
 };
 use crate::{
-    Actor, Alias, Change, ChangeError, CustomSlug, GatewayId, KeyStatus, KeyValue, ProviderKey,
-    ProviderKeyRecord, ProviderSlug, Refusal, Registry, SecretName, SecretRefusal, SecretScope,
-    Snapshot, Subject, naming, owner::Owner,
+    Actor, Change, ChangeError, KeyStatus, KeyValue, ProviderKey, ProviderKeyRecord, Registry,
+    SecretName, SecretRefusal, SecretScope, Subject, owner::Owner,
 };
 
 /// What is needed to store a secret.
@@ -79,14 +80,6 @@ impl std::fmt::Debug for SecretEdit {
             .field("scopes", &self.scopes)
             .finish_non_exhaustive()
     }
-}
-
-/// The place that a secret's name says, and the origins of its provider.
-struct Place {
-    gateway: GatewayId,
-    provider: ProviderSlug,
-    alias: Alias,
-    destination: Destination,
 }
 
 /// A value that is ready to be sealed, and what may be shown of it.
@@ -334,38 +327,6 @@ impl Registry {
         Ok(deleted)
     }
 
-    /// The secrets whose names say this place, in the store `only` or in any.
-    pub(super) fn secrets_for(
-        &self,
-        snapshot: &Snapshot,
-        (account, only): (AccountId, Option<SecretsStoreId>),
-        gateway: &GatewayId,
-        provider: &ProviderSlug,
-        alias: &Alias,
-    ) -> Vec<Arc<SecretRecord>> {
-        // What may stand for the provider in a name: `places` says what it then means.
-        let slug = provider.as_str();
-        let bare = slug.strip_prefix(CustomSlug::PREFIX);
-        let built_in = self.catalogue.find(slug);
-        let aliases = built_in.into_iter().flat_map(|provider| provider.aliases());
-        let spellings = iter::once(slug)
-            .chain(bare)
-            .chain(aliases.map(AsRef::as_ref));
-        let names = spellings.map(|slug| format!("{gateway}_{slug}_{alias}"));
-        let says_it = |name: &String| {
-            let places = self.places(snapshot, account, name);
-            places.iter().any(|(reading, meant)| {
-                (&reading.gateway, meant, &reading.alias) == (gateway, provider, alias)
-            })
-        };
-        let found = names
-            .filter(says_it)
-            .flat_map(|name| self.secrets.named(account, &name));
-        found
-            .filter(|secret| only.is_none_or(|store| secret.store == store))
-            .collect()
-    }
-
     /// The policy that a genuine version is sealed with.
     pub(super) fn policy_of(&self, version: &VersionRecord) -> Option<Policy> {
         let sealed = version.sealed.as_ref()?;
@@ -391,90 +352,6 @@ impl Registry {
     ) -> bool {
         let mut named = self.secrets.named(account, name).into_iter();
         named.any(|secret| secret.store == store)
-    }
-
-    /// What a secret's name says in this account, with the provider by the slug that provider keys have.
-    fn places(
-        &self,
-        snapshot: &Snapshot,
-        account: AccountId,
-        name: &str,
-    ) -> Vec<(naming::Reading, ProviderSlug)> {
-        naming::places(
-            name,
-            |gateway| snapshot.gateway(account, gateway.as_str()).is_some(),
-            |slug| {
-                let built_in = self.catalogue.find(slug.as_str());
-                let bare = slug.as_str();
-                let bare = bare.strip_prefix(CustomSlug::PREFIX).unwrap_or(bare);
-                let custom = snapshot.custom_provider(account, bare);
-                let custom = custom.map(|custom| &custom.provider);
-                let slugs = built_in.into_iter().chain(custom);
-                slugs
-                    .filter_map(|known| ProviderSlug::parse(known.slug()).ok())
-                    .collect()
-            },
-        )
-    }
-
-    /// The one place that a new secret is for; none where it is for no gateway, or its provider cannot be used.
-    fn place_of(
-        &self,
-        snapshot: &Snapshot,
-        account: AccountId,
-        new: &NewSecret,
-        index: usize,
-    ) -> Result<Option<Place>, ChangeError> {
-        if !new.scopes.contains(&SecretScope::AiGateway) {
-            return Ok(None);
-        }
-        let places = self.places(snapshot, account, new.name.as_str());
-        if places.len() > 1 {
-            let told = |(reading, provider): &(naming::Reading, ProviderSlug)| {
-                let naming::Reading { gateway, alias, .. } = reading;
-                format!("gateway `{gateway}`, provider `{provider}`, alias `{alias}`")
-            };
-            return Err(SecretRefusal::Ambiguous {
-                index: Some(index),
-                name: new.name.to_string(),
-                readings: places.iter().map(told).collect(),
-            }
-            .into());
-        }
-        let Some((reading, provider)) = places.into_iter().next() else {
-            return Ok(None);
-        };
-        match self.destination_of(account, &provider) {
-            Ok(destination) => Ok(Some(Place {
-                gateway: reading.gateway,
-                provider,
-                alias: reading.alias,
-                destination,
-            })),
-            // A provider that cannot be used has no origin that could be sealed.
-            Err(error) if matches!(error.refusal(), Refusal::ProviderRefused { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The provider key at a place that has lost its secret takes the new one.
-    fn adopt(
-        &self,
-        snapshot: &Snapshot,
-        account: AccountId,
-        place: &Place,
-        secret: SecretId,
-        now: SystemTime,
-    ) -> Option<Change> {
-        let gateway = snapshot.gateway(account, place.gateway.as_str())?;
-        let key = gateway.key(place.provider.as_str(), place.alias.as_str())?;
-        let is_orphan = self.secrets.find(account, key.record.secret).is_none();
-        is_orphan.then(|| {
-            Change::PutProviderKey(ProviderKeyRecord {
-                secret,
-                ..key.record.renewed(now)
-            })
-        })
     }
 
     fn replace_value(
