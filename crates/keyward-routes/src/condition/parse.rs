@@ -20,7 +20,7 @@ const MOST_TESTS: usize = 200;
 const MOST_VALUES: usize = 200;
 /// The longest text to compare with, in bytes.
 const LONGEST_TEXT: usize = 1024;
-/// The most patterns of one graph: each keeps what it compiled.
+/// The most patterns of one graph.
 const MOST_PATTERNS: usize = 20;
 /// The most fields of the body that one graph names: each costs a look at every key.
 const MOST_BODY_FIELDS: usize = 100;
@@ -79,6 +79,7 @@ pub(crate) enum Problem {
 pub(crate) struct Budget {
     patterns: usize,
     positions: usize,
+    bytes: usize,
 }
 
 impl Default for Budget {
@@ -86,6 +87,7 @@ impl Default for Budget {
         Self {
             patterns: MOST_PATTERNS,
             positions: pattern::MOST_POSITIONS,
+            bytes: pattern::MOST_BYTES,
         }
     }
 }
@@ -293,7 +295,10 @@ impl<'p> Parser<'p> {
             return self.refuse(Problem::Patterns);
         };
         self.budget.patterns = left;
-        match pattern::compile(pattern, &mut self.budget.positions) {
+        let Budget {
+            positions, bytes, ..
+        } = self.budget;
+        match pattern::compile(pattern, positions, bytes) {
             Ok(regex) => Some(Test::Matches(regex)),
             Err(error) => self.refuse(error.into()),
         }

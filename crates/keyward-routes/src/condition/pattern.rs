@@ -18,6 +18,10 @@ pub(super) const MOST_POSITIONS: usize = 1_000;
 const LONGEST: usize = 512;
 /// The largest compiled pattern, and what a search may keep of its states, in bytes.
 const LARGEST: usize = 256 * 1024;
+/// What a small pattern counts as when compiled, in bytes; a larger one as twice that, or twice again, up to [`LARGEST`].
+const SMALLEST: usize = 16 * 1024;
+/// The most that all patterns of a graph take when compiled, in bytes: they are kept for as long as the route is.
+pub(super) const MOST_BYTES: usize = 1024 * 1024;
 /// How deep groups may stand in each other.
 const DEEPEST: u32 = 50;
 
@@ -29,7 +33,7 @@ pub(crate) enum PatternError {
     #[error("is no pattern: {reason}; there is no look-around and no back-reference")]
     Syntax { reason: String },
     #[error(
-        "is a pattern that is too large when compiled; use smaller repetitions, or `(?-u:\\w)` for the letters of ASCII"
+        "is too large when compiled, by itself or with the other patterns of the route; use smaller repetitions, or `(?-u:\\w)` for the letters of ASCII"
     )]
     Large,
     #[error(
@@ -38,8 +42,12 @@ pub(crate) enum PatternError {
     Slow,
 }
 
-/// Compiles a pattern, and takes its positions from what is left of them.
-pub(super) fn compile(pattern: &str, positions: &mut usize) -> Result<Regex, PatternError> {
+/// Compiles a pattern, and takes its positions and bytes from what is left of them.
+pub(super) fn compile(
+    pattern: &str,
+    positions: &mut usize,
+    bytes: &mut usize,
+) -> Result<Regex, PatternError> {
     if pattern.len() > LONGEST {
         return Err(PatternError::Long);
     }
@@ -48,15 +56,20 @@ pub(super) fn compile(pattern: &str, positions: &mut usize) -> Result<Regex, Pat
     *positions = positions
         .checked_sub(count(&parsed))
         .ok_or(PatternError::Slow)?;
-    RegexBuilder::new(pattern)
-        .size_limit(LARGEST)
-        .dfa_size_limit(LARGEST)
-        .nest_limit(DEEPEST)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => PatternError::Large,
-            error => syntax(&error),
-        })
+    let mut builder = RegexBuilder::new(pattern);
+    builder.dfa_size_limit(LARGEST).nest_limit(DEEPEST);
+    // How large it is, the crate tells in no other way.
+    let mut size = SMALLEST;
+    let regex = loop {
+        match builder.size_limit(size).build() {
+            Ok(regex) => break regex,
+            Err(regex::Error::CompiledTooBig(_)) if size < LARGEST => size *= 2,
+            Err(regex::Error::CompiledTooBig(_)) => return Err(PatternError::Large),
+            Err(error) => return Err(syntax(&error)),
+        }
+    };
+    *bytes = bytes.checked_sub(size).ok_or(PatternError::Large)?;
+    Ok(regex)
 }
 
 fn syntax(error: &dyn std::error::Error) -> PatternError {
@@ -94,7 +107,18 @@ pub(super) fn searched(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_POSITIONS, PatternError, compile};
+    use regex::Regex;
+
+    use super::{LARGEST, MOST_BYTES, MOST_POSITIONS, PatternError, SMALLEST};
+
+    /// The first pattern of a graph.
+    fn first(pattern: &str) -> Result<Regex, PatternError> {
+        compile(pattern, &mut MOST_POSITIONS.clone())
+    }
+
+    fn compile(pattern: &str, positions: &mut usize) -> Result<Regex, PatternError> {
+        super::compile(pattern, positions, &mut MOST_BYTES.clone())
+    }
 
     #[track_caller]
     fn check(pattern: &str, expected: usize) {
@@ -126,7 +150,7 @@ mod tests {
             r"(?i)ignore (all|previous|prior) (instructions|prompts)",
             r"(?i)^[\w-]+@(?-u:[\w.-])+\.(?-u:\w){2,8}$",
         ] {
-            let compiled = compile(pattern, &mut MOST_POSITIONS.clone());
+            let compiled = first(pattern);
             assert!(compiled.is_ok(), "{pattern}: {compiled:?}");
         }
     }
@@ -138,10 +162,27 @@ mod tests {
         let second = compile("a{300}", &mut left).map(|_| ());
         assert_eq!(second, Err(PatternError::Slow));
         for pattern in ["((a{100}){100}){100}", "(a{1000}){1000}", "a{4294967295}"] {
-            assert!(
-                compile(pattern, &mut MOST_POSITIONS.clone()).is_err(),
-                "{pattern}"
-            );
+            assert!(first(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_bounded_over_all_patterns_of_a_graph() {
+        for (pattern, size) in [
+            ("(?i)free|trial", SMALLEST),
+            (r"\w+@\w+", 8 * SMALLEST),
+            (".{1,200}", LARGEST),
+        ] {
+            let mut left = MOST_BYTES;
+            for _ in 0..MOST_BYTES / size {
+                let compiled = super::compile(pattern, &mut MOST_POSITIONS.clone(), &mut left);
+                assert!(
+                    compiled.is_ok(),
+                    "{pattern} with {left} bytes: {compiled:?}"
+                );
+            }
+            let more = super::compile(pattern, &mut MOST_POSITIONS.clone(), &mut left);
+            assert_eq!(more.map(|_| ()), Err(PatternError::Large), "{pattern}");
         }
     }
 }
