@@ -44,7 +44,8 @@ impl RateLimits {
     /// Counts in `counters`, under names that are made with a secret of the vault's keyring: instances over one vault
     /// count as one, where they count in one place. None only if the keyring has no key.
     pub(crate) fn build(counters: Arc<dyn Counters>, vault: &Vault) -> Option<Self> {
-        let secret = vault.subkey(vault.newest_key(), LABEL)?;
+        // Not the newest: who was started before it was added would count under other names.
+        let secret = vault.subkey(vault.oldest_key(), LABEL)?;
         let (secret, _) = secret.expose().split_first_chunk()?;
         Some(Self {
             keys: CounterKeys::new(secret),

@@ -71,6 +71,11 @@ impl Keyring {
         (self.newest.0, &self.newest.1)
     }
 
+    /// The number of the key that has been in the ring longest.
+    pub(crate) fn oldest(&self) -> KeyId {
+        self.older.first().unwrap_or(&self.newest).0
+    }
+
     /// A key by its number.
     pub(crate) fn find(&self, id: KeyId) -> Option<&Key> {
         std::iter::once(&self.newest)
@@ -164,6 +169,15 @@ mod tests {
         assert_eq!(opened.newest().1.as_slice(), ring.newest().1.as_slice());
         assert!(Keyring::open(&random_key().unwrap(), vault, &sealed).is_none());
         assert!(Keyring::open(&root, VaultId::from_bytes([2; 16]), &sealed).is_none());
+    }
+
+    #[test]
+    fn the_oldest_key_stays_when_another_comes() {
+        let rings: [&[_]; 3] = [&[3], &[3, 4], &[3, 4, 9]];
+        for numbers in rings {
+            let ring = Keyring::from_fixed_keys(numbers.iter().map(|number| (*number, [1; 32])));
+            assert_eq!(Some(ring.oldest()), KeyId::new(3));
+        }
     }
 
     #[test]

@@ -154,6 +154,12 @@ impl Vault {
         self.keyring.newest().0
     }
 
+    /// The number of the key that has been in the ring longest: the same before and after another was added.
+    #[must_use]
+    pub fn oldest_key(&self) -> KeyId {
+        self.keyring.oldest()
+    }
+
     /// A key for another purpose than sealing, derived from the keyring's key `key`; none where the ring has
     /// no such key.
     #[must_use]
