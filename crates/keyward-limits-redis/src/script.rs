@@ -1,10 +1,9 @@
 //! The one script, what it is asked and what it answers.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
 use keyward_routes::{Ask, Counted, Limit, Technique};
-use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
-use sha1::{Digest as _, Sha1};
+use redis::{Script, ScriptInvocation, Value, aio::MultiplexedConnection};
 
 use crate::trouble::Trouble;
 
@@ -19,12 +18,7 @@ const NOW: &str =
     "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\n";
 const DECIDE: &str = include_str!("decide.lua");
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(format!("{NOW}{DECIDE}")));
-
-struct Script {
-    text: String,
-    digest: String,
-}
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{NOW}{DECIDE}")));
 
 /// What Redis had counted, as of its own time, before it counted the asks.
 #[derive(Debug)]
@@ -33,93 +27,37 @@ pub(crate) struct Answer {
     pub(crate) counted: Vec<Counted>,
 }
 
-impl Script {
-    fn new(text: String) -> Self {
-        let mut digest = String::with_capacity(40);
-        for byte in Sha1::digest(text.as_bytes()) {
-            // Writing to a text cannot fail.
-            let _infallible = write!(digest, "{byte:02x}");
-        }
-        Self { text, digest }
-    }
-}
-
-/// Has Redis decide: by the script's digest, and by its text where Redis does not know it (any more).
+/// Has Redis decide: by the script's digest; where Redis does not know it (any more), its text is sent first.
 pub(crate) async fn decide(
     connection: &mut MultiplexedConnection,
     asks: &[Ask],
 ) -> Result<Answer, Trouble> {
-    let asked = asked(asks);
-    let value = run(connection, &SCRIPT, &asked).await?;
+    let value = asked(&SCRIPT, asks).invoke_async(connection).await?;
     Answer::read(&value, asks.len())
 }
 
 /// Does to a counter of no limit what a decision does: whatever would keep Redis from deciding keeps it from this.
 pub(crate) async fn probe(connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
-    let asked = vec![
-        PROBE.to_owned(),
-        Limit::MOST.to_string(),
-        "1000".to_owned(),
-        "0".to_owned(),
-        "1".to_owned(),
-        "1".to_owned(),
-    ];
-    let asked = Asked {
-        keys: 1,
-        words: asked,
-    };
-    let value = run(connection, &SCRIPT, &asked).await?;
+    let mut probe = SCRIPT.key(PROBE);
+    probe.arg(Limit::MOST).arg(1000).arg(0).arg(1).arg(1);
+    let value = probe.invoke_async(connection).await?;
     Answer::read(&value, 1).map(drop)
 }
 
-/// The keys, and the arguments behind them.
-struct Asked {
-    keys: usize,
-    words: Vec<String>,
-}
-
-fn asked(asks: &[Ask]) -> Asked {
-    let mut words = Vec::with_capacity(asks.len() * 6);
-    words.extend(asks.iter().map(|ask| format!("{PREFIX}{}", ask.key)));
+/// The keys, and five numbers for each.
+fn asked<'s>(script: &'s Script, asks: &[Ask]) -> ScriptInvocation<'s> {
+    let mut asked = script.prepare_invoke();
     for (place, ask) in asks.iter().enumerate() {
-        let flag = |is: bool| if is { "1" } else { "0" }.to_owned();
-        words.push(ask.limit.limit().to_string());
-        words.push(ask.limit.window().as_millis().to_string());
-        words.push(flag(ask.limit.technique() == Technique::Sliding));
-        // More than every limit is more than every limit.
-        words.push(ask.amount.min(Limit::MOST + 1).to_string());
-        words.push(flag(Ask::is_first(asks, place)));
+        asked
+            .key(format!("{PREFIX}{}", ask.key))
+            .arg(ask.limit.limit())
+            .arg(ask.limit.window().as_millis())
+            .arg(ask.limit.technique() == Technique::Sliding)
+            // More than every limit is more than every limit.
+            .arg(ask.amount.min(Limit::MOST + 1))
+            .arg(Ask::is_first(asks, place));
     }
-    Asked {
-        keys: asks.len(),
-        words,
-    }
-}
-
-async fn run(
-    connection: &mut MultiplexedConnection,
-    script: &Script,
-    asked: &Asked,
-) -> Result<Value, Trouble> {
-    let command = |name: &str, script: &str| {
-        let mut command = Cmd::new();
-        command.arg(name).arg(script).arg(asked.keys);
-        for word in &asked.words {
-            command.arg(word.as_str());
-        }
-        command
-    };
-    match send(connection, &command("EVALSHA", &script.digest)).await {
-        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            Ok(send(connection, &command("EVAL", &script.text)).await?)
-        }
-        sent => Ok(sent?),
-    }
-}
-
-async fn send(connection: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<Value> {
-    let value = connection.send_packed_command(command).await?;
-    value.extract_error()
+    asked
 }
 
 impl Answer {
@@ -170,7 +108,7 @@ mod tests {
     };
     use redis::Value;
 
-    use super::{Answer, Asked, DECIDE, asked};
+    use super::{Answer, DECIDE, asked};
     use crate::trouble::Trouble;
 
     /// The script with a clock that the test sets; what it writes stays.
@@ -186,16 +124,7 @@ mod tests {
         asks: &[Ask],
         now: u64,
     ) -> Decision {
-        let Asked { keys, words } = asked(asks);
-        let (keys, arguments) = words.split_at(keys);
-        let mut invocation = script.prepare_invoke();
-        for key in keys {
-            invocation.key(key);
-        }
-        for argument in arguments {
-            invocation.arg(argument);
-        }
-        let value: Value = invocation.arg(now).invoke(redis).unwrap();
+        let value: Value = asked(script, asks).arg(now).invoke(redis).unwrap();
         let answer = Answer::read(&value, asks.len()).unwrap();
         assert_eq!(answer.now_ms, now);
         let fits = asks.iter().zip(answer.counted);
