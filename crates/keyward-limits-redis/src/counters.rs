@@ -12,9 +12,10 @@ use keyward_routes::{Ask, Counters, Decision, Fit, Loss, MemoryCounters, Taking}
 use redis::aio::MultiplexedConnection;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
-    task::{AbortHandle, spawn},
+    task::spawn,
     time::timeout,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     OnLoss, Settings, SettingsError, door::Door, keeper::Keeper, refusals::Refusals, script,
@@ -42,15 +43,15 @@ pub(crate) const MOST_IN_FLIGHT: usize = 1024;
 /// make.
 pub struct RedisCounters {
     shared: Arc<Shared>,
-    keeper: AbortHandle,
+    _keeper: AbortOnDropHandle<()>,
     is_up: watch::Receiver<bool>,
 }
 
 /// What decisions and the keeper of the connection share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// None while Redis does not decide.
-    pub(crate) link: ArcSwapOption<Link>,
+    /// The connection that decides; none while Redis does not.
+    pub(crate) link: ArcSwapOption<MultiplexedConnection>,
     /// Wakes the keeper. What finds no room is one more word of the same.
     words: mpsc::Sender<Trouble>,
     refusals: Refusals,
@@ -59,12 +60,6 @@ pub(crate) struct Shared {
     deadline: Duration,
     /// For [`OnLoss::Share`].
     own: MemoryCounters,
-}
-
-/// A connection that decides.
-#[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) connection: MultiplexedConnection,
 }
 
 impl RedisCounters {
@@ -97,7 +92,7 @@ impl RedisCounters {
         let keeper = Keeper::new(door, Arc::clone(&shared), heard, tell);
         Ok(Self {
             shared,
-            keeper: spawn(keeper.run()).abort_handle(),
+            _keeper: AbortOnDropHandle::new(spawn(keeper.run())),
             is_up,
         })
     }
@@ -115,12 +110,6 @@ impl RedisCounters {
             timeout(longest, is_up.wait_for(|is_up| *is_up)).await,
             Ok(Ok(_))
         )
-    }
-}
-
-impl Drop for RedisCounters {
-    fn drop(&mut self) {
-        self.keeper.abort();
     }
 }
 
@@ -159,7 +148,7 @@ impl Shared {
         let Some(link) = self.link.load_full() else {
             return self.lost(asks, now);
         };
-        let mut connection = link.connection.clone();
+        let mut connection = MultiplexedConnection::clone(&link);
         let until = Instant::now() + self.deadline;
         let (_place, waited) = match self.in_flight.try_acquire() {
             Ok(place) => (place, false),
@@ -191,7 +180,13 @@ impl Shared {
     }
 
     /// No decision goes this way before the keeper looked at it.
-    fn fail(&self, link: &Arc<Link>, trouble: Trouble, asks: &[Ask], now: SystemTime) -> Decision {
+    fn fail(
+        &self,
+        link: &Arc<MultiplexedConnection>,
+        trouble: Trouble,
+        asks: &[Ask],
+        now: SystemTime,
+    ) -> Decision {
         self.link.compare_and_swap(link, None);
         // Where there is no room, another decision said so before.
         let _full = self.words.try_send(trouble);

@@ -7,10 +7,12 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnecti
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    task::{JoinHandle, spawn},
+    task::spawn,
 };
 use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{RedisUrl, Settings, SettingsError, trouble::Trouble};
 
@@ -30,12 +32,8 @@ struct Tls {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) connection: MultiplexedConnection,
-    pub(crate) driver: Driver,
+    pub(crate) driver: AbortOnDropHandle<()>,
 }
-
-/// A task that ends when nobody holds it.
-#[derive(Debug)]
-pub(crate) struct Driver(JoinHandle<()>);
 
 impl Door {
     /// Reads the system's roots where there is TLS, so it blocks.
@@ -67,31 +65,31 @@ impl Door {
         stream
             .set_nodelay(true)
             .map_err(|_io| Trouble::Unreachable)?;
+        match &self.tls {
+            None => self.log_in(stream, most_in_flight).await,
+            Some(tls) => {
+                let stream = tls.connector.connect(tls.name.clone(), stream);
+                let stream = stream.await.map_err(|_tls| Trouble::Tls)?;
+                self.log_in(stream, most_in_flight).await
+            }
+        }
+    }
+
+    async fn log_in<S>(&self, stream: S, most_in_flight: usize) -> Result<Opened, Trouble>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         // Every decision has a deadline of its own, and the caller lets no more in.
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(most_in_flight);
         let login = self.login();
-        match &self.tls {
-            None => {
-                let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
-                let (connection, driver) = opened?;
-                Ok(Opened {
-                    connection,
-                    driver: Driver(spawn(driver)),
-                })
-            }
-            Some(tls) => {
-                let stream = tls.connector.connect(tls.name.clone(), stream);
-                let stream = stream.await.map_err(|_tls| Trouble::Tls)?;
-                let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
-                let (connection, driver) = opened?;
-                Ok(Opened {
-                    connection,
-                    driver: Driver(spawn(driver)),
-                })
-            }
-        }
+        let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
+        let (connection, driver) = opened?;
+        Ok(Opened {
+            connection,
+            driver: AbortOnDropHandle::new(spawn(driver)),
+        })
     }
 
     /// Made for each connection, as the library keeps the password in a text of its own.
@@ -155,18 +153,4 @@ impl Tls {
 
 fn text(password: &SecretBytes) -> Option<&str> {
     str::from_utf8(password.expose()).ok()
-}
-
-impl Driver {
-    /// Ends when the connection does.
-    pub(crate) async fn ended(&mut self) {
-        // However it ended, it ended.
-        let _ended = (&mut self.0).await;
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    counters::{Link, MOST_IN_FLIGHT, Shared},
+    counters::{MOST_IN_FLIGHT, Shared},
     door::{Door, Opened},
     script,
     trouble::Trouble,
@@ -100,16 +100,14 @@ impl Keeper {
         let deadline = self.shared.deadline().min(ANSWERS_WITHIN);
         loop {
             if self.shared.link.load().is_none() {
-                let link = Link {
-                    connection: connection.clone(),
-                };
-                self.shared.link.store(Some(Arc::new(link)));
+                self.shared.link.store(Some(Arc::new(connection.clone())));
             }
             self.say(Ok(()));
             // Who answers too late for decisions is not up, though it answers.
             let mut patience = ANSWERS_WITHIN;
             tokio::select! {
-                () = driver.ended() => return Trouble::Unreachable,
+                // However it ended, it ended.
+                _ = &mut driver => return Trouble::Unreachable,
                 _ = probes.tick() => {}
                 // It may be of a connection before: then the probe says so.
                 trouble = self.heard.recv() => match trouble {
