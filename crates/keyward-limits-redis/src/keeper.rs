@@ -1,10 +1,12 @@
 //! Keeps the connection: makes it, looks after it, and makes it again.
 
 use std::{
+    num::NonZeroU8,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use keyward_routes::{Attempts, Backoff};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval_at, sleep, timeout},
@@ -23,8 +25,15 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(2);
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// How often a connection is probed, so that one that broke while nothing was asked is noticed.
 const PROBED_EVERY: Duration = Duration::from_secs(1);
-/// The first wait between two attempts to connect; each is twice the one before.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The waits between attempts to connect: at first 50 ms, then twice the one before, each up to a quarter longer, so that
+/// instances that lost Redis together do not come back together.
+const AGAIN: Attempts = Attempts {
+    most: NonZeroU8::MAX,
+    delay: Duration::from_millis(50),
+    backoff: Backoff::Exponential,
+};
+/// From which attempt on they grow no more: 1.6 s, with its quarter 2 s.
+const LAST_GROWN: u8 = 6;
 /// The longest.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -55,7 +64,7 @@ impl Keeper {
     }
 
     pub(crate) async fn run(mut self) {
-        let mut wait = FIRST_WAIT;
+        let mut made = 0;
         loop {
             let trouble = match self.open().await {
                 Ok(opened) => {
@@ -63,7 +72,7 @@ impl Keeper {
                     let trouble = self.keep(opened).await;
                     // After one that held, the first wait is short again; not after one that breaks each time.
                     if since.elapsed() >= LONGEST_WAIT {
-                        wait = FIRST_WAIT;
+                        made = 0;
                     }
                     trouble
                 }
@@ -71,8 +80,9 @@ impl Keeper {
             };
             self.shared.link.store(None);
             self.say(Err(trouble));
-            sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            made = LAST_GROWN.min(made + 1);
+            let draw = getrandom::u64().unwrap_or_default();
+            sleep(AGAIN.wait(made, None, draw).unwrap_or(LONGEST_WAIT)).await;
         }
     }
 
@@ -147,5 +157,24 @@ impl Keeper {
             }
         }
         self.tell.send_replace(state.is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{AGAIN, LAST_GROWN, LONGEST_WAIT};
+
+    #[test]
+    fn waits_double_and_are_up_to_a_quarter_longer() {
+        let waits = |draw| -> Vec<_> {
+            let waits = (1..=LAST_GROWN).map(|made| AGAIN.wait(made, None, draw).unwrap());
+            waits.collect()
+        };
+        let shortest = [50, 100, 200, 400, 800, 1600].map(Duration::from_millis);
+        assert_eq!(waits(0), shortest);
+        assert_eq!(waits(256), shortest.map(|wait| wait * 5 / 4));
+        assert_eq!(waits(256).last(), Some(&LONGEST_WAIT));
     }
 }
