@@ -34,7 +34,7 @@ fn subjects() -> io::Result<Vec<Subject>> {
     let minimal = start(move |listener, runtime| {
         runtime.block_on(minimal_proxy::serve(listener, upstream, None))
     })?;
-    Ok(vec![
+    let mut subjects = vec![
         // What the sockets, the upstream and the client cost without any proxy.
         Subject {
             name: "direct",
@@ -52,31 +52,19 @@ fn subjects() -> io::Result<Vec<Subject>> {
                 vec![format!("cf-aig-authorization: {}", job::GATEWAY_TOKEN)],
             ),
         },
-        Subject {
-            name: "keyward",
-            target: keyward::start(upstream, Setting::Plain)?,
-        },
-        Subject {
-            name: "keyward-overlap",
-            target: keyward::start(upstream, Setting::Overlapping)?,
-        },
-        Subject {
-            name: "keyward-pool",
-            target: keyward::start(upstream, Setting::PoolOfThree)?,
-        },
-        Subject {
-            name: "keyward-limited",
-            target: keyward::start(upstream, Setting::Limited)?,
-        },
-        Subject {
-            name: "keyward-unified",
-            target: keyward::start(upstream, Setting::Unified)?,
-        },
-        Subject {
-            name: "keyward-route",
-            target: keyward::start(upstream, Setting::Route)?,
-        },
-    ])
+    ];
+    for (name, setting) in [
+        ("keyward", Setting::Plain),
+        ("keyward-overlap", Setting::Overlapping),
+        ("keyward-pool", Setting::PoolOfThree),
+        ("keyward-limited", Setting::Limited),
+        ("keyward-unified", Setting::Unified),
+        ("keyward-route", Setting::Route),
+    ] {
+        let target = keyward::start(upstream, setting)?;
+        subjects.push(Subject { name, target });
+    }
+    Ok(subjects)
 }
 
 /// Runs `serve` on a thread and a runtime of its own.
