@@ -471,13 +471,17 @@ pub(crate) fn stands<B>(answer: &Response<B>) -> bool {
 
 /// Whether an answer is our own to a request that is over a limit.
 pub(crate) fn is_over_limit<B>(answer: &Response<B>) -> bool {
-    answer.status() == StatusCode::TOO_MANY_REQUESTS && answer.headers().contains_key(ERROR_SOURCE)
+    answer.status() == StatusCode::TOO_MANY_REQUESTS && is_own(answer)
 }
 
 /// Whether the gateway itself says that the request is not authorized.
 pub(crate) fn is_denied<B>(answer: &Response<B>) -> bool {
+    answer.status() == StatusCode::UNAUTHORIZED && is_own(answer)
+}
+
+fn is_own<B>(answer: &Response<B>) -> bool {
     let source = answer.headers().get(ERROR_SOURCE);
-    answer.status() == StatusCode::UNAUTHORIZED && source.is_some_and(|source| source == "gateway")
+    source.is_some_and(|source| source == "gateway")
 }
 
 /// A moment as messages write it: RFC 3339, in UTC, to the second.

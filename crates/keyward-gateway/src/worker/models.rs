@@ -33,7 +33,7 @@ use crate::{
 const MOST_PROVIDERS: usize = 16;
 /// How long a provider's list may take to arrive. A guess: who waits for all of them waits for the slowest.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a provider's list may be. The longest known, OpenRouter's, is about half of it.
+/// How long a provider's list may be, in bytes. A guess: a thousand models with all that is told of them.
 const LONGEST_LIST: usize = 1024 * 1024;
 /// How many models are told in all.
 const MOST_MODELS: usize = 5000;

@@ -1,13 +1,18 @@
 //! Rate limits of gateways and of provider keys.
 
-use keyward_registry::{
-    GatewayId, GatewaySettings, KeyEdit, NewRoute, ProviderKey, RateLimitingTechnique,
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
 };
-use keyward_routes::{Limit, RouteName, Technique};
+
+use keyward_auth::{Grant, ModelPattern, Models};
+use keyward_gateway::Config;
+use keyward_registry::{GatewaySettings, KeyEdit, ProviderKey, RateLimitingTechnique};
+use keyward_routes::{Ask, Counters, Decision, Limit, Loss, Taking, Technique};
 use keyward_testing::Canary;
 use serde_json::json;
 
-use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, now};
+use crate::support::{ACTOR, Running, Setup, code, mint, now};
 
 const YEAR: u64 = 366 * 24 * 60 * 60;
 
@@ -162,18 +167,7 @@ async fn a_route_whose_models_are_all_over_their_keys_limits_says_when_to_come_b
          "properties": {"provider": "openai", "model": "gpt-5"}},
         {"id": "end", "type": "end", "outputs": {}},
     ]);
-    let new = NewRoute {
-        account: ACCOUNT,
-        gateway: GatewayId::parse("prod").unwrap(),
-        name: RouteName::parse("one").unwrap(),
-        elements: elements.to_string(),
-        comment: None,
-    };
-    running
-        .registry
-        .create_route(new, ACTOR, now())
-        .await
-        .unwrap();
+    running.route("one", &elements).await;
     let bearer = running.bearer();
     let headers = [("cf-aig-authorization", bearer.as_str())];
     let path = running.path("compat/chat/completions");
@@ -184,5 +178,70 @@ async fn a_route_whose_models_are_all_over_their_keys_limits_says_when_to_come_b
     let answer = client.post(&path, &headers, body).await.unwrap();
     assert_eq!((answer.status, code(&answer)), (429, 2003));
     assert!(answer.header("retry-after").is_some());
+    running.stop().await;
+}
+
+/// Notes by what clock it is asked to count.
+#[derive(Debug, Default)]
+struct Clocked(Mutex<Vec<SystemTime>>);
+
+impl Counters for Clocked {
+    fn take_now(&self, _asks: &[Ask], now: SystemTime) -> Option<Decision> {
+        self.0.lock().unwrap().push(now);
+        Some(Decision::Lost(Loss::Open))
+    }
+
+    fn take<'a>(&'a self, asks: &'a [Ask], now: SystemTime) -> Taking<'a> {
+        Box::pin(async move { self.take_now(asks, now).unwrap() })
+    }
+}
+
+/// Counters take a time that is long past for a clock that was set back, and begin a window of then anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_counts_when_its_body_was_read_and_not_when_its_head_came() {
+    let clocked = Arc::new(Clocked::default());
+    let running = Running::start(Setup {
+        settings: GatewaySettings {
+            rate_limiting_limit: 100,
+            rate_limiting_interval: YEAR,
+            ..GatewaySettings::default()
+        },
+        config: Config {
+            counters: Arc::clone(&clocked) as _,
+            ..Setup::default().config
+        },
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    // So that the body is read before anything is decided.
+    let grant = Grant {
+        models: Models::only([ModelPattern::parse("openai/*").unwrap()]),
+        ..Running::grant()
+    };
+    let (token, _) = mint(&running.registry, grant).await;
+    let body = br#"{"model":"gpt-4o"}"#;
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: a\r\ncf-aig-authorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        running.path("openai/chat/completions"),
+        token.text(),
+        body.len()
+    );
+    let mut client = running.client().await;
+    client.send(head.as_bytes()).await.unwrap();
+    assert!(
+        client
+            .read_some()
+            .await
+            .unwrap()
+            .starts_with(b"HTTP/1.1 100")
+    );
+    let sent = now();
+    client.send(body).await.unwrap();
+    assert_eq!(client.next_answer("POST").await.unwrap().status, 200);
+    let counted = clocked.0.lock().unwrap().clone();
+    assert_eq!(counted.len(), 1);
+    assert!(counted[0] >= sent);
     running.stop().await;
 }

@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::SystemTime};
 
 use keyward_gateway::Config;
-use keyward_registry::{GatewayId, NewRoute};
-use keyward_routes::{Ask, Counters, Decision, Loss, RouteName, Taking};
+use keyward_routes::{Ask, Counters, Decision, Loss, Taking};
 use keyward_testing::{Behaviour, FakeProvider, Placement, TestCa, client::RawAnswer};
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, ACTOR, Base, Running, Setup, code, now};
+use crate::support::{ACCOUNT, Base, Running, Setup, code};
 
 async fn running() -> Running {
     let running = Running::start(Setup {
@@ -24,21 +23,6 @@ async fn running() -> Running {
         .provider
         .accept_keys(keys.iter().map(|key| key.text()));
     running
-}
-
-async fn route(running: &Running, name: &str, elements: &Value) {
-    let new = NewRoute {
-        account: ACCOUNT,
-        gateway: GatewayId::parse("prod").unwrap(),
-        name: RouteName::parse(name).unwrap(),
-        elements: elements.to_string(),
-        comment: None,
-    };
-    running
-        .registry
-        .create_route(new, ACTOR, now())
-        .await
-        .unwrap();
 }
 
 fn to(element: &str) -> Value {
@@ -102,7 +86,7 @@ fn came_from(answer: &RawAnswer, step: &str, provider: &str, model: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_fails_has_its_fall_back() {
     let running = running().await;
-    route(&running, "two", &two(&json!({}))).await;
+    running.route("two", &two(&json!({}))).await;
     let answer = ask(&running, "two", &[]).await;
     came_from(&answer, "0", "openai", "first-model");
     let sent = running.provider.take_recorded();
@@ -142,7 +126,7 @@ async fn a_provider_that_is_down_has_its_fall_back() {
     let (_unused, _) = running.store_key("openai", "default").await;
     let (key, _) = running.store_key("groq", "default").await;
     running.provider.accept_keys([key.text()]);
-    route(&running, "two", &two(&json!({}))).await;
+    running.route("two", &two(&json!({}))).await;
     let answer = ask(&running, "two", &[]).await;
     came_from(&answer, "1", "groq", "second-model");
     running.stop().await;
@@ -152,7 +136,7 @@ async fn a_provider_that_is_down_has_its_fall_back() {
 async fn an_element_says_how_long_and_how_often() {
     let running = running().await;
     let patience = json!({"timeout": 200});
-    route(&running, "slow", &two(&patience)).await;
+    running.route("slow", &two(&patience)).await;
     running.provider.behave_once(Behaviour::StallBeforeHead);
     came_from(
         &ask(&running, "slow", &[]).await,
@@ -161,7 +145,7 @@ async fn an_element_says_how_long_and_how_often() {
         "second-model",
     );
     drop(running.provider.take_recorded());
-    route(&running, "again", &two(&json!({"retries": 1}))).await;
+    running.route("again", &two(&json!({"retries": 1}))).await;
     running.provider.behave_once(failing(500));
     came_from(
         &ask(&running, "again", &[]).await,
@@ -176,7 +160,7 @@ async fn an_element_says_how_long_and_how_often() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_has_no_fall_back() {
     let running = running().await;
-    route(&running, "two", &two(&json!({}))).await;
+    running.route("two", &two(&json!({}))).await;
     running.provider.behave(Behaviour::CutMidBody);
     let bearer = running.bearer();
     let headers = [("cf-aig-authorization", bearer.as_str())];
@@ -206,7 +190,7 @@ async fn conditions_read_metadata_headers_and_body() {
             model("large", "openai", &json!({}), None),
             end(),
         ]);
-        route(&running, name, &elements).await;
+        running.route(name, &elements).await;
     }
     let free = [
         ("cf-aig-metadata", r#"{"plan":"free"}"#),
@@ -251,8 +235,8 @@ async fn a_rate_sends_what_is_over_it_another_way_or_refuses_it() {
         }
         Value::from(elements)
     };
-    route(&running, "split", &rate(true)).await;
-    route(&running, "hard", &rate(false)).await;
+    running.route("split", &rate(true)).await;
+    running.route("hard", &rate(false)).await;
     let one = [("cf-aig-metadata", r#"{"user":"one"}"#)];
     let two = [("cf-aig-metadata", r#"{"user":"two"}"#)];
     for user in [&one, &two] {
@@ -287,7 +271,9 @@ async fn the_route_of_the_documentation_does_what_is_said_of_it() {
     // So that no window ends meanwhile, but at midnight.
     let elements = elements.replace("\"window\": 60", "\"window\": 86400");
     let running = running().await;
-    route(&running, "docs", &serde_json::from_str(&elements).unwrap()).await;
+    running
+        .route("docs", &serde_json::from_str(&elements).unwrap())
+        .await;
     let of = |plan: &str, user: &str| json!({"plan": plan, "user_id": user}).to_string();
     let asked = async |metadata: &str| {
         let answer = ask(&running, "docs", &[("cf-aig-metadata", metadata)]).await;
@@ -347,7 +333,7 @@ async fn what_cannot_be_counted_takes_no_fall_back_from_its_limit() {
         model("model", "openai", &json!({}), None),
         end(),
     ]);
-    route(&running, "counted", &elements).await;
+    running.route("counted", &elements).await;
     let answer = ask(&running, "counted", &[]).await;
     assert_eq!(
         (answer.status, code(&answer)),
@@ -362,7 +348,7 @@ async fn what_cannot_be_counted_takes_no_fall_back_from_its_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_opens_nothing_that_its_client_may_not_use() {
     let running = running().await;
-    route(&running, "two", &two(&json!({}))).await;
+    running.route("two", &two(&json!({}))).await;
     let grant = keyward_auth::Grant {
         providers: keyward_auth::Scope::only(["groq"]),
         ..Running::grant()
@@ -388,7 +374,7 @@ async fn a_route_opens_nothing_that_its_client_may_not_use() {
 async fn another_gateways_route_is_none_of_this_one() {
     let running = running().await;
     crate::support::make_gateway(&running.registry, "other").await;
-    route(&running, "two", &two(&json!({}))).await;
+    running.route("two", &two(&json!({}))).await;
     let bearer = running.bearer();
     let path = format!("/v1/{ACCOUNT}/other/compat/chat/completions");
     let mut client = running.client().await;
@@ -402,7 +388,7 @@ async fn another_gateways_route_is_none_of_this_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_the_clients_own_goes_to_no_model_of_a_route() {
     let running = running().await;
-    route(&running, "two", &two(&json!({}))).await;
+    running.route("two", &two(&json!({}))).await;
     let own = keyward_testing::Canary::new("own");
     let own = format!("Bearer {}", own.text());
     running.provider.behave_once(failing(500));

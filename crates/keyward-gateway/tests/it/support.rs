@@ -1,6 +1,5 @@
 //! A running gateway with a fake provider behind it.
 
-use futures_util::FutureExt as _;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -9,15 +8,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::FutureExt as _;
 use keyward_auth::{Grant, Kind, Permission, Permissions};
 use keyward_forward::{Dial, Protocol, SystemDial, TlsConfig};
 use keyward_gateway::{Config, EchoDial, Gateway, Notify};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
-    NewProviderKey, NewTokenRequest, ProviderKey, ProviderSlug, Registry, TokenMinted,
+    NewProviderKey, NewRoute, NewTokenRequest, ProviderKey, ProviderSlug, Registry, TokenMinted,
     testing::MemoryStore,
 };
+use keyward_routes::RouteName;
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_testing::{
     Canary, FakeProvider, LogCapture, Placement, TestCa,
@@ -25,6 +26,7 @@ use keyward_testing::{
     register_named_canary,
 };
 use keyward_vault::Vault;
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -334,6 +336,19 @@ impl Running {
             task,
             keeping: None,
         }
+    }
+
+    /// Makes a route of the gateway.
+    pub(crate) async fn route(&self, name: &str, elements: &Value) {
+        let new = NewRoute {
+            account: ACCOUNT,
+            gateway: GatewayId::parse("prod").unwrap(),
+            name: RouteName::parse(name).unwrap(),
+            elements: elements.to_string(),
+            comment: None,
+        };
+        let made = self.registry.create_route(new, ACTOR, now());
+        made.await.unwrap();
     }
 
     /// A gateway whose `openai` is at `base_url`, with a stored key.

@@ -2,12 +2,10 @@
 
 use keyward_auth::{Grant, Scope};
 use keyward_providers::Catalogue;
-use keyward_registry::{GatewayId, NewRoute};
-use keyward_routes::RouteName;
 use keyward_testing::{Behaviour, Placement, client::RawAnswer};
 use serde_json::json;
 
-use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, mint, now};
+use crate::support::{ACCOUNT, Running, Setup, code, mint};
 
 async fn ask(running: &Running, body: &[u8], headers: &[(&str, &str)]) -> RawAnswer {
     let path = running.path("compat/chat/completions");
@@ -328,18 +326,7 @@ async fn a_token_sees_the_models_of_no_provider_that_it_may_not_use() {
              "properties": {"provider": provider, "model": "some"}},
             {"id": "end", "type": "end", "outputs": {}},
         ]);
-        let new = NewRoute {
-            account: ACCOUNT,
-            gateway: GatewayId::parse("prod").unwrap(),
-            name: RouteName::parse(name).unwrap(),
-            elements: elements.to_string(),
-            comment: None,
-        };
-        running
-            .registry
-            .create_route(new, ACTOR, now())
-            .await
-            .unwrap();
+        running.route(name, &elements).await;
     }
     let bearer = format!("Bearer {}", token.text());
     let list = running.path("compat/models");

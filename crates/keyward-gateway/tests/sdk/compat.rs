@@ -1,15 +1,13 @@
 //! One endpoint for every provider, by official SDKs: `compat` with OpenAI's, the universal endpoint with Cloudflare's own
 //! provider for the AI SDK.
 
-use keyward_registry::{GatewayId, NewRoute};
-use keyward_routes::RouteName;
 use keyward_testing::Canary;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
     sdk::{check_requests, program, run, run_node, script},
-    support::{ACCOUNT, ACTOR, Running, Setup, now},
+    support::{Running, Setup},
 };
 
 const MODELS: [(&str, &str, &str); 4] = [
@@ -51,15 +49,7 @@ impl World {
              "properties": {"provider": "openai", "model": "gpt-5-mini", "timeout": 5000, "retries": 0}},
             {"id": "end", "type": "end", "outputs": {}},
         ]);
-        let new = NewRoute {
-            account: ACCOUNT,
-            gateway: GatewayId::parse("prod").unwrap(),
-            name: RouteName::parse("support").unwrap(),
-            elements: elements.to_string(),
-            comment: None,
-        };
-        let made = running.registry.create_route(new, ACTOR, now());
-        made.await.unwrap();
+        running.route("support", &elements).await;
         Self {
             running,
             openai,
