@@ -192,7 +192,7 @@ fn halves(bytes: &[u8]) -> [u64; 2] {
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): every bit of the input moves half of the output's.
-const fn mix(mut bits: u64) -> u64 {
+pub(crate) const fn mix(mut bits: u64) -> u64 {
     bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

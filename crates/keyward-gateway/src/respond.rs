@@ -15,13 +15,11 @@ use keyward_auth::Reason;
 use keyward_forward::{Fault, ForwardError, Kind};
 use serde_json::json;
 
-use crate::{cut::Revoked, request_id::RequestId};
+use crate::{cut::Revoked, request_id::Ids};
 
 const ERROR_SOURCE: HeaderName = HeaderName::from_static("cf-aig-error-source");
-const EVENT_ID: HeaderName = HeaderName::from_static("cf-aig-event-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const REQUEST_ID: HeaderName = HeaderName::from_static("cf-aig-request-id");
 
 /// When a request that found everything in use may be sent again, in seconds. A guess: answers take as long.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
@@ -426,7 +424,7 @@ impl Refusal {
     }
 
     /// The whole answer.
-    pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
+    pub(crate) fn into_response(self, ids: &Ids) -> Response<Bytes> {
         let (status, code) = self.status();
         let may_pass = self.may_pass();
         let retry_after = self.retry_after();
@@ -455,7 +453,7 @@ impl Refusal {
             headers.insert(RETRY_AFTER, seconds);
         }
         self.put_limit(headers);
-        put_ids(headers, id);
+        ids.put(headers);
         response
     }
 }
@@ -489,12 +487,6 @@ pub(crate) fn moment(time: SystemTime) -> Option<String> {
     let exact = Timestamp::try_from(time).ok()?;
     let whole = Timestamp::from_second(exact.as_second()).ok()?;
     Some(whole.to_string())
-}
-
-fn put_ids(headers: &mut HeaderMap, id: RequestId) {
-    let value = id.to_header();
-    headers.insert(EVENT_ID, value.clone());
-    headers.insert(REQUEST_ID, value);
 }
 
 #[cfg(test)]

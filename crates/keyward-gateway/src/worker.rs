@@ -33,7 +33,7 @@ use crate::{
     in_flight::{Places, RequestSlot},
     replay::Replayable,
     request::{self, Plan, Sender, Stop, Turn},
-    request_id::RequestId,
+    request_id::{Ids, RequestId},
     respond::Refusal,
     traffic::{Keyless, Series, Tally, UnderWay},
     upgrade,
@@ -68,6 +68,14 @@ pub(crate) struct State {
     pub(crate) counted: Option<Series>,
     /// Where its draws are: each is the next of a sequence whose members look random.
     draws: u64,
+}
+
+/// What was decided of a request.
+struct Decided {
+    decided: Result<Plan, Stop>,
+    /// What it counts under.
+    counted: Option<Series>,
+    draw: u64,
 }
 
 /// Whether deciding notes last uses, and counts tokens that do not verify.
@@ -156,7 +164,10 @@ where
         let begun = Instant::now();
         let handshake = match upgrade::take(&mut request) {
             Ok(handshake) => handshake,
-            Err(refusal) => return Ok(refuse(refusal)),
+            Err(refusal) => {
+                let ids = Ids::new(RequestId::make(), request.headers());
+                return Ok(refuse(refusal, &ids));
+            }
         };
         // Before anything is decided: what is cut from here on concerns this request too.
         let cuts_seen = self.requests.cuts_made();
@@ -167,16 +178,17 @@ where
         let sender = Sender::of(source, known_token, turn);
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
-        let (mut decided, mut counted) = match first {
+        let ids = Ids::new(RequestId::of(asked, first.draw), request.headers());
+        let (mut decided, mut counted) = match first.decided {
             // What is made of it counts, and not it.
-            (Err(Stop::Goes(way)), _) => {
-                return Ok(self.go(request, uri, *way, source).await);
+            Err(Stop::Goes(way)) => {
+                return Ok(self.go(request, uri, *way, source, ids).await);
             }
             // Boxed because it is rare and large.
-            (Err(Stop::Read(why)), _) => {
+            Err(Stop::Read(why)) => {
                 Box::pin(self.decide_by_body(&mut request, &uri, sender, why)).await
             }
-            (decided, counted) => (decided.map_err(Stop::refusal), counted),
+            decided => (decided.map_err(Stop::refusal), first.counted),
         };
         // Before it is counted: what finds no place is not sent.
         let is_planned = decided.is_ok();
@@ -199,7 +211,7 @@ where
             (Ok(plan), Some(slot)) => (plan, slot),
             (decided, _) => {
                 under_way.end(TrafficClass::Refused);
-                return Ok(refuse(decided.err().unwrap_or(Refusal::Busy)));
+                return Ok(refuse(decided.err().unwrap_or(Refusal::Busy), &ids));
             }
         };
         let watch = self
@@ -238,7 +250,7 @@ where
                 Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };
-        Ok(self.ended(forwarded, under_way, &plan))
+        Ok(self.ended(forwarded, under_way, &plan, &ids))
     }
 
     /// Notes what became of a request that was sent.
@@ -248,17 +260,19 @@ where
         forwarded: Result<Response<AnswerBody>, Refusal>,
         mut under_way: UnderWay<'_>,
         plan: &Plan,
+        ids: &Ids,
     ) -> Response<AnswerBody> {
         match forwarded {
-            Ok(response) => {
+            Ok(mut response) => {
                 let status = response.status();
                 under_way.end(TrafficClass::of_status(status.as_u16()));
                 self.counters.answered(plan.provider.index, status);
+                ids.put(response.headers_mut());
                 response
             }
             Err(refusal) => {
                 under_way.end(TrafficClass::Refused);
-                refuse(refusal)
+                refuse(refusal, ids)
             }
         }
     }
@@ -271,7 +285,7 @@ where
         handshake: Option<&Handshake>,
         sender: Sender<'_>,
         asked: SystemTime,
-    ) -> (Result<Plan, Stop>, Option<Series>) {
+    ) -> Decided {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let decided = request::decide(
             &self.gateway,
@@ -282,7 +296,11 @@ where
             sender,
             asked,
         );
-        (decided, state.counted.take())
+        Decided {
+            decided,
+            counted: state.counted.take(),
+            draw: state.next_draw(),
+        }
     }
 
     /// Passes a WebSocket handshake on, and runs the tunnel if the provider switches.
@@ -335,13 +353,12 @@ fn first_draw() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 
-fn refuse(refusal: Refusal) -> Response<AnswerBody> {
-    let id = RequestId::make();
+fn refuse(refusal: Refusal, ids: &Ids) -> Response<AnswerBody> {
     let (status, code) = refusal.status();
     metrics::counter!("keyward_refused_total", "code" => code.to_string()).increment(1);
-    tracing::debug!(request = %id, code, %status, %refusal, "answered by the gateway");
+    tracing::debug!(request = %ids.request, code, %status, %refusal, "answered by the gateway");
     refusal
-        .into_response(id)
+        .into_response(ids)
         .map(|bytes| AnswerBody::Own(Some(bytes)))
 }
 

@@ -5,7 +5,7 @@ use keyward_testing::assert_texts;
 use serde_json::Value;
 
 use super::{Denied, Refusal};
-use crate::request_id::RequestId;
+use crate::request_id::Ids;
 
 fn name(text: &str) -> String {
     text.to_owned()
@@ -152,7 +152,7 @@ fn check(told: impl Fn(Refusal) -> String) {
 
 /// The answer, as a client reads it.
 fn answer(refusal: Refusal) -> (Value, HeaderMap) {
-    let (head, body) = refusal.into_response(RequestId::make()).into_parts();
+    let (head, body) = refusal.into_response(&Ids::unknown()).into_parts();
     (serde_json::from_slice(&body).unwrap(), head.headers)
 }
 

@@ -45,8 +45,8 @@ where
             },
             ..sender
         };
-        let (decided, counted) = self.decide(request, uri, None, sender, now());
-        (decided.map_err(Stop::refusal), counted)
+        let again = self.decide(request, uri, None, sender, now());
+        (again.decided.map_err(Stop::refusal), again.counted)
     }
 
     async fn read(

@@ -24,6 +24,7 @@ use crate::{
     pool::limit,
     replay::{Replayable, Whole},
     request::{Turn, shown},
+    request_id::Ids,
     respond::{Refusal, is_denied, stands},
     ways::{self, COMPAT, Form, Named, To, Way},
 };
@@ -109,19 +110,21 @@ where
         uri: Uri,
         way: Way,
         source: IpAddr,
+        ids: Ids,
     ) -> Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>> {
         Box::pin(async move {
             let body = match self.whole(&mut request).await {
                 Ok(body) => body,
-                Err(error) => return refuse(not_whole(&error)),
+                Err(error) => return refuse(not_whole(&error), &ids),
             };
             if let Some(due) = way.rate_limit
                 && let Err(refusal) = self.gateway.rate_limits().settle(due, now()).await
             {
-                return refuse(refusal);
+                return refuse(refusal, &ids);
             }
             let (head, _sent) = request.into_parts();
             let mut headers = head.headers;
+            ids.pass_on(&mut headers);
             // HTTP/2 has it in the address, which a request that is made of this one does not have.
             if !headers.contains_key(HOST)
                 && let Some(authority) = uri.authority()
@@ -149,7 +152,13 @@ where
                     self.unified(&sending, &way, form, source).await
                 }
             };
-            answered.unwrap_or_else(refuse)
+            match answered {
+                Ok(mut response) => {
+                    ids.put_around(response.headers_mut());
+                    response
+                }
+                Err(refusal) => refuse(refusal, &ids),
+            }
         })
     }
 
@@ -170,10 +179,13 @@ where
                 None => answering.await.unwrap_or_else(|never| match never {}),
                 Some(patience) => match timeout(patience, answering).await {
                     Ok(answered) => answered.unwrap_or_else(|never| match never {}),
-                    Err(_elapsed) => refuse(Refusal::UpstreamSlow(format!(
-                        "The provider did not begin to answer within {} ms, which is what was asked for",
-                        patience.as_millis()
-                    ))),
+                    Err(_elapsed) => {
+                        let slow = Refusal::UpstreamSlow(format!(
+                            "The provider did not begin to answer within {} ms, which is what was asked for",
+                            patience.as_millis()
+                        ));
+                        refuse(slow, &Ids::unknown())
+                    }
                 },
             };
             made += 1;
@@ -277,7 +289,7 @@ where
             drop(last.take());
             let mut response = match self.entry(sending, &body, entry, way, source).await {
                 Ok(response) => response,
-                Err(refusal) => refuse(refusal),
+                Err(refusal) => refuse(refusal, &Ids::unknown()),
             };
             ways::mark(response.headers_mut(), step, None);
             let status = response.status();

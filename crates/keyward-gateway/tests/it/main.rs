@@ -47,6 +47,8 @@ mod prober;
 #[cfg(test)]
 mod request_handling;
 #[cfg(test)]
+mod request_ids;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod routes;
