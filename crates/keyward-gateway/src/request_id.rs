@@ -35,7 +35,7 @@ impl RequestId {
     }
 
     /// A new id for what was refused before anything was known of it. Reads the clock for its time part.
-    pub(crate) fn make() -> Self {
+    fn make() -> Self {
         Self(Uuid::now_v7())
     }
 
@@ -75,8 +75,13 @@ impl Ids {
         }
     }
 
-    /// The ids of a request of which nothing is known.
-    pub(crate) fn unknown() -> Self {
+    /// The ids of a request with these headers, of which nothing was decided.
+    pub(crate) fn undecided(headers: &HeaderMap) -> Self {
+        Self::new(RequestId::make(), headers)
+    }
+
+    /// The ids of what is answered for a part of a request.
+    pub(crate) fn of_part() -> Self {
         Self {
             request: RequestId::make(),
             event: None,

@@ -164,10 +164,7 @@ where
         let begun = Instant::now();
         let handshake = match upgrade::take(&mut request) {
             Ok(handshake) => handshake,
-            Err(refusal) => {
-                let ids = Ids::new(RequestId::make(), request.headers());
-                return Ok(refuse(refusal, &ids));
-            }
+            Err(refusal) => return Ok(refuse(refusal, &Ids::undecided(request.headers()))),
         };
         // Before anything is decided: what is cut from here on concerns this request too.
         let cuts_seen = self.requests.cuts_made();

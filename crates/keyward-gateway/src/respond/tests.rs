@@ -152,7 +152,7 @@ fn check(told: impl Fn(Refusal) -> String) {
 
 /// The answer, as a client reads it.
 fn answer(refusal: Refusal) -> (Value, HeaderMap) {
-    let (head, body) = refusal.into_response(&Ids::unknown()).into_parts();
+    let (head, body) = refusal.into_response(&Ids::of_part()).into_parts();
     (serde_json::from_slice(&body).unwrap(), head.headers)
 }
 

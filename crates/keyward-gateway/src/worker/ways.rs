@@ -184,7 +184,7 @@ where
                             "The provider did not begin to answer within {} ms, which is what was asked for",
                             patience.as_millis()
                         ));
-                        refuse(slow, &Ids::unknown())
+                        refuse(slow, &Ids::of_part())
                     }
                 },
             };
@@ -289,7 +289,7 @@ where
             drop(last.take());
             let mut response = match self.entry(sending, &body, entry, way, source).await {
                 Ok(response) => response,
-                Err(refusal) => refuse(refusal, &Ids::unknown()),
+                Err(refusal) => refuse(refusal, &Ids::of_part()),
             };
             ways::mark(response.headers_mut(), step, None);
             let status = response.status();
