@@ -120,6 +120,7 @@ mod probe;
 mod provider;
 mod snippet;
 mod target;
+mod usage;
 mod verdict;
 
 pub use catalogue::{Catalogue, all_credential_headers, is_credential_header};
@@ -136,4 +137,5 @@ pub use snippet::{
     Language, MessageApi, MessageFormat, TOKEN_VARIABLE, Variable, VariableValue, message_api,
     rival_variables, snippet, variables,
 };
+pub use usage::Usage;
 pub use verdict::{ErrorClass, Verdict};

@@ -9,6 +9,7 @@
 //! - [`Facts`] is what a graph reads of a request: headers, body and [`Metadata`] (`cf-aig-metadata`).
 //! - [`Limit`] is so much per window; [`Counters`] say which request is over one, [`MemoryCounters`] within one process.
 //!   A store elsewhere keeps [`Counted`] and judges it by [`Counted::fit_of`] and [`Decision::and`].
+//! - [`Money`] is an exact amount.
 //!
 //! Decisions are pure and synchronous: no I/O, no clock (`now` is an argument), no runtime.
 //!
@@ -80,6 +81,7 @@ mod field;
 mod graph;
 mod limit;
 mod metadata;
+mod money;
 mod name;
 mod number;
 mod retry;
@@ -102,6 +104,7 @@ pub use self::{
     },
     limit::{CounterKey, CounterKeys, Limit, LimitError, Limited},
     metadata::Metadata,
+    money::Money,
     name::{ParseRouteNameError, RouteName},
     retry::{Attempts, Backoff, LONGEST_WAIT, may_be_repeated},
     window::{Counted, Fit},
