@@ -34,6 +34,12 @@ pub struct ParseIdError {
     rule: &'static str,
 }
 
+impl ParseIdError {
+    pub(crate) const fn new(what: &'static str, rule: &'static str) -> Self {
+        Self { what, rule }
+    }
+}
+
 const SLUG_RULE: &str = "1 to 64 of `a-z`, `0-9` and `-`, and does not begin with `-`";
 const ALIAS_RULE: &str =
     "1 to 64 of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`, and begins with a letter or a digit";

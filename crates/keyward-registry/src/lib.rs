@@ -9,6 +9,7 @@
 //! - [`InUse`], [`Use`]: requests under way, and how a revocation cuts them.
 //! - [`RegistryStore`]: what a store must do; its one write is [`RegistryStore::commit`].
 //! - [`TrafficStore`]: how many requests there were and how long they took, which decides nothing.
+//! - [`LogEntry`]: what is told of one request; [`LogFilter`] finds it again, [`LogStore`] keeps it. It decides nothing either.
 //!
 //! The crate knows no SQL, no HTTP and no path of the wire. `ARCHITECTURE.md` in the repository is the way on.
 //!
@@ -69,6 +70,7 @@ mod gateway;
 mod id;
 mod in_use;
 mod key_value;
+mod log;
 pub mod naming;
 mod owner;
 mod pool;
@@ -107,6 +109,12 @@ pub use id::{
 };
 pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
+pub use log::{
+    LogBody, LogDeletion, LogDirection, LogEntry, LogField, LogFieldKind, LogFilter,
+    LogFilterError, LogId, LogLimit, LogMark, LogMetadata, LogMetadataValue, LogOperator, LogOrder,
+    LogPage, LogPatch, LogPlace, LogQuery, LogRange, LogRanges, LogRecord, LogScan, LogSide,
+    LogStore, LogText, LogTrim, LogValue,
+};
 pub use pool::{Member, Pool, PoolError, PoolStrategy, Pools, SessionHeader, Weight};
 pub use provider_key::{ExpiresAction, KeyStatus, ProviderKeyRecord};
 pub use registry::{

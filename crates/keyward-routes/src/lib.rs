@@ -103,7 +103,7 @@ pub use self::{
         MOST_ELEMENTS, Model, Partition, Rate, Segment, Servable, Step, Technique, Warning,
     },
     limit::{CounterKey, CounterKeys, Limit, LimitError, Limited},
-    metadata::Metadata,
+    metadata::{Metadata, MetadataValue},
     money::Money,
     name::{ParseRouteNameError, RouteName},
     retry::{Attempts, Backoff, LONGEST_WAIT, may_be_repeated},

@@ -27,6 +27,18 @@ const RESERVED: &str = "cf.";
 #[derive(Default)]
 pub struct Metadata(Vec<(Box<str>, Value)>);
 
+/// The value of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "metadata knows no other")]
+pub enum MetadataValue<'a> {
+    /// A text.
+    Text(&'a str),
+    /// A number, written as JSON does.
+    Number(String),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
 enum Value {
     Text(Box<str>),
     Number(Number),
@@ -57,6 +69,18 @@ impl Metadata {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Every entry, in the order in which they were sent.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, MetadataValue<'_>)> {
+        self.0.iter().map(|(name, value)| {
+            let value = match value {
+                Value::Text(text) => MetadataValue::Text(text),
+                Value::Number(number) => MetadataValue::Number(number.to_string()),
+                Value::Bool(value) => MetadataValue::Bool(*value),
+            };
+            (&**name, value)
+        })
     }
 
     pub(crate) fn find(&self, name: &str) -> Fact<'_> {

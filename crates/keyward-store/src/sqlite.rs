@@ -7,6 +7,7 @@ pub(crate) mod authentic;
 pub(crate) mod by_id;
 pub(crate) mod custom_providers;
 pub(crate) mod gateways;
+mod logs;
 pub(crate) mod provider_keys;
 mod registry;
 pub(crate) mod rotations;

@@ -16,9 +16,11 @@ use keyward_gateway::{Config, Gateway};
 use keyward_providers::Catalogue;
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Feed,
-    GatewaySettings, Loaded, Part, ProviderKeyId, RefusedAttempt, Registry, RegistryStore,
-    RouteDeploymentRecord, RouteId, RouteVersionId, RouteVersionRecord, Row, StoreError, Subject,
-    TrafficQuery, TrafficRow, TrafficStore, TrafficSums, testing::MemoryStore,
+    GatewaySettings, Loaded, LogBody, LogDeletion, LogEntry, LogId, LogLimit, LogPage, LogPatch,
+    LogPlace, LogQuery, LogRecord, LogScan, LogSide, LogStore, LogTrim, Part, ProviderKeyId,
+    RefusedAttempt, Registry, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
+    RouteVersionRecord, Row, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore,
+    TrafficSums, testing::MemoryStore,
 };
 use keyward_secret::AccountId;
 use keyward_testing::client::{Client, send_raw};
@@ -339,6 +341,62 @@ impl TrafficStore for Failing {
 
     fn sum_traffic(&self, query: TrafficQuery) -> BoxFuture<'_, Result<TrafficSums, StoreError>> {
         self.store.sum_traffic(query)
+    }
+}
+
+impl LogStore for Failing {
+    fn save_logs<'a>(
+        &'a self,
+        records: &'a [LogRecord],
+        limits: &'a [LogLimit],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.store.save_logs(records, limits)
+    }
+
+    fn list_logs(&self, query: LogQuery) -> BoxFuture<'_, Result<LogPage, StoreError>> {
+        self.store.list_logs(query)
+    }
+
+    fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>> {
+        self.store.scan_logs(scan)
+    }
+
+    fn find_log(
+        &self,
+        place: LogPlace,
+        id: LogId,
+    ) -> BoxFuture<'_, Result<Option<LogEntry>, StoreError>> {
+        self.store.find_log(place, id)
+    }
+
+    fn find_log_body(
+        &self,
+        place: LogPlace,
+        id: LogId,
+        side: LogSide,
+    ) -> BoxFuture<'_, Result<Option<LogBody>, StoreError>> {
+        self.store.find_log_body(place, id, side)
+    }
+
+    fn patch_log(
+        &self,
+        place: LogPlace,
+        id: LogId,
+        patch: LogPatch,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.patch_log(place, id, patch)
+    }
+
+    fn delete_logs(&self, deletion: LogDeletion) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.delete_logs(deletion)
+    }
+
+    fn trim_logs(&self, place: LogPlace, trim: LogTrim) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.trim_logs(place, trim)
+    }
+
+    fn count_logs(&self) -> BoxFuture<'_, Result<Vec<(LogPlace, u64)>, StoreError>> {
+        self.store.count_logs()
     }
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod audit;
+mod logs;
 mod records;
 mod routes;
 mod secrets;
@@ -59,6 +60,17 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     traffic::minutes_and_hours_are_kept_for_their_time(&*open().await).await;
     traffic::beyond_the_most_rows_the_oldest_go(&*open().await).await;
     traffic::a_clock_that_is_set_back_loses_nothing(&*open().await).await;
+    logs::entries_come_back_as_they_were_saved(&*open().await).await;
+    logs::an_entry_is_saved_once(&*open().await).await;
+    logs::a_full_gateway_takes_no_more(&*open().await).await;
+    logs::entries_are_found_by_every_filter(&*open().await).await;
+    logs::entries_are_listed_in_every_order_and_by_page(&*open().await).await;
+    logs::ranges_span_all_pages(&*open().await).await;
+    logs::entries_are_read_one_after_another(&*open().await).await;
+    logs::an_entry_is_changed_where_it_is(&*open().await).await;
+    logs::bodies_are_kept_apart_and_go_with_their_entry(&*open().await).await;
+    logs::entries_are_deleted_by_filter_and_number(&*open().await).await;
+    logs::the_oldest_entries_are_let_go_of(&*open().await).await;
 }
 
 async fn empty_store(store: &dyn RegistryStore) {

@@ -1,6 +1,7 @@
 //! Everything in memory: no database, no authentication codes, nothing kept.
 
 mod audit;
+mod logs;
 mod routes;
 mod traffic;
 mod vault;
@@ -19,7 +20,7 @@ use keyward_vault::{
     rotation::Rotation,
 };
 
-use self::{audit::entry, routes::Routes, traffic::Traffic};
+use self::{audit::entry, logs::Logs, routes::Routes, traffic::Traffic};
 use crate::{
     AccountRecord, AuditEntry, AuditLine, Batch, BoxFuture, Change, CustomProviderId,
     CustomProviderRecord, Feed, GatewayId, GatewayRecord, Loaded, Part, ProviderKeyId,
@@ -50,6 +51,7 @@ struct State {
     audit: Vec<AuditLine>,
     log: Vec<AuditEntry>,
     traffic: Traffic,
+    logs: Logs,
 }
 
 /// A record, and when it was last used.

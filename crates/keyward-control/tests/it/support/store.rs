@@ -12,10 +12,11 @@ use std::{
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditFinding, AuditQuery, AuditState, AuditStore, Batch, BoxFuture,
-    Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, Part,
-    ProviderKeyId, ProviderKeyRecord, RefusedAttempt, RegistryStore, RouteDeploymentRecord,
-    RouteId, RouteVersionId, RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject,
-    TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
+    Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, LogBody,
+    LogDeletion, LogEntry, LogId, LogLimit, LogPage, LogPatch, LogPlace, LogQuery, LogRecord,
+    LogScan, LogSide, LogStore, LogTrim, Part, ProviderKeyId, ProviderKeyRecord, RefusedAttempt,
+    RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId, RouteVersionRecord, Row,
+    SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
 };
 use keyward_secret::AccountId;
 use keyward_vault::{
@@ -198,6 +199,66 @@ impl TrafficStore for FakeStore {
     fn sum_traffic(&self, query: TrafficQuery) -> BoxFuture<'_, Result<TrafficSums, StoreError>> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         self.log.sum_traffic(query)
+    }
+}
+
+impl LogStore for FakeStore {
+    fn save_logs<'a>(
+        &'a self,
+        records: &'a [LogRecord],
+        limits: &'a [LogLimit],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.log.save_logs(records, limits)
+    }
+
+    fn list_logs(&self, query: LogQuery) -> BoxFuture<'_, Result<LogPage, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.log.list_logs(query)
+    }
+
+    fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.log.scan_logs(scan)
+    }
+
+    fn find_log(
+        &self,
+        place: LogPlace,
+        id: LogId,
+    ) -> BoxFuture<'_, Result<Option<LogEntry>, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.log.find_log(place, id)
+    }
+
+    fn find_log_body(
+        &self,
+        place: LogPlace,
+        id: LogId,
+        side: LogSide,
+    ) -> BoxFuture<'_, Result<Option<LogBody>, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.log.find_log_body(place, id, side)
+    }
+
+    fn patch_log(
+        &self,
+        place: LogPlace,
+        id: LogId,
+        patch: LogPatch,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.log.patch_log(place, id, patch)
+    }
+
+    fn delete_logs(&self, deletion: LogDeletion) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.log.delete_logs(deletion)
+    }
+
+    fn trim_logs(&self, place: LogPlace, trim: LogTrim) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.log.trim_logs(place, trim)
+    }
+
+    fn count_logs(&self) -> BoxFuture<'_, Result<Vec<(LogPlace, u64)>, StoreError>> {
+        self.log.count_logs()
     }
 }
 
