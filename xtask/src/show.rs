@@ -142,6 +142,23 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "prices",
+        description: "how many providers and models have a price, checked when, from how many sources",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward-routes",
+                "--test",
+                "it",
+                "prices::every_source",
+                "--",
+                "--nocapture",
+            ]);
+            Ok(process::run(&mut tests)?)
+        },
+    },
+    Demonstration {
         name: "killed",
         description: "100 rounds of random writes ended by kill -9; every acknowledged one is there",
         run: |workspace| {

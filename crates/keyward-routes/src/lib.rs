@@ -9,7 +9,8 @@
 //! - [`Facts`] is what a graph reads of a request: headers, body and [`Metadata`] (`cf-aig-metadata`).
 //! - [`Limit`] is so much per window; [`Counters`] say which request is over one, [`MemoryCounters`] within one process.
 //!   A store elsewhere keeps [`Counted`] and judges it by [`Counted::fit_of`] and [`Decision::and`].
-//! - [`Money`] is an exact amount.
+//! - [`Money`] is an exact amount. [`Prices`] is the price table, a [`Price`] what one model costs: of an answer's
+//!   [`Usage`](keyward_providers::Usage) exactly, of a request as an estimate. [`CustomCost`] is a client's own price.
 //!
 //! Decisions are pure and synchronous: no I/O, no clock (`now` is an argument), no runtime.
 //!
@@ -74,6 +75,7 @@
 
 mod body;
 mod condition;
+mod cost;
 mod counter;
 mod explain;
 mod facts;
@@ -93,6 +95,10 @@ pub use self::{
     body::{
         BodyError, ConversationStart, JsonBody, LONGEST_MODEL, Spliced, check_encoding,
         check_model, multipart_model, sole_model,
+    },
+    cost::{
+        BYTES_PER_TOKEN, CustomCost, CustomCostError, Price, PriceEntry, PriceEntryError,
+        PriceSource, Prices, PricesError, Reserve, UnknownModel,
     },
     counter::{Ask, Counters, Decision, Loss, MemoryCounters, Taking},
     explain::{Explanation, Output, Visit},

@@ -1,9 +1,12 @@
-//! A way through a graph allocates nothing. A process of its own: the allocator counts for all threads.
+//! A way through a graph allocates nothing, and a cost neither. A process of its own: the allocator counts for all threads.
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use http::{HeaderMap, HeaderName, HeaderValue};
-    use keyward_routes::{Facts, Graph, Metadata, Step};
+    use keyward_providers::Usage;
+    use keyward_routes::{Facts, Graph, Metadata, Prices, Step};
     use peak_alloc::PeakAlloc;
     use serde_json::{Value, json};
 
@@ -43,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_allocates_nothing_and_a_body_only_what_the_graph_names() {
+    fn a_way_and_a_cost_allocate_nothing_and_a_body_only_what_the_graph_names() {
         let graph = Graph::parse_stored(&elements().to_string()).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(
@@ -78,5 +81,21 @@ mod tests {
         assert_eq!(follow(&graph, facts.with_body(body.as_bytes())), 1);
         let used = ALLOCATED.peak_usage() - before;
         assert!(used < 1024, "{used} bytes for a body of {}", body.len());
+
+        let prices = Prices::built_in().unwrap();
+        let mut usage = Usage::UNKNOWN;
+        (usage.input, usage.output) = (Some(1_000), Some(100));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_737_600);
+        ALLOCATED.reset_peak_usage();
+        let before = ALLOCATED.current_usage();
+        for (model, is_known) in [
+            ("gpt-5", true),
+            ("gpt-5-2025-08-07", true),
+            ("gpt-99", false),
+        ] {
+            let cost = prices.cost("openai", model, &usage, now);
+            assert_eq!(cost.is_some(), is_known, "{model}");
+        }
+        assert_eq!(ALLOCATED.peak_usage(), before);
     }
 }

@@ -5,6 +5,8 @@ mod body;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod explain;
@@ -18,6 +20,8 @@ mod limits;
 mod metadata;
 #[cfg(test)]
 mod multipart;
+#[cfg(test)]
+mod prices;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Providers that there are, and short ways to write graphs.
+//! Providers that there are, short ways to write graphs, and days.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_routes::{Facts, Graph, GraphError, Known, Metadata, Servable, Step};
@@ -134,4 +136,10 @@ pub(crate) fn stops(
             }
         };
     }
+}
+
+/// When a day begins in UTC: `2026-12-31`.
+pub(crate) fn day(day: &str) -> SystemTime {
+    let instant: jiff::Timestamp = format!("{day}T00:00:00Z").parse().unwrap();
+    UNIX_EPOCH + Duration::from_secs(instant.as_second().try_into().unwrap())
 }
