@@ -14,6 +14,7 @@ mod memory;
 mod named;
 mod nearest;
 mod place;
+mod prices;
 mod schema;
 mod seal;
 mod upstream;
@@ -42,7 +43,10 @@ pub(crate) use self::{
     seal::{Argv, SealSection},
     variables::{COMMANDS, strays, tell_strays},
 };
-use self::{host::HostName, limits::LimitsSection, memory::Bytes, upstream::UpstreamSection};
+use self::{
+    host::HostName, limits::LimitsSection, memory::Bytes, prices::PricesSection,
+    upstream::UpstreamSection,
+};
 use crate::failure::Failure;
 
 /// Everything that may be configured. A field that is not there has the default of whoever uses it.
@@ -59,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) store: StoreSection,
     pub(crate) secrets_store: SecretsStoreSection,
     pub(crate) limits: LimitsSection,
+    prices: PricesSection,
     pub(crate) audit: AuditSection,
     pub(crate) seal: SealSection,
     pub(crate) tls: TlsSection,

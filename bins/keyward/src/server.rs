@@ -47,6 +47,8 @@ impl Limits {
     /// What the configuration says. Reads the files of TLS: before anything is opened, so that one that is not
     /// there stops the start. `workers` comes from the command line.
     pub(crate) fn read(config: &Config, workers: Option<NonZeroUsize>) -> Result<Self, Failure> {
+        // Prices that contradict each other stop the start too.
+        config.prices().map(drop)?;
         let mut gateway = config.gateway(workers);
         config.set_listener(Plane::Data, &mut gateway.listen)?;
         let mut control = keyward_control::Config::limits();

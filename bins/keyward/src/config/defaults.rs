@@ -49,6 +49,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
             Some(Config::default().secrets_store.limits().stores.to_string())
         }
         ("limits", "store") => Some(quoted("memory")),
+        ("prices", "unknown_model") => Some(quoted("refuse")),
         ("audit", "checkpoint_interval_secs") => Some("60".to_owned()),
         ("audit", "checkpoint_lines") => Some("100".to_owned()),
         ("secrets_store", "quota") => Some("no limit".to_owned()),

@@ -41,6 +41,10 @@ pub(super) enum Kind {
     Texts,
     /// Provider keys by gateway, provider and alias.
     Keys,
+    /// Dollars per million tokens.
+    Dollars,
+    /// What models cost, a table each. In the file only.
+    Prices,
     /// A program and its arguments: in the file only, because whoever sets a variable must not choose what is run.
     Command,
 }
@@ -113,6 +117,10 @@ pub(super) static FIELDS: &[Field] = &[
     field("limits", "password_file", Kind::Path, "The file with the password of Redis"),
     field("limits", "on_loss", Kind::Choice(&["open", "closed", "share"]), "What becomes of requests while Redis does not count"),
     field("limits", "instances", COUNT, "How many instances share a limit while Redis does not count"),
+    field("prices", "unknown_model", Kind::Choice(&["refuse", "allow"]), "What becomes of a request under a budget, to a model that has no price"),
+    field("prices", "unknown_input", Kind::Dollars, "What budgets count for a million tokens of input, of models that have no price; together with unknown_output"),
+    field("prices", "unknown_output", Kind::Dollars, "The same of output"),
+    field("prices", "models", Kind::Prices, "What models cost, above what is shipped"),
     field("audit", "checkpoint_file", Kind::Path, "The file that signed checkpoints of the audit log are appended to"),
     field("audit", "checkpoint_interval_secs", SECONDS, "How often a checkpoint is written, where there is something new"),
     field("audit", "checkpoint_lines", COUNT, "After how many lines a checkpoint is written without waiting"),
@@ -206,7 +214,7 @@ pub(super) fn variables() -> impl Iterator<Item = String> {
         .collect();
     let own = FIELDS
         .iter()
-        .filter(|field| field.kind != Kind::Command)
+        .filter(|field| !matches!(field.kind, Kind::Command | Kind::Prices))
         .map(Field::variable);
     own.chain([FILTER.to_owned()]).chain(of_providers)
 }
@@ -339,6 +347,7 @@ impl Kind {
             Self::Number(..) => {
                 Value::Integer(text.parse().map_err(|_error| "it is not a whole number")?)
             }
+            Self::Dollars => Value::Float(text.parse().map_err(|_error| "it is not a number")?),
             Self::Flag => match text {
                 "true" | "1" => Value::Boolean(true),
                 "false" | "0" => Value::Boolean(false),
@@ -353,7 +362,7 @@ impl Kind {
                 .map(|path| Value::String(path.to_string_lossy().into_owned()))
                 .collect::<Vec<_>>()
                 .into(),
-            Self::Command | Self::Span | Self::Texts | Self::Keys => {
+            Self::Command | Self::Span | Self::Texts | Self::Keys | Self::Prices => {
                 return Err("this is named in the configuration file only");
             }
         })
@@ -377,6 +386,14 @@ pub(super) fn sample(field: &Field) -> Value {
         Kind::Paths => vec!["x"].into(),
         Kind::Span => "30d".into(),
         Kind::Texts => vec!["provider_key.*"].into(),
+        Kind::Dollars => 2.5.into(),
+        Kind::Prices => {
+            let mut model = Table::new();
+            model.insert("provider".to_owned(), "openai".into());
+            model.insert("names".to_owned(), vec!["gpt-5*"].into());
+            model.insert("input".to_owned(), 1.25.into());
+            vec![model].into()
+        }
         Kind::Keys => {
             let mut key = Table::new();
             key.insert("gateway".to_owned(), "production".into());

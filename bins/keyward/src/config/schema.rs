@@ -130,6 +130,8 @@ fn kind(kind: Kind) -> Value {
                 "properties": { "gateway": name(), "provider": name(), "alias": name() },
             }))
         }
+        Kind::Dollars => dollars(),
+        Kind::Prices => texts(price()),
         Kind::Command => json!({
             "type": "array",
             "minItems": 1,
@@ -137,6 +139,57 @@ fn kind(kind: Kind) -> Value {
             "items": { "type": "string" },
         }),
     }
+}
+
+fn dollars() -> Value {
+    json!({ "type": "number", "minimum": 0, "maximum": 1_000_000 })
+}
+
+/// What some models of one provider cost.
+fn price() -> Value {
+    let tokens = || json!({ "type": "integer", "minimum": 1 });
+    let mut rates = Map::new();
+    for kind in [
+        "input",
+        "output",
+        "cache_read",
+        "cache_write",
+        "cache_write_hour",
+    ] {
+        rates.insert(kind.to_owned(), dollars());
+    }
+    let mut tier = rates.clone();
+    tier.insert(
+        "above".to_owned(),
+        json!({ "type": "integer", "minimum": 0 }),
+    );
+    let mut tier = table(&tier);
+    let mut model = rates;
+    let name =
+        json!({ "type": "string", "pattern": r"^[!-)+-~]*\*?$", "minLength": 1, "maxLength": 256 });
+    if let Some(tier) = tier.as_object_mut() {
+        tier.insert("required".to_owned(), json!(["above", "input"]));
+    }
+    let others = [
+        ("provider", json!({ "type": "string" })),
+        (
+            "names",
+            json!({ "type": "array", "items": name, "minItems": 1 }),
+        ),
+        (
+            "from",
+            json!({ "type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$" }),
+        ),
+        ("tiers", json!({ "type": "array", "items": tier })),
+        ("context", tokens()),
+        ("max_output", tokens()),
+    ];
+    model.extend(others.map(|(field, schema)| (field.to_owned(), schema)));
+    let mut model = table(&model);
+    if let Some(model) = model.as_object_mut() {
+        model.insert("required".to_owned(), json!(["provider", "names", "input"]));
+    }
+    model
 }
 
 #[cfg(test)]
@@ -249,6 +302,10 @@ mod tests {
             "[log]\nformat = \"yaml\"",
             "[providers.opnai]\nbase_url = \"https://a.example\"",
             "[providers.openai]\nbaseurl = \"https://a.example\"",
+            "[prices]\nunknown_input = 1000001",
+            "[prices]\nmodels = [{ provider = \"openai\", names = [\"a*b\"], input = 1 }]",
+            "[prices]\nmodels = [{ provider = \"openai\", names = [], input = 1 }]",
+            "[prices]\nmodels = [{ provider = \"openai\", names = [\"m\"], input = 1, reasoning = 1 }]",
         ] {
             check(text, false);
         }
