@@ -7,7 +7,7 @@ use keyward_secret::{Destination, Origin, Scheme};
 
 use crate::{
     Provider, Support, Upstream, classes::Classes, compat::Compat, overrides::parse_base_url,
-    paths::Paths, provider::Placement, verdict::Rules,
+    paths::Paths, provider::Placement, usage::UsageRules, verdict::Rules,
 };
 
 /// The most bytes of a base URL that are taken. A guess: no provider's is longer than a line.
@@ -266,6 +266,7 @@ impl Provider {
             refusals: Box::default(),
             errors: Rules::default(),
             probe: None,
+            usage: UsageRules::of_custom(),
         }
     }
 }

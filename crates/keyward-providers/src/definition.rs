@@ -16,6 +16,7 @@ use crate::{
     pattern::Pattern,
     probe::{Probe, ProbeText},
     provider::{Placement, Refusal},
+    usage::UsageText,
     verdict::{RuleText, Rules},
 };
 
@@ -50,6 +51,7 @@ pub(crate) struct Definition {
     #[serde(default)]
     errors: Vec<RuleText>,
     probe: Option<ProbeText>,
+    usage: Option<UsageText>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +138,7 @@ impl Definition {
         first_index: usize,
     ) -> Result<Provider, CatalogueError> {
         let compat = self.compat.take();
+        let usage = self.usage.take();
         let insert = self.version.as_ref().map(|version| version.insert.as_str());
         let place = self.place(change, insert)?;
         let refusals = self.refusals(insert)?;
@@ -178,9 +181,13 @@ impl Definition {
             .map_err(|reason| self.at("errors", reason))?;
         let probe = self.probe.take().map(Probe::build).transpose();
         let probe = probe.map_err(|reason| self.at("probe", reason))?;
+        let usage = usage.map(|text| text.build(insert)).transpose();
+        let usage = usage.map_err(|reason| self.at("usage", reason))?;
+        let usage = usage.unwrap_or_default();
         Ok(Provider {
             errors,
             probe,
+            usage,
             overridden: change.base_url.is_some(),
             relayed: change.relay,
             support: place.support,

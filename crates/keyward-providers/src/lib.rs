@@ -42,6 +42,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! How many tokens an answer took, read beside its way to the client: [`UsageReader`]; and [`ExtraChunk`] for
+//! streams that had to be asked for it.
+//!
 //! # What the crate promises
 //!
 //! - The text that a client sent is never cut, decoded or changed. Only what goes before it is chosen, and the
@@ -51,6 +54,8 @@
 //!   with all classes allows.
 //! - An answer [convicts](ErrorClass::convicts) a key only where its whole body is understood and a rule with a source
 //!   knows it; never by its status.
+//! - [Counts of tokens](Usage) are what the answer says, read alike in pieces of any size and in bounded memory. What is not
+//!   said, or cannot be, is unknown.
 //! - A provider that cannot be served yet is [refused](Support::Refused) with the reason. It has no route and
 //!   no credential.
 //!
@@ -75,6 +80,9 @@
 //! | `[classes]` | lists of patterns such as `"POST v1/chat/completions"` by [class name](Class::name) |
 //! | `retry_delay` | where a body says how long to wait, as in `"45s"` |
 //! | `[[errors]]` `class`, `status`, `is`, `begins`, `says`, `source` | what an answer says of the key; see below |
+//! | `[usage]` `shape`, `source` | in which [way](UsageShape) answers say how many tokens they took |
+//! | `[[usage.except]]` `on`, `shape`, `source` | patterns of endpoints that have another |
+//! | `[usage.ask]` `on`, `source` | patterns of endpoints whose streams say it only with `stream_options.include_usage` |
 //! | `[probe]` `request`, `headers`, `dead`, `blocked`, `source` | a request that costs nothing and refuses bad keys; statuses that then mean a dead key; fields of a 200 that say `true` for a blocked one |
 //!
 //! A pattern is a method (or `*`) and a path with the version in it: `*` is one segment, `*suffix` one that ends
@@ -137,5 +145,5 @@ pub use snippet::{
     Language, MessageApi, MessageFormat, TOKEN_VARIABLE, Variable, VariableValue, message_api,
     rival_variables, snippet, variables,
 };
-pub use usage::Usage;
+pub use usage::{ExtraChunk, Seen, Usage, UsageReader, UsageShape};
 pub use verdict::{ErrorClass, Verdict};

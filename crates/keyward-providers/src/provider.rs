@@ -12,6 +12,7 @@ use crate::{
     pattern::{Canonical, Pattern},
     probe::Probe,
     target,
+    usage::{UsageRules, UsageShape},
     verdict::Rules,
 };
 
@@ -39,6 +40,7 @@ pub struct Provider {
     pub(crate) refusals: Box<[Refusal]>,
     pub(crate) errors: Rules,
     pub(crate) probe: Option<Probe>,
+    pub(crate) usage: UsageRules,
 }
 
 /// Whether requests to a provider can be served.
@@ -283,6 +285,25 @@ impl Provider {
     #[must_use]
     pub fn websocket_model(&self) -> Option<&str> {
         self.websocket_model.as_deref()
+    }
+
+    /// In which way the answers of an endpoint say how many tokens they took: for [`UsageReader`](crate::UsageReader).
+    /// `None` where the provider counts no tokens. `rest` is as [`route`](Self::route) takes it.
+    ///
+    /// A custom provider is read as OpenAI's, and below `…/messages` as Anthropic's.
+    #[must_use]
+    pub fn usage_shape(&self, method: &Method, rest: &str) -> Option<UsageShape> {
+        self.usage.shape(method, self.paths.join(rest).1)
+    }
+
+    /// Whether streams of an endpoint say how many tokens they took only where the request has
+    /// `"stream_options": {"include_usage": true}`. `rest` is as [`route`](Self::route) takes it.
+    ///
+    /// Never of a custom provider: whether it knows the field is not known, and some refuse a request for one that they do
+    /// not know.
+    #[must_use]
+    pub fn asks_for_usage(&self, method: &Method, rest: &str) -> bool {
+        self.usage.asks(method, self.paths.join(rest).1)
     }
 
     /// The inverse of [`route`](Self::route), for redirects: the rest under the gateway, without leading slash

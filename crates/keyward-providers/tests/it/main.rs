@@ -5,6 +5,8 @@ mod compat;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod extra_chunk;
+#[cfg(test)]
 mod overriding;
 #[cfg(test)]
 mod placing;
@@ -12,6 +14,8 @@ mod placing;
 mod probing;
 #[cfg(test)]
 mod routing;
+#[cfg(test)]
+mod usage;
 
 #[cfg(test)]
 mod support {
