@@ -4,6 +4,7 @@
 //! ([`multipart_model`]). Whoever decides by a model must read the same one as the provider, so everything is refused that
 //! two parsers could read differently; [`BodyError`] has the list. How large a body may be is the caller's to bound.
 
+mod asked;
 mod conversation;
 mod error;
 mod json;

@@ -10,7 +10,7 @@ use super::Memory;
 /// A body that was read. Clones share it, and each is sent from its beginning.
 pub(crate) struct Whole {
     /// Several where something was put in between.
-    parts: [Bytes; 3],
+    parts: [Bytes; 5],
     next: usize,
     /// Its part of the room, given back with the last clone.
     lease: Arc<Memory>,
@@ -23,7 +23,7 @@ impl Whole {
 
     fn of(all: Bytes, lease: Arc<Memory>) -> Self {
         Self {
-            parts: [all, Bytes::new(), Bytes::new()],
+            parts: [all, Bytes::new(), Bytes::new(), Bytes::new(), Bytes::new()],
             next: 0,
             lease,
         }
@@ -32,12 +32,12 @@ impl Whole {
     /// All of it. Copies where something was put in between.
     pub(crate) fn joined(&self) -> Bytes {
         match &self.parts {
-            [all, between, rest] if between.is_empty() && rest.is_empty() => all.clone(),
+            [all, between @ ..] if between.iter().all(Bytes::is_empty) => all.clone(),
             parts => parts.concat().into(),
         }
     }
 
-    /// The same with another model.
+    /// The same with another model, or with what was put into it.
     pub(crate) fn spliced(&self, spliced: Spliced) -> Self {
         Self {
             parts: spliced.parts,

@@ -70,6 +70,10 @@ pub(crate) enum Fault {
     Form(usize),
     #[error("the request's form has more than 256 parts; send fewer")]
     Parts,
+    #[error(
+        "the request's body names `stream`, `stream_options` or its `include_usage` twice, or in another case; name each once, in lower case"
+    )]
+    StreamTwice,
 }
 
 pub(crate) const fn fault(fault: Fault) -> BodyError {
@@ -82,6 +86,12 @@ impl BodyError {
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         matches!(self.0, Fault::ModelMissing)
+    }
+
+    /// Whether the body says of its stream two things, so that a question put into it might not be read.
+    #[must_use]
+    pub const fn is_doubled(&self) -> bool {
+        matches!(self.0, Fault::StreamTwice)
     }
 
     /// Whether the body was not looked at, because it is compressed.
@@ -118,6 +128,7 @@ mod tests {
             Fault::Boundary => Fault::Boundary,
             Fault::Form(_) => Fault::Form(7),
             Fault::Parts => Fault::Parts,
+            Fault::StreamTwice => Fault::StreamTwice,
         }, |kind| keyward_testing::told(&fault(kind)));
     }
 }

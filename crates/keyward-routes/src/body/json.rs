@@ -5,7 +5,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    ConversationStart, check_model,
+    ConversationStart,
+    asked::StreamOptions,
+    check_model,
     error::{BodyError, Fault, fault},
     scan::{Scanner, Text, Value},
 };
@@ -31,6 +33,7 @@ pub struct JsonBody {
     bytes: Bytes,
     model: Option<Model>,
     wants_stream: bool,
+    stream_options: StreamOptions,
     turns: Option<Range<usize>>,
     system: Option<Range<usize>>,
     /// What else may decide the model.
@@ -61,11 +64,14 @@ struct Model {
     name: Box<str>,
 }
 
-/// A body in three parts, of which the outer two share the memory of the one it was made from.
+/// A place in the body, and what is put there.
+type Change = (Range<usize>, Bytes);
+
+/// A body in parts, of which the first, third and fifth share the memory of the one it was made from.
 #[derive(Debug, Clone)]
 pub struct Spliced {
-    /// What goes out, in order.
-    pub parts: [Bytes; 3],
+    /// What goes out, in order. The last two are empty where one place was changed.
+    pub parts: [Bytes; 5],
 }
 
 impl Spliced {
@@ -120,6 +126,7 @@ impl JsonBody {
             bytes: bytes.clone(),
             model: None,
             wants_stream: false,
+            stream_options: StreamOptions::new(scanner.at() + 1),
             turns: None,
             system: None,
             beside: None,
@@ -147,7 +154,11 @@ impl JsonBody {
             }
             "model" => self.model = Some(Model::read(text, value)?),
             // The last one counts, as with most parsers. Nothing that protects a key hangs on these.
-            "stream" => self.wants_stream = text.get(value.span().clone()) == Some("true"),
+            "stream" => {
+                self.stream_options.note_stream();
+                self.wants_stream = text.get(value.span().clone()) == Some("true");
+            }
+            "stream_options" => self.stream_options.note(text, &value),
             "messages" | "input" | "contents" => self.turns = Some(value.span().clone()),
             "system" | "instructions" | "systemInstruction" => {
                 self.system = Some(value.span().clone());
@@ -156,6 +167,7 @@ impl JsonBody {
                 return Err(fault(Fault::ModelUnclear(key.span.end)));
             }
             name => {
+                self.stream_options.note_other(name);
                 let known = BESIDE.iter().find(|known| name.eq_ignore_ascii_case(known));
                 self.beside = self.beside.or(known.copied());
             }
@@ -222,15 +234,64 @@ impl JsonBody {
     ///
     /// When the body names no model, or `model` is empty, longer than 256 bytes or holds a control character.
     pub fn with_model(&self, model: &str) -> Result<Spliced, BodyError> {
+        Ok(self.splice(self.model_change(model)?, None))
+    }
+
+    /// The body with `"include_usage": true` in its `stream_options`, so that a stream ends with what it took, and with
+    /// another model where one is given; every other byte is as it came, and none of them is copied.
+    ///
+    /// `None` where there is nothing to ask: the body wants no stream, it asks already, or its `stream_options` are neither
+    /// an object nor `null`, which is for the provider to refuse.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use keyward_routes::JsonBody;
+    /// let body = Bytes::from_static(br#"{"model": "x/gpt-4o", "stream": true}"#);
+    /// let body = JsonBody::read(&body)?;
+    /// let sent = body.with_usage_asked(Some("gpt-4o"))?.ok_or("it does not ask")?;
+    /// let expected = br#"{"stream_options":{"include_usage":true},"model": "gpt-4o", "stream": true}"#;
+    /// assert_eq!(sent.to_vec(), expected);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When `stream`, `stream_options` or its `include_usage` stands there twice, or in a spelling that is the same but for
+    /// case: [`BodyError::is_doubled`]. Else as [`with_model`](Self::with_model).
+    pub fn with_usage_asked(&self, model: Option<&str>) -> Result<Option<Spliced>, BodyError> {
+        if !self.wants_stream {
+            return Ok(None);
+        }
+        let Some(question) = self.stream_options.question()? else {
+            return Ok(None);
+        };
+        let question = (question.0, Bytes::from_static(question.1.as_bytes()));
+        let model = model.map(|model| self.model_change(model)).transpose()?;
+        Ok(Some(match model {
+            Some(model) if model.0.start < question.0.start => self.splice(model, Some(question)),
+            model => self.splice(question, model),
+        }))
+    }
+
+    fn model_change(&self, model: &str) -> Result<Change, BodyError> {
         let own = self.model.as_ref().ok_or(fault(Fault::ModelMissing))?;
         check_model(model)?;
         let quoted = serde_json::Value::from(model).to_string();
+        Ok((own.span.clone(), Bytes::from(quoted)))
+    }
+
+    /// The changes are in the order of their places.
+    fn splice(&self, first: Change, second: Option<Change>) -> Spliced {
+        let end = self.bytes.len();
+        let (second, text) = second.unwrap_or((end..end, Bytes::new()));
         let parts = [
-            self.bytes.slice(..own.span.start),
-            Bytes::from(quoted),
-            self.bytes.slice(own.span.end..),
+            self.bytes.slice(..first.0.start),
+            first.1,
+            self.bytes.slice(first.0.end..second.start),
+            text,
+            self.bytes.slice(second.end..),
         ];
-        Ok(Spliced { parts })
+        Spliced { parts }
     }
 }
 

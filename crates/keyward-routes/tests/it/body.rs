@@ -165,6 +165,85 @@ fn a_replaced_model_leaves_every_other_byte_in_its_memory() {
     assert!(none.with_model("a").unwrap_err().is_missing());
 }
 
+#[track_caller]
+fn check_asked(text: &str, model: Option<&str>, expected: Option<&str>) {
+    let body = read(text).unwrap();
+    let sent = body.with_usage_asked(model).unwrap();
+    let sent = sent.map(|sent| String::from_utf8(sent.to_vec()).unwrap());
+    assert_eq!(sent.as_deref(), expected, "{text}");
+}
+
+#[test]
+fn a_stream_is_asked_to_end_with_its_usage() {
+    check_asked(
+        r#" { "model": "a", "stream": true } "#,
+        None,
+        Some(r#" {"stream_options":{"include_usage":true}, "model": "a", "stream": true } "#),
+    );
+    for (options, expected) in [
+        ("{}", r#"{"include_usage":true}"#),
+        ("{ }", r#"{"include_usage":true }"#),
+        ("null", r#"{"include_usage":true}"#),
+        (r#"{"include_usage": false}"#, r#"{"include_usage": true}"#),
+        (
+            r#"{"include_usage":null, "x":1}"#,
+            r#"{"include_usage":true, "x":1}"#,
+        ),
+        (
+            r#"{"include\u005fusage":0}"#,
+            r#"{"include\u005fusage":true}"#,
+        ),
+        (
+            r#"{"include_obfuscation":[{}]}"#,
+            r#"{"include_usage":true,"include_obfuscation":[{}]}"#,
+        ),
+    ] {
+        let body = |model: &str, options: &str| {
+            format!(r#"{{"stream":true,"stream_options":{options},"model":"{model}"}}"#)
+        };
+        check_asked(&body("a", options), None, Some(&body("a", expected)));
+        check_asked(&body("a", options), Some("b"), Some(&body("b", expected)));
+        let first = |model: &str, options: &str| {
+            format!(r#"{{"model":"{model}","stream_options":{options},"stream":true}}"#)
+        };
+        check_asked(&first("a", options), Some("b"), Some(&first("b", expected)));
+    }
+}
+
+#[test]
+fn nothing_is_asked_where_a_body_asks_itself_or_wants_no_stream() {
+    for text in [
+        r#"{"model":"a"}"#,
+        r#"{"stream":false,"stream_options":{}}"#,
+        r#"{"stream":true,"stream_options":{"include_usage":true}}"#,
+        r#"{"stream":true,"stream_options":"x"}"#,
+        r#"{"stream":true,"stream_options":[]}"#,
+    ] {
+        check_asked(text, None, None);
+    }
+}
+
+#[test]
+fn nothing_is_put_into_a_body_that_says_two_things_of_its_stream() {
+    for text in [
+        r#"{"stream":true,"stream":true}"#,
+        r#"{"stream":true,"Stream":false}"#,
+        r#"{"stream":true,"stream_options":{},"stream_options":null}"#,
+        r#"{"stream":true,"STREAM_options":{}}"#,
+        r#"{"stream":true,"stream_options":{"include_usage":true,"include_usage":false}}"#,
+        r#"{"stream":true,"stream_options":{"Include_usage":false}}"#,
+        r#"{"stream":true,"stream_options":{"\ud83d":false}}"#,
+    ] {
+        let body = read(text).unwrap();
+        assert!(
+            body.with_usage_asked(None).unwrap_err().is_doubled(),
+            "{text}"
+        );
+    }
+    let body = read(r#"{"stream":true}"#).unwrap();
+    assert!(body.with_usage_asked(Some("b")).unwrap_err().is_missing());
+}
+
 #[test]
 fn who_permits_by_the_model_reads_bodies_in_which_nothing_else_decides_it() {
     let sole = |content_type: &str, text: &str| {
@@ -334,9 +413,20 @@ proptest! {
         prop_assert_eq!(&sent.parts[0][..], &text.as_bytes()[..span.start]);
         prop_assert_eq!(&sent.parts[2][..], &text.as_bytes()[span.end..]);
         let mut expected: Map<String, Value> = serde_json::from_str(&text).unwrap();
-        expected.insert("model".to_owned(), Value::from(new));
+        expected.insert("model".to_owned(), Value::from(new.clone()));
         let read: Map<String, Value> = serde_json::from_slice(&sent.to_vec()).unwrap();
         prop_assert_eq!(read, expected);
+
+        // The same with a question put into it.
+        let streams = text.replacen('{', "{\"stream\":true,", 1);
+        let mut expected: Map<String, Value> = serde_json::from_str(&streams).unwrap();
+        let body = JsonBody::read(&Bytes::from(streams)).expect("JSON");
+        if let Ok(Some(sent)) = body.with_usage_asked(Some(&new)) {
+            expected.insert("model".to_owned(), Value::from(new));
+            expected.insert("stream_options".to_owned(), serde_json::json!({"include_usage": true}));
+            let read: Map<String, Value> = serde_json::from_slice(&sent.to_vec()).unwrap();
+            prop_assert_eq!(read, expected);
+        }
 
         let twice = format!("{},{}:1}}", text.trim_end().trim_end_matches('}').trim_end(), written("model", &escapes));
         if serde_json::from_str::<Value>(&twice).is_ok() {
