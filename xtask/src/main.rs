@@ -22,6 +22,7 @@ mod streams;
 mod subject;
 mod sweep;
 mod test;
+mod usage;
 mod workspace;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -61,6 +62,9 @@ enum Task {
     Show {
         /// The demonstration's name.
         name: Option<String>,
+        /// For `usage`: a directory of recorded answers, with its `manifest.jsonl`.
+        #[arg(long, value_name = "DIR")]
+        corpus: Option<PathBuf>,
     },
 }
 
@@ -90,7 +94,9 @@ fn run(task: &Task) -> Result<(), Box<dyn Error>> {
         Task::Streams(options) => streams::run(&workspace, options)?,
         Task::Memory(options) => memory::run(&workspace, options)?,
         Task::Sweep { directory } => sweep::run(directory)?,
-        Task::Show { name } => show::run(&workspace, name.as_deref())?,
+        Task::Show { name, corpus } => {
+            show::run(&workspace, name.as_deref(), corpus.as_deref())?;
+        }
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Demonstrations that take too long for every test run, by name.
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
 use clap::Parser;
 
 use crate::{
-    floods, fuzz, instructions, memory, packages, pairs, process, streams, test::sdk,
+    floods, fuzz, instructions, memory, packages, pairs, process, streams, test::sdk, usage,
     workspace::Workspace,
 };
 
@@ -250,6 +250,11 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "usage",
+        description: "recorded answers of providers (--corpus DIR), cut in many ways: the tokens that each says",
+        run: |_| Err(NoCorpus.into()),
+    },
+    Demonstration {
         name: "fuzz",
         description: "every fuzz target for 10 minutes; needs nightly and cargo-fuzz",
         run: fuzz::run,
@@ -261,8 +266,20 @@ const DEMONSTRATIONS: &[Demonstration] = &[
 #[error("no demonstration is called `{0}`: `cargo xtask show` lists them")]
 struct UnknownName(String);
 
+/// The demonstration needs a directory.
+#[derive(Debug, thiserror::Error)]
+#[error("`usage` reads recorded answers: name their directory with `--corpus DIR`")]
+struct NoCorpus;
+
 /// Runs the demonstration called `name`, or lists all.
-pub(crate) fn run(workspace: &Workspace, name: Option<&str>) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    name: Option<&str>,
+    corpus: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
+    if let (Some("usage"), Some(corpus)) = (name, corpus) {
+        return usage::run(corpus);
+    }
     let Some(name) = name else {
         for demonstration in DEMONSTRATIONS {
             println!("{:<12} {}", demonstration.name, demonstration.description);
