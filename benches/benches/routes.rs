@@ -14,8 +14,9 @@ use std::{
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use keyward_routes::{
-    Ask, CounterKeys, Counters, Facts, Graph, Limit, Limited, MemoryCounters, Metadata, Partition,
-    Step, Technique,
+    Admission, Ask, Budget, BudgetWindow, Budgets, CounterKeys, Counters, Facts, Graph, Limit,
+    Limited, MemoryBudgets, MemoryCounters, Metadata, Money, Partition, Reservation, Spend, Step,
+    Technique,
 };
 use keyward_secret::AccountId;
 use serde_json::json;
@@ -120,5 +121,56 @@ fn limits(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, routes, limits);
+/// A budget in memory: what a request adds that has one or three, reserved before it and settled after, for the only user and
+/// for each of ten thousand by turns.
+#[expect(
+    clippy::expect_used,
+    reason = "a benchmark of nothing would measure nothing"
+)]
+fn budgets(criterion: &mut Criterion) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let account = AccountId::from_bytes([1; 16]);
+    let keys = CounterKeys::new(&[7; 16]);
+    let users: Vec<_> = (0..10_000).map(|user| format!("user-{user}")).collect();
+    let mut group = criterion.benchmark_group("budget");
+    for (name, window, rules, count) in [
+        ("month", BudgetWindow::MONTH, 1, 1),
+        (
+            "sliding",
+            BudgetWindow::seconds(60, Technique::Sliding).expect("a window"),
+            1,
+            1,
+        ),
+        ("three_months", BudgetWindow::MONTH, 3, 1),
+        ("month_10k_users", BudgetWindow::MONTH, 1, users.len()),
+    ] {
+        let budgets = MemoryBudgets::default();
+        let budget = Budget::new(Money::MOST, window).expect("a budget");
+        let rules: Vec<_> = (0..rules).map(|rule| format!("rule-{rule}")).collect();
+        let mut turn = users.iter().take(count).cycle();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let user = turn.next().map_or("", String::as_str);
+                let spend = |rule: &String| {
+                    let partition = Partition::Value(black_box(user).into());
+                    Spend {
+                        key: keys.key(account, "gateway", Limited::Rule(rule), &partition),
+                        budget,
+                        estimate: Money::from_nanos(1000),
+                    }
+                };
+                let asks: Vec<_> = rules.iter().map(spend).collect();
+                match budgets.try_reserve(&asks, Reservation::LASTS, now) {
+                    Admission::Admitted(reservation) => {
+                        budgets.settle(reservation, Money::from_nanos(1), now);
+                    }
+                    Admission::Over(_) | Admission::Lost(_) => unreachable!("there is money"),
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, routes, limits, budgets);
 criterion_main!(benches);

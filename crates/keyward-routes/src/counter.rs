@@ -1,6 +1,7 @@
 //! Counters of limits, wherever they are kept.
 
-mod memory;
+pub(crate) mod memory;
+pub(crate) mod shards;
 
 use std::{
     fmt,

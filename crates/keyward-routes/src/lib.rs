@@ -11,6 +11,9 @@
 //!   A store elsewhere keeps [`Counted`] and judges it by [`Counted::fit_of`] and [`Decision::and`].
 //! - [`Money`] is an exact amount. [`Prices`] is the price table, a [`Price`] what one model costs: of an answer's
 //!   [`Usage`](keyward_providers::Usage) exactly, of a request as an estimate. [`CustomCost`] is a client's own price.
+//! - [`Budget`] is so much [`Money`] per window; [`Budgets`] say which request one has room for, reserve what it is estimated
+//!   to cost and count what it did cost, [`MemoryBudgets`] within one process. A store elsewhere keeps two [`Counted`] for
+//!   each and judges them by [`Standing`].
 //!
 //! Decisions are pure and synchronous: no I/O, no clock (`now` is an argument), no runtime.
 //!
@@ -74,6 +77,7 @@
 //! - `testing` (off): [`testing`] has the contract suite that every store of counters should run.
 
 mod body;
+mod budget;
 mod condition;
 mod cost;
 mod counter;
@@ -81,6 +85,7 @@ mod explain;
 mod facts;
 mod field;
 mod graph;
+mod grid;
 mod limit;
 mod metadata;
 mod money;
@@ -95,6 +100,10 @@ pub use self::{
     body::{
         BodyError, ConversationStart, JsonBody, LONGEST_MODEL, Spliced, check_encoding,
         check_model, multipart_model, sole_model,
+    },
+    budget::{
+        Admission, Budget, BudgetError, BudgetRow, BudgetWindow, Budgets, Held, Looking,
+        MemoryBudgets, Overspent, Reservation, Reserving, Settling, Spend, Standing,
     },
     cost::{
         BYTES_PER_TOKEN, CustomCost, CustomCostError, Price, PriceEntry, PriceEntryError,

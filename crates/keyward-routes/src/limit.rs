@@ -96,6 +96,10 @@ pub enum Limited<'a> {
     Gateway,
     /// The requests that are sent with a provider key: its id.
     ProviderKey(&'a [u8; 16]),
+    /// What is spent under a rule of a gateway: its id.
+    Rule(&'a str),
+    /// The requests that a token lets in: its id.
+    Token(&'a str),
     /// The requests that come by an element of a route.
     Element {
         /// The route's name.
@@ -106,12 +110,14 @@ pub enum Limited<'a> {
 }
 
 impl Limited<'_> {
-    /// What metrics and logs call it: one of three words.
+    /// What metrics and logs call it: one of five words.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::ProviderKey(_) => "provider_key",
+            Self::Rule(_) => "rule",
+            Self::Token(_) => "token",
             Self::Element { .. } => "route",
         }
     }
@@ -153,6 +159,7 @@ impl CounterKeys {
         match limited {
             Limited::Gateway => {}
             Limited::ProviderKey(id) => scope.write(id),
+            Limited::Rule(id) | Limited::Token(id) => write(&mut scope, id),
             Limited::Element { route, element } => {
                 write(&mut scope, route);
                 write(&mut scope, element);
@@ -183,10 +190,28 @@ fn write(digest: &mut SipHasher24, text: &str) {
 }
 
 impl CounterKey {
-    /// The counter that stands in for those of the same limit that find no room.
+    /// A key as [`to_bytes`](Self::to_bytes) gave it.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_be_bytes(bytes);
+        #[expect(clippy::cast_possible_truncation, reason = "the half that is meant")]
+        Self {
+            scope: (both >> 64) as u64,
+            partition: both as u64,
+        }
+    }
+
+    /// What a store keeps of it: the digits of its text.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        (((self.scope as u128) << 64) | self.partition as u128).to_be_bytes()
+    }
+
+    /// The counter that stands in for those of the same limit and behind the same lock that find no room.
     pub(crate) const fn overflow(self) -> Self {
         Self {
-            partition: u64::MAX,
+            // The high bits stay, by which counters are spread over locks.
+            partition: self.partition | (u64::MAX >> 4),
             ..self
         }
     }

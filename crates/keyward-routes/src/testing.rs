@@ -1,11 +1,15 @@
-//! The contract of [`Counters`]. Run it against every store of them.
+//! The contracts of [`Counters`] and [`Budgets`](crate::Budgets). Run them against every store of them.
+
+mod budgets;
 
 use std::time::{Duration, SystemTime};
 
 use keyward_secret::AccountId;
 
+pub use self::budgets::{budget_contract, spend};
 use crate::{
-    Ask, CounterKeys, Counters, Decision, Limit, LimitError, Limited, Partition, Technique,
+    Ask, CounterKey, CounterKeys, Counters, Decision, Limit, LimitError, Limited, Partition,
+    Technique,
 };
 
 /// A limit of this test run alone, for a value: `run` is any number that no other run has.
@@ -14,23 +18,25 @@ use crate::{
 ///
 /// When the numbers make no limit.
 pub fn ask(run: u64, value: &str, limit: u64, window_seconds: u64) -> Result<Ask, LimitError> {
+    let element = Limited::Element {
+        route: "route",
+        element: "element",
+    };
+    Ok(Ask {
+        key: key(run, element, value),
+        limit: Limit::new(limit, window_seconds, Technique::Fixed)?,
+        amount: 1,
+    })
+}
+
+fn key(run: u64, limited: Limited<'_>, value: &str) -> CounterKey {
     let mut secret = [7; 16];
     for (byte, run) in secret.iter_mut().zip(run.to_be_bytes()) {
         *byte = run;
     }
-    Ok(Ask {
-        key: CounterKeys::new(&secret).key(
-            AccountId::from_bytes([1; 16]),
-            "gateway",
-            Limited::Element {
-                route: "route",
-                element: "element",
-            },
-            &Partition::Value(value.into()),
-        ),
-        limit: Limit::new(limit, window_seconds, Technique::Fixed)?,
-        amount: 1,
-    })
+    let account = AccountId::from_bytes([1; 16]);
+    let value = Partition::Value(value.into());
+    CounterKeys::new(&secret).key(account, "gateway", limited, &value)
 }
 
 /// Everything that a store of counters promises, whatever clock it goes by. `now` is read where it is asked for a

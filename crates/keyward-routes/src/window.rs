@@ -1,9 +1,9 @@
 //! How much of a limit is taken in a window, decided from what was counted and the time.
 //!
-//! Pure, in whole numbers: no clock, no drift. Windows are aligned to the epoch. A sliding window is told from two of
+//! Pure, in whole numbers: no clock, no drift. Where windows begin and end is `grid.rs`'s. A sliding window is told from two of
 //! them: the one that runs, and what the one before it has in common with it, as if its requests had come evenly.
 
-use crate::{Ask, Technique};
+use crate::{Ask, Technique, grid::Grid};
 
 /// How far a clock may go back at least without a window being begun again, in milliseconds. A guess: threads that read
 /// the clock and then wait for each other are nearer than that, and clocks are set by less.
@@ -27,6 +27,13 @@ pub(crate) struct Bounds {
     pub(crate) limit: u64,
     pub(crate) window_ms: u64,
     pub(crate) technique: Technique,
+}
+
+impl Bounds {
+    /// Where the windows stand.
+    pub(crate) const fn grid(self) -> Grid {
+        Grid::even(self.window_ms)
+    }
 }
 
 /// How an amount stands to a limit.
@@ -59,19 +66,19 @@ impl Counted {
     /// A clock that is set back by no more than a window (or ten seconds) leaves everything in the window that was
     /// begun. By more, what was counted counts in the window of the new time: nothing is free before that ends, and
     /// nothing waits for the old time to come again.
-    pub(crate) const fn at(mut self, bounds: Bounds, now_ms: u64) -> Self {
-        let number = now_ms / bounds.window_ms;
+    pub(crate) const fn at(mut self, grid: Grid, now_ms: u64) -> Self {
+        let number = grid.number_at(now_ms);
         if number == self.number {
             return self;
         }
         if number < self.number {
-            let slack = if bounds.window_ms > LEAST_STEP_BACK_MS {
-                bounds.window_ms
+            let length = grid.length(self.number);
+            let slack = if length > LEAST_STEP_BACK_MS {
+                length
             } else {
                 LEAST_STEP_BACK_MS
             };
-            let begins_at = self.number.saturating_mul(bounds.window_ms);
-            if begins_at - now_ms > slack {
+            if grid.begins_at(self.number).saturating_sub(now_ms) > slack {
                 self.number = number;
             }
             return self;
@@ -89,16 +96,9 @@ impl Counted {
 
     /// Whether `amount` fits beside what is counted [at](Self::at) `now`.
     pub(crate) fn fit(self, bounds: Bounds, amount: u64, now_ms: u64) -> Fit {
-        let window = bounds.window_ms;
-        let ends_at = self.number.saturating_add(1).saturating_mul(window);
-        let left_ms = ends_at.saturating_sub(now_ms);
-        let overlap = match bounds.technique {
-            Technique::Fixed => 0,
-            Technique::Sliding => left_ms.min(window),
-        };
-        // Rounded up: what is shared with the window before counts whole.
-        let shared = (u128::from(self.previous) * u128::from(overlap)).div_ceil(window.into());
-        let wanted = shared + u128::from(self.current) + u128::from(amount);
+        let left_ms = self.left_ms(bounds.grid(), now_ms);
+        let overlap = overlap(bounds.technique, left_ms, bounds.window_ms);
+        let wanted = self.counts(overlap, bounds.window_ms) + u128::from(amount);
         match u128::from(bounds.limit).checked_sub(wanted) {
             Some(remaining) => Fit::Within {
                 remaining: u64::try_from(remaining).unwrap_or(bounds.limit),
@@ -115,9 +115,53 @@ impl Counted {
         self.current = self.current.saturating_add(amount);
     }
 
+    /// Counts `amount` in the window of that number, if that still matters. A later one is the one that runs: the clock was
+    /// set back since.
+    pub(crate) const fn add_in(&mut self, number: u64, amount: u64) {
+        if number >= self.number {
+            self.add(amount);
+        } else if self.number - number == 1 {
+            self.previous = self.previous.saturating_add(amount);
+        }
+    }
+
+    /// Undoes [`add_in`](Self::add_in).
+    pub(crate) const fn take_from(&mut self, number: u64, amount: u64) {
+        if number >= self.number {
+            self.current = self.current.saturating_sub(amount);
+        } else if self.number - number == 1 {
+            self.previous = self.previous.saturating_sub(amount);
+        }
+    }
+
+    /// Both together, which are of the same window.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            number: self.number,
+            current: self.current.saturating_add(other.current),
+            previous: self.previous.saturating_add(other.previous),
+        }
+    }
+
     /// Whether nothing counted can matter any more.
-    pub(crate) const fn is_past(self, window_ms: u64, now_ms: u64) -> bool {
-        self.number.saturating_add(2).saturating_mul(window_ms) <= now_ms
+    pub(crate) const fn is_past(self, grid: Grid, now_ms: u64) -> bool {
+        self.past_at(grid) <= now_ms
+    }
+
+    /// From when on nothing counted can matter any more, in milliseconds since the epoch.
+    pub(crate) const fn past_at(self, grid: Grid) -> u64 {
+        grid.ends_at(self.number.saturating_add(1))
+    }
+
+    /// How long the window that runs still does, in milliseconds.
+    pub(crate) const fn left_ms(self, grid: Grid, now_ms: u64) -> u64 {
+        grid.ends_at(self.number).saturating_sub(now_ms)
+    }
+
+    /// What counts now, where so much of the window before does. Rounded up: what is shared with it counts whole.
+    pub(crate) fn counts(self, overlap: u64, window_ms: u64) -> u128 {
+        let shared = u128::from(self.previous) * u128::from(overlap);
+        shared.div_ceil(window_ms.max(1).into()) + u128::from(self.current)
     }
 
     /// How long until `amount` fits.
@@ -138,6 +182,14 @@ impl Counted {
         let room = bounds.limit.saturating_sub(amount);
         let most = most_overlap(room, self.current, window);
         left_ms.saturating_add(window - most)
+    }
+}
+
+/// How much of the window before counts still, in milliseconds.
+pub(crate) fn overlap(technique: Technique, left_ms: u64, window_ms: u64) -> u64 {
+    match technique {
+        Technique::Fixed => 0,
+        Technique::Sliding => left_ms.min(window_ms),
     }
 }
 
@@ -165,7 +217,7 @@ mod tests {
 
     /// Takes one where it fits.
     fn take(counted: &mut Counted, bounds: Bounds, now_ms: u64) -> Fit {
-        *counted = counted.at(bounds, now_ms);
+        *counted = counted.at(bounds.grid(), now_ms);
         let fit = counted.fit(bounds, 1, now_ms);
         if matches!(fit, Fit::Within { .. }) {
             counted.add(1);
@@ -279,9 +331,9 @@ mod tests {
             amount: u64, now: u64, technique in technique(),
         ) {
             let bounds = bounds(limit, window_ms, technique);
-            let counted = Counted { number, current, previous }.at(bounds, now);
+            let counted = Counted { number, current, previous }.at(bounds.grid(), now);
             let _fit = counted.fit(bounds, amount, now);
-            let _past = counted.is_past(window_ms, now);
+            let _past = counted.is_past(bounds.grid(), now);
         }
     }
 }

@@ -1,19 +1,18 @@
 //! Counters of one process.
 
 use std::{
-    array,
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustc_hash::FxHashMap;
 
-use super::{Ask, Counters, Decision, Taking};
-use crate::{CounterKey, window::Counted};
+use super::{
+    Ask, Counters, Decision, Taking,
+    shards::{SHARDS, Shards},
+};
+use crate::{CounterKey, grid::Grid, window::Counted};
 
-/// How many locks the counters are spread over.
-const SHARDS: usize = 16;
 /// How often a full shard is searched for counters that are past, in milliseconds.
 const SWEEP_EVERY_MS: u64 = 1000;
 
@@ -27,7 +26,7 @@ const SWEEP_EVERY_MS: u64 = 1000;
 /// counter.
 #[derive(Debug)]
 pub struct MemoryCounters {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: Shards<Shard>,
     most_of_shard: usize,
 }
 
@@ -53,7 +52,7 @@ impl MemoryCounters {
     #[must_use]
     pub fn new(most: NonZeroUsize) -> Self {
         Self {
-            shards: array::from_fn(|_| Mutex::default()),
+            shards: Shards::default(),
             most_of_shard: most.get().div_ceil(SHARDS),
         }
     }
@@ -61,20 +60,19 @@ impl MemoryCounters {
     /// How many counters there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        let counts = self.shards.iter().map(|shard| {
-            let shard = lock(shard);
-            shard.counters.len() + shard.overflow.len()
-        });
-        counts.sum()
+        let shards = self.shards.each();
+        shards
+            .map(|shard| shard.counters.len() + shard.overflow.len())
+            .sum()
     }
 
     /// Decides, as [`Counters::take`] does.
     pub fn decide(&self, asks: &[Ask], now: SystemTime) -> Decision {
         let now_ms = milliseconds(now);
-        let mut shards = self.lock_all(asks);
+        let mut shards = self.shards.lock_all(asks.iter().map(|ask| ask.key));
         let mut decision = Decision::FREE;
         for (place, ask) in asks.iter().enumerate() {
-            let Some(shard) = shards.get_mut(shard_of(ask.key)).and_then(Option::as_mut) else {
+            let Some(shard) = shards.part(ask.key) else {
                 continue;
             };
             let bounds = ask.limit.bounds();
@@ -86,27 +84,12 @@ impl MemoryCounters {
                 if !Ask::is_first(asks, place) {
                     continue;
                 }
-                if let Some(shard) = shards.get_mut(shard_of(ask.key)).and_then(Option::as_mut) {
+                if let Some(shard) = shards.part(ask.key) {
                     shard.add(ask, now_ms, self.most_of_shard);
                 }
             }
         }
         decision
-    }
-
-    /// Locks the shards of all asks, always in the same order, so that no two wait for each other.
-    fn lock_all(&self, asks: &[Ask]) -> [Option<MutexGuard<'_, Shard>>; SHARDS] {
-        let mut wanted = [false; SHARDS];
-        for ask in asks {
-            if let Some(wanted) = wanted.get_mut(shard_of(ask.key)) {
-                *wanted = true;
-            }
-        }
-        let mut all = self.shards.iter().zip(wanted);
-        array::from_fn(|_| {
-            let (shard, is_wanted) = all.next()?;
-            is_wanted.then(|| lock(shard))
-        })
     }
 }
 
@@ -135,7 +118,7 @@ impl Shard {
         // Another window than the counter was made for: what was counted says nothing of it.
         let counted = counter.filter(|counter| counter.window_ms == bounds.window_ms);
         let counted = counted.map_or_else(Counted::default, |counter| counter.counted);
-        counted.at(bounds, now_ms)
+        counted.at(bounds.grid(), now_ms)
     }
 
     fn add(&mut self, ask: &Ask, now_ms: u64, most: usize) {
@@ -169,7 +152,10 @@ impl Shard {
         }
         if now_ms.abs_diff(self.swept_at_ms) >= SWEEP_EVERY_MS {
             self.swept_at_ms = now_ms;
-            let lives = |counter: &mut Counter| !counter.counted.is_past(counter.window_ms, now_ms);
+            let lives = |counter: &mut Counter| {
+                let grid = Grid::even(counter.window_ms);
+                !counter.counted.is_past(grid, now_ms)
+            };
             self.counters.retain(|_, counter| lives(counter));
             self.overflow.retain(|_, counter| lives(counter));
         }
@@ -177,17 +163,8 @@ impl Shard {
     }
 }
 
-fn shard_of(key: CounterKey) -> usize {
-    // The high bits: the map takes the low ones.
-    usize::try_from(key.mixed() >> 60).unwrap_or_default() % SHARDS
-}
-
-fn milliseconds(time: SystemTime) -> u64 {
+/// Since the epoch.
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What is counted is whole whenever the lock is given up.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod body;
 #[cfg(test)]
+mod budget_model;
+#[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod conditions;
 #[cfg(test)]
 mod cost;
