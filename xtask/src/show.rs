@@ -159,6 +159,24 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "budgets",
+        description: "200 streams at once against a budget for 50: in memory, of one and of two on one Redis",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--package",
+                "keyward-limits-redis",
+                "--test",
+                "it",
+                "budgets_hold",
+                "--",
+                "--nocapture",
+                "--test-threads=1",
+            ]);
+            Ok(process::run(&mut tests)?)
+        },
+    },
+    Demonstration {
         name: "killed",
         description: "100 rounds of random writes ended by kill -9; every acknowledged one is there",
         run: |workspace| {

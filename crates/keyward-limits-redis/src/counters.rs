@@ -7,23 +7,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use arc_swap::ArcSwapOption;
 use keyward_routes::{Ask, Counters, Decision, Fit, Loss, MemoryCounters, Taking};
-use redis::aio::MultiplexedConnection;
-use tokio::{
-    sync::{Semaphore, mpsc, watch},
-    task::spawn,
-    time::timeout,
-};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::time::timeout;
 
 use crate::{
-    OnLoss, Settings, SettingsError, door::Door, keeper::Keeper, refusals::Refusals, script,
-    trouble::Trouble,
+    OnLoss, RedisBudgets, Settings, SettingsError, line::Kept, refusals::Refusals, script,
 };
-
-/// How many decisions Redis is asked for at once at most. One more waits for its turn.
-pub(crate) const MOST_IN_FLIGHT: usize = 1024;
 
 /// Counters in Redis, shared by all processes that count there under the same names.
 ///
@@ -42,22 +31,8 @@ pub(crate) const MOST_IN_FLIGHT: usize = 1024;
 /// `keyward_limits_store_up` is 1 while Redis decides, and `keyward_limits_lost_total` counts decisions that it did not
 /// make.
 pub struct RedisCounters {
-    shared: Arc<Shared>,
-    _keeper: AbortOnDropHandle<()>,
-    is_up: watch::Receiver<bool>,
-}
-
-/// What decisions and the keeper of the connection share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// The connection that decides; none while Redis does not.
-    pub(crate) link: ArcSwapOption<MultiplexedConnection>,
-    /// Wakes the keeper. What finds no room is one more word of the same.
-    words: mpsc::Sender<Trouble>,
+    kept: Arc<Kept>,
     refusals: Refusals,
-    in_flight: Semaphore,
-    on_loss: OnLoss,
-    deadline: Duration,
     /// For [`OnLoss::Share`].
     own: MemoryCounters,
 }
@@ -76,36 +51,32 @@ impl RedisCounters {
     ///
     /// Outside of a Tokio runtime with I/O and time.
     pub fn start(settings: Settings) -> Result<Self, SettingsError> {
-        let (on_loss, deadline) = (settings.on_loss, settings.deadline);
-        let door = Door::build(settings)?;
-        let (words, heard) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
-            link: ArcSwapOption::empty(),
-            words,
-            refusals: Refusals::default(),
-            in_flight: Semaphore::new(MOST_IN_FLIGHT),
-            on_loss,
-            deadline,
-            own: MemoryCounters::default(),
-        });
-        let (tell, is_up) = watch::channel(false);
-        let keeper = Keeper::new(door, Arc::clone(&shared), heard, tell);
         Ok(Self {
-            shared,
-            _keeper: AbortOnDropHandle::new(spawn(keeper.run())),
-            is_up,
+            kept: Arc::new(Kept::start(settings)?),
+            refusals: Refusals::default(),
+            own: MemoryCounters::default(),
         })
+    }
+
+    /// Budgets in the same Redis, over the same connection.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn budgets(&self) -> RedisBudgets {
+        RedisBudgets::start(Arc::clone(&self.kept))
     }
 
     /// Whether Redis decides now.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        *self.is_up.borrow()
+        self.kept.is_up()
     }
 
     /// Waits until Redis decides, but not longer than this. Whether it does.
     pub async fn is_up_within(&self, longest: Duration) -> bool {
-        let mut is_up = self.is_up.clone();
+        let mut is_up = self.kept.ups();
         matches!(
             timeout(longest, is_up.wait_for(|is_up| *is_up)).await,
             Ok(Ok(_))
@@ -117,7 +88,7 @@ impl fmt::Debug for RedisCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisCounters")
             .field("is_up", &self.is_up())
-            .field("on_loss", &self.shared.on_loss)
+            .field("on_loss", &self.kept.line.on_loss())
             .finish_non_exhaustive()
     }
 }
@@ -127,45 +98,27 @@ impl Counters for RedisCounters {
         if asks.is_empty() {
             return Some(Decision::FREE);
         }
-        if self.shared.link.load().is_none() {
-            return Some(self.shared.lost(asks, now));
+        if self.kept.line.link.load().is_none() {
+            return Some(self.lost(asks, now));
         }
-        self.shared.refusals.find(asks, Instant::now())
+        self.refusals.find(asks, Instant::now())
     }
 
     fn take<'a>(&'a self, asks: &'a [Ask], now: SystemTime) -> Taking<'a> {
         Box::pin(async move {
             match self.take_now(asks, now) {
                 Some(decision) => decision,
-                None => self.shared.ask(asks, now).await,
+                None => self.ask(asks, now).await,
             }
         })
     }
 }
 
-impl Shared {
+impl RedisCounters {
     async fn ask(&self, asks: &[Ask], now: SystemTime) -> Decision {
-        let Some(link) = self.link.load_full() else {
+        let decide = |connection| script::decide(connection, asks);
+        let Some(answer) = self.kept.line.ask(decide).await else {
             return self.lost(asks, now);
-        };
-        let mut connection = MultiplexedConnection::clone(&link);
-        let until = Instant::now() + self.deadline;
-        let (_place, waited) = match self.in_flight.try_acquire() {
-            Ok(place) => (place, false),
-            // Waited for, half of the time: many at once are no fault of Redis, and no reason to let one through or to
-            // refuse it.
-            Err(_full) => match timeout(self.deadline / 2, self.in_flight.acquire()).await {
-                Ok(Ok(place)) => (place, true),
-                _ => return self.lost(asks, now),
-            },
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        let answer = match timeout(left, script::decide(&mut connection, asks)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(trouble)) => return self.fail(&link, trouble, asks, now),
-            // It had less time than Redis may take.
-            Err(_late) if waited => return self.lost(asks, now),
-            Err(_late) => return self.fail(&link, Trouble::Silent, asks, now),
         };
         let mut decision = Decision::FREE;
         let heard = Instant::now();
@@ -179,37 +132,9 @@ impl Shared {
         decision
     }
 
-    /// No decision goes this way before the keeper looked at it.
-    fn fail(
-        &self,
-        link: &Arc<MultiplexedConnection>,
-        trouble: Trouble,
-        asks: &[Ask],
-        now: SystemTime,
-    ) -> Decision {
-        self.link.compare_and_swap(link, None);
-        // Where there is no room, another decision said so before.
-        let _full = self.words.try_send(trouble);
-        self.lost(asks, now)
-    }
-
-    /// How long a decision waits at most.
-    pub(crate) const fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    /// What becomes of requests meanwhile, in one word.
-    pub(crate) const fn on_loss(&self) -> &'static str {
-        match self.on_loss {
-            OnLoss::Open => "open",
-            OnLoss::Closed => "closed",
-            OnLoss::Share(_) => "share",
-        }
-    }
-
     fn lost(&self, asks: &[Ask], now: SystemTime) -> Decision {
         metrics::counter!("keyward_limits_lost_total").increment(1);
-        match self.on_loss {
+        match self.kept.line.on_loss() {
             OnLoss::Open => Decision::Lost(Loss::Open),
             OnLoss::Closed => Decision::Lost(Loss::Closed),
             OnLoss::Share(instances) => self.own.decide(&shares(asks, instances), now),

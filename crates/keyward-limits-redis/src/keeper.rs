@@ -7,15 +7,16 @@ use std::{
 };
 
 use keyward_routes::{Attempts, Backoff};
+use redis::aio::MultiplexedConnection;
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval_at, sleep, timeout},
 };
 
 use crate::{
-    counters::{MOST_IN_FLIGHT, Shared},
     door::{Door, Opened},
-    script,
+    line::{Line, MOST_IN_FLIGHT},
+    script, spending,
     trouble::Trouble,
 };
 
@@ -40,25 +41,30 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     door: Door,
-    shared: Arc<Shared>,
+    line: Arc<Line>,
     heard: mpsc::Receiver<Trouble>,
     tell: watch::Sender<bool>,
+    /// As which budgets are probed, and how often they were.
+    prober: u64,
+    probes: u64,
     /// What was told last; none at first.
     told: Option<Result<(), Trouble>>,
 }
 
 impl Keeper {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         door: Door,
-        shared: Arc<Shared>,
+        line: Arc<Line>,
         heard: mpsc::Receiver<Trouble>,
         tell: watch::Sender<bool>,
     ) -> Self {
         Self {
             door,
-            shared,
+            line,
             heard,
             tell,
+            prober: spending::random_instance(),
+            probes: 0,
             told: None,
         }
     }
@@ -78,7 +84,7 @@ impl Keeper {
                 }
                 Err(trouble) => trouble,
             };
-            self.shared.link.store(None);
+            self.line.link.store(None);
             self.say(Err(trouble));
             made = LAST_GROWN.min(made + 1);
             let draw = getrandom::u64().unwrap_or_default();
@@ -87,30 +93,40 @@ impl Keeper {
     }
 
     /// A connection on which Redis decided once.
-    async fn open(&self) -> Result<Opened, Trouble> {
+    async fn open(&mut self) -> Result<Opened, Trouble> {
         let open = timeout(CONNECTS_WITHIN, self.door.open(MOST_IN_FLIGHT));
-        let mut opened = open.await.map_err(|_late| Trouble::Silent)??;
-        let probe = timeout(ANSWERS_WITHIN, script::probe(&mut opened.connection));
+        let opened = open.await.map_err(|_late| Trouble::Silent)??;
+        let probe = timeout(ANSWERS_WITHIN, self.probe(&opened.connection));
         probe.await.map_err(|_late| Trouble::Silent)??;
         // Once more, now that the script is there: as fast as decisions must be.
-        let deadline = self.shared.deadline().min(ANSWERS_WITHIN);
-        let probe = timeout(deadline, script::probe(&mut opened.connection));
+        let deadline = self.line.deadline().min(ANSWERS_WITHIN);
+        let probe = timeout(deadline, self.probe(&opened.connection));
         probe.await.map_err(|_late| Trouble::Silent)??;
         Ok(opened)
+    }
+
+    /// Asks what would keep Redis from deciding.
+    async fn probe(&mut self, connection: &MultiplexedConnection) -> Result<(), Trouble> {
+        script::probe(connection.clone()).await?;
+        if self.line.has_budgets() {
+            self.probes += 1;
+            spending::probe(connection.clone(), self.prober, self.probes).await?;
+        }
+        Ok(())
     }
 
     /// Has decisions go this way until there is trouble.
     async fn keep(&mut self, opened: Opened) -> Trouble {
         let Opened {
-            mut connection,
+            connection,
             mut driver,
         } = opened;
         let mut probes = interval_at(tokio::time::Instant::now() + PROBED_EVERY, PROBED_EVERY);
         probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let deadline = self.shared.deadline().min(ANSWERS_WITHIN);
+        let deadline = self.line.deadline().min(ANSWERS_WITHIN);
         loop {
-            if self.shared.link.load().is_none() {
-                self.shared.link.store(Some(Arc::new(connection.clone())));
+            if self.line.link.load().is_none() {
+                self.line.link.store(Some(Arc::new(connection.clone())));
             }
             self.say(Ok(()));
             // Who answers too late for decisions is not up, though it answers.
@@ -121,7 +137,7 @@ impl Keeper {
                 _ = probes.tick() => {}
                 // It may be of a connection before: then the probe says so.
                 trouble = self.heard.recv() => match trouble {
-                    // The sender is in `shared`, so there is always one.
+                    // The sender is in `line`, so there is always one.
                     None => return Trouble::Unreachable,
                     Some(trouble) => {
                         patience = deadline;
@@ -129,7 +145,7 @@ impl Keeper {
                     }
                 },
             }
-            match timeout(patience, script::probe(&mut connection)).await {
+            match timeout(patience, self.probe(&connection)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(trouble)) => return trouble,
                 Err(_late) => return Trouble::Silent,
@@ -152,7 +168,7 @@ impl Keeper {
                 tracing::info!(%redis, "Redis counts what rate limits limit");
             }
             Err(trouble) => {
-                let on_loss = self.shared.on_loss();
+                let on_loss = self.line.on_loss().name();
                 tracing::warn!(%redis, %trouble, was_up, on_loss, "Redis does not count what rate limits limit");
             }
         }

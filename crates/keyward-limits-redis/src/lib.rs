@@ -34,20 +34,27 @@
 //! # }
 //! ```
 //!
+//! [`RedisBudgets`] counts what is spent in the same Redis, over the same connection.
+//!
 //! # Features
 //!
 //! None: everything is always there.
 
+mod budgets;
 mod counters;
 mod door;
 mod keeper;
+mod line;
 mod refusals;
 mod script;
 mod settings;
+mod settling;
+mod spending;
 mod trouble;
 mod url;
 
 pub use self::{
+    budgets::RedisBudgets,
     counters::RedisCounters,
     settings::{OnLoss, Settings, SettingsError},
     url::{ParseRedisUrlError, RedisUrl},

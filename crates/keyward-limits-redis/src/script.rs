@@ -1,4 +1,4 @@
-//! The one script, what it is asked and what it answers.
+//! The script that counts requests, what it is asked and what it answers.
 
 use std::sync::LazyLock;
 
@@ -14,11 +14,13 @@ const PREFIX: &str = "{keyward}:limit:";
 const PROBE: &str = "{keyward}:probe";
 
 /// Redis's clock, in milliseconds. Its time stands still while a script runs.
-const NOW: &str =
+pub(crate) const NOW: &str =
     "local time = redis.call('TIME')\nlocal now = time[1] * 1000 + math.floor(time[2] / 1000)\n";
+/// A product and a quotient that are exact.
+pub(crate) const PRODUCT: &str = include_str!("product.lua");
 const DECIDE: &str = include_str!("decide.lua");
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{NOW}{DECIDE}")));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{NOW}{PRODUCT}{DECIDE}")));
 
 /// What Redis had counted, as of its own time, before it counted the asks.
 #[derive(Debug)]
@@ -29,18 +31,19 @@ pub(crate) struct Answer {
 
 /// Has Redis decide: by the script's digest; where Redis does not know it (any more), its text is sent first.
 pub(crate) async fn decide(
-    connection: &mut MultiplexedConnection,
+    mut connection: MultiplexedConnection,
     asks: &[Ask],
 ) -> Result<Answer, Trouble> {
-    let value = asked(&SCRIPT, asks).invoke_async(connection).await?;
+    let asked = asked(&SCRIPT, asks);
+    let value = asked.invoke_async(&mut connection).await?;
     Answer::read(&value, asks.len())
 }
 
 /// Does to a counter of no limit what a decision does: whatever would keep Redis from deciding keeps it from this.
-pub(crate) async fn probe(connection: &mut MultiplexedConnection) -> Result<(), Trouble> {
+pub(crate) async fn probe(mut connection: MultiplexedConnection) -> Result<(), Trouble> {
     let mut probe = SCRIPT.key(PROBE);
     probe.arg(Limit::MOST).arg(1000).arg(0).arg(1).arg(1);
-    let value = probe.invoke_async(connection).await?;
+    let value = probe.invoke_async(&mut connection).await?;
     Answer::read(&value, 1).map(drop)
 }
 
@@ -60,18 +63,23 @@ fn asked<'s>(script: &'s Script, asks: &[Ask]) -> ScriptInvocation<'s> {
     asked
 }
 
+/// The numbers of an answer.
+pub(crate) fn numbers(value: &Value) -> Result<Vec<u64>, Trouble> {
+    let Value::Array(numbers) = value else {
+        return Err(Trouble::Foreign);
+    };
+    // Not by the library's conversion, which wraps what is below 0.
+    let number = |value: &Value| match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let numbers: Option<Vec<_>> = numbers.iter().map(number).collect();
+    numbers.ok_or(Trouble::Foreign)
+}
+
 impl Answer {
     fn read(value: &Value, asks: usize) -> Result<Self, Trouble> {
-        let Value::Array(numbers) = value else {
-            return Err(Trouble::Foreign);
-        };
-        // Not by the library's conversion, which wraps what is below 0.
-        let number = |value: &Value| match value {
-            Value::Int(number) => u64::try_from(*number).ok(),
-            _ => None,
-        };
-        let numbers: Option<Vec<_>> = numbers.iter().map(number).collect();
-        let numbers = numbers.ok_or(Trouble::Foreign)?;
+        let numbers = numbers(value)?;
         let Some((now_ms, counted)) = numbers.split_first() else {
             return Err(Trouble::Foreign);
         };
@@ -108,14 +116,16 @@ mod tests {
     };
     use redis::Value;
 
-    use super::{Answer, DECIDE, asked};
+    use super::{Answer, DECIDE, PRODUCT, asked};
     use crate::trouble::Trouble;
 
     /// The script with a clock that the test sets; what it writes stays.
     fn script() -> redis::Script {
         let decide = DECIDE.replace(", 'PX', counters[i][2]", "");
         assert_ne!(decide, DECIDE);
-        redis::Script::new(&format!("local now = tonumber(ARGV[#ARGV])\n{decide}"))
+        redis::Script::new(&format!(
+            "local now = tonumber(ARGV[#ARGV])\n{PRODUCT}{decide}"
+        ))
     }
 
     fn run(
@@ -195,9 +205,8 @@ mod tests {
         let server = RedisServer::start();
         let redis = redis::Client::open(server.url()).unwrap();
         let redis = RefCell::new(redis.get_connection().unwrap());
-        let (product, _) = DECIDE.split_once("\nlocal held").unwrap();
         let product = redis::Script::new(&format!(
-            "{product}\nreturn string.format('%.0f', product(tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])))"
+            "{PRODUCT}\nreturn string.format('%.0f', product(tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])))"
         ));
         let longest = u64::try_from(Limit::LONGEST_WINDOW.as_millis()).unwrap();
         let window = prop_oneof![1..=longest, longest - 1000..=longest, 1_u64..10];

@@ -20,6 +20,17 @@ pub enum OnLoss {
     Share(NonZeroU64),
 }
 
+impl OnLoss {
+    /// In one word.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Share(_) => "share",
+        }
+    }
+}
+
 /// What a [`RedisCounters`](crate::RedisCounters) is told.
 pub struct Settings {
     /// Where Redis is.

@@ -15,7 +15,7 @@ pub(crate) enum Trouble {
     Silent,
     #[error("it refuses the user or the password")]
     Login,
-    #[error("its user may not run EVALSHA, SCRIPT LOAD, TIME, MGET and SET on `{{keyward}}:*`")]
+    #[error("its user may not run what it needs on `{{keyward}}:*`; docs/limits.md lists that")]
     Permission,
     #[error("it is a replica that takes no writes; name the primary")]
     ReadOnly,

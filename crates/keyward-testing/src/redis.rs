@@ -15,7 +15,7 @@ use crate::TestCa;
 /// How often another port is tried, when somebody else took the one that was free.
 const MOST_PORTS: usize = 20;
 
-/// A `redis-server` on a free port of `127.0.0.1`, in a directory of its own, that keeps nothing. Ended when dropped.
+/// A `redis-server` on a free port of `127.0.0.1`, in a directory of its own, that keeps nothing unless it is started so. Ended when dropped.
 ///
 /// The environment variable `KEYWARD_TEST_REDIS` names the program, else it is looked for in `PATH`.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct RedisServer {
     port: u16,
     password: Option<String>,
     has_tls: bool,
+    keeps: bool,
     child: Option<Child>,
 }
 
@@ -35,7 +36,17 @@ impl RedisServer {
     /// When it does not start; where it is not installed, with the line that installs it.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_as(None, None)
+        Self::start_as(None, None, false)
+    }
+
+    /// One that has written down what it was told before it answers, and reads it when it is started again.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_that_keeps() -> Self {
+        Self::start_as(None, None, true)
     }
 
     /// One that asks for a password.
@@ -45,7 +56,7 @@ impl RedisServer {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_password(password: &str) -> Self {
-        Self::start_as(Some(password), None)
+        Self::start_as(Some(password), None, false)
     }
 
     /// One that speaks TLS alone, with a certificate of `ca` for `127.0.0.1` and `localhost`.
@@ -55,10 +66,10 @@ impl RedisServer {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with_tls(ca: &TestCa) -> Self {
-        Self::start_as(None, Some(ca))
+        Self::start_as(None, Some(ca), false)
     }
 
-    fn start_as(password: Option<&str>, ca: Option<&TestCa>) -> Self {
+    fn start_as(password: Option<&str>, ca: Option<&TestCa>, keeps: bool) -> Self {
         let directory = TempDir::new().expect("a directory can be made");
         if let Some(ca) = ca {
             ca.write_server_pair(directory.path());
@@ -68,6 +79,7 @@ impl RedisServer {
             port: 0,
             password: password.map(str::to_owned),
             has_tls: ca.is_some(),
+            keeps,
             child: None,
         };
         for _ in 0..MOST_PORTS {
@@ -100,7 +112,7 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again where it was, with nothing in it.
+    /// Starts it again where it was, with what it kept in it.
     ///
     /// # Panics
     ///
@@ -114,7 +126,9 @@ impl RedisServer {
     fn try_run(&mut self) -> bool {
         let program = env::var_os("KEYWARD_TEST_REDIS").unwrap_or_else(|| "redis-server".into());
         let mut command = Command::new(program);
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let keeps = if self.keeps { "yes" } else { "no" };
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", keeps]);
+        command.args(["--appendfsync", "always"]);
         command.arg("--dir").arg(self.directory.path());
         let port = self.port.to_string();
         if self.has_tls {

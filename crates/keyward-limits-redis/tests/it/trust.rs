@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use keyward_limits_redis::{OnLoss, RedisCounters, Settings, SettingsError};
-use keyward_routes::{Counters as _, Decision, Loss, Technique};
+use keyward_routes::{
+    Admission, Budgets as _, Counters as _, Decision, Loss, Reservation, Technique,
+};
 use keyward_secret::SecretBytes;
 use keyward_testing::{Canary, LogCapture, RedisServer, TestCa};
 
@@ -101,6 +103,14 @@ const NEEDED: &[&str] = &[
     "+mget",
     "+set",
     "+select",
+    "+get",
+    "+del",
+    "+hget",
+    "+hset",
+    "+hdel",
+    "+hmget",
+    "+hgetall",
+    "+pexpire",
 ];
 
 #[tokio::test]
@@ -120,10 +130,16 @@ async fn a_user_needs_what_is_documented_and_no_less() {
     };
     let enough = make(&mut redis, "enough", NEEDED);
     let counters = connected(enough).await;
+    let budgets = counters.budgets();
+    let spends = [crate::budgets::spend(10, 10)];
+    let reserved = budgets
+        .reserve(&spends, Reservation::LASTS, wrong_time())
+        .await;
+    assert!(matches!(reserved, Admission::Admitted(_)), "{reserved:?}");
     let asks = [ask("", 1, 86_400, Technique::Sliding)];
     assert!(is_let(counters.take(&asks, wrong_time()).await));
     assert!(!is_let(counters.take(&asks, wrong_time()).await));
-    drop(counters);
+    drop((counters, budgets));
 
     for (place, missing) in NEEDED.iter().enumerate() {
         let less: Vec<_> = NEEDED
@@ -136,6 +152,7 @@ async fn a_user_needs_what_is_documented_and_no_less() {
         let () = redis::cmd("SCRIPT").arg("FLUSH").query(&mut redis).unwrap();
         let mark = logs.mark();
         let counters = RedisCounters::start(settings).unwrap();
+        let _budgets = counters.budgets();
         assert!(
             !counters.is_up_within(Duration::from_millis(300)).await,
             "{missing}"
