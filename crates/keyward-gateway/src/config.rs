@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use keyward_routes::{Counters, MemoryCounters};
+use keyward_routes::{Budgets, Counters, MemoryBudgets, MemoryCounters};
 
 use crate::Budget;
 
@@ -26,6 +26,8 @@ pub struct Config {
     /// Where rate limits are counted. Default: in this process's memory. Counters elsewhere are shared by all gateways over
     /// the same vault.
     pub counters: Arc<dyn Counters>,
+    /// Where budgets are counted. Default: in this process's memory, from which the recorder has the store keep them.
+    pub budgets: Arc<dyn Budgets>,
 }
 
 impl Default for Config {
@@ -37,6 +39,7 @@ impl Default for Config {
             forward: keyward_forward::Config::default(),
             traffic_rows: 500_000,
             counters: Arc::new(MemoryCounters::default()),
+            budgets: Arc::new(MemoryBudgets::default()),
         }
     }
 }

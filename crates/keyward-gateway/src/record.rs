@@ -1,6 +1,8 @@
 //! What is done off the request path: counts go to the metrics and to the store, last uses to the store, and changes
 //! that were stored but not published are published.
 
+mod budgets;
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -10,6 +12,7 @@ use keyward_auth::TokenId;
 use keyward_registry::{ProviderKeyId, StoreError, TrafficSpan, traffic_secs};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+use self::budgets::BudgetRecorder;
 use crate::{Gateway, counters::CLASS_NAMES, traffic::Waiting};
 
 /// How often counts go to the metrics.
@@ -22,7 +25,7 @@ const TRIM_EVERY: u32 = 6;
 const ROWS_AT_ONCE: usize = 10_000;
 
 impl Gateway {
-    /// Writes down counts for the metrics every second, and last uses and counts for the store every ten seconds,
+    /// Writes down counts for the metrics every second and what was spent of budgets for the store, and last uses and counts for the store every ten seconds,
     /// until `stop` is cancelled; then once more. Publishes every second what the registry could not publish
     /// ([`Registry::settle`](keyward_registry::Registry::settle)). Learns from providers' answers how stored keys fare,
     /// asks providers where it has to, and drives rotations. Run it beside [`serve`](Self::serve).
@@ -41,6 +44,7 @@ impl Gateway {
             counted: Vec::new(),
             // What was used before this start is in the store already.
             saved_until: clock(),
+            budgets: BudgetRecorder::new(&self),
             gateway: self,
             waiting: Waiting::default(),
             until_trim: TRIM_EVERY,
@@ -57,6 +61,7 @@ impl Gateway {
             recorder.count();
             recorder.count_traffic();
             recorder.settle().await;
+            recorder.budgets.keep(clock()).await;
             until_save -= 1;
             if until_save == 0 {
                 until_save = SAVE_EVERY;
@@ -71,6 +76,7 @@ impl Gateway {
         recorder.count_traffic();
         recorder.save().await;
         recorder.save_traffic().await;
+        recorder.budgets.end(clock()).await;
     }
 }
 
@@ -79,6 +85,7 @@ struct Recorder {
     /// What was counted at the last turn: per provider, per class of status, over all workers.
     counted: Vec<[u64; CLASS_NAMES.len()]>,
     saved_until: SystemTime,
+    budgets: BudgetRecorder,
     /// Counts of requests that the store does not have yet.
     waiting: Waiting,
     /// How many turns of saving are left until the store lets go of old counts.

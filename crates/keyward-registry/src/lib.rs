@@ -8,6 +8,7 @@
 //!   before the call that made it returns.
 //! - [`InUse`], [`Use`]: requests under way, and how a revocation cuts them.
 //! - [`RegistryStore`]: what a store must do; its one write is [`RegistryStore::commit`].
+//! - [`BudgetStore`]: what was spent of budgets that are counted in memory, kept over a restart.
 //! - [`TrafficStore`]: how many requests there were and how long they took, which decides nothing.
 //! - [`LogEntry`]: what is told of one request; [`LogFilter`] finds it again, [`LogStore`] keeps it. It decides nothing either.
 //!
@@ -63,6 +64,7 @@
 mod account;
 mod audit;
 mod audit_store;
+mod budget;
 mod change;
 mod custom_provider;
 mod error;
@@ -94,6 +96,7 @@ pub use audit::{Actor, AuditLine, AuditResult, RefusedAttempt};
 pub use audit_store::{
     AuditEntry, AuditFinding, AuditQuery, AuditRow, AuditState, AuditStore, CheckpointState,
 };
+pub use budget::BudgetStore;
 pub use change::{Batch, Change, RouteChange, Subject};
 pub use custom_provider::{
     CustomProvider, CustomProviderDetails, CustomProviderRecord, HeaderInput, HeadersError, Link,

@@ -7,8 +7,8 @@ use keyward_secret::AccountId;
 use keyward_vault::{SecretRecord, VaultStore, VersionRecord, rotation::Rotation};
 
 use crate::{
-    AccountRecord, AuditStore, Batch, CustomProviderRecord, GatewayRecord, LogStore, ProviderKeyId,
-    ProviderKeyRecord, RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId,
+    AccountRecord, AuditStore, Batch, BudgetStore, CustomProviderRecord, GatewayRecord, LogStore,
+    ProviderKeyId, ProviderKeyRecord, RouteDeploymentRecord, RouteId, RouteRecord, RouteVersionId,
     RouteVersionRecord, SecretsStoreRecord, Subject, TrafficStore,
 };
 
@@ -19,7 +19,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// A deciding row (gateway, provider key, secrets store, custom provider, route, its versions and deployments, secret, version, rotation, token) whose
 /// authentication code does not match counts as absent, and is named in [`Loaded::tampered`] or logged as an error.
-pub trait RegistryStore: VaultStore + AuditStore + TrafficStore + LogStore {
+pub trait RegistryStore: VaultStore + AuditStore + TrafficStore + LogStore + BudgetStore {
     /// Reads everything the snapshot is made of, and the revision it stands at, in one transaction.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, StoreError>>;
 

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod audit;
 mod auth;
 pub(crate) mod authentic;
+mod budgets;
 pub(crate) mod by_id;
 pub(crate) mod custom_providers;
 pub(crate) mod gateways;

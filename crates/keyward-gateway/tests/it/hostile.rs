@@ -15,13 +15,14 @@ use keyward_forward::{SystemDial, TlsConfig};
 use keyward_gateway::{Config, Gateway};
 use keyward_providers::Catalogue;
 use keyward_registry::{
-    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, Feed,
-    GatewaySettings, Loaded, LogBody, LogDeletion, LogEntry, LogId, LogLimit, LogPage, LogPatch,
-    LogPlace, LogQuery, LogRecord, LogScan, LogSide, LogStore, LogTrim, Part, ProviderKeyId,
-    RefusedAttempt, Registry, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
-    RouteVersionRecord, Row, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore,
-    TrafficSums, testing::MemoryStore,
+    AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, BudgetStore,
+    Feed, GatewaySettings, Loaded, LogBody, LogDeletion, LogEntry, LogId, LogLimit, LogPage,
+    LogPatch, LogPlace, LogQuery, LogRecord, LogScan, LogSide, LogStore, LogTrim, Part,
+    ProviderKeyId, RefusedAttempt, Registry, RegistryStore, RouteDeploymentRecord, RouteId,
+    RouteVersionId, RouteVersionRecord, Row, StoreError, Subject, TrafficQuery, TrafficRow,
+    TrafficStore, TrafficSums, testing::MemoryStore,
 };
+use keyward_routes::BudgetRow;
 use keyward_secret::AccountId;
 use keyward_testing::client::{Client, send_raw};
 use keyward_vault::{
@@ -323,6 +324,23 @@ impl RegistryStore for Failing {
         tokens: &'a [(TokenId, std::time::SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         self.store.save_last_used(keys, tokens)
+    }
+}
+
+impl BudgetStore for Failing {
+    fn save_budgets<'a>(
+        &'a self,
+        rows: &'a [BudgetRow],
+        now: std::time::SystemTime,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.save_budgets(rows, now)
+    }
+
+    fn load_budgets(
+        &self,
+        now: std::time::SystemTime,
+    ) -> BoxFuture<'_, Result<Vec<BudgetRow>, StoreError>> {
+        self.store.load_budgets(now)
     }
 }
 

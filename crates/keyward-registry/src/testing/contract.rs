@@ -5,6 +5,7 @@
 )]
 
 mod audit;
+mod budgets;
 mod logs;
 mod records;
 mod routes;
@@ -55,6 +56,8 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     secrets::the_vaults_changes_reach_the_feed(&*open().await).await;
     audit::refused_attempts_are_no_change(&*open().await).await;
     audit::the_log_is_read_by_condition_and_page(&*open().await).await;
+    budgets::what_was_spent_is_kept_until_it_is_past(&*open().await).await;
+    budgets::of_budgets_all_is_kept_that_a_row_can_say(&*open().await).await;
     traffic::counts_add_up_by_step_and_class(&*open().await).await;
     traffic::only_what_is_asked_for_is_summed(&*open().await).await;
     traffic::minutes_and_hours_are_kept_for_their_time(&*open().await).await;

@@ -14,6 +14,7 @@ use std::{
 };
 
 use keyward_auth::{TokenId, TokenRecord};
+use keyward_routes::BudgetRow;
 use keyward_secret::AccountId;
 use keyward_vault::{
     SealState, SecretId, SecretRecord, SecretsStoreId, VersionNumber, VersionRecord, VersionState,
@@ -22,7 +23,7 @@ use keyward_vault::{
 
 use self::{audit::entry, logs::Logs, routes::Routes, traffic::Traffic};
 use crate::{
-    AccountRecord, AuditEntry, AuditLine, Batch, BoxFuture, Change, CustomProviderId,
+    AccountRecord, AuditEntry, AuditLine, Batch, BoxFuture, BudgetStore, Change, CustomProviderId,
     CustomProviderRecord, Feed, GatewayId, GatewayRecord, Loaded, Part, ProviderKeyId,
     ProviderKeyRecord, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
     RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow,
@@ -52,6 +53,7 @@ struct State {
     log: Vec<AuditEntry>,
     traffic: Traffic,
     logs: Logs,
+    budgets: BTreeMap<[u8; 16], BudgetRow>,
 }
 
 /// A record, and when it was last used.
@@ -288,6 +290,25 @@ fn touch<I: Copy + Ord, R>(records: &mut BTreeMap<I, Used<R>>, used: &[(I, Syste
         if let Some((_, known)) = records.get_mut(id) {
             *known = (*known).max(Some(*at));
         }
+    }
+}
+
+impl BudgetStore for MemoryStore {
+    fn save_budgets<'a>(
+        &'a self,
+        rows: &'a [BudgetRow],
+        now: SystemTime,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let budgets = &mut self.state().budgets;
+        budgets.extend(rows.iter().map(|row| (row.key.to_bytes(), *row)));
+        budgets.retain(|_, row| !row.is_past(now));
+        Box::pin(ready(Ok(())))
+    }
+
+    fn load_budgets(&self, now: SystemTime) -> BoxFuture<'_, Result<Vec<BudgetRow>, StoreError>> {
+        let state = self.state();
+        let rows = state.budgets.values().filter(|row| !row.is_past(now));
+        Box::pin(ready(Ok(rows.copied().collect())))
     }
 }
 

@@ -12,12 +12,14 @@ use std::{
 use keyward_auth::{TokenId, TokenRecord};
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditFinding, AuditQuery, AuditState, AuditStore, Batch, BoxFuture,
-    Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded, LogBody,
-    LogDeletion, LogEntry, LogId, LogLimit, LogPage, LogPatch, LogPlace, LogQuery, LogRecord,
-    LogScan, LogSide, LogStore, LogTrim, Part, ProviderKeyId, ProviderKeyRecord, RefusedAttempt,
-    RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId, RouteVersionRecord, Row,
-    SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow, TrafficStore, TrafficSums,
+    BudgetStore, Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded,
+    LogBody, LogDeletion, LogEntry, LogId, LogLimit, LogPage, LogPatch, LogPlace, LogQuery,
+    LogRecord, LogScan, LogSide, LogStore, LogTrim, Part, ProviderKeyId, ProviderKeyRecord,
+    RefusedAttempt, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
+    RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow,
+    TrafficStore, TrafficSums,
 };
+use keyward_routes::BudgetRow;
 use keyward_secret::AccountId;
 use keyward_vault::{
     SealState, SecretId, SecretRecord, SecretsStoreId, VaultStore, VersionRecord,
@@ -180,6 +182,20 @@ impl RegistryStore for FakeStore {
         _tokens: &'a [(TokenId, SystemTime)],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl BudgetStore for FakeStore {
+    fn save_budgets<'a>(
+        &'a self,
+        rows: &'a [BudgetRow],
+        now: SystemTime,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.log.save_budgets(rows, now)
+    }
+
+    fn load_budgets(&self, now: SystemTime) -> BoxFuture<'_, Result<Vec<BudgetRow>, StoreError>> {
+        self.log.load_budgets(now)
     }
 }
 
