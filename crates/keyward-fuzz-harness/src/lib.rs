@@ -31,6 +31,7 @@ pub mod scrub;
 pub mod sealed_record;
 pub mod slot;
 pub mod token;
+pub mod usage;
 pub mod websocket_frames;
 
 /// Reads bytes as input of one subject, and panics where a promise is broken.
@@ -55,5 +56,6 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("sealed_record", sealed_record::check),
     ("slot", slot::check),
     ("token", token::check),
+    ("usage", usage::check),
     ("websocket_frames", websocket_frames::check),
 ];

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use memchr::{memchr2, memmem};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::shape::MARKS;
-
 /// The most bytes of an event that are held. A guess: the one that is taken out has less than one KiB.
 const LONGEST_HELD: usize = 16 * 1024;
+
+/// A part of every such event: `prompt_tokens`, `completion_tokens` and `total_tokens` are in it.
+const MARK: &[u8] = b"_tokens\"";
 
 /// Takes the chunk with the counts out of a stream of chat completions, for a client that did not ask for it, once
 /// `include_usage` was put into its request.
@@ -225,7 +226,7 @@ fn pass_some(bytes: Bytes, pass: &mut impl FnMut(Bytes)) {
 }
 
 fn is_extra(event: &[u8]) -> bool {
-    if event.len() > LONGEST_HELD || memmem::find(event, MARKS[0]).is_none() {
+    if event.len() > LONGEST_HELD || memmem::find(event, MARK).is_none() {
         return false;
     }
     let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);

@@ -9,7 +9,7 @@ use super::{
     Seen,
     counts::Tally,
     json::Scanner,
-    shape::{MARKS, MODEL_MARK},
+    shape::{MARK, MODEL_MARK},
 };
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -153,7 +153,7 @@ fn pass_over<'a>(rest: &'a [u8], tally: &Tally, seen: &mut Seen) -> Option<&'a [
         .iter()
         .find_map(|ends| after.strip_prefix(*ends))?;
     let has = |mark: &[u8]| memmem::find(data, mark).is_some();
-    if MARKS.into_iter().any(has) || tally.model().is_none() && has(MODEL_MARK) {
+    if has(MARK) || tally.model().is_none() && has(MODEL_MARK) {
         return None;
     }
     seen.take(data);

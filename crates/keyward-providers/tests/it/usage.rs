@@ -121,7 +121,7 @@ fn the_type_is_not_trusted_where_the_answer_begins_otherwise() {
 
 #[test]
 fn data_on_several_lines_is_one_text() {
-    let stream = "data: {\"model\":\"m\",\ndata:\"usage\": {\ndata: \"prompt_tokens\"\ndata: : 12 }\ndata: }\n\n";
+    let stream = "data: {\ndata: \"model\":\"m\",\ndata:\"usage\": {\ndata: \"prompt_tokens\"\ndata: : 12 }\ndata: }\n\n";
     for size in [1, 9, 1000] {
         let pieces = stream.as_bytes().chunks(size);
         let reader = read(UsageShape::OpenAi, "text/event-stream", pieces);
