@@ -252,6 +252,24 @@ const DEMONSTRATIONS: &[Demonstration] = &[
         },
     },
     Demonstration {
+        name: "logs",
+        description: "1,000,000 entries of the log of requests: saved, listed, filtered, let go of; what they take on the disk",
+        run: |workspace| {
+            let mut tests = workspace.cargo([
+                "test",
+                "--release",
+                "--package",
+                "keyward-store",
+                "--test",
+                "it",
+                "a_large_log",
+                "--",
+                "--nocapture",
+            ]);
+            Ok(process::run(tests.env("KEYWARD_LOG_ENTRIES", "1000000"))?)
+        },
+    },
+    Demonstration {
         name: "pictures",
         description: "every page of the dashboard drawn into docs/pictures, with 10,000 keys where there are many",
         run: |workspace| {

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod gateways;
 pub(crate) mod health;
 pub(crate) mod in_use;
+pub(crate) mod logs;
 pub(crate) mod provider_configs;
 pub(crate) mod routes;
 pub(crate) mod secrets;

@@ -225,6 +225,13 @@ impl Call {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// Every query parameter, in the order in which they were sent.
+    pub(crate) fn all_queries(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The value of a query parameter; of several, the last.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query

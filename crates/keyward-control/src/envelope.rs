@@ -224,6 +224,22 @@ impl Problem {
         Refusal::RouteVersionNotFound(Self::shown(id)).into()
     }
 
+    pub(crate) fn log_not_found(id: &str) -> Self {
+        let id = Self::shown(id);
+        let message = format!(
+            "there is no entry {id:?} in the gateway's log; `…/logs` lists those there are"
+        );
+        Self::new(StatusCode::NOT_FOUND, NOT_FOUND, message)
+    }
+
+    pub(crate) fn no_log_body(id: &str) -> Self {
+        let id = Self::shown(id);
+        let message = format!(
+            "the body of {id:?} is not kept; a gateway keeps bodies only where that is switched on"
+        );
+        Self::new(StatusCode::NOT_FOUND, NOT_FOUND, message)
+    }
+
     pub(crate) fn no_rotation() -> Self {
         Refusal::RotationNotFound.into()
     }
@@ -432,7 +448,7 @@ impl IntoResponse for Problem {
             errors: &faults,
             messages: &[],
             place: RESULT,
-            result: None::<()>,
+            result: Some(None::<()>),
             result_info: None::<ResultInfo>,
         };
         let mut buffer = Buffer::with_capacity(512);

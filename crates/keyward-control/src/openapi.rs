@@ -14,7 +14,7 @@ use utoipa::openapi::{
 };
 
 pub(crate) use self::description::{
-    Description, Flag, Off, choice, choice_or_null, null, reference,
+    Description, Flag, Form, Off, choice, choice_or_null, null, reference,
 };
 use crate::{
     envelope::schema,

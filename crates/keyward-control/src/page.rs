@@ -43,9 +43,20 @@ pub(crate) struct Page {
 impl Page {
     /// Reads `page` (from 1) and `per_page` (1 to 100, default 20) of the query (wire-spec §4.1).
     pub(crate) fn of(call: &Call) -> Result<Self, Problem> {
+        Self::within(call, 100)
+    }
+
+    /// The same where a page has at most so many items.
+    pub(crate) fn within(call: &Call, most: usize) -> Result<Self, Problem> {
         let number = read(call, "page", 1, MAX_PAGE)?;
-        let size = read(call, "per_page", DEFAULT_PER_PAGE, 100)?;
+        let size = read(call, "per_page", DEFAULT_PER_PAGE, most)?;
         Ok(Self { number, size })
+    }
+
+    /// How many items stand on the pages before, and how many there are on a full one.
+    pub(crate) fn bounds(self) -> (u64, u32) {
+        let skipped = u64::try_from(self.skipped()).unwrap_or(u64::MAX);
+        (skipped, u32::try_from(self.size).unwrap_or(u32::MAX))
     }
 
     /// As [`cut`](Self::cut), of items that are in no order: only those of the page are sorted.

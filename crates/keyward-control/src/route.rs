@@ -4,6 +4,7 @@
 mod custom_providers;
 mod dynamic_routes;
 mod gateways;
+mod logs;
 mod provider_keys;
 mod requests;
 mod secrets;
@@ -95,6 +96,7 @@ pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
         gateways::ROUTES,
         provider_keys::ROUTES,
         dynamic_routes::ROUTES,
+        logs::ROUTES,
         custom_providers::ROUTES,
         secrets::ROUTES,
         tokens::ROUTES,

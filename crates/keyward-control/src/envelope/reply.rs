@@ -14,7 +14,15 @@ use super::{AUTHENTICATION, Problem, ROUTE, Told, VERIFICATION};
 use crate::erased::Buffer;
 
 /// A successful answer, ready to be sent.
-pub(crate) struct Reply(Buffer);
+pub(crate) struct Reply {
+    content: Buffer,
+    kind: &'static str,
+}
+
+/// The content type of the envelope, and of what else is JSON.
+const JSON: &str = "application/json";
+/// Of what is to be saved and not shown.
+const BYTES: &str = "application/octet-stream";
 
 /// How a list is cut into pages.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -56,7 +64,7 @@ pub(super) struct Envelope<'a, T, I> {
     pub(super) messages: &'a [Message],
     /// Where the result stands.
     pub(super) place: &'static str,
-    pub(super) result: T,
+    pub(super) result: Option<T>,
     pub(super) result_info: Option<I>,
 }
 
@@ -66,7 +74,9 @@ impl<T: Serialize, I: Serialize> Serialize for Envelope<'_, T, I> {
         map.serialize_entry("success", &self.success)?;
         map.serialize_entry("errors", self.errors)?;
         map.serialize_entry("messages", self.messages)?;
-        map.serialize_entry(self.place, &self.result)?;
+        if let Some(result) = &self.result {
+            map.serialize_entry(self.place, result)?;
+        }
         if let Some(info) = &self.result_info {
             map.serialize_entry("result_info", info)?;
         }
@@ -80,17 +90,41 @@ pub(super) const RESULT: &str = "result";
 impl Reply {
     /// One result.
     pub(crate) fn new(result: &impl Serialize) -> Result<Self, Problem> {
-        Self::build(RESULT, result, &[], None::<ResultInfo>)
+        Self::build(RESULT, Some(result), &[], None::<ResultInfo>)
     }
 
     /// One page of a list.
     pub(crate) fn page(result: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
-        Self::build(RESULT, result, &[], Some(info))
+        Self::build(RESULT, Some(result), &[], Some(info))
+    }
+
+    /// One page of the log of requests.
+    pub(crate) fn page_of_logs(
+        result: &impl Serialize,
+        info: &impl Serialize,
+    ) -> Result<Self, Problem> {
+        Self::build(RESULT, Some(result), &[], Some(info))
+    }
+
+    /// That it was done, where the reference has no result.
+    pub(crate) fn without_result() -> Result<Self, Problem> {
+        Self::build(RESULT, None::<()>, &[], None::<ResultInfo>)
+    }
+
+    /// Bytes that somebody else wrote, without the envelope: as JSON where they are that, else to be saved.
+    pub(crate) fn raw(bytes: &[u8]) -> Self {
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        let mut content = Buffer::with_capacity(bytes.len());
+        content.extend(bytes);
+        Self {
+            content,
+            kind: if is_json { JSON } else { BYTES },
+        }
     }
 
     /// A part of a list that is read by cursor.
     pub(crate) fn by_cursor(result: &impl Serialize, info: CursorInfo) -> Result<Self, Problem> {
-        Self::build(RESULT, result, &[], Some(info))
+        Self::build(RESULT, Some(result), &[], Some(info))
     }
 
     /// The result of a token's verification.
@@ -103,7 +137,7 @@ impl Reply {
             message: message.into(),
             kind: None,
         };
-        Self::build(RESULT, result, &[message], None::<ResultInfo>)
+        Self::build(RESULT, Some(result), &[message], None::<ResultInfo>)
     }
 
     /// A result, with what a provider said of the key that it is about.
@@ -116,12 +150,12 @@ impl Reply {
             message: message.into(),
             kind: None,
         };
-        Self::build(RESULT, result, &[message], None::<ResultInfo>)
+        Self::build(RESULT, Some(result), &[message], None::<ResultInfo>)
     }
 
     /// The whole envelope, for a page that takes it apart.
     pub(crate) fn as_slice(&self) -> &[u8] {
-        self.0.as_slice()
+        self.content.as_slice()
     }
 
     /// One result, with remarks on the route that it is about.
@@ -135,22 +169,22 @@ impl Reply {
             kind: None,
         };
         let messages: Vec<_> = remarks.into_iter().map(message).collect();
-        Self::build(RESULT, result, &messages, None::<ResultInfo>)
+        Self::build(RESULT, Some(result), &messages, None::<ResultInfo>)
     }
 
     /// One page of a list that the reference has as `data`.
     pub(crate) fn data(data: &impl Serialize, info: ResultInfo) -> Result<Self, Problem> {
-        Self::build("data", data, &[], Some(info))
+        Self::build("data", Some(data), &[], Some(info))
     }
 
     /// One result that the reference has as `route`.
     pub(crate) fn route(route: &impl Serialize) -> Result<Self, Problem> {
-        Self::build("route", route, &[], None::<ResultInfo>)
+        Self::build("route", Some(route), &[], None::<ResultInfo>)
     }
 
     fn build(
         place: &'static str,
-        result: &impl Serialize,
+        result: Option<impl Serialize>,
         messages: &[Message],
         result_info: Option<impl Serialize>,
     ) -> Result<Self, Problem> {
@@ -165,20 +199,26 @@ impl Reply {
         let mut buffer = Buffer::with_capacity(1024);
         serde_json::to_writer(&mut buffer, &envelope)
             .map_err(|error| Problem::internal("write an answer", &error))?;
-        Ok(Self(buffer))
+        Ok(Self {
+            content: buffer,
+            kind: JSON,
+        })
     }
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        json(self.0)
+        let mut response = json(self.content);
+        let kind = HeaderValue::from_static(self.kind);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
     }
 }
 
 /// An answer that tells of a success, unless its status is set.
 pub(super) fn json(content: Buffer) -> Response {
     let mut response = Response::new(Body::from(content.into_bytes()));
-    let json = HeaderValue::from_static("application/json");
+    let json = HeaderValue::from_static(JSON);
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
 }

@@ -15,7 +15,7 @@ use super::{
     reply::{Message, RESULT},
 };
 use crate::{
-    openapi::{self, Description},
+    openapi::{self, Description, Form},
     route::{Access, Route},
 };
 
@@ -110,14 +110,23 @@ fn may_refuse(route: &Route, description: &Description, status: StatusCode) -> b
 }
 
 pub(crate) fn responses(route: &Route, description: &Description) -> Responses {
-    let success = ResponseBuilder::new()
-        .description("Carried out.")
-        .content("application/json", content(success(description)));
+    let mut done = ResponseBuilder::new().description("Carried out.");
+    if description.form() == Form::Raw {
+        // What is no JSON is bytes.
+        done = done
+            .content("application/json", content(description.result().clone()))
+            .content(
+                "application/octet-stream",
+                content(description.result().clone()),
+            );
+    } else {
+        done = done.content("application/json", content(success(description)));
+    }
     let refusals = REFUSALS
         .iter()
         .filter(|(status, ..)| may_refuse(route, description, *status));
     ResponsesBuilder::new()
-        .response(StatusCode::OK.as_str(), success)
+        .response(StatusCode::OK.as_str(), done)
         .responses_from_iter(refusals.map(|(status, name, _)| (status.as_str(), refusal(name))))
         .build()
 }
@@ -161,7 +170,7 @@ pub(crate) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     openapi::reference::<CursorInfo>(&mut schemas);
     let fault = openapi::reference::<Told<'_>>(&mut schemas);
     let faults = ArrayBuilder::new().items(fault).min_items(Some(1));
-    let refusal = envelope(false, faults, (RESULT, openapi::null()));
+    let refusal = envelope(false, faults, Some((RESULT, openapi::null())));
     schemas.push((REFUSAL.to_owned(), refusal.into()));
     schemas
 }
@@ -171,7 +180,13 @@ fn success(description: &Description) -> Schema {
         .items(utoipa::openapi::Object::new())
         .max_items(Some(0));
     let result = (description.place(), description.result().clone());
+    let result = (description.form() == Form::Result).then_some(result);
     let mut success = envelope(true, none, result);
+    if let Some(info) = description.info() {
+        success = success
+            .property("result_info", info.clone())
+            .required("result_info");
+    }
     if description.is_page() {
         success = success
             .property("result_info", Ref::from_schema_name(ResultInfo::name()))
@@ -188,21 +203,23 @@ fn success(description: &Description) -> Schema {
 fn envelope(
     success: bool,
     errors: ArrayBuilder,
-    (place, result): (&'static str, impl Into<RefOr<Schema>>),
+    result: Option<(&'static str, impl Into<RefOr<Schema>>)>,
 ) -> ObjectBuilder {
     let success = ObjectBuilder::new()
         .schema_type(Type::Boolean)
         .enum_values(Some([success]));
     let messages = ArrayBuilder::new().items(Ref::from_schema_name(Message::name()));
-    ObjectBuilder::new()
+    let envelope = ObjectBuilder::new()
         .property("success", success)
         .required("success")
         .property("errors", errors)
         .required("errors")
         .property("messages", messages)
-        .required("messages")
-        .property(place, result)
-        .required(place)
+        .required("messages");
+    match result {
+        Some((place, result)) => envelope.property(place, result).required(place),
+        None => envelope,
+    }
 }
 
 pub(crate) fn content(schema: impl Into<RefOr<Schema>>) -> Content {

@@ -63,6 +63,16 @@ impl Field {
             })
     }
 
+    /// The number that it is.
+    pub(crate) fn number(&self) -> Option<f64> {
+        self.value.as_f64()
+    }
+
+    /// The value as it was sent.
+    pub(crate) fn into_value(self) -> Value {
+        self.value
+    }
+
     /// A text of at most `max` characters that can be printed on one line.
     pub(crate) fn text(self, max: usize) -> Result<String, Problem> {
         let path = self.path.clone();

@@ -17,6 +17,8 @@ pub(crate) struct Description {
     details: Option<&'static str>,
     place: &'static str,
     result: RefOr<Schema>,
+    form: Form,
+    info: Option<RefOr<Schema>>,
     is_page: bool,
     is_by_cursor: bool,
     reads_store: bool,
@@ -27,6 +29,17 @@ pub(crate) struct Description {
     asks_provider: bool,
     stores_what_is_proven: bool,
     schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// What a success looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The envelope with a result.
+    Result,
+    /// The envelope without one.
+    NoResult,
+    /// Bytes without the envelope.
+    Raw,
 }
 
 /// What a request's body is.
@@ -54,6 +67,30 @@ impl Description {
             schemas,
             ..Self::of(summary, ArrayBuilder::new().items(item).into())
         }
+    }
+
+    /// The result is one page of a list of `T` that is read from the store; an `I` tells of its place. The query says which.
+    pub(crate) fn page_of<T: ToSchema, I: ToSchema>(summary: &'static str) -> Self {
+        let mut page = Self::list::<T>(summary).answers_from_store();
+        page.info = Some(reference::<I>(&mut page.schemas));
+        page
+    }
+
+    /// It is done, and there is no result.
+    pub(crate) fn without_result(summary: &'static str) -> Self {
+        Self {
+            form: Form::NoResult,
+            ..Self::of(summary, null().into())
+        }
+    }
+
+    /// The answer is bytes from the store, without the envelope.
+    pub(crate) fn raw(summary: &'static str) -> Self {
+        let raw = Self {
+            form: Form::Raw,
+            ..Self::of(summary, utoipa::openapi::Object::new().into())
+        };
+        raw.answers_from_store()
     }
 
     /// The result is one page of a list of `T`; `page` and `per_page` say which.
@@ -104,6 +141,8 @@ impl Description {
             details: None,
             place: "result",
             result,
+            form: Form::Result,
+            info: None,
             is_page: false,
             is_by_cursor: false,
             reads_store: false,
@@ -224,6 +263,15 @@ impl Description {
 
     pub(crate) fn result(&self) -> &RefOr<Schema> {
         &self.result
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// What `result_info` is, where it is of its own kind.
+    pub(crate) fn info(&self) -> Option<&RefOr<Schema>> {
+        self.info.as_ref()
     }
 
     pub(crate) fn is_page(&self) -> bool {

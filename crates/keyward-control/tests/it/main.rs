@@ -15,6 +15,8 @@ mod hostile;
 #[cfg(test)]
 mod in_use;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod permissions;

@@ -23,6 +23,8 @@ struct Rows {
     custom: String,
     /// A route's id, and its version's.
     route: [String; 2],
+    /// A request of which the log has everything.
+    log: String,
 }
 
 impl Rows {
@@ -39,6 +41,7 @@ impl Rows {
                 let id = |id: &Value| id.as_str().unwrap().to_owned();
                 [id(&route["id"]), id(&route["version"]["version_id"])]
             },
+            log: harness.kept_log().await,
         }
     }
 }
@@ -90,6 +93,7 @@ struct Stop {
 
 const STORE: &str = "/secrets_store/stores/{store}";
 const ROUTES: &str = "/ai-gateway/gateways/{gateway}/routes";
+const LOGS: &str = "/ai-gateway/gateways/{gateway}/logs";
 const KEYS: &str = "/ai-gateway/gateways/{gateway}/provider_configs";
 
 /// The request for a route. A route that is not listed here fails the walk: nobody has said how it is asked.
@@ -108,6 +112,11 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             let body = of_a_route(method, place.strip_prefix(ROUTES).unwrap(), &rows.route);
             let is_one = place.contains("{id}");
             (if is_one { rows.route[0].as_str() } else { "" }, body)
+        }
+        (method, place) if place.starts_with(LOGS) => {
+            let is_one = place.contains("{id}");
+            let body = (method == "PATCH").then(|| json!({"feedback": 1}));
+            (if is_one { rows.log.as_str() } else { "" }, body)
         }
         ("POST", "/ai-gateway/custom-providers") => ("", Some(new_custom("new"))),
         ("PATCH", "/ai-gateway/custom-providers/{id}") => {
@@ -306,7 +315,7 @@ fn the_table_of_routes_is_the_contract() {
         "GET /client/v4/accounts/{account}: any".to_owned(),
         "GET /client/v4/memberships: any".to_owned(),
     ];
-    let expected = [&gateways_and_keys[..], &of_routes(), &others].concat();
+    let expected = [&gateways_and_keys[..], &of_routes(), &of_logs(), &others].concat();
     let describe = |route: RouteDescription| {
         let permission = route.permission.map_or("any", Permission::name);
         format!("{} {}: {permission}", route.method, route.path)
@@ -332,6 +341,19 @@ fn of_routes() -> [String; 11] {
         format!("GET {routes}/{{id}}/deployments: AI Gateway Read"),
         format!("POST {routes}/{{id}}/deployments: AI Gateway Write"),
         format!("POST {routes}/{{id}}/explain: AI Gateway Read"),
+    ]
+}
+
+/// Those of the log of requests.
+fn of_logs() -> [String; 6] {
+    let logs = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs";
+    [
+        format!("GET {logs}: AI Gateway Read"),
+        format!("DELETE {logs}: AI Gateway Write"),
+        format!("GET {logs}/{{id}}: AI Gateway Read"),
+        format!("PATCH {logs}/{{id}}: AI Gateway Write"),
+        format!("GET {logs}/{{id}}/request: AI Gateway Read"),
+        format!("GET {logs}/{{id}}/response: AI Gateway Read"),
     ]
 }
 

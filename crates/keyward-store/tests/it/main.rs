@@ -11,6 +11,8 @@ mod erased;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod older_keys;
 #[cfg(test)]
 mod older_lines;

@@ -35,16 +35,17 @@ impl Condition<'_> {
             push_filter(sql, filter);
         }
         if let Some(search) = self.search {
-            sql.push(" AND (");
-            let plain = [ID_TEXT, "l.event_id"].map(|text| Source::Plain(text.to_owned()));
+            let is_of_id = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+            // Written out for every entry, an id costs more than all else: only where it may be found.
+            let id = search.bytes().all(is_of_id).then_some(ID_TEXT);
+            let plain = id.into_iter().chain(["l.event_id"]);
+            let plain = plain.map(|text| Source::Plain(text.to_owned()));
             let named = ["provider", "model", "path", "user_agent"].map(Source::Named);
-            for (at, source) in plain.into_iter().chain(named).enumerate() {
-                if at > 0 {
-                    sql.push(" OR ");
-                }
+            let sources = plain.chain(named);
+            sql.push(" AND ");
+            push_any(sql, sources, |sql, source| {
                 push_contains(sql, &source, &[search]);
-            }
-            sql.push(")");
+            });
         }
     }
 }
@@ -72,18 +73,25 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &LogFilter) {
     }
 }
 
-/// `(0 OR …)`, so that any number of alternatives may follow.
+/// One of several. A single one stands as it is, so that an index may serve it.
 fn push_any<T>(
     sql: &mut QueryBuilder<Sqlite>,
     values: impl IntoIterator<Item = T>,
     mut push: impl FnMut(&mut QueryBuilder<Sqlite>, T),
 ) {
-    sql.push("(0");
+    let mut values = values.into_iter().peekable();
+    let Some(first) = values.next() else {
+        sql.push("0");
+        return;
+    };
+    let is_only = values.peek().is_none();
+    sql.push(if is_only { "" } else { "(" });
+    push(sql, first);
     for value in values {
         sql.push(" OR ");
         push(sql, value);
     }
-    sql.push(")");
+    sql.push(if is_only { "" } else { ")" });
 }
 
 fn push_equal(
@@ -97,6 +105,11 @@ fn push_equal(
         // As the index has it, so that what is found is in order already.
         sql.push("l.").push(column).push(" = ");
         names::push_value(sql, text);
+        return;
+    }
+    if let (Source::Plain(plain), [LogValue::Flag(flag)]) = (source, values) {
+        // As the index of what failed has it.
+        sql.push(plain).push(if *flag { " = 1" } else { " = 0" });
         return;
     }
     let known = values.iter().filter(|value| **value != LogValue::Null);
