@@ -124,6 +124,18 @@ fn a_cost_counts_in_the_window_in_which_it_was_reserved() {
 }
 
 #[test]
+fn what_was_reserved_in_other_windows_neither_counts_nor_frees_in_these() {
+    let budgets = MemoryBudgets::default();
+    let minute = ask("", 100, fixed(60), 30);
+    let month = ask("", 100, BudgetWindow::MONTH, 50);
+    let of_minute = reserve(&budgets, &[minute], at(0)).unwrap();
+    let _of_month = reserve(&budgets, &[month], at(1)).unwrap();
+    // The number of a minute is higher than that of any month.
+    budgets.settle(of_minute, Money::from_nanos(40), at(2));
+    assert_eq!(stands(&budgets, month, at(3)), (0, 50));
+}
+
+#[test]
 fn two_hundred_at_once_against_a_budget_for_fifty() {
     const ESTIMATE: u64 = 10_000_000;
     let budgets = MemoryBudgets::default();
