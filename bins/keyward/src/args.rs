@@ -374,6 +374,8 @@ A pool lists keys of one provider that stand in for each other, by alias: 2 to 1
 none, which is 1. By weight, a conversation keeps its key while that is healthy; `openai:ordered=…` takes the first
 healthy one.
 
+Spend limits are an object of rules, which a file holds: docs/budgets.md.
+
 Examples:
   keyward gateways update production --set cache_ttl=300 --set log_management=null
   keyward gateways update production --pool openai=team-a:3,team-b")]
@@ -382,7 +384,7 @@ Examples:
         #[arg(value_parser = GatewayId::parse)]
         id: GatewayId,
         /// A setting and its value: JSON, or a text; may be repeated
-        #[arg(long, value_name = "NAME=VALUE", value_parser = setting, required_unless_present_any = ["pool", "no_pool"])]
+        #[arg(long, value_name = "NAME=VALUE", value_parser = setting, required_unless_present_any = ["pool", "no_pool", "spend_limits_file"])]
         set: Vec<(String, Value)>,
         /// The pool of a provider: its keys by alias, with their weights; may be repeated
         #[arg(long, value_name = "PROVIDER[:STRATEGY]=ALIAS[:WEIGHT],…", value_parser = pool::parse)]
@@ -390,6 +392,9 @@ Examples:
         /// No pool for a provider any more; its keys stay; may be repeated
         #[arg(long, value_name = "PROVIDER", value_parser = ProviderSlug::parse)]
         no_pool: Vec<ProviderSlug>,
+        /// A file with the spend limits, JSON; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        spend_limits_file: Option<PathBuf>,
         #[command(flatten)]
         dry_run: DryRun,
         #[command(flatten)]

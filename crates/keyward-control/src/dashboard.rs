@@ -234,6 +234,12 @@ static PAGES: &[Page] = &[
     changes("/gateways/{gateway}/pool", |visit| {
         Box::pin(gateways::pool::save(visit))
     }),
+    reads("/gateways/{gateway}/spend", |visit| {
+        Box::pin(gateways::spend::show(visit))
+    }),
+    changes("/gateways/{gateway}/spend", |visit| {
+        Box::pin(gateways::spend::save(visit))
+    }),
     reads("/gateways/{gateway}/delete", |visit| {
         Box::pin(gateways::delete::show(visit))
     }),

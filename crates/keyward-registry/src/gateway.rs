@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
+use keyward_routes::SpendLimits;
 use keyward_secret::AccountId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -79,6 +80,9 @@ pub struct GatewaySettings {
     /// What a client is told when a provider refuses the stored key. Ours.
     #[serde(default, skip_serializing_if = "StoredKeyRefused::is_default")]
     pub stored_key_refused: StoredKeyRefused,
+    /// How much may be spent. None by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_limits: Option<SpendLimits>,
 }
 
 impl GatewaySettings {
@@ -115,6 +119,7 @@ impl Default for GatewaySettings {
             pools: Pools::default(),
             session_header: None,
             stored_key_refused: StoredKeyRefused::Explain,
+            spend_limits: None,
         }
     }
 }
@@ -195,6 +200,22 @@ mod tests {
             serde_json::from_str::<GatewaySettings>(text).unwrap(),
             GatewaySettings::default()
         );
+    }
+
+    #[test]
+    fn spend_limits_are_kept_behind_the_rest() {
+        let limits = r#"{"enabled":true,"rules":[{"id":"all","enabled":true,"limitType":"cost","limit":2.5,"calendar":"month"}]}"#;
+        let settings = GatewaySettings {
+            spend_limits: serde_json::from_str(limits).unwrap(),
+            ..GatewaySettings::default()
+        };
+        let text = serde_json::to_string(&settings).unwrap();
+        assert!(
+            text.ends_with(&format!(r#""store_id":null,"spend_limits":{limits}}}"#)),
+            "{text}"
+        );
+        let read: GatewaySettings = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, settings);
     }
 
     #[test]

@@ -92,6 +92,7 @@ mod money;
 mod name;
 mod number;
 mod retry;
+mod spend;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod window;
@@ -122,5 +123,6 @@ pub use self::{
     money::Money,
     name::{ParseRouteNameError, RouteName},
     retry::{Attempts, Backoff, LONGEST_WAIT, may_be_repeated},
+    spend::{RuleId, SpendError, SpendLimits, SpendRule, SpendRuleParts, Split},
     window::{Counted, Fit},
 };

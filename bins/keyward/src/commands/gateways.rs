@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{Confirm, Connect, GatewaysCommand},
     client::{self, Client, GATEWAYS, gateway_path, keys_path, text},
-    commands::traffic,
+    commands::{routes::read_json, traffic},
     confirm::confirm,
     dry_run::{self, Plan},
     failure::Failure,
@@ -62,14 +62,20 @@ pub(crate) async fn run(command: GatewaysCommand) -> Result<(), Failure> {
             mut set,
             pool,
             no_pool,
+            spend_limits_file,
             dry_run,
             connect,
         } => {
+            // Read first: what is no JSON changes nothing.
+            let limits = spend_limits_file.as_deref().map(read_json).transpose()?;
             let client = Client::connect_to_change(&connect, dry_run).await?;
             let gateway = client.send(Method::GET, &gateway_path(&id), None).await?;
             let gateway = written(gateway);
             if !(pool.is_empty() && no_pool.is_empty()) {
                 set.push(("pools".to_owned(), pools(&gateway, &pool, &no_pool)));
+            }
+            if let Some(limits) = limits {
+                set.push(("spend_limits".to_owned(), json!(limits)));
             }
             let output = Output::new(connect.json);
             if dry_run.is_wanted {

@@ -13,6 +13,7 @@ use keyward_registry::Refusal;
 use keyward_routes::RouteName;
 use serde_json::{Value, json};
 
+pub(super) use self::file::read_json;
 pub(crate) use self::find::all;
 use self::{
     file::GraphFile,

@@ -174,6 +174,18 @@ async function gateway_settings() {
   const changed = await client.aiGateway.update("node-0", { account_id, ...settings, collect_logs: false });
   const file = "ai-gateway/ai-gateway.d.ts";
   assert.equal(typed(changed, file, "AIGatewayUpdateResponse").collect_logs, false);
+  const rule = {
+    id: "all",
+    limitType: "cost",
+    limit: 10,
+    window: 60,
+    provider: { mode: "filter", values: ["openai"] },
+    metadata: { user: { mode: "partition" } },
+  };
+  const spend_limits = { enabled: true, rules: [rule] };
+  const limited = await client.aiGateway.update("node-0", { account_id, ...settings, spend_limits });
+  const [told] = typed(limited, file, "AIGatewayUpdateResponse").spend_limits.rules;
+  assert.deepEqual(told, { ...rule, enabled: true, technique: "fixed" });
 }
 
 async function provider_configs() {

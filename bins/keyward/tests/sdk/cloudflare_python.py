@@ -121,6 +121,27 @@ def gateway_settings():
         api.update("python-0", account_id=ACCOUNT, **{**settings, "collect_logs": False, "cache_ttl": 60})
     )
     assert changed.collect_logs is False and changed.cache_ttl == 60
+    rule = {
+        "id": "per-user",
+        "enabled": True,
+        "limitType": "cost",
+        "limit": 2.5,
+        "window": 3600,
+        "technique": "sliding",
+        "model": {"mode": "filter", "values": ["gpt-5"]},
+        "metadata": {"user": {"mode": "partition"}},
+    }
+    limited = complete(
+        api.update(
+            "python-0",
+            account_id=ACCOUNT,
+            **{**settings, "collect_logs": False},
+            spend_limits={"enabled": True, "rules": [rule]},
+        )
+    )
+    told = limited.spend_limits.rules[0]
+    assert (told.id, told.limit, told.window, told.technique) == ("per-user", 2.5, 3600, "sliding"), told
+    assert told.model.values == ["gpt-5"], told
     assert complete(api.get("python-0", account_id=ACCOUNT)).collect_logs is False
 
 

@@ -3,6 +3,7 @@
 mod pools;
 mod request;
 mod settings;
+mod spend;
 
 use std::{sync::Arc, time::SystemTime};
 

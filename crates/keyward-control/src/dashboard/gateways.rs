@@ -7,11 +7,13 @@ pub(crate) mod edit;
 pub(crate) mod list;
 pub(crate) mod pool;
 mod settings;
+pub(crate) mod spend;
 
 use std::time::SystemTime;
 
 use keyward_auth::{ManagePlace, Permission, Scope};
 use keyward_registry::StoredKeyRefused;
+use keyward_routes::{SpendLimits, SpendRule};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,6 +37,7 @@ pub(crate) struct Gateway {
     session_header: Option<String>,
     stored_key_refused: StoredKeyRefused,
     pools: Vec<pool::Shown>,
+    spend_limits: Option<SpendLimits>,
     revision: String,
     created_at: Option<String>,
 }
@@ -47,6 +50,22 @@ impl Gateway {
     /// Whether clients get a provider's refusal of a stored key as it is.
     pub(crate) fn passes_refusals(&self) -> bool {
         self.stored_key_refused == StoredKeyRefused::Passthrough
+    }
+
+    /// Each rule of its spend limits.
+    pub(crate) fn spend_rules(&self) -> &[SpendRule] {
+        self.spend_limits.as_ref().map_or(&[], SpendLimits::rules)
+    }
+
+    /// For which requests a rule is, in words.
+    pub(crate) fn meant(rule: &SpendRule) -> String {
+        spend::meant(rule)
+    }
+
+    /// Whether a rule of its counts.
+    pub(crate) fn counts(&self, rule: &SpendRule) -> bool {
+        let limits = self.spend_limits.as_ref();
+        limits.is_some_and(SpendLimits::is_enabled) && rule.is_enabled()
     }
 
     /// A page of the gateway.

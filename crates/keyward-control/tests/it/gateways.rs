@@ -217,10 +217,6 @@ async fn settings_that_protect_and_do_nothing_yet_are_refused_when_on() {
             "dlp",
             json!({"action": "BLOCK", "enabled": true, "profiles": []}),
         ),
-        (
-            "spend_limits",
-            json!({"enabled": true, "rules": [{"limit": 1.5}]}),
-        ),
         ("zdr", json!(true)),
         (
             "otel",
@@ -245,10 +241,6 @@ async fn settings_that_protect_and_do_nothing_yet_are_refused_when_on() {
     for (field, value) in [
         ("guardrails", json!({"prompt": {}, "response": {}})),
         ("dlp", json!({"enabled": false, "profiles": ["x"]})),
-        (
-            "spend_limits",
-            json!({"enabled": false, "rules": [{"limit": 1}]}),
-        ),
         ("zdr", json!(false)),
         ("otel", json!([])),
         ("logpush", json!(null)),
@@ -373,7 +365,6 @@ async fn an_update_replaces_what_saves_or_records_and_keeps_what_protects() {
             json!({"prompt": {"P1": "BLOCK"}, "response": {}}),
         ),
         ("dlp", json!({"enabled": true})),
-        ("spend_limits", json!({"enabled": true})),
         ("zdr", json!(true)),
         ("otel", json!([{"url": "https://x"}])),
         ("logpush", json!(true)),

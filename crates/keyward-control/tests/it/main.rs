@@ -32,6 +32,8 @@ mod secrets;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod spend_limits;
+#[cfg(test)]
 mod stores;
 #[cfg(test)]
 mod support;

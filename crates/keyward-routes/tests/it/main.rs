@@ -29,6 +29,8 @@ mod prices;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod spend;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod walk;

@@ -60,7 +60,7 @@ impl GraphFile {
 }
 
 /// Reads a file with JSON; `-` is standard input.
-pub(super) fn read_json(path: &Path) -> Result<Box<RawValue>, Failure> {
+pub(in crate::commands) fn read_json(path: &Path) -> Result<Box<RawValue>, Failure> {
     let (name, text) = read(path)?;
     json(&name, &text).map(ToOwned::to_owned)
 }

@@ -8,7 +8,7 @@
 
 use utoipa::{IntoParams, ToSchema};
 
-use super::{pools::PoolInput, settings};
+use super::{pools::PoolInput, settings, spend::Limits};
 use crate::openapi::{Flag, Off};
 
 /// Which gateways are listed.
@@ -86,8 +86,8 @@ macro_rules! gateway_request {
             /// Null: `cf-aig-session-id`. In a change, left out: as it is.
             #[schema(max_length = 64)]
             session_header: Option<String>,
-            /// Refused when it is switched on.
-            spend_limits: Option<Off>,
+            /// How much may be spent. Default: no limit; in a change, as it is.
+            spend_limits: Option<Limits>,
             /// Kept and returned.
             #[schema(max_length = 64)]
             store_id: Option<String>,

@@ -4,10 +4,11 @@
 //! on it. Settings that only save or record are kept and given back.
 
 use keyward_registry::{Backoff, GatewaySettings, RateLimitingTechnique, StoredKeyRefused};
+use keyward_routes::SpendLimits;
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Schema};
 
-use super::pools;
+use super::{pools, spend};
 use crate::{
     envelope::Problem,
     object::{Field, Object},
@@ -70,7 +71,6 @@ const NOT_YET: &[&str] = &[
     "logpush_public_key",
     "otel",
     "policies",
-    "spend_limits",
     "stripe",
     "zdr",
 ];
@@ -166,6 +166,7 @@ pub(super) fn read(body: &mut Object, known: &GatewaySettings) -> Result<Gateway
         },
         pools: pools::read(body, &known.pools)?,
         session_header: pools::read_header(body, known.session_header.as_ref())?,
+        spend_limits: spend::read(body, known.spend_limits.as_ref())?,
         stored_key_refused: body
             .find("stored_key_refused")
             .map(|field| field.one_of(REFUSED))
@@ -268,8 +269,8 @@ pub(super) struct Settings {
     retry_max_attempts: Option<u8>,
     /// The header that says to which conversation a request belongs. Null: `cf-aig-session-id`.
     session_header: Option<String>,
-    #[schema(schema_with = null)]
-    spend_limits: Option<()>,
+    #[schema(value_type = Option<spend::Limits>)]
+    spend_limits: Option<SpendLimits>,
     store_id: Option<String>,
     /// What a client is told when a provider refuses the stored key: 424 that names the key, or the provider's answer.
     #[schema(schema_with = refused)]
@@ -304,7 +305,7 @@ impl Settings {
             retry_delay: settings.retry_delay,
             retry_max_attempts: settings.retry_max_attempts,
             session_header: settings.session_header.clone().map(String::from),
-            spend_limits: None,
+            spend_limits: settings.spend_limits.clone(),
             store_id: settings.store_id.clone(),
             stored_key_refused: settings.stored_key_refused,
             stored_keys_only: settings.stored_keys_only,

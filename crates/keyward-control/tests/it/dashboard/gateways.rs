@@ -300,3 +300,64 @@ async fn the_header_of_conversations_is_a_setting() {
     let changed = browser.post("/gateways/default/edit", &fields).await;
     browser.get(changed.to()).await.shows("<code>x-chat</code>");
 }
+
+#[tokio::test]
+async fn spend_limits_are_set_shown_and_removed() {
+    const FORM: &str = "/gateways/default/spend";
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    let page = browser.get("/gateways/default").await;
+    page.shows("requests may cost what they cost");
+    let form = browser.get(FORM).await;
+    form.shows("Spend limits of default").lacks("Remove limits");
+    let revision = form.field("revision");
+    for wrong in [
+        "",
+        "{",
+        "[]",
+        r#"{"rules": [{"limitType": "cost", "limit": 0, "window": 60}]}"#,
+    ] {
+        let fields = [("limits", wrong), ("revision", &revision)];
+        let refused = browser.post(FORM, &fields).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+        refused
+            .shows("spend_limits-error")
+            .shows("Nothing was changed");
+    }
+    let limits = r#"{"rules": [
+        {"id": "all", "limitType": "cost", "limit": 12.5, "calendar": "month"},
+        {"id": "own", "enabled": false, "limitType": "cost", "limit": 1, "window": 60, "technique": "sliding",
+         "provider": {"mode": "filter", "values": ["openai", "groq"]}, "metadata": {"user": {"mode": "partition"}}}
+    ]}"#;
+    let fields = [("limits", limits), ("revision", &revision)];
+    let set = browser.post(FORM, &fields).await;
+    assert_eq!(set.to(), "/gateways/default?done=changed#spend");
+    let page = browser.get("/gateways/default?done=changed").await;
+    page.shows("12.5 USD per month")
+        .shows("all requests together")
+        .shows("own (off)")
+        .shows("1 USD per 60s, sliding")
+        .shows("provider openai or groq, each metadata user by itself");
+    let kept = shown(&harness, "default").await["spend_limits"].clone();
+    assert_eq!(kept["rules"][1]["technique"], "sliding");
+
+    // A form that was opened before that is not saved over it, and other forms leave the limits alone.
+    let late = browser.post(FORM, &fields).await;
+    assert_eq!(late.status, 412);
+    late.shows("changed after this form was opened");
+    let form = browser.get("/gateways/default/edit").await;
+    let revision = form.field("revision");
+    let fields = and(&[("session_header", ""), ("revision", &revision)]);
+    browser.post("/gateways/default/edit", &fields).await.to();
+    assert_eq!(shown(&harness, "default").await["spend_limits"], kept);
+
+    let form = browser.get(FORM).await;
+    form.shows("Remove limits").shows("12.5");
+    let revision = form.field("revision");
+    let fields = [("remove", "1"), ("revision", &revision)];
+    browser.post(FORM, &fields).await.to();
+    assert_eq!(
+        shown(&harness, "default").await["spend_limits"],
+        json!(null)
+    );
+}
