@@ -1,16 +1,11 @@
 //! Decompresses the body of an error answer, so that the credential can be found in it. Pure.
 //!
 //! Within caps: what a few bytes may unpack to is decided before they are unpacked. Bodies of successes are
-//! never decoded.
+//! never decoded on their way.
 
-use std::io::{self, Read};
+use http::HeaderMap;
 
-use brotli_decompressor::Decompressor;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header::CONTENT_ENCODING};
-use ruzstd::decoding::StreamingDecoder;
-
-use crate::headers::is_plain;
+use crate::coding::{Codings, DecodeError};
 
 /// The longest body that is decoded. Every request may hold one while it is read.
 pub(crate) const MOST_COMPRESSED: usize = 64 * 1024;
@@ -20,105 +15,15 @@ const MOST_BYTES: usize = 256 * 1024;
 const RATIO: usize = 20;
 /// What may come of any body, however short: short texts repeat themselves.
 const FREE_BYTES: usize = 16 * 1024;
-/// How many codings may lie over one another. None that is well meant has two.
-const MOST_CODINGS: usize = 2;
-/// RFC 9659: no encoder for HTTP uses a larger window.
-const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
-const BROTLI_BUFFER: usize = 4096;
-
-/// A body cannot be decoded, or may not be.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DecodeError {
-    #[error("its coding is none that is known")]
-    Unknown,
-    #[error("it is too long, or becomes too long by decoding")]
-    TooLong,
-    #[error("it is damaged")]
-    Damaged(#[source] io::Error),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
-}
-
 /// Undoes every coding that `Content-Encoding` lists.
 pub(crate) fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let codings = codings(headers)?;
+    let codings = Codings::of(headers)?;
     let limit = body
         .len()
         .saturating_mul(RATIO)
         .clamp(FREE_BYTES, MOST_BYTES);
-    // The last one listed was applied last (RFC 9110 §8.4).
-    let mut decoded = body.to_vec();
-    for coding in codings.iter().rev() {
-        decoded = undo(*coding, &decoded, limit)?;
-    }
-    Ok(decoded)
-}
-
-fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, DecodeError> {
-    let mut codings = Vec::new();
-    for value in headers.get_all(CONTENT_ENCODING) {
-        for name in value.as_bytes().split(|byte| *byte == b',') {
-            let name = name.trim_ascii();
-            let is = |known: &[&str]| {
-                let mut known = known.iter();
-                known.any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-            };
-            let coding = match name {
-                _ if is_plain(name) => continue,
-                _ if is(&["gzip", "x-gzip"]) => Coding::Gzip,
-                _ if is(&["deflate"]) => Coding::Deflate,
-                _ if is(&["br"]) => Coding::Brotli,
-                _ if is(&["zstd"]) => Coding::Zstd,
-                _ => return Err(DecodeError::Unknown),
-            };
-            codings.push(coding);
-        }
-    }
-    if codings.len() > MOST_CODINGS {
-        return Err(DecodeError::Unknown);
-    }
-    Ok(codings)
-}
-
-fn undo(coding: Coding, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
-    match coding {
-        Coding::Gzip => read(MultiGzDecoder::new(body), limit),
-        // Both forms are in use: RFC 9110 §8.4.1.2 means the one in a zlib frame.
-        Coding::Deflate => match read(ZlibDecoder::new(body), limit) {
-            Err(DecodeError::Damaged(_)) => read(DeflateDecoder::new(body), limit),
-            decoded => decoded,
-        },
-        Coding::Brotli if begins_like_large_window(body) => Err(DecodeError::TooLong),
-        Coding::Brotli => read(Decompressor::new(body, BROTLI_BUFFER), limit),
-        Coding::Zstd => {
-            let decoder = StreamingDecoder::new_with_max_window_size(body, ZSTD_WINDOW)
-                .map_err(|error| DecodeError::Damaged(io::Error::other(error.to_string())))?;
-            read(decoder, limit)
-        }
-    }
-}
-
-/// Brotli's extension to windows beyond 16 MiB, which RFC 7932 §9.1 does not know and our decoder does.
-fn begins_like_large_window(body: &[u8]) -> bool {
-    body.first().is_some_and(|first| first & 0x7f == 0x11)
-}
-
-fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, DecodeError> {
     let mut decoded = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder
-        .take(most)
-        .read_to_end(&mut decoded)
-        .map_err(DecodeError::Damaged)?;
-    if decoded.len() > limit {
-        return Err(DecodeError::TooLong);
-    }
+    codings.undo(body, limit, |piece| decoded.extend_from_slice(piece))?;
     Ok(decoded)
 }
 
@@ -133,7 +38,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use proptest::prelude::*;
 
-    use super::{DecodeError, decode};
+    use super::decode;
+    use crate::coding::DecodeError;
 
     const TEXT: &[u8] = b"{\"error\":{\"message\":\"bad key\"}}";
 
@@ -254,16 +160,5 @@ mod tests {
         fn nothing_panics(body: Vec<u8>, coding in "(gzip|deflate|br|zstd)(, (gzip|br))?") {
             let _whatever = decoded(&coding, &body);
         }
-    }
-
-    #[test]
-    fn every_text_says_what_is_wrong() {
-        use super::DecodeError;
-
-        keyward_testing::assert_texts!("DecodeError", DecodeError {
-            DecodeError::Unknown => DecodeError::Unknown,
-            DecodeError::TooLong => DecodeError::TooLong,
-            DecodeError::Damaged(_) => DecodeError::Damaged(std::io::Error::other("it is cut short")),
-        }, |error| keyward_testing::told(&error));
     }
 }

@@ -70,6 +70,7 @@
 mod age;
 mod body;
 mod client;
+mod coding;
 mod config;
 mod decode;
 pub mod dial;
@@ -98,6 +99,7 @@ mod upgrade;
 
 pub use body::{BodyError, ResponseBody, ScrubbedBody};
 pub use client::Forwarder;
+pub use coding::{Codings, DecodeError};
 pub use config::Config;
 pub use dial::{BoxFuture, Connection, Dial, DialError, Offer, Protocol, SystemDial, TlsConfig};
 pub use endpoint::{Endpoint, EndpointError};

@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     BoxError, Endpoint, ForwardError, Kind, ResponseBody, Scrubber,
-    decode::{self, DecodeError, MOST_COMPRESSED},
+    coding::DecodeError,
+    decode::{self, MOST_COMPRESSED},
     headers::{Coding, coding},
 };
 
