@@ -160,10 +160,14 @@ impl Keeper {
         if self.told == Some(state) {
             return;
         }
-        let was_up = self.told == Some(Ok(()));
+        let (was_up, was_lost) = (self.told == Some(Ok(())), matches!(self.told, Some(Err(_))));
         self.told = Some(state);
         let redis = self.door.url();
         match state {
+            // As loud as the loss was: who was woken by that waits for this.
+            Ok(()) if was_lost => {
+                tracing::warn!(%redis, "Redis counts again what rate limits limit");
+            }
             Ok(()) => {
                 tracing::info!(%redis, "Redis counts what rate limits limit");
             }

@@ -99,7 +99,7 @@ pub(crate) struct UpdateKey {
     )]
     pub(crate) expires_action: Option<AtItsDate>,
     /// How many requests may be sent with it per period
-    #[arg(long, value_name = "REQUESTS", group = "change")]
+    #[arg(long, value_name = "REQUESTS", value_parser = rate_limit, group = "change")]
     pub(crate) rate_limit: Option<NonZeroU64>,
     /// The period of its limit, such as 60s or 1h [default: as it was, or 60s]
     #[arg(long, value_name = "DURATION", value_parser = super::tokens::duration, group = "change")]
@@ -302,4 +302,10 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
+}
+
+fn rate_limit(text: &str) -> Result<NonZeroU64, &'static str> {
+    text.parse().map_err(|_no_number| {
+        "a rate limit is a whole number of requests, at least 1; --no-rate-limit takes it away"
+    })
 }

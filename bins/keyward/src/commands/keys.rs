@@ -445,9 +445,11 @@ fn status(key: &Value) -> String {
 
 /// Its date, and that it is used after it, where it is.
 fn expiry(key: &Value) -> String {
-    let date = or_never(text(key, "expires_on"));
+    let date = text(key, "expires_on");
+    let has_date = !date.is_empty();
+    let date = or_never(date);
     match text(key, "expires_action").as_str() {
-        "warn" => format!("{date} (a warning only: it goes on being used)"),
+        "warn" if has_date => format!("{date} (a warning only: it goes on being used)"),
         _ => date,
     }
 }

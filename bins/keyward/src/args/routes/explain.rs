@@ -44,9 +44,9 @@ fn draw(text: &str) -> Result<f64, &'static str> {
 /// A request that is explained, and by which graph.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Nothing is called and nothing is counted: at a limit and at a model both outcomes are followed, the good one first. Of
-headers no value is told. With --from-file the graph of the file is explained, as it would be in the gateway; nothing is
-saved.
+Nothing is called and nothing is counted: at a limit and at a model both outcomes are followed, the good one first. \
+Of headers no value is told. With --from-file the graph of the file is explained, as it would be in the gateway; \
+nothing is saved.
 
 Examples:
   keyward routes explain support-bot --metadata '{\"plan\": \"free\"}'
