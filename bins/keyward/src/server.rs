@@ -47,9 +47,9 @@ impl Limits {
     /// What the configuration says. Reads the files of TLS: before anything is opened, so that one that is not
     /// there stops the start. `workers` comes from the command line.
     pub(crate) fn read(config: &Config, workers: Option<NonZeroUsize>) -> Result<Self, Failure> {
-        // Prices that contradict each other stop the start too.
-        config.prices().map(drop)?;
         let mut gateway = config.gateway(workers);
+        // Prices that contradict each other stop the start too.
+        gateway.prices = Arc::new(config.prices()?);
         config.set_listener(Plane::Data, &mut gateway.listen)?;
         let mut control = keyward_control::Config::limits();
         config.set_listener(Plane::Control, &mut control)?;
@@ -60,7 +60,7 @@ impl Limits {
         })
     }
 
-    /// Counts rate limits in Redis, where the configuration says so. Waits a moment for it, and no longer: a Redis that
+    /// Counts rate limits and budgets in Redis, where the configuration says so. Waits a moment for it, and no longer: a Redis that
     /// comes later is found.
     pub(crate) async fn count(&mut self, config: &Config) -> Result<(), Failure> {
         let Some(settings) = config.counters()? else {
@@ -72,6 +72,7 @@ impl Limits {
                 .help("correct `url` and `password_file`; docs/configuration.md says what each is")
         })?;
         counters.is_up_within(REDIS_COMES_WITHIN).await;
+        self.gateway.budgets = Arc::new(counters.budgets());
         self.gateway.counters = Arc::new(counters);
         Ok(())
     }

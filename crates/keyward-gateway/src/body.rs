@@ -9,14 +9,19 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::{BodyError, ResponseBody};
 
-use crate::{cut::Watch, evidence::Front, in_flight::RequestSlot};
+use crate::{cut::Watch, evidence::Front, in_flight::RequestSlot, log::Telling};
 
 /// The body of an answer of the data plane.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every answer is the large one, and a box would be an allocation for each"
+)]
 pub(crate) enum AnswerBody {
     Forwarded {
         body: ResponseBody,
         watch: Watch,
+        telling: Telling,
         _slot: RequestSlot,
     },
     /// Boxed because it is rare and larger.
@@ -30,6 +35,7 @@ pub(crate) struct Behind {
     front: Front,
     body: ResponseBody,
     watch: Watch,
+    telling: Telling,
     _slot: RequestSlot,
 }
 
@@ -67,6 +73,7 @@ impl AnswerBody {
         Self::Forwarded {
             body,
             watch,
+            telling: Telling::NOBODY,
             _slot: slot,
         }
     }
@@ -82,8 +89,22 @@ impl AnswerBody {
             front,
             body,
             watch,
+            telling: Telling::NOBODY,
             _slot: slot,
         }))
+    }
+
+    /// Has the log told of the request when its answer has ended.
+    pub(crate) fn tell(&mut self, mut told: Telling) {
+        if self.is_end_stream() {
+            // Nobody asks for the end of what is empty.
+            told.ended();
+        }
+        match self {
+            Self::Forwarded { telling, .. } => *telling = told,
+            Self::Behind(behind) => behind.telling = told,
+            Self::Own(_) => {}
+        }
     }
 }
 
@@ -95,14 +116,26 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        let (front, body, watch) = match &mut *self {
+        let (front, body, watch, telling) = match &mut *self {
             Self::Own(bytes) => {
                 return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
             }
-            Self::Forwarded { body, watch, .. } => (None, body, watch),
+            Self::Forwarded {
+                body,
+                watch,
+                telling,
+                ..
+            } => (None, body, watch, telling),
             Self::Behind(behind) => {
                 let behind = &mut **behind;
-                (Some(&mut behind.front), &mut behind.body, &mut behind.watch)
+                let Behind {
+                    front,
+                    body,
+                    watch,
+                    telling,
+                    ..
+                } = behind;
+                (Some(front), body, watch, telling)
             }
         };
         let is_cut = watch.has_to_look() && watch.poll_revoked(context).is_ready();
@@ -110,9 +143,22 @@ impl Body for AnswerBody {
             true => Poll::Pending,
             false => match front.and_then(Front::next) {
                 Some(frame) => Poll::Ready(Some(frame)),
-                None => Pin::new(body).poll_frame(context),
+                None => Pin::new(&mut *body).poll_frame(context),
             },
         };
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(bytes) = frame.data_ref() {
+                    telling.passes(bytes);
+                }
+                // Where the length is known, nobody asks for more.
+                if body.is_end_stream() {
+                    telling.ended();
+                }
+            }
+            Poll::Ready(None) => telling.ended(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
         if frame.is_pending() && (is_cut || watch.poll_revoked(context).is_ready()) {
             // The provider's connection closes at once, whenever this body is dropped.
             self.set(Self::Own(None));

@@ -15,8 +15,8 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// The process without traffic and with little stored: program, registry, store, control plane. Measured 20 MiB. While the
-/// database does not answer, 100,000 rows of counts wait, of 350 bytes at most.
-const BASE: u64 = 64 * MIB;
+/// database does not answer, 100,000 rows of counts wait, of 350 bytes at most, and 20,000 entries of the log, of about one KiB.
+const BASE: u64 = 84 * MIB;
 /// A provider key with its secret and its sealed value. Measured 1,395 bytes (docs/performance.md), and the
 /// allocator's own share.
 const PROVIDER_KEY: u64 = 2_304;
@@ -24,13 +24,13 @@ const PROVIDER_KEY: u64 = 2_304;
 const TOKEN: u64 = 896;
 /// A worker without traffic: its stack, its opened credentials, and the upstream connections that it keeps, 256 of
 /// about 22 KiB. And one compressed error that is being decoded: of a decoder's window only what it fills is in memory,
-/// 256 KiB for each of two codings, with a copy of it and its tables.
-const WORKER: u64 = 10 * MIB;
+/// 256 KiB for each of two codings, with a copy of it and its tables. And 8 MiB of requests that the log is not told of yet.
+const WORKER: u64 = 18 * MIB;
 /// A client connection before its first byte: two buffers of 8 KiB, its task, its timers. Measured 18 KiB.
 const CONNECTION: u64 = 24 * KIB;
 /// A request before its first byte: the upstream connection with two buffers of 8 KiB and a queue of 10 KiB, its
-/// task, headers. Measured 24 KiB.
-const REQUEST: u64 = 32 * KIB;
+/// task, headers. Measured 24 KiB. And 2 KiB of what the log is told of it.
+const REQUEST: u64 = 34 * KIB;
 /// A compressed error is held whole, decoded, until its client has read it; nothing else comes down then.
 const DECODED_ERROR: u64 = 256 * KIB;
 /// How many buffers hyper holds for one direction of a request at most: the one that it reads into, a chunk that

@@ -1,8 +1,8 @@
 //! What an operator may set.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use keyward_routes::{Budgets, Counters, MemoryBudgets, MemoryCounters};
+use keyward_routes::{Budgets, Counters, MemoryBudgets, MemoryCounters, Prices};
 
 use crate::Budget;
 
@@ -28,6 +28,10 @@ pub struct Config {
     pub counters: Arc<dyn Counters>,
     /// Where budgets are counted. Default: in this process's memory, from which the recorder has the store keep them.
     pub budgets: Arc<dyn Budgets>,
+    /// What tokens cost. Default: the table as it is shipped.
+    pub prices: Arc<Prices>,
+    /// For how long the log keeps what it is told of a request. Default: 30 days.
+    pub log_retention: Duration,
 }
 
 impl Default for Config {
@@ -40,6 +44,9 @@ impl Default for Config {
             traffic_rows: 500_000,
             counters: Arc::new(MemoryCounters::default()),
             budgets: Arc::new(MemoryBudgets::default()),
+            // A test of the table's crate sees to it that it can be read.
+            prices: Arc::new(Prices::built_in().unwrap_or_default()),
+            log_retention: Duration::from_hours(30 * 24),
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::{
     caller::{self, Caller},
     credentials::{Injected, StoredValue},
     head::{Field, Head},
-    request::{self, Plan, Seen, Sender, Stop, Turn, shown},
+    request::{self, Part, Plan, Seen, Sender, Stop, Turn, shown},
     subprotocols, upgrade,
     ways::{To, Unaddressed},
     worker::{State, Trace},
@@ -262,7 +262,7 @@ impl Gateway {
                 Stop::Goes(way) => match NotFollowed::of(way.to) {
                     Some(not_followed) => Ok(Decided::NotFollowed(not_followed)),
                     // With time limits or more attempts than one: each is decided so.
-                    None => decide(Turn::Inner(None))
+                    None => decide(Turn::Inner(Part::default()))
                         .map(|plan| Decided::Goes(Box::new(plan)))
                         .map_err(Stop::refusal),
                 },

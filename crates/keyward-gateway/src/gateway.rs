@@ -27,6 +27,7 @@ use crate::{
     health::Healths,
     in_flight::InFlight,
     limits::RateLimits,
+    log::LogQueue,
     loops::LoopMark,
     replay::{Replayable, Room},
     traffic::Tally,
@@ -45,6 +46,7 @@ pub struct Gateway {
     cuts: Arc<Cuts>,
     counters: Mutex<Vec<Arc<Counters>>>,
     tallies: Mutex<Vec<Arc<Tally>>>,
+    logs: Mutex<Vec<Arc<LogQueue>>>,
     limits: Option<Limits>,
     in_flight: Arc<InFlight>,
     /// How the values of stored keys fare.
@@ -155,6 +157,7 @@ impl Gateway {
             providers,
             counters: Mutex::default(),
             tallies: Mutex::default(),
+            logs: Mutex::default(),
             replay_room: Arc::new(room(limits.as_ref())),
             limits,
             in_flight: Arc::new(InFlight::new(most_requests)),
@@ -270,7 +273,25 @@ impl Gateway {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Arc::clone(&tally));
-        Arc::new(Worker::new(Arc::clone(self), counters, tally, upstreams))
+        let log = Arc::new(LogQueue::default());
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&log));
+        Arc::new(Worker::new(
+            Arc::clone(self),
+            counters,
+            tally,
+            log,
+            upstreams,
+        ))
+    }
+
+    pub(crate) fn all_logs(&self) -> Vec<Arc<LogQueue>> {
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn all_tallies(&self) -> Vec<Arc<Tally>> {

@@ -12,6 +12,7 @@ use keyward_providers::is_credential_header;
 use crate::{
     caller::{TOKEN_HEADER, is_stray_token},
     handling::{ATTEMPTS, BACKOFF, DELAY, TIMEOUT},
+    log,
     loops::CDN_LOOP,
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Head<'a> {
     pub(crate) has_stray_token: bool,
     /// Whether the client says how often, or with how much patience, the request is sent.
     pub(crate) has_handling: bool,
+    /// Whether the client says something for the log.
+    pub(crate) has_said: bool,
 }
 
 /// How often a header stands there.
@@ -60,6 +63,7 @@ impl<'a> Head<'a> {
                 8 if *name == CDN_LOOP => head.has_cdn_loop = true,
                 14 if *name == BACKOFF => head.has_handling = true,
                 17 if *name == ALIAS_HEADER => head.alias.add(value),
+                15 | 18 if log::is_said(name) => head.has_said = true,
                 18 if *name == DELAY => head.has_handling = true,
                 19 if *name == ATTEMPTS => head.has_handling = true,
                 22 if *name == TIMEOUT => head.has_handling = true,

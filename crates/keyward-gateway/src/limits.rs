@@ -7,7 +7,8 @@ use std::{sync::Arc, time::SystemTime};
 
 use keyward_registry::{GatewayRecord, ProviderKeyRecord, RateLimitingTechnique};
 use keyward_routes::{
-    Ask, AtRate, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition, Technique,
+    Ask, AtRate, CounterKey, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition,
+    Technique,
 };
 use keyward_secret::AccountId;
 use keyward_vault::Vault;
@@ -93,6 +94,17 @@ impl RateLimits {
         };
         let what = limited.name();
         Due { ask, what }
+    }
+
+    /// Where is counted what requests like this spend under a rule of a gateway.
+    pub(crate) fn key_of_rule(
+        &self,
+        (account, gateway): (AccountId, &str),
+        rule: &str,
+        partition: &Partition<'_>,
+    ) -> CounterKey {
+        self.keys
+            .key(account, gateway, Limited::Rule(rule), partition)
     }
 
     /// The limit of a provider key.

@@ -2,6 +2,7 @@
 //! that were stored but not published are published.
 
 mod budgets;
+mod logs;
 
 use std::{
     sync::Arc,
@@ -33,7 +34,19 @@ impl Gateway {
         // A task of its own: what goes wrong there takes no count with it. It ends with this one.
         let keeping = tokio::spawn(Arc::clone(&self).keep(stop.clone()));
         let keeping = AbortOnDropHandle::new(keeping);
-        self.count(stop).await;
+        // What was spent is known when the log was told of it: it is kept after that.
+        let logged = CancellationToken::new();
+        let logging = tokio::spawn(Arc::clone(&self).keep_log(stop));
+        let logging = AbortOnDropHandle::new(logging);
+        let counting = self.count(logged.clone());
+        let ((), ended) = tokio::join!(counting, async {
+            let ended = logging.await;
+            logged.cancel();
+            ended
+        });
+        if let Err(error) = ended {
+            tracing::error!(%error, "the writer of the log failed");
+        }
         if let Err(error) = keeping.await {
             tracing::error!(%error, "the keeper of stored keys failed");
         }

@@ -52,7 +52,8 @@ impl Room {
         }
     }
 
-    fn take(&self, bytes: usize) -> bool {
+    /// Whether so much is left. It is taken.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
         let taken = self
             .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -61,7 +62,7 @@ impl Room {
         taken.is_ok()
     }
 
-    fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::Relaxed);
     }
 }

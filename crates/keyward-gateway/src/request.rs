@@ -23,8 +23,11 @@ use std::{
 use http::{HeaderMap, Method, Request, Uri};
 use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
-use keyward_providers::{Class, Provider, Route, Support, Surface};
-use keyward_registry::{CustomProvider, CustomSlug, Snapshot, StoredKeyRefused};
+use keyward_providers::{Class, Provider, Route, Support, Surface, UsageShape};
+use keyward_registry::{
+    CustomProvider, CustomSlug, Gateway as GatewayView, Snapshot, StoredKeyRefused,
+};
+use keyward_routes::SpendLimits;
 use keyward_secret::SecretBytes;
 
 use self::{
@@ -48,6 +51,7 @@ use crate::{
     gateway::ProviderEntry,
     head::Head,
     limits::Due,
+    log::Noted,
     loops::Came,
     respond::Refusal,
     traffic::Series,
@@ -68,6 +72,8 @@ pub(crate) struct Plan {
     /// Whether it was drawn from a pool.
     pub(crate) is_pooled: bool,
     pub(crate) class: Class,
+    /// In which way the answer says what it took.
+    pub(crate) usage: Option<UsageShape>,
     /// Whether the endpoint is one where only a good credential has a success.
     pub(crate) proves: bool,
     /// Whether the client is told of a refused stored key in our words.
@@ -90,12 +96,14 @@ pub(crate) struct Plan {
     pub(crate) rate_limit: Option<Due>,
     /// Whether a key that it may be sent with has a limit of its own.
     pub(crate) has_limited_key: bool,
+    /// Whether what it may cost is to be reserved in budgets, for which its body is read.
+    pub(crate) has_budgets: bool,
 }
 
 impl Plan {
-    /// Whether it must be counted before it is sent.
+    /// Whether it must be counted before it is sent, or something reserved for it.
     pub(crate) const fn is_limited(&self) -> bool {
-        self.rate_limit.is_some() || self.has_limited_key
+        self.rate_limit.is_some() || self.has_limited_key || self.has_budgets
     }
 
     /// What it counts under, where it is sent with a stored key.
@@ -122,16 +130,27 @@ pub(crate) struct Sender<'a> {
 pub(crate) enum Turn {
     /// A client. It may go another way than straight to the provider.
     Client,
-    /// The gateway, on such a way, which waits for an answer until then.
-    Inner(Option<Instant>),
+    /// The gateway, on such a way.
+    Inner(Part),
+}
+
+/// What a request that the gateway makes is of the one that it is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Until when an answer is waited for.
+    pub(crate) until: Option<Instant>,
+    /// How many entries or models were asked before, where it is one of those.
+    pub(crate) step: Option<u32>,
+    /// Whether a body in OpenAI's form says where it goes.
+    pub(crate) is_compat: bool,
 }
 
 impl Turn {
-    /// Until when an answer is waited for, where there is such a time.
-    pub(crate) const fn until(self) -> Option<Instant> {
+    /// What it is of another request; nothing of a client's own.
+    pub(crate) fn part(self) -> Part {
         match self {
-            Self::Client => None,
-            Self::Inner(until) => until,
+            Self::Client => Part::default(),
+            Self::Inner(part) => part,
         }
     }
 }
@@ -302,6 +321,7 @@ impl<'a> Step<'a> {
         custom: Option<&Prepared>,
         entered: Entered<'_>,
     ) -> Result<Plan, Stop> {
+        state.noted = self.noted(&entered);
         self.check_handling(gateway, &entered)?;
         let provider = entry.provider.as_ref();
         let (caller, token) = (&entered.caller, entered.token);
@@ -362,6 +382,7 @@ impl<'a> Step<'a> {
             model,
             rate_limit: self.rate_limit(gateway, entered.view),
             has_limited_key: behind.has_limited_key,
+            has_budgets: plan.usage.is_some() && self.has_budgets(entered.view),
             others: behind.others,
             is_pooled: behind.is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -379,6 +400,21 @@ impl<'a> Step<'a> {
                 .map(|(handshake, offers)| Box::new(Offers::new(handshake, &offers))),
             ..plan
         })
+    }
+
+    /// What the log is told of the request's sender and gateway.
+    fn noted(&self, entered: &Entered<'_>) -> Noted {
+        Noted {
+            by_gateway: entered.view.record().settings.collect_logs,
+            has_said: self.head.has_said,
+            token: entered.token.map(|token| token.record.id),
+        }
+    }
+
+    /// Whether the gateway has budgets for requests like this one. What is said within a WebSocket is not read.
+    fn has_budgets(&self, view: &GatewayView) -> bool {
+        let limits = view.record().settings.spend_limits.as_ref();
+        self.handshake.is_none() && limits.is_some_and(SpendLimits::is_enabled)
     }
 
     /// What the body is to be read for before anything else, and whose token it is.
@@ -473,6 +509,7 @@ impl<'a> Step<'a> {
             others: None,
             is_pooled: false,
             class: route.class,
+            usage: provider.usage_shape(self.method, self.address.rest),
             proves: self.proves(route),
             explains: true,
             keeps_own_key,
@@ -483,6 +520,7 @@ impl<'a> Step<'a> {
             model: PlannedModel::Any,
             rate_limit: None,
             has_limited_key: false,
+            has_budgets: false,
         })
     }
 }

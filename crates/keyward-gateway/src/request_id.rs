@@ -39,6 +39,11 @@ impl RequestId {
         Self(Uuid::now_v7())
     }
 
+    /// Its 128 bits.
+    pub(crate) const fn to_bytes(self) -> [u8; 16] {
+        *self.0.as_bytes()
+    }
+
     fn to_header(self) -> HeaderValue {
         let mut text = [0; Hyphenated::LENGTH];
         self.0.hyphenated().encode_lower(&mut text);
@@ -90,13 +95,13 @@ impl Ids {
 
     /// Has what is made of the request called as a part of it.
     pub(crate) fn pass_on(&self, headers: &mut HeaderMap) {
-        headers.insert(EVENT_ID, self.event(&self.request.to_header()));
+        headers.insert(EVENT_ID, self.event_or(&self.request.to_header()));
     }
 
     /// Puts them into the request's answer.
     pub(crate) fn put(&self, headers: &mut HeaderMap) {
         let id = self.request.to_header();
-        headers.insert(EVENT_ID, self.event(&id));
+        headers.insert(EVENT_ID, self.event_or(&id));
         headers.insert(LOG_ID, id.clone());
         headers.insert(REQUEST_ID, id);
     }
@@ -104,14 +109,19 @@ impl Ids {
     /// Puts them into an answer to something that was made of the request, and has a log id of its own.
     pub(crate) fn put_around(&self, headers: &mut HeaderMap) {
         let id = self.request.to_header();
-        headers.insert(EVENT_ID, self.event(&id));
+        headers.insert(EVENT_ID, self.event_or(&id));
         if !headers.contains_key(LOG_ID) {
             headers.insert(LOG_ID, id.clone());
         }
         headers.insert(REQUEST_ID, id);
     }
 
-    fn event(&self, id: &HeaderValue) -> HeaderValue {
+    /// What the client calls what it is part of; none where it says nothing.
+    pub(crate) const fn event(&self) -> Option<&HeaderValue> {
+        self.event.as_ref()
+    }
+
+    fn event_or(&self, id: &HeaderValue) -> HeaderValue {
         self.event.as_ref().unwrap_or(id).clone()
     }
 }

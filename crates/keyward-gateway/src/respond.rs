@@ -13,6 +13,7 @@ use http::{
 use jiff::Timestamp;
 use keyward_auth::Reason;
 use keyward_forward::{Fault, ForwardError, Kind};
+use keyward_routes::{BudgetWindow, Money};
 use serde_json::json;
 
 use crate::{cut::Revoked, request_id::Ids};
@@ -250,6 +251,16 @@ pub(crate) enum Refusal {
         window: u64,
         seconds: u64,
     },
+    #[error("{0}")]
+    SpendLimited(Box<NoRoom>),
+    #[error(
+        "Spend rule '{rule}' counts what this request costs, and nobody knows the price of model `{model}` of {provider}. Have its price configured with `[prices]`, or say there what unknown models cost; docs/cost.md has both."
+    )]
+    PriceUnknown {
+        provider: String,
+        model: String,
+        rule: String,
+    },
     #[error(
         "The request could not be counted against its rate limit, and is refused rather than let through. Try again after the seconds in `Retry-After`; tell who runs the gateway that its counters are not reachable."
     )]
@@ -258,6 +269,22 @@ pub(crate) enum Refusal {
         "Too many requests are being forwarded. Try again after the seconds in `Retry-After`; `[gateway] memory_budget` is the limit."
     )]
     Busy,
+}
+
+/// A spend rule without room for a request. The text begins as the reference's does (wire-spec §6.1).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Spend limit exceeded: rule '{rule}' (cost limit {limit} per {window}) for {provider} {model}: {spent} USD spent and {reserved} USD reserved for requests that run; the window ends in {seconds} s. Try again then, or have the rule changed."
+)]
+pub(crate) struct NoRoom {
+    pub(crate) rule: String,
+    pub(crate) limit: Money,
+    pub(crate) window: BudgetWindow,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) spent: Money,
+    pub(crate) reserved: Money,
+    pub(crate) seconds: u64,
 }
 
 /// Why a request is not authorized. Clients are not told: to them all of these look alike, or they could probe what a
@@ -370,6 +397,8 @@ impl Refusal {
             Self::UpstreamBusy(_) => (StatusCode::SERVICE_UNAVAILABLE, 9024),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 9030),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, 2003),
+            Self::SpendLimited(_) => (StatusCode::TOO_MANY_REQUESTS, 2045),
+            Self::PriceUnknown { .. } => (StatusCode::BAD_REQUEST, 9032),
             Self::LimitsLost => (StatusCode::SERVICE_UNAVAILABLE, 9031),
         }
     }
@@ -443,9 +472,11 @@ impl Refusal {
         });
         let mut response = Response::new(Bytes::from(body.to_string()));
         *response.status_mut() = status;
-        if !may_pass {
-            response.extensions_mut().insert(Stands);
-        }
+        response.extensions_mut().insert(Own {
+            code,
+            message,
+            may_pass,
+        });
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ERROR_SOURCE, HeaderValue::from_static("gateway"));
@@ -458,13 +489,30 @@ impl Refusal {
     }
 }
 
-/// On an answer of the gateway's own that another attempt does not change.
-#[derive(Clone, Copy, Debug)]
-struct Stands;
+/// On an answer of the gateway's own.
+#[derive(Clone, Debug)]
+struct Own {
+    code: u16,
+    message: String,
+    /// Whether another attempt may change it.
+    may_pass: bool,
+}
+
+fn own<B>(answer: &Response<B>) -> Option<&Own> {
+    answer.extensions().get::<Own>()
+}
 
 /// Whether the answer is the gateway's own, and another attempt does not change it.
 pub(crate) fn stands<B>(answer: &Response<B>) -> bool {
-    answer.extensions().get::<Stands>().is_some()
+    own(answer).is_some_and(|own| !own.may_pass)
+}
+
+/// What an answer that is no success says, in one line: the gateway's own words, or the provider's status.
+pub(crate) fn gist<B>(answer: &Response<B>) -> String {
+    match own(answer) {
+        Some(Own { code, message, .. }) => format!("was refused here with {code}: {message}"),
+        None => format!("answered {}", answer.status().as_u16()),
+    }
 }
 
 /// Whether an answer is our own to a request that is over a limit.
@@ -478,8 +526,7 @@ pub(crate) fn is_denied<B>(answer: &Response<B>) -> bool {
 }
 
 fn is_own<B>(answer: &Response<B>) -> bool {
-    let source = answer.headers().get(ERROR_SOURCE);
-    source.is_some_and(|source| source == "gateway")
+    own(answer).is_some()
 }
 
 /// A moment as messages write it: RFC 3339, in UTC, to the second.

@@ -10,12 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::Response;
+use keyward_providers::UsageShape;
 use keyward_registry::{
     GatewayRecord, Latencies, ProviderKeyRecord, ProviderSlug, TrafficClass, TrafficRow,
     TrafficSeries,
 };
 use keyward_secret::AccountId;
 use rustc_hash::FxHashMap;
+
+use crate::{
+    body::AnswerBody, log::Telling, replay::Room, request_id::Ids, respond::Refusal, worker::refuse,
+};
 
 /// How many series a worker counts between two turns of the recorder. It serves fewer requests than that in a second.
 const MOST_SERIES: usize = 16_384;
@@ -35,6 +41,13 @@ impl Series {
             provider: key.provider.clone(),
             key: Some(key.id),
         }))
+    }
+}
+
+impl Series {
+    /// What it is of.
+    pub(crate) fn parts(&self) -> &TrafficSeries {
+        &self.0
     }
 }
 
@@ -126,15 +139,19 @@ impl Tally {
 
     /// Takes a request that has begun: where nothing is told of it, its client went away, or it was waited for until the time
     /// that was set for it.
+    ///
+    /// The log is told of it in the same way, where it is told at all.
     pub(crate) fn begin(
         &self,
         series: Option<Series>,
+        telling: Option<Telling>,
         begun: Instant,
         until: Option<Instant>,
     ) -> UnderWay<'_> {
         UnderWay {
             tally: self,
             series,
+            telling,
             begun,
             until,
         }
@@ -146,13 +163,37 @@ impl Tally {
 pub(crate) struct UnderWay<'a> {
     tally: &'a Tally,
     series: Option<Series>,
+    telling: Option<Telling>,
     begun: Instant,
     until: Option<Instant>,
 }
 
 impl UnderWay<'_> {
+    /// Notes the provider's answer, whose body tells the rest.
+    pub(crate) fn answered(
+        &mut self,
+        answer: &Response<AnswerBody>,
+        shape: Option<UsageShape>,
+        room: &Arc<Room>,
+    ) -> Option<Telling> {
+        self.end(TrafficClass::of_status(answer.status().as_u16()));
+        let mut telling = self.telling.take()?;
+        telling.answered(answer, shape, room);
+        Some(telling)
+    }
+
+    /// Notes that the gateway answers. Gives the answer.
+    pub(crate) fn refused(&mut self, refusal: Refusal, ids: &Ids) -> Response<AnswerBody> {
+        self.end(TrafficClass::Refused);
+        if let Some(telling) = &mut self.telling {
+            let (status, code) = refusal.status();
+            telling.refused(status.as_u16(), code);
+        }
+        refuse(refusal, ids)
+    }
+
     /// Notes what became of it.
-    pub(crate) fn end(&mut self, class: TrafficClass) {
+    fn end(&mut self, class: TrafficClass) {
         if let Some(series) = self.series.take() {
             self.tally.note(&series, class, self.begun.elapsed());
         }
@@ -309,11 +350,11 @@ mod tests {
     #[test]
     fn a_request_that_is_dropped_was_canceled() {
         let tally = Tally::default();
-        drop(tally.begin(Some(series(1)), Instant::now(), None));
-        let mut ended = tally.begin(Some(series(1)), Instant::now(), None);
+        drop(tally.begin(Some(series(1)), None, Instant::now(), None));
+        let mut ended = tally.begin(Some(series(1)), None, Instant::now(), None);
         ended.end(TrafficClass::Success);
         drop(ended);
-        drop(tally.begin(None, Instant::now(), None));
+        drop(tally.begin(None, None, Instant::now(), None));
         let mut waiting = Waiting::default();
         waiting.take(&tally, 0);
         let classes: Vec<_> = waiting.next(10).iter().map(|row| row.class).collect();

@@ -3,6 +3,7 @@
 mod by_body;
 mod models;
 mod rates;
+mod spend;
 mod walk;
 mod ways;
 mod weigh;
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
-use keyward_registry::{Registry, SnapshotReader, TrafficClass};
+use keyward_registry::{Registry, SnapshotReader};
 
 use self::weigh::{Again, Asker, News};
 use crate::{
@@ -31,8 +32,9 @@ use crate::{
     cut::{Requests, Watch},
     explain::Known,
     in_flight::{Places, RequestSlot},
+    log::{LogQueue, Noted, Spending, Telling},
     replay::Replayable,
-    request::{self, Plan, Sender, Stop, Turn},
+    request::{self, Part, Plan, Sender, Stop, Turn},
     request_id::{Ids, RequestId},
     respond::Refusal,
     traffic::{Keyless, Series, Tally, UnderWay},
@@ -50,6 +52,7 @@ pub(crate) struct Worker<B> {
     forwarder: Forwarder<Replayable<B>>,
     counters: Arc<Counters>,
     tally: Arc<Tally>,
+    log: Arc<LogQueue>,
     requests: Arc<Requests>,
     places: Arc<Places>,
 }
@@ -66,6 +69,8 @@ pub(crate) struct State {
     /// What the request that was decided last counts under, also where it was refused. None where its sender may not
     /// do what it asks for.
     pub(crate) counted: Option<Series>,
+    /// What the log is told of it, where it counts.
+    pub(crate) noted: Noted,
     /// Where its draws are: each is the next of a sequence whose members look random.
     draws: u64,
 }
@@ -75,6 +80,7 @@ struct Decided {
     decided: Result<Plan, Stop>,
     /// What it counts under.
     counted: Option<Series>,
+    noted: Noted,
     draw: u64,
 }
 
@@ -96,6 +102,7 @@ impl State {
             trace,
             keyless: Keyless::default(),
             counted: None,
+            noted: Noted::default(),
             draws: first_draw(),
         }
     }
@@ -124,6 +131,7 @@ where
         gateway: Arc<Gateway>,
         counters: Arc<Counters>,
         tally: Arc<Tally>,
+        log: Arc<LogQueue>,
         upstreams: Shared<Replayable<B>>,
     ) -> Self {
         let forward = gateway.config().forward.clone();
@@ -132,6 +140,7 @@ where
             forwarder: Forwarder::sharing(Arc::clone(gateway.dial()), forward, upstreams),
             counters,
             tally,
+            log,
             requests: gateway.cuts().worker(),
             places: gateway.in_flight().worker(),
             gateway,
@@ -171,8 +180,7 @@ where
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
         let asked = now();
-        let known_token = known.as_ref().map(|known| &known.token);
-        let sender = Sender::of(source, known_token, turn);
+        let sender = Sender::of(source, known.as_ref().map(|known| &known.token), turn);
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let ids = Ids::new(RequestId::of(asked, first.draw), request.headers());
@@ -188,27 +196,28 @@ where
             decided => (decided.map_err(Stop::refusal), first.counted),
         };
         // Before it is counted: what finds no place is not sent.
-        let is_planned = decided.is_ok();
-        let slot = is_planned.then(|| self.places.begin_request()).flatten();
+        let mut spending = None;
+        let slot = decided.iter().find_map(|_plan| self.places.begin_request());
         if let Ok(plan) = &mut decided
             && plan.is_limited()
             && slot.is_some()
         {
-            // Boxed because few gateways and keys have a limit.
-            match Box::pin(self.settle(plan)).await {
-                Ok(()) => counted = plan.series().or(counted),
+            // Boxed because few gateways and keys have a limit, or a budget.
+            match Box::pin(self.settle(plan, (&mut request, &uri), counted.as_ref())).await {
+                Ok(reserved) => (counted, spending) = (plan.series().or(counted), reserved),
                 Err(refusal) => decided = Err(refusal),
             }
         }
-        let mut under_way = self.tally.begin(counted, begun, turn.until());
+        let of = (counted, first.noted, spending);
+        let mut under_way = self.begin(of, &ids, (&request, &uri), (begun, turn.part()));
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
         }
         let (mut plan, slot) = match (decided, slot) {
             (Ok(plan), Some(slot)) => (plan, slot),
             (decided, _) => {
-                under_way.end(TrafficClass::Refused);
-                return Ok(refuse(decided.err().unwrap_or(Refusal::Busy), &ids));
+                let refusal = decided.err().unwrap_or(Refusal::Busy);
+                return Ok(under_way.refused(refusal, &ids));
             }
         };
         let watch = self
@@ -250,6 +259,21 @@ where
         Ok(self.ended(forwarded, under_way, &plan, &ids))
     }
 
+    /// Takes a request that has begun, with what it counts under and what is reserved for it.
+    fn begin(
+        &self,
+        (counted, noted, spending): (Option<Series>, Noted, Option<Spending>),
+        ids: &Ids,
+        (request, uri): (&Request<Replayable<B>>, &Uri),
+        (begun, part): (Instant, Part),
+    ) -> UnderWay<'_> {
+        let telling = counted.as_ref().and_then(|counted| {
+            let of = (&self.log, counted, ids, noted);
+            Telling::of(of, request, uri, (begun, part), spending)
+        });
+        self.tally.begin(counted, telling, begun, part.until)
+    }
+
     /// Notes what became of a request that was sent.
     #[inline]
     fn ended(
@@ -261,16 +285,16 @@ where
     ) -> Response<AnswerBody> {
         match forwarded {
             Ok(mut response) => {
+                let room = self.gateway.replay_room();
+                if let Some(telling) = under_way.answered(&response, plan.usage, room) {
+                    response.body_mut().tell(telling);
+                }
                 let status = response.status();
-                under_way.end(TrafficClass::of_status(status.as_u16()));
                 self.counters.answered(plan.provider.index, status);
                 ids.put(response.headers_mut());
                 response
             }
-            Err(refusal) => {
-                under_way.end(TrafficClass::Refused);
-                refuse(refusal, ids)
-            }
+            Err(refusal) => under_way.refused(refusal, ids),
         }
     }
 
@@ -296,6 +320,7 @@ where
         Decided {
             decided,
             counted: state.counted.take(),
+            noted: state.noted,
             draw: state.next_draw(),
         }
     }
@@ -350,7 +375,7 @@ fn first_draw() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 
-fn refuse(refusal: Refusal, ids: &Ids) -> Response<AnswerBody> {
+pub(crate) fn refuse(refusal: Refusal, ids: &Ids) -> Response<AnswerBody> {
     let (status, code) = refusal.status();
     metrics::counter!("keyward_refused_total", "code" => code.to_string()).increment(1);
     tracing::debug!(request = %ids.request, code, %status, %refusal, "answered by the gateway");

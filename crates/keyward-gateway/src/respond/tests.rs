@@ -1,10 +1,11 @@
 use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
 
 use http::HeaderMap;
+use keyward_routes::{BudgetWindow, Money};
 use keyward_testing::assert_texts;
 use serde_json::Value;
 
-use super::{Denied, Refusal};
+use super::{Denied, NoRoom, Refusal};
 use crate::request_id::Ids;
 
 fn name(text: &str) -> String {
@@ -136,6 +137,21 @@ fn check(told: impl Fn(Refusal) -> String) {
         )),
         Refusal::Chat(_) => Refusal::Chat("`model` names no provider".to_owned()),
         Refusal::Entries(_) => Refusal::Entries("entry 0: missing field `query`".to_owned()),
+        Refusal::SpendLimited(_) => Refusal::SpendLimited(Box::new(NoRoom {
+            rule: name("per-user"),
+            limit: Money::from_dollars(10.0).unwrap(),
+            window: BudgetWindow::MONTH,
+            provider: name("openai"),
+            model: name("gpt-5"),
+            spent: Money::from_dollars(9.98).unwrap(),
+            reserved: Money::from_dollars(0.02).unwrap(),
+            seconds: 86_400,
+        })),
+        Refusal::PriceUnknown { .. } => Refusal::PriceUnknown {
+            provider: name("openai"),
+            model: name("gpt-99"),
+            rule: name("per-user"),
+        },
         Refusal::CompatPath => Refusal::CompatPath,
         Refusal::RouteUnknown => Refusal::RouteUnknown,
         Refusal::RouteBroken => Refusal::RouteBroken,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     body::AnswerBody,
-    request::{Turn, shown},
+    request::{Part, Turn, shown},
     respond::Refusal,
     ways::{Form, Way},
 };
@@ -186,7 +186,10 @@ where
                     asked.request(),
                     source,
                     None,
-                    Turn::Inner(Some(Instant::now() + PATIENCE)),
+                    Turn::Inner(Part {
+                        until: Some(Instant::now() + PATIENCE),
+                        ..Part::default()
+                    }),
                 )
                 .await;
             let answer = answer.unwrap_or_else(|never| match never {});

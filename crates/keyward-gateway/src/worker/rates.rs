@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{Request, Uri};
 use http_body::Body;
 use keyward_forward::BoxError;
+use keyward_routes::Money;
 
 use super::{Worker, now};
 use crate::{
     credentials::Injected,
     evidence::Judged,
     limits::{Due, Over},
+    log::Spending,
+    replay::Replayable,
     request::Plan,
     respond::Refusal,
+    traffic::Series,
 };
 
 impl<B> Worker<B>
@@ -22,7 +27,31 @@ where
 {
     /// Counts a request that is about to be sent. Where its key is over its own limit and others of a pool are not, it is
     /// sent with the first of those.
-    pub(super) async fn settle(&self, plan: &mut Plan) -> Result<(), Refusal> {
+    ///
+    /// Before that, what it may cost is reserved in the budgets that it is to keep to: what finds no room is not counted.
+    pub(super) async fn settle(
+        &self,
+        plan: &mut Plan,
+        request: (&mut Request<Replayable<B>>, &Uri),
+        of: Option<&Series>,
+    ) -> Result<Option<Spending>, Refusal> {
+        let spending = match of {
+            Some(of) if plan.has_budgets => self.reserve(plan, request, of).await?,
+            _ => None,
+        };
+        match self.count_in_limits(plan).await {
+            Ok(()) => Ok(spending),
+            Err(refusal) => {
+                if let Some(spending) = spending {
+                    spending.settle(Money::ZERO, now());
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Counts it in its rate limits.
+    async fn count_in_limits(&self, plan: &mut Plan) -> Result<(), Refusal> {
         // Not when it was asked for: its body may have been read since, which takes as long as its client likes, and
         // counters take a time of long ago for a clock that was set back.
         let now = now();

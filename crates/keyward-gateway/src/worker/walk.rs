@@ -3,10 +3,10 @@
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderName, Response, header::RETRY_AFTER};
+use http::{Response, header::RETRY_AFTER};
 use http_body::Body;
 use keyward_forward::BoxError;
-use keyward_routes::{AtModel, AtRate, Facts, Graph, JsonBody, Metadata, RouteName, Step};
+use keyward_routes::{AtModel, AtRate, Facts, Graph, JsonBody, RouteName, Step};
 
 use super::{
     Worker, now,
@@ -16,11 +16,10 @@ use crate::{
     body::AnswerBody,
     handling::Handling,
     limits::Over,
-    respond::{Refusal, is_denied, is_over_limit},
+    log,
+    respond::{Refusal, gist, is_denied, is_over_limit},
     ways::{Form, Way},
 };
-
-const METADATA: HeaderName = HeaderName::from_static("cf-aig-metadata");
 
 /// What a request's way led to so far.
 struct Came {
@@ -54,9 +53,7 @@ where
     ) -> Result<Response<AnswerBody>, Refusal> {
         let graph = self.graph(way, name)?;
         let sending = &sending.without_own_keys();
-        let metadata = sending.headers.get(METADATA);
-        let metadata = metadata.map(|value| Metadata::parse(value.as_bytes()));
-        let metadata = metadata.unwrap_or_default();
+        let metadata = log::metadata(&sending.headers);
         let facts = Facts::new(&sending.headers, &metadata).with_body(body.bytes());
         let draw = getrandom::u64().unwrap_or_default();
         let mut came = Came {
@@ -162,7 +159,7 @@ where
             return Ok(at.succeeded());
         }
         came.failed
-            .push(format!("{provider}/{name} answered {}", status.as_u16()));
+            .push(format!("{provider}/{name} {}", gist(&answer)));
         match is_over_limit(&answer) {
             true => came.limited = Some(sooner(came.limited.take(), answer)),
             false => came.is_broken = true,

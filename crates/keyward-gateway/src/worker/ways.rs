@@ -23,7 +23,7 @@ use crate::{
     handling::Handling,
     pool::limit,
     replay::{Replayable, Whole},
-    request::{Turn, shown},
+    request::{Part, Turn, shown},
     request_id::Ids,
     respond::{Refusal, is_denied, stands},
     ways::{self, COMPAT, Form, Named, To, Way},
@@ -49,6 +49,7 @@ pub(super) struct Sending {
     uri: Uri,
     pub(super) headers: HeaderMap,
     body: Whole,
+    part: Part,
 }
 
 impl Sending {
@@ -94,7 +95,14 @@ impl Sending {
             headers: ways::for_json(self.headers.clone()),
             body,
             version: self.version,
+            part: self.part,
         }
+    }
+
+    /// The same as one of several, where it is not one already.
+    fn at_step(mut self, step: usize) -> Self {
+        self.part.step = self.part.step.or(u32::try_from(step).ok());
+        self
     }
 }
 
@@ -138,6 +146,7 @@ where
                 uri,
                 headers,
                 body,
+                part: Part::default(),
             };
             let answered = match way.to {
                 To::Provider => Ok(self.attempts(&sending, way.handling, source).await),
@@ -172,7 +181,10 @@ where
         let mut made = 0;
         loop {
             let patience = handling.patience(made);
-            let turn = Turn::Inner(patience.map(|patience| Instant::now() + patience));
+            let turn = Turn::Inner(Part {
+                until: patience.map(|patience| Instant::now() + patience),
+                ..sending.part
+            });
             let answering = Arc::clone(self).answer(sending.request(), source, None, turn);
             let answering = Box::pin(answering);
             let response = match patience {
@@ -256,7 +268,10 @@ where
         let uri = below(way, &slug, &path)?;
         let spliced = body.with_model(asked.model);
         let spliced = spliced.map_err(|error| Refusal::Chat(error.to_string()))?;
-        let sending = sending.to(uri, sending.body.spliced(spliced));
+        let mut sending = sending
+            .to(uri, sending.body.spliced(spliced))
+            .at_step(asked.step);
+        sending.part.is_compat = true;
         let mut response = self.attempts(&sending, asked.handling, source).await;
         ways::mark(
             response.headers_mut(),
@@ -287,7 +302,7 @@ where
         for (step, entry) in entries.iter().enumerate() {
             // Let go of before the next one is sent: it has a place among what is under way.
             drop(last.take());
-            let mut response = match self.entry(sending, &body, entry, way, source).await {
+            let mut response = match self.entry(sending, &body, (step, entry), way, source).await {
                 Ok(response) => response,
                 Err(refusal) => refuse(refusal, &Ids::of_part()),
             };
@@ -307,7 +322,7 @@ where
         self: &Arc<Self>,
         sending: &Sending,
         all: &Bytes,
-        entry: &ways::UniversalEntry<'_>,
+        (step, entry): (usize, &ways::UniversalEntry<'_>),
         way: &Way,
         source: IpAddr,
     ) -> Result<Response<AnswerBody>, Refusal> {
@@ -315,7 +330,7 @@ where
         let body = sending.body.with(query);
         let endpoint = entry.endpoint.as_ref();
         let uri = below(way, &entry.provider, endpoint)?;
-        let mut made = sending.to(uri, body);
+        let mut made = sending.to(uri, body).at_step(step);
         for (name, value) in &entry.headers {
             made.headers.insert(name, value.clone());
         }

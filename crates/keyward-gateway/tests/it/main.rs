@@ -51,6 +51,8 @@ mod request_handling;
 #[cfg(test)]
 mod request_ids;
 #[cfg(test)]
+mod request_log;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod routes;
@@ -64,6 +66,8 @@ mod shared_limits;
 mod shutdown;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod spend;
 #[cfg(test)]
 mod streaming;
 #[cfg(test)]

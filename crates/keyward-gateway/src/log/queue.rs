@@ -1,0 +1,53 @@
+//! Requests that one worker has to tell of, until the recorder takes them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Entry;
+
+/// What one worker's waiting entries may take in memory together, in bytes: some 10,000 requests between two turns of the
+/// recorder.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// One worker's entries since the recorder's last turn.
+#[derive(Debug, Default)]
+pub(crate) struct LogQueue(Mutex<Waiting>);
+
+/// Each as it was while its request was under way: they are handed over without a copy.
+pub(crate) type Entries = Vec<Box<Entry>>;
+
+#[derive(Debug, Default)]
+struct Waiting {
+    entries: Entries,
+    bytes: usize,
+    lost: u64,
+}
+
+impl LogQueue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an entry, or counts it as lost where there is no room.
+    pub(super) fn push(&self, entry: Box<Entry>) {
+        let held = entry.held();
+        let mut waiting = self.lock();
+        // What is reserved must be settled; requests that have something reserved are bounded elsewhere.
+        if waiting.bytes + held > MOST_BYTES && entry.spending.is_none() {
+            waiting.lost = waiting.lost.saturating_add(1);
+            // Freed without the lock.
+            drop(waiting);
+            drop(entry);
+            return;
+        }
+        waiting.bytes += held;
+        waiting.entries.push(entry);
+    }
+
+    /// Takes everything away, into an empty list that is left in its place. Gives how many had no room.
+    pub(crate) fn take(&self, into: &mut Entries) -> u64 {
+        let mut waiting = self.lock();
+        std::mem::swap(&mut waiting.entries, into);
+        waiting.bytes = 0;
+        std::mem::take(&mut waiting.lost)
+    }
+}

@@ -1,0 +1,146 @@
+//! The texts of a request and its answer that the log keeps, in one buffer.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Uri,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
+use keyward_auth::TokenId;
+use keyward_routes::Metadata;
+
+/// What the client says of its request (wire-spec §2.1).
+const METADATA: HeaderName = HeaderName::from_static("cf-aig-metadata");
+const COLLECT: HeaderName = HeaderName::from_static("cf-aig-collect-log");
+const CUSTOM_COST: HeaderName = HeaderName::from_static("cf-aig-custom-cost");
+
+/// What the client says of its request in `cf-aig-metadata`; nothing where that is absent or cannot be read.
+pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
+    let value = headers.get(METADATA);
+    let metadata = value.map(|value| Metadata::parse(value.as_bytes()));
+    metadata.unwrap_or_default()
+}
+
+/// One of the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Text {
+    /// The request's path, whole and without its query.
+    Path,
+    UserAgent,
+    RequestType,
+    Metadata,
+    CustomCost,
+    Event,
+    ResponseType,
+}
+
+impl Text {
+    /// How much of it is taken along, in bytes. The log keeps less; of what is masked there, it looks a little further.
+    const fn most(self) -> usize {
+        match self {
+            Self::Path | Self::UserAgent | Self::RequestType | Self::ResponseType => 512,
+            Self::Event => 256,
+            // Five entries of the longest names and texts that the log keeps.
+            Self::Metadata | Self::CustomCost => 8 * 1024,
+        }
+    }
+}
+
+/// Whether a request is told of, as its gateway and its head say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// Whether the gateway has its requests told of.
+    pub(crate) by_gateway: bool,
+    /// Who sends it.
+    pub(crate) token: Option<TokenId>,
+    /// Whether the client says something for the log. Asked of the head, so that its headers are looked for seldom.
+    pub(crate) has_said: bool,
+}
+
+impl Noted {
+    /// Whether a request with these headers is told of: the client's word counts more than the gateway's.
+    pub(crate) fn is_told(self, headers: &HeaderMap) -> bool {
+        let asked = self.has_said.then(|| headers.get(COLLECT)).flatten();
+        match asked.map(HeaderValue::as_bytes) {
+            Some(b"true") => true,
+            Some(b"false") => false,
+            _ => self.by_gateway,
+        }
+    }
+}
+
+/// Whether a header of this name says something for the log.
+pub(crate) fn is_said(name: &HeaderName) -> bool {
+    *name == METADATA || *name == COLLECT || *name == CUSTOM_COST
+}
+
+/// Texts, one after the other: each with its kind and its length before it.
+#[derive(Debug)]
+pub(crate) struct Texts(Vec<u8>);
+
+impl Texts {
+    /// Of a request, before its headers are rewritten.
+    pub(crate) fn of(
+        headers: &HeaderMap,
+        uri: &Uri,
+        event: Option<&HeaderValue>,
+        noted: Noted,
+    ) -> Self {
+        let said = |name: &HeaderName| headers.get(name).filter(|_| noted.has_said);
+        let values = [
+            (Text::UserAgent, headers.get(USER_AGENT)),
+            (Text::RequestType, headers.get(CONTENT_TYPE)),
+            (Text::Event, event),
+            (Text::Metadata, said(&METADATA)),
+            (Text::CustomCost, said(&CUSTOM_COST)),
+        ];
+        // One allocation for all of it, and for the type of an answer.
+        const ANSWER: usize = 64;
+        let length = values
+            .iter()
+            .filter_map(|(_, value)| Some(value.as_ref()?.len() + 3));
+        let length = length.sum::<usize>() + uri.path().len() + ANSWER;
+        let mut texts = Self(Vec::with_capacity(length));
+        texts.push(Text::Path, uri.path().as_bytes());
+        for (text, value) in values {
+            if let Some(value) = value {
+                texts.push(text, value.as_bytes());
+            }
+        }
+        texts
+    }
+
+    /// Takes one more along. Of one that is too long the start, but of what is read by a parser nothing: half of it means
+    /// something else.
+    pub(crate) fn push(&mut self, text: Text, bytes: &[u8]) {
+        let most = text.most();
+        let bytes = match text {
+            Text::Metadata | Text::CustomCost | Text::Event if bytes.len() > most => return,
+            _ => bytes.get(..most).unwrap_or(bytes),
+        };
+        let Ok(length) = u16::try_from(bytes.len()) else {
+            return;
+        };
+        self.0.push(text as u8);
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The text of a kind.
+    pub(crate) fn get(&self, text: Text) -> Option<&[u8]> {
+        let mut rest = self.0.as_slice();
+        while let Some(([kind, low, high], behind)) = rest.split_first_chunk() {
+            let length = usize::from(u16::from_le_bytes([*low, *high]));
+            let (bytes, behind) = behind.split_at_checked(length)?;
+            if *kind == text as u8 {
+                return Some(bytes);
+            }
+            rest = behind;
+        }
+        None
+    }
+
+    /// What they take in memory, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.0.capacity()
+    }
+}

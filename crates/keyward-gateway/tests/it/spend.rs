@@ -1,0 +1,194 @@
+//! Spend limits of a gateway.
+
+use std::time::Duration;
+
+use keyward_registry::{
+    ChangeError, GatewayId, GatewaySettings, LogDirection, LogEntry, LogPlace, LogScan,
+};
+use keyward_routes::Money;
+use keyward_testing::{Behaviour, client::RawAnswer};
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, now};
+
+/// An answer to it takes 9 tokens in and 3 out.
+const BODY: &[u8] = br#"{"model":"gpt-4o","messages":[],"max_tokens":3}"#;
+/// What that costs at the shipped price, 2.50 and 10 dollars per million tokens.
+const COST: f64 = 9.0 * 2.5e-6 + 3.0 * 1e-5;
+const DEADLINE: Duration = Duration::from_secs(20);
+
+async fn start(rules: &Value) -> Running {
+    let mut running = Running::start(Setup {
+        slugs: &["openai", "groq"],
+        ..Setup::default()
+    })
+    .await;
+    let (openai, _) = running.store_key("openai", "default").await;
+    let (groq, _) = running.store_key("groq", "default").await;
+    running.provider.accept_keys([openai.text(), groq.text()]);
+    let limits = json!({"enabled": true, "rules": rules}).to_string();
+    let decide = |settings: &GatewaySettings| {
+        Ok::<_, ChangeError>(GatewaySettings {
+            spend_limits: serde_json::from_str(&limits).unwrap(),
+            ..settings.clone()
+        })
+    };
+    let registry = &running.registry;
+    let edited = registry.update_gateway(ACCOUNT, "prod", decide, ACTOR, now());
+    edited.await.unwrap();
+    running.keep();
+    running
+}
+
+async fn ask(running: &Running, slug: &str, headers: &[(&str, &str)], body: &[u8]) -> RawAnswer {
+    let bearer = running.bearer();
+    let mut headers = headers.to_vec();
+    headers.push(("cf-aig-authorization", &bearer));
+    let path = running.path(&format!("{slug}/v1/chat/completions"));
+    let mut client = running.client().await;
+    client.post(&path, &headers, body).await.unwrap()
+}
+
+/// The log once it holds so many entries: by then, what they cost is settled.
+async fn settled(running: &Running, count: usize) -> Vec<LogEntry> {
+    let scan = || LogScan {
+        place: LogPlace {
+            account: ACCOUNT,
+            gateway: GatewayId::parse("prod").unwrap(),
+        },
+        filters: Vec::new(),
+        direction: LogDirection::Rising,
+        after: None,
+        most: 1_000,
+    };
+    let full = async {
+        loop {
+            let entries = running.registry.store().scan_logs(scan()).await.unwrap();
+            if entries.len() >= count {
+                return entries;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, full).await.unwrap()
+}
+
+fn rule(limit: f64) -> Value {
+    json!([{"id": "all", "limitType": "cost", "limit": limit, "window": 86_400}])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_spent_is_refused_with_the_rule_and_what_failed_costs_nothing() {
+    let running = start(&rule(1.5 * COST)).await;
+    running
+        .provider
+        .behave_once(Behaviour::Status(500, "{}".to_owned()));
+    assert_eq!(ask(&running, "openai", &[], BODY).await.status, 500);
+    let mut told = settled(&running, 1).await;
+    for so_far in 1..=2 {
+        let answer = ask(&running, "openai", &[], BODY).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        told = settled(&running, 1 + so_far).await;
+        assert_eq!(told[so_far].cost, Money::from_dollars(COST));
+    }
+    assert_eq!(told[0].cost, None);
+    let refused = ask(&running, "openai", &[], BODY).await;
+    assert_eq!((refused.status, code(&refused)), (429, 2045));
+    assert_eq!(refused.header("retry-after"), None);
+    let text = refused.text();
+    let spent = Money::from_dollars(2.0 * COST).unwrap();
+    for expected in [
+        "rule 'all'",
+        "86400s, fixed",
+        "openai gpt-4o",
+        &format!("{spent} USD spent"),
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    let told = settled(&running, 4).await;
+    assert_eq!(
+        (told[3].status, told[3].error_code),
+        (Some(429), Some(2045))
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_is_for_what_it_names_and_counts_users_apart() {
+    let rules = json!([{
+        "id": "per-user", "limitType": "cost", "limit": COST / 2.0, "calendar": "month",
+        "provider": {"mode": "filter", "values": ["openai"]},
+        "metadata": {"user": {"mode": "partition"}},
+    }]);
+    let running = start(&rules).await;
+    let user = |name: &'static str| [("cf-aig-metadata", name)];
+    let (one, other) = (user(r#"{"user":"u1"}"#), user(r#"{"user":"u2"}"#));
+    assert_eq!(ask(&running, "openai", &one, BODY).await.status, 200);
+    settled(&running, 1).await;
+    let refused = ask(&running, "openai", &one, BODY).await;
+    assert_eq!((refused.status, code(&refused)), (429, 2045));
+    assert!(refused.text().contains("per month"), "{}", refused.text());
+    assert_eq!(ask(&running, "openai", &other, BODY).await.status, 200);
+    // Without the name it is not for the request, nor for another provider's.
+    assert_eq!(ask(&running, "openai", &[], BODY).await.status, 200);
+    let groq = br#"{"model":"llama-3.1-8b-instant","messages":[]}"#;
+    assert_eq!(ask(&running, "groq", &one, groq).await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_a_price_is_refused_where_a_rule_counts() {
+    let running = start(&rule(1.0)).await;
+    let body = br#"{"model":"gpt-99","messages":[]}"#;
+    let refused = ask(&running, "openai", &[], body).await;
+    assert_eq!((refused.status, code(&refused)), (400, 9032));
+    assert!(refused.text().contains("[prices]"), "{}", refused.text());
+    assert!(running.provider.take_recorded().is_empty());
+    // What a client says of its cost is for the log.
+    let free = [(
+        "cf-aig-custom-cost",
+        r#"{"per_token_in":0,"per_token_out":0}"#,
+    )];
+    assert_eq!(code(&ask(&running, "openai", &free, body).await), 9032);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_at_once_no_more_are_sent_than_the_budget_has_room_for() {
+    // Each is estimated at more than it costs, so the first wave is smaller than the budget has room for in the end.
+    let running = std::sync::Arc::new(start(&rule(50.0 * COST)).await);
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let running = std::sync::Arc::clone(&running);
+        clients.spawn(async move { ask(&running, "openai", &[], BODY).await });
+    }
+    let (mut sent, mut refused) = (0_usize, 0);
+    while let Some(answer) = clients.join_next().await {
+        let answer = answer.unwrap();
+        match answer.status {
+            200 => sent += 1,
+            429 => {
+                assert_eq!(code(&answer), 2045);
+                refused += 1;
+            }
+            other => panic!("{other}: {}", answer.text()),
+        }
+    }
+    assert_eq!(sent + refused, 200);
+    assert!((1..=50).contains(&sent), "{sent}");
+    let told = settled(&running, 200).await;
+    let spent = told.iter().filter_map(|entry| entry.cost);
+    let spent = spent.fold(Money::ZERO, Money::plus);
+    let expected = Money::from_dollars(COST).unwrap().nanos() * sent as u64;
+    assert_eq!(spent, Money::from_nanos(expected));
+    // What was reserved is free again: the rest is spent one by one.
+    let mut more = sent;
+    while more < 50 {
+        let answer = ask(&running, "openai", &[], BODY).await;
+        assert_eq!(answer.status, 200, "{more}: {}", answer.text());
+        more += 1;
+        settled(&running, 200 + more - sent).await;
+    }
+    assert_eq!(code(&ask(&running, "openai", &[], BODY).await), 2045);
+    std::sync::Arc::into_inner(running).unwrap().stop().await;
+}
