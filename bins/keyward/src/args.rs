@@ -7,6 +7,7 @@ mod documented;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod logs;
 pub(crate) mod pool;
 pub(crate) mod profile;
 pub(crate) mod providers;
@@ -31,6 +32,7 @@ use self::{
     explain::ExplainArgs,
     import::ImportArgs,
     keys::KeysCommand,
+    logs::LogsCommand,
     profile::ProfileCommand,
     providers::ProvidersCommand,
     routes::RoutesCommand,
@@ -89,6 +91,9 @@ pub(crate) enum Command {
     /// Store, change and delete secrets
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Read the log of requests to a gateway
+    #[command(subcommand)]
+    Logs(LogsCommand),
     /// Read the audit log, and check it
     #[command(subcommand)]
     Audit(AuditCommand),

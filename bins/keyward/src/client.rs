@@ -306,6 +306,22 @@ pub(crate) fn routes_path(gateway: &GatewayId) -> String {
     format!("{GATEWAYS}/{gateway}/routes")
 }
 
+/// The path of a gateway's log, below the account.
+pub(crate) fn logs_path(gateway: &GatewayId) -> String {
+    format!("{GATEWAYS}/{gateway}/logs")
+}
+
+/// A value as it stands in a query.
+pub(crate) fn escaped(value: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    value.bytes().map(byte).collect()
+}
+
 /// A JSON body that holds no secret.
 pub(crate) fn json(body: &Value) -> Option<Bytes> {
     Some(Bytes::from(body.to_string()))
@@ -332,4 +348,17 @@ async fn own_account(exchange: &Exchange) -> Result<String, Failure> {
         Failure::new("the control plane names no account for this token")
             .help("name one with --account or KEYWARD_ACCOUNT_ID")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn values_of_a_query_are_escaped() {
+        assert_eq!(
+            escaped("command vault init&x"),
+            "command%20vault%20init%26x"
+        );
+    }
 }

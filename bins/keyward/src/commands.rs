@@ -11,6 +11,7 @@ pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod in_use;
 pub(crate) mod keys;
+pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod providers;

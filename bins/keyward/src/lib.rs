@@ -11,6 +11,7 @@ mod commands;
 mod completion;
 mod config;
 mod confirm;
+mod csv;
 mod curl;
 mod dev_file;
 mod dry_run;
@@ -43,8 +44,8 @@ use crate::{
     args::{Command, vault::VaultCommand},
     commands::{
         audit, completions, config as configs, dev, doctor, explain, gateways, help,
-        import as imports, keys, man, profile as profiles, providers, routes, run as runs, secrets,
-        serve, slots, snippet, status, tokens, vault,
+        import as imports, keys, logs, man, profile as profiles, providers, routes, run as runs,
+        secrets, serve, slots, snippet, status, tokens, vault,
     },
     failure::Failure,
     typed::Typed,
@@ -126,6 +127,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Providers(command) => Box::pin(providers::run(command)).await,
             Command::Routes(command) => Box::pin(routes::run(command)).await,
             Command::Secrets(command) => Box::pin(secrets::run(command)).await,
+            Command::Logs(command) => Box::pin(logs::run(command)).await,
             Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Vault(VaultCommand::Init(args)) => {
                 Box::pin(vault::init(args, &hardening)).await

@@ -18,7 +18,8 @@ use crate::{
         Connect,
         audit::{AuditCommand, Filter, Format},
     },
-    client::{Client, text},
+    client::{Client, escaped, text},
+    csv::cell,
     failure::Failure,
     open::{self, Key},
     output::{self, Output},
@@ -83,17 +84,6 @@ impl Filter {
         });
         fields.collect()
     }
-}
-
-/// A value as it stands in a query.
-fn escaped(value: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    value.bytes().map(byte).collect()
 }
 
 async fn list(client: &Client, query: &str) -> Result<Vec<Value>, Failure> {
@@ -213,21 +203,6 @@ fn csv(line: &Value, time: &str) -> String {
         name => cell(&text(line, name)),
     });
     fields.join(",")
-}
-
-/// A field of a CSV line (RFC 4180). One that a spreadsheet would take for a formula is written as text.
-fn cell(value: &str) -> String {
-    let quote = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
-    } else {
-        ""
-    };
-    let value = format!("{quote}{value}");
-    if value.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", value.replace('"', "\"\""))
-    } else {
-        value
-    }
 }
 
 async fn key(connect: &Connect) -> Result<(), Failure> {
@@ -393,24 +368,4 @@ fn tell_report(copy: &Path, report: &AuditReport, output: Output) -> Result<(), 
         ))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{cell, escaped};
-
-    #[test]
-    fn cells_are_quoted_and_no_formulas() {
-        assert_eq!(cell("plain"), "plain");
-        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell("=1+1"), "'=1+1");
-    }
-
-    #[test]
-    fn values_of_a_query_are_escaped() {
-        assert_eq!(
-            escaped("command vault init&x"),
-            "command%20vault%20init%26x"
-        );
-    }
 }

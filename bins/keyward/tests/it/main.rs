@@ -33,6 +33,8 @@ mod listeners;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod now;

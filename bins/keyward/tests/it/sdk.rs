@@ -5,17 +5,18 @@ use std::{fs, path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::support::{Dev, foreign, prepared, run_within};
+use crate::support::{Dev, foreign, logs::with_logs, prepared, run_within};
 
 const DEADLINE: Duration = Duration::from_secs(300);
 
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "whoami",
     "gateways",
     "gateway_settings",
     "provider_configs",
     "custom_providers",
     "dynamic_routing",
+    "logs",
     "secrets",
     "tokens",
     "token_changes",
@@ -27,7 +28,7 @@ fn every_method_was_called(told: &Value) {
     assert_eq!(told["not_called"], json!([]), "{told}");
     let count = |field: &str| told[field].as_array().unwrap().len();
     let (called, not_served) = (count("called"), count("not_served"));
-    assert!(called > 25 && not_served > 20, "{told}");
+    assert!(called > 30 && not_served > 15, "{told}");
     println!(
         "sdk: {called} methods called, none left out, {not_served} of resources that are not served"
     );
@@ -56,7 +57,7 @@ fn run(dev: &Dev, mut command: Command) -> Value {
 
 #[test]
 fn the_sdk_for_python_parses_every_answer() {
-    let dev = Dev::start();
+    let dev = with_logs();
     let mut python = foreign(prepared("KEYWARD_TEST_PYTHON"), dev.path());
     python.arg(script("cloudflare_python.py"));
     every_method_was_called(&run(&dev, python));
@@ -65,7 +66,7 @@ fn the_sdk_for_python_parses_every_answer() {
 
 #[test]
 fn the_sdk_for_typescript_gets_what_it_declares() {
-    let dev = Dev::start();
+    let dev = with_logs();
     // Node looks for packages beside the script, so it is run from where they are.
     let packages = prepared("KEYWARD_TEST_NODE_DIR");
     let copy = packages.join(format!("cloudflare_node-{}.mjs", std::process::id()));

@@ -1,6 +1,7 @@
 //! Running the binary, and talking to it.
 
 mod http;
+pub(crate) mod logs;
 mod terminal;
 
 use std::{

@@ -100,7 +100,6 @@ const unlisted = new Set([
   "aiGateway.datasets",
   "aiGateway.evaluationTypes",
   "aiGateway.evaluations",
-  "aiGateway.logs",
 ]);
 const notServed = new Set(unlisted);
 
@@ -364,6 +363,39 @@ async function secrets() {
   await refused(404, stores.get(made.id, { account_id }));
 }
 
+async function logs() {
+  const api = client.aiGateway.logs;
+  const file = "ai-gateway/logs.d.ts";
+  const at = { account_id, gateway_id: "default" };
+  const listed = async (query) => {
+    const entries = await all(api.list("default", { account_id, ...query }));
+    return entries.map((entry) => typed(entry, file, "LogListResponse").id);
+  };
+  const [newest, failed, oldest, ...more] = await listed({ provider: "openai", per_page: 2 });
+  assert.deepEqual(more, []);
+  // A client sends its filters one after the other.
+  const openai = { key: "provider", operator: "eq", value: ["openai"] };
+  const ids = { key: "id", operator: "eq", value: [oldest, failed] };
+  assert.deepEqual(await listed({ filters: [openai, ids] }), [failed, oldest]);
+  assert.deepEqual(await listed({ provider: "openai", success: false, meta_info: true }), [failed]);
+  const wrong = { key: "colour", operator: "eq", value: ["red"] };
+  await refused(400, listed({ filters: [wrong] }));
+  // Cloudflare answers with an object, and the SDK declares a text.
+  const [tagged] = await all(api.list("default", { account_id, provider: "anthropic" }));
+  assert.deepEqual(tagged.metadata, { team: "blue" });
+
+  const shown = typed(await api.get(newest, at), file, "LogGetResponse");
+  assert.equal(shown.request_head, '{"model":"gpt-5"}');
+  assert.deepEqual(await api.request(newest, at), { model: "gpt-5" });
+  assert.deepEqual(await api.response(newest, at), { choices: [] });
+  await refused(404, api.request(oldest, at));
+  assert.deepEqual(await api.edit(oldest, { ...at, feedback: 1, metadata: { seen: true } }), {});
+  assert.equal((await api.get(oldest, at)).feedback, 1);
+  const deleted = await api.delete("default", { account_id, limit: 1, filters: [openai] });
+  assert.equal(typed(deleted, file, "LogDeleteResponse").success, true);
+  await refused(404, api.get(newest, at));
+}
+
 async function tokens() {
   const api = client.accounts.tokens;
   const groups = await all(api.permissionGroups.list({ account_id }));
@@ -398,7 +430,7 @@ async function token_changes() {
   assert.notEqual(await api.value.update(made.id, { account_id, body: {} }), made.value);
 }
 
-const parts = { whoami, gateways, gateway_settings, provider_configs, custom_providers, dynamic_routing, secrets, tokens, token_changes };
+const parts = { whoami, gateways, gateway_settings, provider_configs, custom_providers, dynamic_routing, logs, secrets, tokens, token_changes };
 for (const part of process.argv.slice(2)) await parts[part]();
 
 const not_called = [...known].filter((name) => !called.has(name)).sort();

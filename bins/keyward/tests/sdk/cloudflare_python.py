@@ -22,7 +22,6 @@ NOT_SERVED = {
     "ai_gateway.datasets",
     "ai_gateway.evaluation_types",
     "ai_gateway.evaluations",
-    "ai_gateway.logs",
 }
 
 called = set()
@@ -296,6 +295,48 @@ def dynamic_routing():
     for id in (made.id, other.id):
         assert complete(api.delete(id, **at)).id == id
     refused(404, api.get, made.id, **at)
+
+
+def logs():
+    api = client.ai_gateway.logs
+    at = {"account_id": ACCOUNT, "gateway_id": "default"}
+
+    def listed(**query):
+        return [complete(entry).id for entry in api.list("default", account_id=ACCOUNT, **query)]
+
+    plain = [entry for entry in api.list("default", account_id=ACCOUNT, provider="openai", per_page=2)]
+    assert [(entry.status_code, entry.tokens_in, entry.duration) for entry in plain] == [
+        (200, 30, 300),
+        (429, 20, 200),
+        (200, 10, 100),
+    ], plain
+    newest, failed, oldest = [complete(entry).id for entry in plain]
+    assert (plain[0].model, plain[0].path, plain[0].cost) == ("gpt-5", "v1/chat/completions", 0.03)
+    # A client sends its filters field by field: keys, operators, values.
+    openai = {"key": "provider", "operator": "eq", "value": ["openai"]}
+    dear = {"key": "cost", "operator": "gt", "value": [0.015]}
+    assert listed(filters=[openai, dear]) == [newest, failed]
+    assert listed(filters=[{"key": "id", "operator": "eq", "value": [oldest, failed]}]) == [failed, oldest]
+    assert listed(provider="openai", success=False) == [failed]
+    assert listed(provider="openai", min_cost=0.02, max_duration=200.0) == [failed]
+    assert listed(provider="openai", order_by="success", order_by_direction="asc", meta_info=True)[0] == failed
+    refused(400, listed, filters=[{"key": "colour", "operator": "eq", "value": ["red"]}])
+    # Cloudflare answers with an object, and the SDK declares a text.
+    lenient = Cloudflare(api_token=client.api_token, base_url=os.environ["KEYWARD_BASE"], max_retries=0)
+    [tagged] = lenient.ai_gateway.logs.list("default", account_id=ACCOUNT, provider="anthropic")
+    assert tagged.metadata == {"team": "blue"}, tagged
+
+    shown = complete(api.get(newest, **at))
+    assert (shown.request_head, shown.request_head_complete, shown.request_size) == ('{"model":"gpt-5"}', True, 17)
+    assert api.request(newest, **at) == {"model": "gpt-5"}
+    assert api.response(newest, **at) == {"choices": []}
+    refused(404, api.request, oldest, **at)
+    assert api.edit(oldest, feedback=1.0, score=80.0, **at) == {}
+    assert listed(provider="openai", feedback=1) == [oldest]
+    refused(400, api.edit, oldest, feedback=2.0, **at)
+    assert complete(api.delete("default", account_id=ACCOUNT, limit=1, filters=[openai])).success is True
+    assert listed(provider="openai") == [failed, oldest]
+    refused(404, api.get, newest, **at)
 
 
 def secrets():
