@@ -165,10 +165,12 @@ impl LogKeeper {
         for (place, count) in store.count_logs().await? {
             let snapshot = self.gateway.registry().snapshot();
             let gateway = snapshot.gateway(place.account, place.gateway.as_str());
-            let most = gateway.and_then(|gateway| match retention(&gateway.record().settings) {
-                (most, false) => most,
-                (_, true) => None,
-            });
+            let most = match gateway.map(|gateway| retention(&gateway.record().settings)) {
+                // One that is made again under its name begins with nothing.
+                None => Some(0),
+                Some((most, false)) => most,
+                Some((_, true)) => None,
+            };
             let trim = LogTrim {
                 most: most.filter(|most| count > *most),
                 before,
