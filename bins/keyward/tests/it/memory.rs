@@ -22,7 +22,7 @@ use tokio::{
 use crate::support::{DEV, Dev, Server, keyward, run_with, send, until};
 
 const READERS: u8 = 30;
-const BUDGET_MIB: usize = 128;
+const BUDGET_MIB: usize = 144;
 /// More than the sockets on the way hold, for each reader.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 const PIECE: &[u8] = &[b'.'; 64 * 1024];
