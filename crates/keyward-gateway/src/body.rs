@@ -116,7 +116,7 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        let (front, body, watch, telling) = match &mut *self {
+        let (mut front, body, watch, telling) = match &mut *self {
             Self::Own(bytes) => {
                 return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
             }
@@ -141,18 +141,19 @@ impl Body for AnswerBody {
         let is_cut = watch.has_to_look() && watch.poll_revoked(context).is_ready();
         let frame = match is_cut {
             true => Poll::Pending,
-            false => match front.and_then(Front::next) {
+            false => match front.as_mut().and_then(|front| front.next()) {
                 Some(frame) => Poll::Ready(Some(frame)),
                 None => Pin::new(&mut *body).poll_frame(context),
             },
         };
+        let is_last = front.is_none_or(|front| front.is_empty());
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(bytes) = frame.data_ref() {
                     telling.passes(bytes);
                 }
                 // Where the length is known, nobody asks for more.
-                if body.is_end_stream() {
+                if is_last && body.is_end_stream() {
                     telling.ended();
                 }
             }

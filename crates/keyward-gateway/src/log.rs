@@ -176,7 +176,7 @@ impl Telling {
         {
             entry.duration = entry.begun.elapsed();
             if entry.side.is_none() {
-                entry.read();
+                entry.read(&mut 0);
             }
             queue.push(entry);
         }
@@ -191,12 +191,14 @@ impl Drop for Telling {
 
 impl Entry {
     /// Reads what is known of the answer's tokens: now, where it was compressed.
-    pub(crate) fn read(&mut self) {
+    ///
+    /// A compressed one becomes no longer than what is `left`, which that is taken from.
+    pub(crate) fn read(&mut self, left: &mut usize) {
         let Some(mut reader) = self.reader.take() else {
             return;
         };
         if let Some(side) = self.side.take() {
-            side.read(&mut reader);
+            side.read(&mut reader, left);
         }
         self.usage = reader.usage();
         self.seen = reader.seen();

@@ -36,17 +36,16 @@ impl Gateway {
         let keeping = AbortOnDropHandle::new(keeping);
         // What was spent is known when the log was told of it: it is kept after that.
         let logged = CancellationToken::new();
-        let logging = tokio::spawn(Arc::clone(&self).keep_log(stop));
+        let logging = tokio::spawn(Arc::clone(&self).keep_log(stop.clone()));
         let logging = AbortOnDropHandle::new(logging);
         let counting = self.count(logged.clone());
-        let ((), ended) = tokio::join!(counting, async {
-            let ended = logging.await;
+        tokio::join!(counting, async {
+            if let Err(error) = logging.await {
+                tracing::error!(%error, "the writer of the log failed");
+            }
+            stop.cancelled().await;
             logged.cancel();
-            ended
         });
-        if let Err(error) = ended {
-            tracing::error!(%error, "the writer of the log failed");
-        }
         if let Err(error) = keeping.await {
             tracing::error!(%error, "the keeper of stored keys failed");
         }

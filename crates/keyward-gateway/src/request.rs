@@ -382,7 +382,8 @@ impl<'a> Step<'a> {
             model,
             rate_limit: self.rate_limit(gateway, entered.view),
             has_limited_key: behind.has_limited_key,
-            has_budgets: plan.usage.is_some() && self.has_budgets(entered.view),
+            has_budgets: plan.usage.is_some()
+                && self.has_budgets(entered.view, provider, route.class),
             others: behind.others,
             is_pooled: behind.is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -412,9 +413,20 @@ impl<'a> Step<'a> {
     }
 
     /// Whether the gateway has budgets for requests like this one. What is said within a WebSocket is not read.
-    fn has_budgets(&self, view: &GatewayView) -> bool {
+    fn has_budgets(&self, view: &GatewayView, provider: &Provider, class: Class) -> bool {
         let limits = view.record().settings.spend_limits.as_ref();
-        self.handshake.is_none() && limits.is_some_and(SpendLimits::is_enabled)
+        limits.is_some_and(SpendLimits::is_enabled)
+            && self.handshake.is_none()
+            && *self.method == Method::POST
+            && match class {
+                Class::Inference
+                | Class::Embeddings
+                | Class::Images
+                | Class::Audio
+                | Class::Video => true,
+                // Nothing is known of its endpoints.
+                _ => class == Class::Other && provider.slug().starts_with(CustomSlug::PREFIX),
+            }
     }
 
     /// What the body is to be read for before anything else, and whose token it is.

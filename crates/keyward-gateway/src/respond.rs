@@ -254,6 +254,10 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     SpendLimited(Box<NoRoom>),
     #[error(
+        "The gateway's spend limits count what this request costs, and that cannot be told: {0}. Correct the request."
+    )]
+    CostUnread(String),
+    #[error(
         "Spend rule '{rule}' counts what this request costs, and nobody knows the price of model `{model}` of {provider}. Have its price configured with `[prices]`, or say there what unknown models cost; docs/cost.md has both."
     )]
     PriceUnknown {
@@ -398,7 +402,7 @@ impl Refusal {
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 9030),
             Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, 2003),
             Self::SpendLimited(_) => (StatusCode::TOO_MANY_REQUESTS, 2045),
-            Self::PriceUnknown { .. } => (StatusCode::BAD_REQUEST, 9032),
+            Self::PriceUnknown { .. } | Self::CostUnread(_) => (StatusCode::BAD_REQUEST, 9032),
             Self::LimitsLost => (StatusCode::SERVICE_UNAVAILABLE, 9031),
         }
     }

@@ -10,8 +10,9 @@ use crate::replay::Room;
 
 /// How much of one answer is copied at most. Compressed, some ten thousand tokens as events are that long.
 const MOST_COMPRESSED: usize = 256 * 1024;
-/// How much may come of it.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// How much may come of it: so many times as much, and so much of any, however short.
+const RATIO: usize = 50;
+const FREE_BYTES: usize = 64 * 1024;
 
 /// The copy of one answer, within the room that remembered bodies share.
 pub(super) struct Side {
@@ -56,17 +57,22 @@ impl Side {
     }
 
     /// Reads what was copied. Of an answer that was cut, as far as it came.
-    pub(super) fn read(&self, reader: &mut UsageReader) {
-        if let Some(copied) = &self.copied {
-            let read = self
-                .codings
-                .undo(copied, MOST_BYTES, |piece| reader.feed(piece));
-            if let Err(error) = read {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "a compressed answer was not read to its end for what it took"
-                );
-            }
+    pub(super) fn read(&self, reader: &mut UsageReader, left: &mut usize) {
+        let Some(copied) = &self.copied else {
+            return;
+        };
+        let most = copied.len().saturating_mul(RATIO).max(FREE_BYTES);
+        let mut became = 0;
+        let read = self.codings.undo(copied, most.min(*left), |piece| {
+            became += piece.len();
+            reader.feed(piece);
+        });
+        *left = left.saturating_sub(became);
+        if let Err(error) = read {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a compressed answer was not read to its end for what it took"
+            );
         }
     }
 }
@@ -105,7 +111,7 @@ mod tests {
 
     fn total(side: &Side) -> Option<u64> {
         let mut reader = UsageReader::new(UsageShape::OpenAi, Some("application/json"));
-        side.read(&mut reader);
+        side.read(&mut reader, &mut usize::MAX.clone());
         reader.usage().total()
     }
 

@@ -10,13 +10,16 @@ use keyward_routes::{Budgets, Money, Reservation};
 
 use crate::spend::Asked;
 
-/// A reservation, and what is needed to settle it. Dropped unsettled, it expires by itself.
+/// A reservation, and what is needed to settle it.
 pub(crate) struct Spending {
-    reservation: Reservation,
+    /// None once it is settled.
+    reservation: Option<Reservation>,
     budgets: Arc<dyn Budgets>,
     /// The model that was asked for.
-    pub(crate) model: Option<Box<str>>,
+    pub(crate) model: Box<str>,
     pub(crate) asked: Asked,
+    /// What was set aside.
+    pub(crate) estimate: Money,
     renewed: Instant,
 }
 
@@ -25,30 +28,45 @@ impl Spending {
     pub(crate) fn new(
         reservation: Reservation,
         budgets: Arc<dyn Budgets>,
-        model: Option<Box<str>>,
-        asked: Asked,
+        (model, asked): (Box<str>, Asked),
+        estimate: Money,
     ) -> Self {
         Self {
-            reservation,
+            reservation: Some(reservation),
             budgets,
             model,
             asked,
+            estimate,
             renewed: Instant::now(),
         }
     }
 
     /// Has it last while its answer comes: before half of its time is over, nothing is done.
     pub(super) fn go_on(&mut self) {
-        if self.renewed.elapsed() > Reservation::LASTS / 2 {
+        if self.renewed.elapsed() > Reservation::LASTS / 2
+            && let Some(reservation) = &self.reservation
+        {
             self.renewed = Instant::now();
             self.budgets
-                .renew(&self.reservation, Reservation::LASTS, super::clock());
+                .renew(reservation, Reservation::LASTS, super::clock());
         }
     }
 
     /// Counts what the request cost, and frees what was reserved.
-    pub(crate) fn settle(self, cost: Money, now: SystemTime) {
-        self.budgets.settle(self.reservation, cost, now);
+    pub(crate) fn settle(mut self, cost: Money, now: SystemTime) {
+        if let Some(reservation) = self.reservation.take() {
+            self.budgets.settle(reservation, cost, now);
+        }
+    }
+}
+
+impl Drop for Spending {
+    /// A request that was never sent: it was refused elsewhere, or its client left before.
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            self.budgets
+                .settle(reservation, Money::ZERO, super::clock());
+        }
     }
 }
 

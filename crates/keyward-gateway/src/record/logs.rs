@@ -2,14 +2,16 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use keyward_registry::{
     GatewaySettings, LogEntry, LogId, LogLimit, LogMetadata, LogRecord, LogText, LogTrim,
 };
-use keyward_routes::{CustomCost, Metadata, Money, Prices, Reserve};
+use keyward_routes::{CustomCost, Metadata, Prices, Reserve};
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
@@ -19,79 +21,89 @@ use crate::{
     spend::{self, Ended},
 };
 
-/// How often entries go to the store. A client that reads the log after its request finds it there.
-const SAVE_EVERY: Duration = Duration::from_millis(250);
+/// How often entries are taken, and go to the store. A client that reads the log after its request finds it there.
+const TAKE_EVERY: Duration = Duration::from_millis(250);
 /// How many entries go to the store at once: a transaction, for which other writers wait.
 const AT_ONCE: usize = 1_000;
 /// How many entries wait for the store at most. More are only there while it does not answer.
 const MOST_WAITING: usize = 20_000;
 /// After how many turns the store lets go of what is too old or too much: about a minute.
 const TRIM_EVERY: u32 = 240;
+/// How much compressed answers may become together in one turn, in bytes: others wait for it.
+const MOST_DECODED: usize = 64 * 1024 * 1024;
 /// How many entries go at once.
 const TRIM_AT_ONCE: u32 = 5_000;
 
-/// What has to be told, and is not in the store yet.
+/// Takes what requests tell, and settles what was reserved for them. Waits for nothing.
 struct LogKeeper {
     gateway: Arc<Gateway>,
-    waiting: VecDeque<LogRecord>,
     /// Swapped with a worker's entries, so that neither is built anew each turn.
     spare: Entries,
     has_told_of_lost: bool,
 }
 
+/// What the store does not have yet.
+struct LogWriter {
+    gateway: Arc<Gateway>,
+    /// Held to put records in and to take them out.
+    waiting: Mutex<VecDeque<LogRecord>>,
+}
+
 impl Gateway {
     /// Takes what requests tell the log and gives it to the store, until `stop` is cancelled; then once more.
     pub(super) async fn keep_log(self: Arc<Self>, stop: CancellationToken) {
+        let writer = LogWriter {
+            gateway: Arc::clone(&self),
+            waiting: Mutex::default(),
+        };
         let mut keeper = LogKeeper {
             gateway: self,
-            waiting: VecDeque::new(),
             spare: Vec::new(),
             has_told_of_lost: false,
         };
-        let mut ticks = tokio::time::interval(SAVE_EVERY);
+        let last = CancellationToken::new();
+        // Beside the taking: while the store is slow, what was reserved is settled nevertheless.
+        let mut writing = pin!(writer.write(last.clone()));
+        let mut ticks = tokio::time::interval(TAKE_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut until_trim = TRIM_EVERY;
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                _ = ticks.tick() => keeper.take(&writer),
                 () = stop.cancelled() => break,
-            }
-            keeper.take();
-            keeper.save().await;
-            until_trim -= 1;
-            if until_trim == 0 {
-                until_trim = TRIM_EVERY;
-                keeper.trim().await;
+                () = &mut writing => return,
             }
         }
-        keeper.take();
-        keeper.save().await;
+        keeper.take(&writer);
+        last.cancel();
+        writing.await;
     }
 }
 
 impl LogKeeper {
     /// Takes what every worker has.
-    fn take(&mut self) {
+    fn take(&mut self, writer: &LogWriter) {
         let snapshot = self.gateway.registry().snapshot();
         let prices = &self.gateway.config().prices;
-        let mut lost = 0;
+        let (mut lost, mut left) = (0, MOST_DECODED);
         for queue in self.gateway.all_logs() {
             lost += queue.take(&mut self.spare);
             for mut entry in self.spare.drain(..) {
-                entry.read();
+                // A decoder that fails on a provider's bytes takes nothing else with it.
+                let read = AssertUnwindSafe(|| entry.read(&mut left));
+                if catch_unwind(read).is_err() {
+                    tracing::error!("an answer could not be read for what it took");
+                }
                 settle(&mut entry, prices);
                 if !entry.is_told {
-                    continue;
-                }
-                if self.waiting.len() >= MOST_WAITING {
-                    lost += 1;
                     continue;
                 }
                 let of = entry.series.parts();
                 let gateway = snapshot.gateway(of.account, of.gateway.as_str());
                 let settings = gateway.map(|gateway| &gateway.record().settings);
-                if let Some(told) = told(&entry, settings, prices) {
-                    self.waiting.push_back(LogRecord::new(told));
+                if let Some(told) = told(&entry, settings, prices)
+                    && !writer.add(LogRecord::new(told))
+                {
+                    lost += 1;
                 }
             }
         }
@@ -106,11 +118,53 @@ impl LogKeeper {
             }
         }
     }
+}
 
-    async fn save(&mut self) {
-        while !self.waiting.is_empty() {
-            let batch = self.waiting.len().min(AT_ONCE);
-            let records: Vec<LogRecord> = self.waiting.drain(..batch).collect();
+impl LogWriter {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<LogRecord>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a record, where there is room for it.
+    fn add(&self, record: LogRecord) -> bool {
+        let mut waiting = self.waiting();
+        let has_room = waiting.len() < MOST_WAITING;
+        if has_room {
+            waiting.push_back(record);
+        }
+        has_room
+    }
+
+    /// Gives records to the store until `last` is cancelled; then those that wait still.
+    async fn write(&self, last: CancellationToken) {
+        let mut ticks = tokio::time::interval(TAKE_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut until_trim = TRIM_EVERY;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = last.cancelled() => break,
+            }
+            self.save().await;
+            until_trim -= 1;
+            if until_trim == 0 {
+                until_trim = TRIM_EVERY;
+                self.trim(&last).await;
+            }
+        }
+        self.save().await;
+    }
+
+    async fn save(&self) {
+        loop {
+            let records: Vec<LogRecord> = {
+                let mut waiting = self.waiting();
+                let batch = waiting.len().min(AT_ONCE);
+                waiting.drain(..batch).collect()
+            };
+            if records.is_empty() {
+                return;
+            }
             let limits = self.limits(&records);
             let store = self.gateway.registry().store();
             match store.save_logs(&records, &limits).await {
@@ -123,8 +177,9 @@ impl LogKeeper {
                         error = &error as &dyn std::error::Error,
                         "cannot write the log; it is tried again"
                     );
+                    let mut waiting = self.waiting();
                     for record in records.into_iter().rev() {
-                        self.waiting.push_front(record);
+                        waiting.push_front(record);
                     }
                     return;
                 }
@@ -150,8 +205,8 @@ impl LogKeeper {
             .collect()
     }
 
-    async fn trim(&self) {
-        if let Err(error) = self.trim_all().await {
+    async fn trim(&self, last: &CancellationToken) {
+        if let Err(error) = self.trim_all(last).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot let go of old entries of the log; it is tried again"
@@ -159,7 +214,7 @@ impl LogKeeper {
         }
     }
 
-    async fn trim_all(&self) -> Result<(), keyward_registry::StoreError> {
+    async fn trim_all(&self, last: &CancellationToken) -> Result<(), keyward_registry::StoreError> {
         let store = self.gateway.registry().store();
         let before = clock().checked_sub(self.gateway.config().log_retention);
         for (place, count) in store.count_logs().await? {
@@ -176,7 +231,12 @@ impl LogKeeper {
                 before,
                 at_once: TRIM_AT_ONCE,
             };
-            while store.trim_logs(place.clone(), trim).await? == u64::from(TRIM_AT_ONCE) {}
+            // What came meanwhile is written in between.
+            while !last.is_cancelled()
+                && store.trim_logs(place.clone(), trim).await? == u64::from(TRIM_AT_ONCE)
+            {
+                self.save().await;
+            }
         }
         Ok(())
     }
@@ -187,22 +247,24 @@ fn settle(entry: &mut Entry, prices: &Prices) {
     let Some(spending) = entry.spending.take() else {
         return;
     };
-    let (provider, model) = (&entry.series.parts().provider, spending.model.as_deref());
     let now = clock();
-    let cost = match prices.reserve(provider.as_str(), model.unwrap_or_default(), now) {
+    let provider = entry.series.parts().provider.as_str();
+    let cost = match prices.reserve(provider, &spending.model, now) {
         Reserve::Price(price) | Reserve::Fallback(price) => {
             let ended = Ended {
                 status: entry.status,
                 is_own: entry.code.is_some(),
+                is_whole: entry.is_whole,
                 usage: entry.usage,
                 seen: entry.seen,
+                bytes: entry.response_bytes,
             };
-            spend::cost(price, &spending.asked, ended)
+            spend::cost(price, &spending.asked, spending.estimate, ended)
         }
-        Reserve::Uncounted | Reserve::Refused => Money::ZERO,
+        Reserve::Uncounted | Reserve::Refused => spending.estimate,
     };
     if entry.model.is_none() {
-        entry.model.clone_from(&spending.model);
+        entry.model = Some(spending.model.clone());
     }
     spending.settle(cost, now);
 }

@@ -147,6 +147,7 @@ fn check(told: impl Fn(Refusal) -> String) {
             reserved: Money::from_dollars(0.02).unwrap(),
             seconds: 86_400,
         })),
+        Refusal::CostUnread(_) => Refusal::CostUnread(name("the request's body names no `model`; add one")),
         Refusal::PriceUnknown { .. } => Refusal::PriceUnknown {
             provider: name("openai"),
             model: name("gpt-99"),

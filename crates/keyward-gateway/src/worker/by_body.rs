@@ -120,7 +120,10 @@ fn conversation(body: &Bytes) -> Option<[u8; 32]> {
 }
 
 /// The value of a header. Of several, one server takes the first and another the last.
-fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h [u8]>, Refusal> {
+pub(super) fn sole<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h [u8]>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     match values.next() {

@@ -1,13 +1,22 @@
 //! Setting aside what a request may cost, in each budget that it is to keep to, before it is sent.
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{
+    HeaderMap, Request, Uri,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 use http_body::Body;
 use keyward_forward::BoxError;
 use keyward_providers::PathModel;
-use keyward_routes::{Admission, Loss, Overspent, Reservation, RuleId, Spend};
+use keyward_routes::{
+    Admission, BodyError, Loss, Overspent, Reservation, RuleId, Spend, check_encoding, sole_model,
+};
 
-use super::{Worker, by_body::not_whole, now};
+use super::{
+    Worker,
+    by_body::{not_whole, sole},
+    now,
+};
 use crate::{
     GatewayAddress,
     log::{self, Spending},
@@ -35,11 +44,7 @@ where
         let of = of.parts();
         let provider = of.provider.as_str();
         let rest = GatewayAddress::parse(uri.path()).map_or("", |address| address.rest);
-        let model = match plan.provider.provider.model_in_path(rest) {
-            PathModel::Named(model) => Some(model.into()),
-            PathModel::Absent | PathModel::Unclear => spend::model_of(&body),
-        };
-        let asked = Asked::read(&body);
+        let (model, asked) = priced(plan, request.headers(), rest, &body)?;
         let metadata = log::metadata(request.headers());
         let snapshot = self.gateway.registry().snapshot();
         let gateway = snapshot.gateway(of.account, of.gateway.as_str());
@@ -48,22 +53,20 @@ where
             return Ok(None);
         };
         let config = self.gateway.config();
-        let price = config
-            .prices
-            .reserve(provider, model.as_deref().unwrap_or_default(), now());
+        let price = config.prices.reserve(provider, &model, now());
         let estimate = spend::estimate(price, &asked);
         let keys = self.gateway.rate_limits();
         let place = (of.account, of.gateway.as_str());
         let mut rules: Vec<&RuleId> = Vec::new();
         let mut asks = Vec::new();
-        for (rule, partition) in limits.applying(provider, model.as_deref(), &metadata) {
+        for (rule, partition) in limits.applying(provider, Some(&model), &metadata) {
             let estimate = match estimate {
                 Ok(Some(estimate)) => estimate,
                 Ok(None) => return Ok(None),
                 Err(NoPrice) => {
                     return Err(Refusal::PriceUnknown {
                         provider: provider.to_owned(),
-                        model: shown(model.as_deref().unwrap_or_default()),
+                        model: shown(&model),
                         rule: rule.id().to_string(),
                     });
                 }
@@ -87,8 +90,8 @@ where
             Admission::Admitted(reservation) => Ok(Some(Spending::new(
                 reservation,
                 std::sync::Arc::clone(budgets),
-                model,
-                asked,
+                (model, asked),
+                asks.first().map(|ask| ask.estimate).unwrap_or_default(),
             ))),
             Admission::Lost(Loss::Open) => Ok(None),
             Admission::Lost(Loss::Closed) => Err(Refusal::LimitsLost),
@@ -98,12 +101,41 @@ where
                 Err(Refusal::SpendLimited(Box::new(NoRoom {
                     rule: rule.unwrap_or_default(),
                     provider: provider.to_owned(),
-                    model: shown(model.as_deref().unwrap_or_default()),
+                    model: shown(&model),
                     ..no_room(over)
                 })))
             }
         }
     }
+}
+
+/// The model that a request is for, and what it asks for: what cannot be told of it cannot be counted.
+fn priced(
+    plan: &Plan,
+    headers: &HeaderMap,
+    rest: &str,
+    body: &Bytes,
+) -> Result<(Box<str>, Asked), Refusal> {
+    let unread = |error: BodyError| Refusal::CostUnread(error.to_string());
+    check_encoding(sole(headers, &CONTENT_ENCODING)?).map_err(unread)?;
+    let content_type = sole(headers, &CONTENT_TYPE)?.unwrap_or_default();
+    let model = match plan.provider.provider.model_in_path(rest) {
+        PathModel::Named(model) => model.into(),
+        PathModel::Absent => sole_model(content_type, body).map_err(unread)?,
+        PathModel::Unclear => {
+            let problem = "the path names a model in a way that two servers could read differently";
+            return Err(Refusal::CostUnread(problem.to_owned()));
+        }
+    };
+    let is_form = content_type.to_ascii_lowercase().starts_with(b"multipart/");
+    let asked = match is_form {
+        true => Some(Asked::of_length(body)),
+        false => Asked::read(body),
+    };
+    let asked = asked.ok_or_else(|| {
+        Refusal::CostUnread("how much may come out is said twice, or not by a number".to_owned())
+    })?;
+    Ok((model, asked))
 }
 
 fn no_room(

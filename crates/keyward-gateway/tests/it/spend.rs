@@ -44,6 +44,9 @@ async fn ask(running: &Running, slug: &str, headers: &[(&str, &str)], body: &[u8
     let bearer = running.bearer();
     let mut headers = headers.to_vec();
     headers.push(("cf-aig-authorization", &bearer));
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        headers.push(("content-type", "application/json"));
+    }
     let path = running.path(&format!("{slug}/v1/chat/completions"));
     let mut client = running.client().await;
     client.post(&path, &headers, body).await.unwrap()
@@ -150,6 +153,33 @@ async fn a_model_without_a_price_is_refused_where_a_rule_counts() {
         r#"{"per_token_in":0,"per_token_out":0}"#,
     )];
     assert_eq!(code(&ask(&running, "openai", &free, body).await), 9032);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_counted_is_not_sent_and_what_runs_no_model_is_not_counted() {
+    let running = start(&rule(1.0)).await;
+    let twice = br#"{"model":"gpt-4o","model":"gpt-5","messages":[]}"#;
+    let limit_twice = br#"{"model":"gpt-4o","messages":[],"max_tokens":9,"max_tokens":1}"#;
+    let coded = [("content-encoding", "gzip")];
+    let text = [("content-type", "text/plain")];
+    for (headers, body) in [
+        (&[][..], &twice[..]),
+        (&[], limit_twice),
+        (&[], br#"{"messages":[]}"#),
+        (&coded, BODY),
+        (&text, BODY),
+    ] {
+        let refused = ask(&running, "openai", headers, body).await;
+        assert_eq!((refused.status, code(&refused)), (400, 9032), "{headers:?}");
+    }
+    assert!(running.provider.take_recorded().is_empty());
+    let bearer = running.bearer();
+    let headers = [("cf-aig-authorization", bearer.as_str())];
+    let path = running.path("openai/v1/models");
+    let mut client = running.client().await;
+    let listed = client.get(&path, &headers).await.unwrap();
+    assert_eq!(listed.status, 200, "{}", listed.text());
     running.stop().await;
 }
 
