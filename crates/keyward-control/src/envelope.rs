@@ -234,9 +234,7 @@ impl Problem {
 
     pub(crate) fn no_log_body(id: &str) -> Self {
         let id = Self::shown(id);
-        let message = format!(
-            "the body of {id:?} is not kept; a gateway keeps bodies only where that is switched on"
-        );
+        let message = format!("the body of {id:?} is not kept; docs/logs.md says what is");
         Self::new(StatusCode::NOT_FOUND, NOT_FOUND, message)
     }
 

@@ -40,6 +40,8 @@ fn made() -> Vec<(&'static str, Problem)> {
         ("gateway_not_found", Problem::gateway_not_found("staging")),
         ("key_not_found", Problem::key_not_found("0a1b")),
         ("route_not_found", Problem::route_not_found("0a1b")),
+        ("log_not_found", Problem::log_not_found("0a1b")),
+        ("no_log_body", Problem::no_log_body("0a1b")),
         (
             "route_version_not_found",
             Problem::route_version_not_found("0a1b"),
