@@ -245,7 +245,7 @@ impl Gateway {
         let handshake = taken.as_ref().ok().and_then(Option::as_deref).cloned();
         let decided = taken.and_then(|handshake| {
             let handshake = handshake.as_deref();
-            let mut decide = |turn| {
+            let mut decide = |turn: &Turn| {
                 let sender = Sender {
                     source,
                     known: None,
@@ -254,7 +254,7 @@ impl Gateway {
                 };
                 request::decide(self, &mut state, &request, uri, handshake, sender, now)
             };
-            let stop = match decide(Turn::Client) {
+            let stop = match decide(&Turn::Client) {
                 Ok(plan) => return Ok(Decided::Goes(Box::new(plan))),
                 Err(stop) => stop,
             };
@@ -262,7 +262,7 @@ impl Gateway {
                 Stop::Goes(way) => match NotFollowed::of(way.to) {
                     Some(not_followed) => Ok(Decided::NotFollowed(not_followed)),
                     // With time limits or more attempts than one: each is decided so.
-                    None => decide(Turn::Inner(Part::default()))
+                    None => decide(&Turn::Inner(Part::default()))
                         .map(|plan| Decided::Goes(Box::new(plan)))
                         .map_err(Stop::refusal),
                 },

@@ -85,6 +85,7 @@ mod replay;
 mod request;
 mod request_id;
 mod respond;
+mod rules;
 mod service;
 mod spend;
 mod subprotocols;

@@ -7,8 +7,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use keyward_registry::{GatewayRecord, ProviderKeyRecord, RateLimitingTechnique};
 use keyward_routes::{
-    Ask, AtRate, CounterKey, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition,
-    Technique,
+    Ask, AtRate, CounterKeys, Counters, Decision, Limit, Limited, Loss, Partition, Technique,
 };
 use keyward_secret::AccountId;
 use keyward_vault::Vault;
@@ -77,7 +76,7 @@ impl RateLimits {
     pub(crate) fn of_element(&self, place: (AccountId, &str), route: &str, at: &AtRate<'_>) -> Due {
         let element = at.element();
         let limited = Limited::Element { route, element };
-        self.due(place, limited, &at.partition(), Limit::from(at.rate()))
+        self.due(place, limited, &at.partition(), at.limit())
     }
 
     fn due(
@@ -96,15 +95,9 @@ impl RateLimits {
         Due { ask, what }
     }
 
-    /// Where is counted what requests like this spend under a rule of a gateway.
-    pub(crate) fn key_of_rule(
-        &self,
-        (account, gateway): (AccountId, &str),
-        rule: &str,
-        partition: &Partition<'_>,
-    ) -> CounterKey {
-        self.keys
-            .key(account, gateway, Limited::Rule(rule), partition)
+    /// What names counters.
+    pub(crate) const fn keys(&self) -> &CounterKeys {
+        &self.keys
     }
 
     /// The limit of a provider key.

@@ -83,7 +83,7 @@ impl Telling {
         (queue, series, ids, noted): (&Arc<LogQueue>, &Series, &Ids, Noted),
         request: &Request<B>,
         uri: &Uri,
-        (begun, part): (Instant, Part),
+        (begun, part): (Instant, &Part),
         spending: Option<Spending>,
     ) -> Option<Self> {
         let is_told = noted.is_told(request.headers());

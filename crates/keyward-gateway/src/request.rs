@@ -54,6 +54,7 @@ use crate::{
     log::Noted,
     loops::Came,
     respond::Refusal,
+    rules::Rule,
     traffic::Series,
     upgrade::Offers,
     ways::{COMPAT, To, Unaddressed, Way},
@@ -98,6 +99,8 @@ pub(crate) struct Plan {
     pub(crate) has_limited_key: bool,
     /// Whether what it may cost is to be reserved in budgets, for which its body is read.
     pub(crate) has_budgets: bool,
+    /// Those of them that are limits of the route, where there are some.
+    pub(crate) of_route: Option<Arc<[Rule]>>,
 }
 
 impl Plan {
@@ -122,11 +125,11 @@ pub(crate) struct Sender<'a> {
     pub(crate) known: Option<&'a Arc<Entry>>,
     /// What is known of the body, where that was read because it was [to be](Stop::Read).
     pub(crate) seen: Seen<'a>,
-    pub(crate) turn: Turn,
+    pub(crate) turn: &'a Turn,
 }
 
 /// Who made a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Turn {
     /// A client. It may go another way than straight to the provider.
     Client,
@@ -135,7 +138,7 @@ pub(crate) enum Turn {
 }
 
 /// What a request that the gateway makes is of the one that it is made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Part {
     /// Until when an answer is waited for.
     pub(crate) until: Option<Instant>,
@@ -143,14 +146,24 @@ pub(crate) struct Part {
     pub(crate) step: Option<u32>,
     /// Whether a body in OpenAI's form says where it goes.
     pub(crate) is_compat: bool,
+    /// The limits of cost that it has passed on its way through a route, where there are some.
+    pub(crate) budgets: Option<Arc<[Rule]>>,
 }
 
 impl Turn {
     /// What it is of another request; nothing of a client's own.
-    pub(crate) fn part(self) -> Part {
+    pub(crate) fn part(&self) -> Part {
         match self {
             Self::Client => Part::default(),
-            Self::Inner(part) => part,
+            Self::Inner(part) => part.clone(),
+        }
+    }
+
+    /// The limits of cost that it has passed on its way through a route, where there are some.
+    const fn budgets(&self) -> Option<&Arc<[Rule]>> {
+        match self {
+            Self::Client => None,
+            Self::Inner(part) => part.budgets.as_ref(),
         }
     }
 }
@@ -162,7 +175,7 @@ impl<'a> Sender<'a> {
     }
 
     /// Of a request whose body was not looked at.
-    pub(crate) const fn of(source: IpAddr, known: Option<&'a Arc<Entry>>, turn: Turn) -> Self {
+    pub(crate) const fn of(source: IpAddr, known: Option<&'a Arc<Entry>>, turn: &'a Turn) -> Self {
         Self {
             source,
             known,
@@ -384,6 +397,7 @@ impl<'a> Step<'a> {
             has_limited_key: behind.has_limited_key,
             has_budgets: plan.usage.is_some()
                 && self.has_budgets(entered.view, provider, route.class),
+            of_route: self.sender.turn.budgets().cloned(),
             others: behind.others,
             is_pooled: behind.is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -412,10 +426,11 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Whether the gateway has budgets for requests like this one. What is said within a WebSocket is not read.
+    /// Whether there are budgets for requests like this one. What is said within a WebSocket is not read.
     fn has_budgets(&self, view: &GatewayView, provider: &Provider, class: Class) -> bool {
         let limits = view.record().settings.spend_limits.as_ref();
-        limits.is_some_and(SpendLimits::is_enabled)
+        let has_rules = limits.is_some_and(SpendLimits::is_enabled);
+        (has_rules || self.sender.turn.budgets().is_some())
             && self.handshake.is_none()
             && *self.method == Method::POST
             && match class {
@@ -533,6 +548,7 @@ impl<'a> Step<'a> {
             rate_limit: None,
             has_limited_key: false,
             has_budgets: false,
+            of_route: None,
         })
     }
 }

@@ -16,7 +16,7 @@ use keyward_forward::{Fault, ForwardError, Kind};
 use keyward_routes::{BudgetWindow, Money};
 use serde_json::json;
 
-use crate::{cut::Revoked, request_id::Ids};
+use crate::{cut::Revoked, request_id::Ids, rules::Whose};
 
 const ERROR_SOURCE: HeaderName = HeaderName::from_static("cf-aig-error-source");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -278,10 +278,12 @@ pub(crate) enum Refusal {
 /// A spend rule without room for a request. The text begins as the reference's does (wire-spec §6.1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "Spend limit exceeded: rule '{rule}' (cost limit {limit} per {window}) for {provider} {model}: {spent} USD spent and {reserved} USD reserved for requests that run; the window ends in {seconds} s. Try again then, or have the rule changed."
+    "Spend limit exceeded: rule '{rule}'{of} (cost limit {limit} per {window}) for {provider} {model}: {spent} USD spent and {reserved} USD reserved for requests that run; the window ends in {seconds} s. Try again then, or have the rule changed.",
+    of = .whose.told()
 )]
 pub(crate) struct NoRoom {
     pub(crate) rule: String,
+    pub(crate) whose: Whose,
     pub(crate) limit: Money,
     pub(crate) window: BudgetWindow,
     pub(crate) provider: String,
@@ -456,11 +458,20 @@ impl Refusal {
         matches!(self, Self::Upstream(_) | Self::UpstreamSlow(_))
     }
 
+    /// The limit of cost of the route that has no room, by its element's id.
+    fn full_element(&self) -> Option<&str> {
+        match self {
+            Self::SpendLimited(no_room) if no_room.whose == Whose::Route => Some(&no_room.rule),
+            _ => None,
+        }
+    }
+
     /// The whole answer.
     pub(crate) fn into_response(self, ids: &Ids) -> Response<Bytes> {
         let (status, code) = self.status();
         let may_pass = self.may_pass();
         let retry_after = self.retry_after();
+        let full_element = self.full_element().map(Box::from);
         let message = self.to_string();
         let description = self.description().unwrap_or(&message);
         let body = json!({
@@ -480,6 +491,7 @@ impl Refusal {
             code,
             message,
             may_pass,
+            full_element,
         });
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -500,6 +512,8 @@ struct Own {
     message: String,
     /// Whether another attempt may change it.
     may_pass: bool,
+    /// The limit of cost of the route that has no room, by its element's id.
+    full_element: Option<Box<str>>,
 }
 
 fn own<B>(answer: &Response<B>) -> Option<&Own> {
@@ -522,6 +536,11 @@ pub(crate) fn gist<B>(answer: &Response<B>) -> String {
 /// Whether an answer is our own to a request that is over a limit.
 pub(crate) fn is_over_limit<B>(answer: &Response<B>) -> bool {
     answer.status() == StatusCode::TOO_MANY_REQUESTS && is_own(answer)
+}
+
+/// The limit of cost of the route that the request found no room in, by its element's id.
+pub(crate) fn full_element<B>(answer: &Response<B>) -> Option<Box<str>> {
+    own(answer)?.full_element.clone()
 }
 
 /// Whether the gateway itself says that the request is not authorized.

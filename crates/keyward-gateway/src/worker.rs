@@ -180,7 +180,7 @@ where
         // Taken out whole, so that the gateway's part of the path stays at hand without a copy.
         let uri = std::mem::take(request.uri_mut());
         let asked = now();
-        let sender = Sender::of(source, known.as_ref().map(|known| &known.token), turn);
+        let sender = Sender::of(source, known.as_ref().map(|known| &known.token), &turn);
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let ids = Ids::new(RequestId::of(asked, first.draw), request.headers());
@@ -209,7 +209,7 @@ where
             }
         }
         let of = (counted, first.noted, spending);
-        let mut under_way = self.begin(of, &ids, (&request, &uri), (begun, turn.part()));
+        let mut under_way = self.begin(of, &ids, (&request, &uri), (begun, &turn.part()));
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
         }
@@ -265,7 +265,7 @@ where
         (counted, noted, spending): (Option<Series>, Noted, Option<Spending>),
         ids: &Ids,
         (request, uri): (&Request<Replayable<B>>, &Uri),
-        (begun, part): (Instant, Part),
+        (begun, part): (Instant, &Part),
     ) -> UnderWay<'_> {
         let telling = counted.as_ref().and_then(|counted| {
             let of = (&self.log, counted, ids, noted);

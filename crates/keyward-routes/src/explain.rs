@@ -13,7 +13,7 @@ use self::leads::{Edge, Leads};
 use crate::{
     condition::tell_fact,
     facts::{Facts, Reader},
-    graph::{Counts, Element, Graph, Kind, Rate, Share, choose},
+    graph::{Bound, Element, Graph, Kind, Rate, Share, choose},
 };
 
 /// The elements that a request may visit, in the order in which they are tried.
@@ -198,8 +198,19 @@ impl Telling<'_> {
             } => {
                 visit.why = self.tell_rate(rate);
                 let id = element.id();
-                let outcomes = ["while it is within the limit", "when it is over the limit"];
-                let then = format!("when {id:?} is over its limit");
+                let (outcomes, then) = match rate.bound() {
+                    Bound::Requests(_) => (
+                        ["while it is within the limit", "when it is over the limit"],
+                        format!("when {id:?} is over its limit"),
+                    ),
+                    Bound::Cost(_) => (
+                        [
+                            "while there is room for the model that it leads to",
+                            "when there is no room for that model",
+                        ],
+                        format!("when {id:?} has no room"),
+                    ),
+                };
                 self.outcomes(&mut visit, (*success, *fallback), outcomes, then)
             }
             Kind::Model {
@@ -291,16 +302,9 @@ impl Telling<'_> {
     }
 
     fn tell_rate(&mut self, rate: &Rate) -> String {
-        let what = match rate.counts() {
-            Counts::Requests => "requests",
-            Counts::MicroDollars => "millionths of a dollar",
-        };
         let technique = rate.technique().name();
         let seconds = rate.window().as_secs();
-        let limit = format!(
-            "{} {what} in {seconds} s, {technique} windows",
-            rate.limit()
-        );
+        let limit = format!("{} in {seconds} s, {technique} windows", rate.bound());
         let Some(key) = rate.key() else {
             return format!("{limit}, all requests together");
         };

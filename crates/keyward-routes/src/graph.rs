@@ -25,7 +25,7 @@ pub(crate) use self::percentage::{Share, choose};
 pub use self::{
     fault::{Fault, GraphError, Segment},
     known::{Known, Servable},
-    rate::{Counts, Partition, Rate, Technique},
+    rate::{Bound, Partition, Rate, Technique},
     walk::{AtEnd, AtModel, AtRate, Step},
     warning::Warning,
 };
@@ -146,7 +146,7 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// As [`Self::parse_text`], but for providers and cost limits.
+    /// As [`Self::parse_text`], but for providers.
     pub fn parse_stored(text: &str) -> Result<Self, GraphError> {
         Self::parse_text(text, &Anything)
     }

@@ -115,7 +115,7 @@ pub use self::{
     facts::Facts,
     field::{Field, may_carry_credentials},
     graph::{
-        AtEnd, AtModel, AtRate, Counts, Element, Fault, Graph, GraphError, Known, LONGEST_ELEMENTS,
+        AtEnd, AtModel, AtRate, Bound, Element, Fault, Graph, GraphError, Known, LONGEST_ELEMENTS,
         MOST_ELEMENTS, Model, Partition, Rate, Segment, Servable, Step, Technique, Warning,
     },
     limit::{CounterKey, CounterKeys, Limit, LimitError, Limited},

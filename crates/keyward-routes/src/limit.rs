@@ -98,8 +98,20 @@ pub enum Limited<'a> {
     ProviderKey(&'a [u8; 16]),
     /// What is spent under a rule of a gateway: its id.
     Rule(&'a str),
-    /// The requests that a token lets in: its id.
-    Token(&'a str),
+    /// What is spent under a rule of a provider key.
+    KeyRule {
+        /// The key's id.
+        key: &'a [u8; 16],
+        /// The rule's.
+        rule: &'a str,
+    },
+    /// What is spent under a rule of a token, in whatever gateway.
+    TokenRule {
+        /// The token's id.
+        token: &'a str,
+        /// The rule's.
+        rule: &'a str,
+    },
     /// The requests that come by an element of a route.
     Element {
         /// The route's name.
@@ -110,14 +122,15 @@ pub enum Limited<'a> {
 }
 
 impl Limited<'_> {
-    /// What metrics and logs call it: one of five words.
+    /// What metrics and logs call it: one of six words.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::ProviderKey(_) => "provider_key",
             Self::Rule(_) => "rule",
-            Self::Token(_) => "token",
+            Self::KeyRule { .. } => "provider_key_rule",
+            Self::TokenRule { .. } => "token_rule",
             Self::Element { .. } => "route",
         }
     }
@@ -159,7 +172,15 @@ impl CounterKeys {
         match limited {
             Limited::Gateway => {}
             Limited::ProviderKey(id) => scope.write(id),
-            Limited::Rule(id) | Limited::Token(id) => write(&mut scope, id),
+            Limited::Rule(id) => write(&mut scope, id),
+            Limited::KeyRule { key, rule } => {
+                scope.write(key);
+                write(&mut scope, rule);
+            }
+            Limited::TokenRule { token, rule } => {
+                write(&mut scope, token);
+                write(&mut scope, rule);
+            }
             Limited::Element { route, element } => {
                 write(&mut scope, route);
                 write(&mut scope, element);

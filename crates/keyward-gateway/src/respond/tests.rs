@@ -6,7 +6,7 @@ use keyward_testing::assert_texts;
 use serde_json::Value;
 
 use super::{Denied, NoRoom, Refusal};
-use crate::request_id::Ids;
+use crate::{request_id::Ids, rules::Whose};
 
 fn name(text: &str) -> String {
     text.to_owned()
@@ -139,6 +139,7 @@ fn check(told: impl Fn(Refusal) -> String) {
         Refusal::Entries(_) => Refusal::Entries("entry 0: missing field `query`".to_owned()),
         Refusal::SpendLimited(_) => Refusal::SpendLimited(Box::new(NoRoom {
             rule: name("per-user"),
+            whose: Whose::Gateway,
             limit: Money::from_dollars(10.0).unwrap(),
             window: BudgetWindow::MONTH,
             provider: name("openai"),

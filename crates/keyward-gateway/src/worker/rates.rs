@@ -36,7 +36,10 @@ where
         of: Option<&Series>,
     ) -> Result<Option<Spending>, Refusal> {
         let spending = match of {
-            Some(of) if plan.has_budgets => self.reserve(plan, request, of).await?,
+            Some(of) if plan.has_budgets => {
+                let estimated = self.estimate(plan, request, of).await?;
+                self.reserve(plan, &estimated).await?
+            }
             _ => None,
         };
         match self.count_in_limits(plan).await {

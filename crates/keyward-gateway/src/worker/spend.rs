@@ -1,5 +1,7 @@
 //! Setting aside what a request may cost, in each budget that it is to keep to, before it is sent.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, Request, Uri,
@@ -8,8 +10,10 @@ use http::{
 use http_body::Body;
 use keyward_forward::BoxError;
 use keyward_providers::PathModel;
+use keyward_registry::TrafficSeries;
 use keyward_routes::{
-    Admission, BodyError, Loss, Overspent, Reservation, RuleId, Spend, check_encoding, sole_model,
+    Admission, BodyError, Loss, Metadata, Money, Overspent, Reservation, Spend, check_encoding,
+    sole_model,
 };
 
 use super::{
@@ -23,65 +27,87 @@ use crate::{
     replay::Replayable,
     request::{Plan, shown},
     respond::{NoRoom, Refusal},
+    rules::{self, By, Rule},
     spend::{self, Asked, NoPrice},
     traffic::Series,
 };
+
+/// What is known of a request's cost before it is sent.
+pub(super) struct Estimated {
+    of: Series,
+    model: Box<str>,
+    asked: Asked,
+    metadata: Metadata,
+    /// None where it does not count.
+    estimate: Result<Option<Money>, NoPrice>,
+}
+
+impl Estimated {
+    fn parts(&self) -> &TrafficSeries {
+        self.of.parts()
+    }
+
+    fn by(&self) -> By<'_> {
+        By {
+            provider: self.parts().provider.as_str(),
+            model: &self.model,
+            metadata: &self.metadata,
+        }
+    }
+}
 
 impl<B> Worker<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    /// Reads the body, and reserves what the request may cost. None where no rule is for it.
-    pub(super) async fn reserve(
+    /// Reads the body, and estimates what the request may cost.
+    pub(super) async fn estimate(
         &self,
         plan: &Plan,
         (request, uri): (&mut Request<Replayable<B>>, &Uri),
         of: &Series,
-    ) -> Result<Option<Spending>, Refusal> {
+    ) -> Result<Estimated, Refusal> {
         let body = self.whole(request).await;
         let body = body.map_err(|error| not_whole(&error))?.joined();
-        let of = of.parts();
-        let provider = of.provider.as_str();
         let rest = GatewayAddress::parse(uri.path()).map_or("", |address| address.rest);
         let (model, asked) = priced(plan, request.headers(), rest, &body)?;
-        let metadata = log::metadata(request.headers());
-        let snapshot = self.gateway.registry().snapshot();
-        let gateway = snapshot.gateway(of.account, of.gateway.as_str());
-        let limits = gateway.and_then(|gateway| gateway.record().settings.spend_limits.as_ref());
-        let Some(limits) = limits else {
+        let prices = &self.gateway.config().prices;
+        let price = prices.reserve(of.parts().provider.as_str(), &model, now());
+        Ok(Estimated {
+            estimate: spend::estimate(price, &asked),
+            metadata: log::metadata(request.headers()),
+            of: of.clone(),
+            model,
+            asked,
+        })
+    }
+
+    /// Reserves what the request may cost, in every budget that it is to keep to or in none. None where no rule is for it.
+    pub(super) async fn reserve(
+        &self,
+        plan: &Plan,
+        estimated: &Estimated,
+    ) -> Result<Option<Spending>, Refusal> {
+        let mut rules = self.rules_of_gateway(estimated);
+        rules.extend(plan.of_route.iter().flat_map(|rules| rules.iter().cloned()));
+        let Some(first) = rules.first() else {
             return Ok(None);
         };
-        let config = self.gateway.config();
-        let price = config.prices.reserve(provider, &model, now());
-        let estimate = spend::estimate(price, &asked);
-        let keys = self.gateway.rate_limits();
-        let place = (of.account, of.gateway.as_str());
-        let mut rules: Vec<&RuleId> = Vec::new();
-        let mut asks = Vec::new();
-        for (rule, partition) in limits.applying(provider, Some(&model), &metadata) {
-            let estimate = match estimate {
-                Ok(Some(estimate)) => estimate,
-                Ok(None) => return Ok(None),
-                Err(NoPrice) => {
-                    return Err(Refusal::PriceUnknown {
-                        provider: provider.to_owned(),
-                        model: shown(&model),
-                        rule: rule.id().to_string(),
-                    });
-                }
-            };
-            rules.push(rule.id());
-            asks.push(Spend {
-                key: keys.key_of_rule(place, rule.id().as_str(), &partition),
-                budget: rule.budget(),
-                estimate,
-            });
-        }
-        if asks.is_empty() {
-            return Ok(None);
-        }
-        let (budgets, now) = (&config.budgets, now());
+        let estimate = match estimated.estimate {
+            Ok(Some(estimate)) => estimate,
+            Ok(None) => return Ok(None),
+            Err(NoPrice) => {
+                return Err(Refusal::PriceUnknown {
+                    provider: estimated.parts().provider.to_string(),
+                    model: shown(&estimated.model),
+                    rule: first.id.to_string(),
+                });
+            }
+        };
+        let asks: Vec<Spend> = rules.iter().map(|rule| rule.spend(estimate)).collect();
+        let budgets = &self.gateway.config().budgets;
+        let now = now();
         let admission = match budgets.reserve_now(&asks, Reservation::LASTS, now) {
             Some(admission) => admission,
             None => budgets.reserve(&asks, Reservation::LASTS, now).await,
@@ -89,23 +115,29 @@ where
         match admission {
             Admission::Admitted(reservation) => Ok(Some(Spending::new(
                 reservation,
-                std::sync::Arc::clone(budgets),
-                (model, asked),
-                asks.first().map(|ask| ask.estimate).unwrap_or_default(),
+                Arc::clone(budgets),
+                (estimated.model.clone(), estimated.asked.clone()),
+                estimate,
             ))),
             Admission::Lost(Loss::Open) => Ok(None),
             Admission::Lost(Loss::Closed) => Err(Refusal::LimitsLost),
             Admission::Over(over) => {
-                metrics::counter!("keyward_spend_limited_total").increment(1);
-                let rule = rules.get(over.which).map(|id| id.to_string());
-                Err(Refusal::SpendLimited(Box::new(NoRoom {
-                    rule: rule.unwrap_or_default(),
-                    provider: provider.to_owned(),
-                    model: shown(&model),
-                    ..no_room(over)
-                })))
+                let rule = rules.get(over.which).unwrap_or(first);
+                let what = rule.whose.name();
+                metrics::counter!("keyward_spend_limited_total", "what" => what).increment(1);
+                Err(no_room(over, rule, estimated))
             }
         }
+    }
+
+    fn rules_of_gateway(&self, estimated: &Estimated) -> Vec<Rule> {
+        let of = estimated.parts();
+        let snapshot = self.gateway.registry().snapshot();
+        let gateway = snapshot.gateway(of.account, of.gateway.as_str());
+        let keys = self.gateway.rate_limits().keys();
+        gateway.map_or_else(Vec::new, |gateway| {
+            rules::of_gateway(keys, gateway.record(), estimated.by())
+        })
     }
 }
 
@@ -138,19 +170,19 @@ fn priced(
     Ok((model, asked))
 }
 
-fn no_room(
-    Overspent {
+fn no_room(over: Overspent, rule: &Rule, estimated: &Estimated) -> Refusal {
+    let Overspent {
         budget, standing, ..
-    }: Overspent,
-) -> NoRoom {
-    NoRoom {
-        rule: String::new(),
+    } = over;
+    Refusal::SpendLimited(Box::new(NoRoom {
+        rule: rule.id.to_string(),
+        whose: rule.whose,
         limit: budget.limit(),
         window: budget.window(),
-        provider: String::new(),
-        model: String::new(),
+        provider: estimated.parts().provider.to_string(),
+        model: shown(&estimated.model),
         spent: standing.spent,
         reserved: standing.reserved,
         seconds: standing.ends_after.as_secs() + 1,
-    }
+    }))
 }

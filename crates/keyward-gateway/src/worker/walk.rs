@@ -17,7 +17,8 @@ use crate::{
     handling::Handling,
     limits::Over,
     log,
-    respond::{Refusal, gist, is_denied, is_over_limit},
+    respond::{Refusal, full_element, gist, is_denied, is_over_limit},
+    rules,
     ways::{Form, Way},
 };
 
@@ -69,7 +70,8 @@ where
             step = match step {
                 Step::Rate(at) => self.count(at, name, way, &mut came, now()).await?,
                 Step::Model(at) => {
-                    match self.call(at, sending, body, way, source, &mut came).await {
+                    let of = (name, way);
+                    match self.call(at, sending, body, of, source, &mut came).await {
                         Ok(step) => step,
                         Err(denied) => return Ok(denied),
                     }
@@ -128,18 +130,20 @@ where
         at: AtModel<'a>,
         sending: &Sending,
         body: &JsonBody,
-        way: &Way,
+        (route, way): (&str, &Way),
         source: IpAddr,
         came: &mut Came,
     ) -> Result<Step<'a>, Response<AnswerBody>> {
         let model = at.model();
         let (provider, name) = (model.provider(), model.model());
+        let keys = self.gateway.rate_limits().keys();
         let asked = Asked {
             provider,
             model: name,
             form: Form::Chat,
             handling: Handling::of_model(model),
             step: came.steps,
+            budgets: rules::of_route(keys, (way.account, &way.gateway), route, &at),
         };
         came.steps += 1;
         let answer = match self.ask(sending, body, way, asked, source).await {
@@ -160,11 +164,15 @@ where
         }
         came.failed
             .push(format!("{provider}/{name} {}", gist(&answer)));
+        let full = full_element(&answer);
         match is_over_limit(&answer) {
             true => came.limited = Some(sooner(came.limited.take(), answer)),
             false => came.is_broken = true,
         }
-        Ok(at.failed())
+        Ok(match full {
+            Some(element) => at.over(&element),
+            None => at.failed(),
+        })
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
     request::{Part, Turn, shown},
     request_id::Ids,
     respond::{Refusal, is_denied, stands},
+    rules::Rule,
     ways::{self, COMPAT, Form, Named, To, Way},
 };
 
@@ -39,6 +40,8 @@ pub(super) struct Asked<'a> {
     pub(super) handling: Handling,
     /// How many were asked before.
     pub(super) step: usize,
+    /// The limits of cost that were passed on the way to it.
+    pub(super) budgets: Option<Arc<[Rule]>>,
 }
 
 /// A request that can be sent any number of times.
@@ -95,7 +98,7 @@ impl Sending {
             headers: ways::for_json(self.headers.clone()),
             body,
             version: self.version,
-            part: self.part,
+            part: self.part.clone(),
         }
     }
 
@@ -183,7 +186,7 @@ where
             let patience = handling.patience(made);
             let turn = Turn::Inner(Part {
                 until: patience.map(|patience| Instant::now() + patience),
-                ..sending.part
+                ..sending.part.clone()
             });
             let answering = Arc::clone(self).answer(sending.request(), source, None, turn);
             let answering = Box::pin(answering);
@@ -251,6 +254,7 @@ where
             form,
             handling: way.handling,
             step: 0,
+            budgets: None,
         };
         self.ask(sending, &body, way, asked, source).await
     }
@@ -272,6 +276,7 @@ where
             .to(uri, sending.body.spliced(spliced))
             .at_step(asked.step);
         sending.part.is_compat = true;
+        sending.part.budgets = asked.budgets;
         let mut response = self.attempts(&sending, asked.handling, source).await;
         ways::mark(
             response.headers_mut(),

@@ -1,11 +1,14 @@
-//! Spend limits of a gateway.
+//! Spend limits of a gateway; below, of routes, keys and tokens.
 
-use std::time::Duration;
+mod routes;
 
+use std::{sync::Arc, time::Duration};
+
+use keyward_gateway::Config;
 use keyward_registry::{
     ChangeError, GatewayId, GatewaySettings, LogDirection, LogEntry, LogPlace, LogScan,
 };
-use keyward_routes::Money;
+use keyward_routes::{Budgets, MemoryBudgets, Money};
 use keyward_testing::{Behaviour, client::RawAnswer};
 use serde_json::{Value, json};
 
@@ -18,8 +21,16 @@ const COST: f64 = 9.0 * 2.5e-6 + 3.0 * 1e-5;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn start(rules: &Value) -> Running {
+    start_with(rules, Arc::new(MemoryBudgets::default())).await
+}
+
+async fn start_with(rules: &Value, budgets: Arc<dyn Budgets>) -> Running {
     let mut running = Running::start(Setup {
         slugs: &["openai", "groq"],
+        config: Config {
+            budgets,
+            ..Setup::default().config
+        },
         ..Setup::default()
     })
     .await;
@@ -186,10 +197,10 @@ async fn what_cannot_be_counted_is_not_sent_and_what_runs_no_model_is_not_counte
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_no_more_are_sent_than_the_budget_has_room_for() {
     // Each is estimated at more than it costs, so the first wave is smaller than the budget has room for in the end.
-    let running = std::sync::Arc::new(start(&rule(50.0 * COST)).await);
+    let running = Arc::new(start(&rule(50.0 * COST)).await);
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..200 {
-        let running = std::sync::Arc::clone(&running);
+        let running = Arc::clone(&running);
         clients.spawn(async move { ask(&running, "openai", &[], BODY).await });
     }
     let (mut sent, mut refused) = (0_usize, 0);
@@ -220,5 +231,5 @@ async fn of_many_at_once_no_more_are_sent_than_the_budget_has_room_for() {
         settled(&running, 200 + more - sent).await;
     }
     assert_eq!(code(&ask(&running, "openai", &[], BODY).await), 2045);
-    std::sync::Arc::into_inner(running).unwrap().stop().await;
+    Arc::into_inner(running).unwrap().stop().await;
 }

@@ -43,6 +43,15 @@ impl Reservation {
         }
     }
 
+    /// Takes what is reserved in the budgets from the one at `place` on, so that it can be settled by itself. Budgets are in
+    /// the order in which they were asked for.
+    pub fn split_off(&mut self, place: usize) -> Self {
+        let mut held = std::mem::take(&mut self.held).into_vec();
+        let rest = held.split_off(place.min(held.len()));
+        self.held = held.into_boxed_slice();
+        Self::new(self.id, rest)
+    }
+
     /// That of a request without budgets.
     pub fn none() -> Self {
         Self::new(0, Vec::new())

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Counts, Element, Graph, Kind, Model, Rate};
+use super::{Bound, Element, Graph, Kind, Model, Rate};
 
 pub(super) fn write(graph: &Graph) -> Value {
     let elements = graph.elements.iter();
@@ -33,9 +33,9 @@ fn write_element(graph: &Graph, element: &Element) -> Value {
 }
 
 fn write_rate(rate: &Rate) -> Value {
-    let (limit_type, limit) = match rate.counts {
-        Counts::Requests => ("count", json!(rate.limit())),
-        Counts::MicroDollars => ("cost", write_dollars(rate.limit().get())),
+    let (limit_type, limit) = match rate.bound {
+        Bound::Requests(limit) => ("count", json!(limit.limit())),
+        Bound::Cost(budget) => ("cost", json!(budget.limit().dollars())),
     };
     json!({
         "limitType": limit_type,
@@ -44,12 +44,6 @@ fn write_rate(rate: &Rate) -> Value {
         "window": rate.window().as_secs(),
         "technique": rate.technique().name(),
     })
-}
-
-/// Millionths as the decimal number that is read back as the same.
-fn write_dollars(micros: u64) -> Value {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    serde_json::from_str(&text).unwrap_or_default()
 }
 
 fn write_model(model: &Model) -> Value {

@@ -8,11 +8,6 @@ pub trait Known {
     /// Whether a key of this provider is stored in the route's gateway. Where none is, the graph gets a warning: keys come
     /// and go.
     fn has_key(&self, slug: &str) -> bool;
-
-    /// Whether costs are counted, so that `limitType` may be `cost`. Not by default.
-    fn counts_cost(&self) -> bool {
-        false
-    }
 }
 
 /// Whether a provider takes a chat request in OpenAI's form.
@@ -36,10 +31,6 @@ impl Known for Anything {
     }
 
     fn has_key(&self, _: &str) -> bool {
-        true
-    }
-
-    fn counts_cost(&self) -> bool {
         true
     }
 }

@@ -1,9 +1,9 @@
 //! What a rate element counts, by what, and how many it lets through.
 
-use std::{borrow::Cow, num::NonZeroU64, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use crate::{
-    Limit,
+    Budget, Limit,
     facts::{Fact, Reader},
     field::Field,
 };
@@ -11,19 +11,18 @@ use crate::{
 /// The limit of a rate element.
 #[derive(Clone, Debug)]
 pub struct Rate {
-    pub(super) counts: Counts,
-    pub(super) limit: Limit,
+    pub(super) bound: Bound,
     pub(super) key: Option<Field>,
 }
 
-/// What is counted.
+/// How much one window lets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "who counts must handle each case")]
-pub enum Counts {
-    /// Requests: `limitType` `count`.
-    Requests,
-    /// Millionths of a US dollar: `limitType` `cost`.
-    MicroDollars,
+pub enum Bound {
+    /// So many requests: `limitType` `count`.
+    Requests(Limit),
+    /// So many US dollars: `limitType` `cost`. Its windows are seconds.
+    Cost(Budget),
 }
 
 /// How requests are told apart that are counted together.
@@ -61,36 +60,41 @@ impl Technique {
     }
 }
 
-impl From<&Rate> for Limit {
-    /// So much per window of what the element counts.
-    fn from(rate: &Rate) -> Self {
-        rate.limit
+impl fmt::Display for Bound {
+    /// How much, without the window: `20 requests`, `0.25 USD`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requests(limit) => write!(f, "{} requests", limit.limit()),
+            Self::Cost(budget) => write!(f, "{} USD", budget.limit()),
+        }
     }
 }
 
 impl Rate {
-    /// What is counted.
+    /// How much one window lets through.
     #[must_use]
-    pub const fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// How much one window lets through, in what is counted: 1 to 10^12.
-    #[must_use]
-    pub const fn limit(&self) -> NonZeroU64 {
-        self.limit.limit()
+    pub const fn bound(&self) -> Bound {
+        self.bound
     }
 
     /// The window, in whole seconds: 1 s to 366 days.
     #[must_use]
-    pub const fn window(&self) -> Duration {
-        self.limit.window()
+    pub fn window(&self) -> Duration {
+        match self.bound {
+            Bound::Requests(limit) => limit.window(),
+            Bound::Cost(budget) => {
+                Duration::from_secs(budget.window().as_seconds().unwrap_or_default())
+            }
+        }
     }
 
     /// How windows follow each other. Fixed by default.
     #[must_use]
     pub const fn technique(&self) -> Technique {
-        self.limit.technique()
+        match self.bound {
+            Bound::Requests(limit) => limit.technique(),
+            Bound::Cost(budget) => budget.window().technique(),
+        }
     }
 
     /// The field by whose value requests are counted apart.

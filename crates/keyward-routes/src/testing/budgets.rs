@@ -54,6 +54,7 @@ pub async fn budget_contract(
     suite.counts_what_it_cost().await?;
     suite.admits_what_is_larger_than_the_rest_alone().await?;
     suite.reserves_in_all_or_in_none().await?;
+    suite.settles_a_part_by_itself().await?;
     suite.counts_what_expired().await?;
     suite.changed_budgets_hold_at_once().await?;
     suite.has_every_window().await
@@ -214,6 +215,23 @@ impl Suite<'_> {
         assert_eq!(self.stands(wide).await, (2, 3));
         self.settle(twice, 3).await;
         assert_eq!(self.stands(wide).await, (5, 0));
+        Ok(())
+    }
+
+    async fn settles_a_part_by_itself(&self) -> Result<(), BudgetError> {
+        let parts = ["kept", "given back", "given back too"];
+        let [kept, given, too] = parts.map(|value| self.spend(value, 100, 5));
+        let [kept, given, too] = [kept?, given?, too?];
+        let mut all = Self::admitted(self.reserve(&[kept, given, too]).await);
+        let part = all.split_off(1);
+        assert_eq!((all.held().len(), part.held().len()), (1, 2));
+        self.settle(part, 0).await;
+        assert_eq!(self.stands(given).await, (0, 0));
+        assert_eq!(self.stands(too).await, (0, 0));
+        assert_eq!(self.stands(kept).await, (0, 5));
+        assert!(all.split_off(2).held().is_empty());
+        self.settle(all, 7).await;
+        assert_eq!(self.stands(kept).await, (7, 0));
         Ok(())
     }
 

@@ -95,7 +95,7 @@ fn every_fault_says_where_it_is_what_is_wrong_and_what_to_do() {
         "no properties" => refused(&json!({ "id": "x", "type": "rate", "outputs": { "success": to("end") } })),
         "nothing of a rate" => rate(&json!({})),
         "an unknown type of limit" => with("limitType", json!("tokens")),
-        "a limit of costs" => with("limitType", json!("cost")),
+        "a limit of no money" => rate(&json!({ "limitType": "cost", "limit": 0, "window": 60 })),
         "no limit" => with("limit", json!(0)),
         "a limit that is not whole" => with("limit", json!(1.5)),
         "too long a window" => with("window", json!(1e9)),

@@ -106,6 +106,8 @@ fn what_is_limited_and_by_which_value_is_told_apart() {
         AccountId::from_bytes([2; 16]),
     );
     let element = |route, element| Limited::Element { route, element };
+    let key_rule = |key, rule| Limited::KeyRule { key, rule };
+    let token_rule = |token, rule| Limited::TokenRule { token, rule };
     let value = |value: &'static str| Partition::Value(value.into());
     let all = [
         keys.key(one, "g", Limited::Gateway, &Partition::All),
@@ -120,6 +122,11 @@ fn what_is_limited_and_by_which_value_is_told_apart() {
         keys.key(one, "g", element("a", "bc"), &value("all")),
         keys.key(one, "g", element("a", "bc"), &value("absent")),
         CounterKeys::new(&[2; 16]).key(one, "g", Limited::Gateway, &Partition::All),
+        keys.key(one, "g", Limited::Rule("r"), &Partition::All),
+        keys.key(one, "g", key_rule(&[1; 16], "r"), &Partition::All),
+        keys.key(one, "g", key_rule(&[2; 16], "r"), &Partition::All),
+        keys.key(one, "g", token_rule("ab", "c"), &Partition::All),
+        keys.key(one, "g", token_rule("a", "bc"), &Partition::All),
     ];
     for (place, key) in all.iter().enumerate() {
         assert!(

@@ -11,6 +11,8 @@ mod conditions;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod cost_limits;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod explain;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward_routes::{Counts, Graph, Partition, Step, Technique};
+use keyward_routes::{Bound, Graph, Limit, Partition, Step, Technique};
 use serde_json::{Value, json};
 
 use crate::support::{Providers, Request, conditional, end, graph, model, start, stops, to};
@@ -140,8 +140,8 @@ fn both_spellings_say_the_same() {
     let again = graph(&docs.to_canonical());
     assert_eq!(again.to_canonical(), docs.to_canonical());
     let rate = docs.find("r").and_then(|element| element.rate()).unwrap();
-    assert_eq!(rate.counts(), Counts::Requests);
-    assert_eq!(rate.limit().get(), 5);
+    let limit = Limit::new(5, 60, Technique::Fixed).unwrap();
+    assert_eq!(rate.bound(), Bound::Requests(limit));
     assert_eq!(rate.window(), Duration::from_secs(60));
     assert_eq!(rate.technique(), Technique::Fixed);
     let model = docs.models().next().unwrap();
@@ -160,21 +160,4 @@ fn what_was_accepted_before_needs_no_provider_that_is_known() {
     assert!(Graph::parse(&elements, &Providers).is_err());
     let stored = Graph::parse_stored(&elements.to_string()).unwrap();
     assert!(stored.warnings().is_empty());
-}
-
-#[test]
-fn a_cost_limit_is_read_where_costs_are_counted() {
-    let elements = json!([start("r"),
-        { "id": "r", "type": "rate", "properties": { "limitType": "cost", "limit": 0.25, "window": 60, "technique": "sliding" },
-          "outputs": { "success": to("end") } },
-        end()]);
-    let graph = Graph::parse_stored(&elements.to_string()).unwrap();
-    let rate = graph.elements()[1].rate().unwrap();
-    assert_eq!(
-        (rate.counts(), rate.limit().get()),
-        (Counts::MicroDollars, 250_000)
-    );
-    assert_eq!(rate.technique(), Technique::Sliding);
-    let again = Graph::parse_stored(&graph.to_canonical().to_string()).unwrap();
-    assert_eq!(again.elements()[1].rate().unwrap().limit().get(), 250_000);
 }

@@ -1,6 +1,6 @@
 //! Elements and ways through them, in words.
 
-use keyward_routes::{Counts, Element, Graph};
+use keyward_routes::{Element, Graph};
 use serde_json::Value;
 
 use crate::{client::text, failure::OneLine, output::remark};
@@ -38,14 +38,10 @@ fn properties(element: &Element) -> String {
         return told;
     }
     if let Some(rate) = element.rate() {
-        let what = match rate.counts() {
-            Counts::MicroDollars => "millionths of a dollar",
-            _ => "requests",
-        };
         let by = rate.key().map(|key| format!(", by {key}"));
         return format!(
-            " {} {what} in {} s, {}{}",
-            rate.limit(),
+            " {} in {} s, {}{}",
+            rate.bound(),
             rate.window().as_secs(),
             rate.technique().name(),
             by.unwrap_or_default()

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::Parser;
 use crate::{
-    LONGEST_MODEL, Limit,
+    Budget, BudgetWindow, LONGEST_MODEL, Limit, Money,
     condition::{self, Condition, parse_field},
     field::Field,
     graph::{
-        Counts, Model, Rate, Servable, Technique,
+        Bound, Model, Rate, Servable, Technique,
         fault::Faults,
         reader::{self, Entries},
     },
@@ -53,15 +53,13 @@ impl Parser<'_> {
     }
 
     pub(super) fn rate_properties(&mut self, entries: &mut Entries<'_>) -> Option<Rate> {
-        let counts_cost = self.known.counts_cost();
         let paths = &mut self.paths;
         entries.required(&["properties"], &mut self.faults, |value, faults| {
             let mut own = Entries::of(value, faults)?;
-            let counts = own.required(&["limitType"], faults, |value, faults| {
-                limit_type(value, counts_cost, faults)
-            });
-            let limit = own.required(&["limit"], faults, |value, faults| {
-                limit(value, counts.unwrap_or(Counts::Requests), faults)
+            let limited = own.required(&["limitType"], faults, limit_type);
+            let limited = limited.unwrap_or(Limited::Requests);
+            let amount = own.required(&["limit"], faults, |value, faults| {
+                amount(value, limited, faults)
             });
             let window = own.required(&["window", "interval"], faults, |value, faults| {
                 let longest = Limit::LONGEST_WINDOW.as_secs();
@@ -78,10 +76,19 @@ impl Parser<'_> {
                 Some(key(value, paths, faults))
             });
             own.finish(faults);
+            let (window, technique) = (window?, technique?);
+            // Within the bounds, each of which was told with its place.
+            let bound = match amount? {
+                Amount::Requests(limit) => {
+                    Bound::Requests(Limit::new(limit, window, technique).ok()?)
+                }
+                Amount::Cost(limit) => {
+                    let window = BudgetWindow::seconds(window, technique).ok()?;
+                    Bound::Cost(Budget::new(limit, window).ok()?)
+                }
+            };
             Some(Rate {
-                counts: counts?,
-                // Within the bounds, each of which was told with its place.
-                limit: Limit::new(limit?, window?, technique?).ok()?,
+                bound,
                 key: key.unwrap_or(Some(None))?,
             })
         })
@@ -127,14 +134,22 @@ impl Parser<'_> {
     }
 }
 
-fn limit_type(value: &Value, counts_cost: bool, faults: &mut Faults) -> Option<Counts> {
+/// What a rate element limits.
+#[derive(Clone, Copy)]
+enum Limited {
+    Requests,
+    Cost,
+}
+
+enum Amount {
+    Requests(u64),
+    Cost(Money),
+}
+
+fn limit_type(value: &Value, faults: &mut Faults) -> Option<Limited> {
     match value.as_str() {
-        Some("count") => Some(Counts::Requests),
-        Some("cost") if counts_cost => Some(Counts::MicroDollars),
-        Some("cost") => {
-            faults.add("is `cost`, and costs are not counted here; limit requests with `count`");
-            None
-        }
+        Some("count") => Some(Limited::Requests),
+        Some("cost") => Some(Limited::Cost),
         _ => {
             faults.add("is no type of limit; there are `count` and `cost`");
             None
@@ -142,23 +157,22 @@ fn limit_type(value: &Value, counts_cost: bool, faults: &mut Faults) -> Option<C
     }
 }
 
-fn limit(value: &Value, counts: Counts, faults: &mut Faults) -> Option<u64> {
-    match counts {
-        Counts::Requests => reader::whole(value, 1..=Limit::MOST, &"requests", faults),
-        Counts::MicroDollars => {
-            const MICRO: f64 = 1e6;
-            let micros = value.as_f64().map(|dollars| (dollars * MICRO).round());
-            let micros = micros.filter(|micros| (1.0..=1e12).contains(micros));
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a whole number from 1 to 10^12"
-            )]
-            let limit = micros.map(|micros| micros as u64);
+fn amount(value: &Value, limited: Limited, faults: &mut Faults) -> Option<Amount> {
+    match limited {
+        Limited::Requests => {
+            let limit = reader::whole(value, 1..=Limit::MOST, &"requests", faults)?;
+            Some(Amount::Requests(limit))
+        }
+        Limited::Cost => {
+            let limit = value.as_f64().and_then(Money::from_dollars);
+            let limit = limit.filter(|limit| *limit > Money::ZERO);
             if limit.is_none() {
-                faults.add("wants an amount in dollars, 0.000001 to 1000000");
+                faults.add(format_args!(
+                    "wants an amount in US dollars above 0, at most {}",
+                    Money::MOST
+                ));
             }
-            limit
+            limit.map(Amount::Cost)
         }
     }
 }
