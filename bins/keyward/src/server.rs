@@ -4,6 +4,7 @@ mod audit;
 mod events;
 mod explain;
 mod health;
+mod metrics;
 mod rotation;
 mod setup;
 mod signals;
@@ -16,12 +17,11 @@ use keyward_gateway::{EchoDial, Gateway, Prober};
 use keyward_limits_redis::RedisCounters;
 use keyward_providers::Catalogue;
 use keyward_store::CheckpointSettings;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{audit::Audit, explain::DataPlane, health::Health, signals::Signals};
+use self::{audit::Audit, explain::DataPlane, health::Health, metrics::Metrics, signals::Signals};
 pub(crate) use self::{events::Events, setup::Ground};
 use crate::{config::Config, failure::Failure, open::Opened};
 
@@ -176,7 +176,7 @@ pub(crate) struct Server {
     listeners: Listeners,
     opened: Opened,
     gateway: Arc<Gateway>,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
     signals: Signals,
     allowed_hosts: Vec<String>,
     control_limits: keyward_listen::Config,
@@ -218,7 +218,7 @@ impl Server {
     ) -> Result<Self, (Failure, Opened)> {
         let build = || {
             let signals = Signals::catch()?;
-            let metrics = record_metrics()?;
+            let metrics = Metrics::record()?;
             let dial = EchoDial::new(Arc::clone(&opened.registry), Arc::new(dial));
             let registry = Arc::clone(&opened.registry);
             let gateway = Gateway::build(registry, Arc::new(dial), limits.gateway);
@@ -297,10 +297,7 @@ impl Server {
                 is_loopback: self.listeners.control.address.ip().is_loopback(),
                 allowed_hosts: self.allowed_hosts,
                 dashboard: self.has_dashboard,
-                metrics: Some({
-                    let metrics = self.metrics.clone();
-                    Arc::new(move || metrics.render())
-                }),
+                metrics: Some(self.metrics.question(&self.gateway)),
                 ready: health.question(),
                 explain: Some(Arc::clone(&data_plane) as _),
                 setup: self.setup.map(Arc::new),
@@ -370,14 +367,6 @@ fn ended_early(ended: Ended) -> Failure {
         Ok(Err(error)) => failure.caused_by(&error),
         Err(error) => failure.caused_by(&error),
     }
-}
-
-fn record_metrics() -> Result<PrometheusHandle, Failure> {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
-    metrics::set_global_recorder(recorder)
-        .map_err(|error| Failure::new("cannot start the metrics").caused_by(&error))?;
-    Ok(handle)
 }
 
 /// Raises the soft limit of open files to the hard one: each request holds two sockets.

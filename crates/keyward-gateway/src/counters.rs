@@ -26,6 +26,15 @@ pub(crate) enum Writers {
 /// The names of the classes, in the order in which they are counted.
 pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 
+/// What the metrics call the class of a status.
+pub(crate) fn class_name(status: u16) -> &'static str {
+    CLASS_NAMES.get(class(status)).copied().unwrap_or("other")
+}
+
+fn class(status: u16) -> usize {
+    usize::from(status / 100).saturating_sub(1).min(CLASSES - 1)
+}
+
 impl Counters {
     /// Counters for this many providers, all zero.
     pub(crate) fn new(providers: usize, writers: Writers) -> Self {
@@ -35,9 +44,7 @@ impl Counters {
 
     /// Notes an answer that a provider gave.
     pub(crate) fn answered(&self, provider: usize, status: StatusCode) {
-        let class = usize::from(status.as_u16() / 100)
-            .saturating_sub(1)
-            .min(CLASSES - 1);
+        let class = class(status.as_u16());
         if let Some(count) = self.answers.get(provider).and_then(|row| row.get(class)) {
             match self.writers {
                 // A load and a store do, without a locked instruction.

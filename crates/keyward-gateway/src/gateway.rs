@@ -29,6 +29,7 @@ use crate::{
     limits::RateLimits,
     log::LogQueue,
     loops::LoopMark,
+    record::{Costs, ModelCost},
     replay::{Replayable, Room},
     traffic::Tally,
     worker::Worker,
@@ -57,6 +58,7 @@ pub struct Gateway {
     /// Locked where a token is refused, and nowhere else.
     failures: Mutex<FailureLimit>,
     rate_limits: RateLimits,
+    costs: Arc<Costs>,
 }
 
 /// The catalogue, prepared for the request path: by slug and alias, with what never changes built once.
@@ -166,6 +168,7 @@ impl Gateway {
             notify: None,
             failures: Mutex::default(),
             rate_limits,
+            costs: Arc::default(),
         })
     }
 
@@ -194,6 +197,12 @@ impl Gateway {
         }
     }
 
+    /// What answers cost since the start, by the price table, as far as the recorder has counted it. At most some 1,000 rows:
+    /// models beyond, and every other model that a provider names, have one together, `other`.
+    pub fn costs(&self) -> Vec<ModelCost> {
+        self.costs.read()
+    }
+
     /// The caps that follow from [`Config::memory_budget`].
     pub const fn limits(&self) -> Option<&Limits> {
         self.limits.as_ref()
@@ -203,6 +212,10 @@ impl Gateway {
     pub(crate) fn note_failure(&self, source: IpAddr, now: SystemTime) -> Failure {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.note(source, now)
+    }
+
+    pub(crate) const fn cost_sums(&self) -> &Arc<Costs> {
+        &self.costs
     }
 
     pub(crate) const fn rate_limits(&self) -> &RateLimits {
@@ -343,6 +356,12 @@ impl Providers {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let slugs = self.entries.iter().map(|entry| entry.provider.slug());
         slugs.chain([CUSTOM])
+    }
+
+    /// What the metrics call the provider of a slug or alias. None where there is none.
+    pub(crate) fn label(&self, slug: &str) -> Option<&str> {
+        let own = self.find(slug).map(|entry| entry.provider.slug());
+        own.or_else(|| slug.starts_with(CUSTOM).then_some(CUSTOM))
     }
 
     /// The index under which answers of custom providers are counted.

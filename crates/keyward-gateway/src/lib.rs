@@ -104,4 +104,5 @@ pub use events::{KeyEvent, Notify, What};
 pub use gateway::{BuildError, Gateway};
 pub use listener::StartError;
 pub use prober::{Probed, Prober};
+pub use record::ModelCost;
 pub use service::{AnswerBody, GatewayService};

@@ -39,7 +39,7 @@ pub(crate) struct Entry {
     pub(crate) series: Series,
     pub(crate) token: Option<TokenId>,
     pub(crate) texts: Texts,
-    /// Whether the log is told of it. One that is not is only settled.
+    /// Whether the log is told of it. One that is not is settled and counted.
     pub(crate) is_told: bool,
     /// What is reserved for it in budgets.
     pub(crate) spending: Option<Spending>,
@@ -78,19 +78,22 @@ impl Telling {
     /// Of a request that nobody is told of.
     pub(crate) const NOBODY: Self = Self(None);
 
-    /// Begins with a request, before its headers are rewritten; none where nobody is to be told.
+    /// Begins with a request, before its headers are rewritten. Of one that the log is not told of, what it took is counted
+    /// nevertheless, and no text of it is taken along.
     pub(crate) fn of<B: Body>(
         (queue, series, ids, noted): (&Arc<LogQueue>, &Series, &Ids, Noted),
         request: &Request<B>,
         uri: &Uri,
         (begun, part): (Instant, &Part),
         spending: Option<Spending>,
-    ) -> Option<Self> {
+    ) -> Self {
         let is_told = noted.is_told(request.headers());
-        if !is_told && spending.is_none() {
-            return None;
-        }
-        Some(Self(Some(Box::new(Entry {
+        let texts = if is_told {
+            Texts::of(request.headers(), uri, ids.event(), noted)
+        } else {
+            Texts::default()
+        };
+        Self(Some(Box::new(Entry {
             is_told,
             spending,
             id: ids.request,
@@ -98,7 +101,7 @@ impl Telling {
             token: noted.token,
             step: part.step,
             is_compat: part.is_compat,
-            texts: Texts::of(request.headers(), uri, ids.event(), noted),
+            texts,
             request_bytes: request.body().size_hint().exact().unwrap_or_default(),
             begun,
             duration: Duration::ZERO,
@@ -112,7 +115,7 @@ impl Telling {
             reader: None,
             side: None,
             queue: Some(Arc::clone(queue)),
-        }))))
+        })))
     }
 
     /// Takes the head of a provider's answer. Its body is read for counts where that has a shape.
@@ -125,7 +128,7 @@ impl Telling {
         let Some(entry) = &mut self.0 else { return };
         entry.status = Some(answer.status().as_u16());
         let content_type = answer.headers().get(CONTENT_TYPE);
-        if let Some(value) = content_type {
+        if let Some(value) = content_type.filter(|_| entry.is_told) {
             entry.texts.push(Text::ResponseType, value.as_bytes());
         }
         if answer.status().is_success()

@@ -2,7 +2,9 @@
 //! that were stored but not published are published.
 
 mod budgets;
+mod keys;
 mod logs;
+mod usage;
 
 use std::{
     sync::Arc,
@@ -14,6 +16,8 @@ use keyward_registry::{ProviderKeyId, StoreError, TrafficSpan, traffic_secs};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::budgets::BudgetRecorder;
+pub(crate) use self::usage::Costs;
+pub use self::usage::ModelCost;
 use crate::{Gateway, counters::CLASS_NAMES, traffic::Waiting};
 
 /// How often counts go to the metrics.
@@ -71,6 +75,9 @@ impl Gateway {
                 () = stop.cancelled() => break,
             }
             recorder.count();
+            if until_save == SAVE_EVERY {
+                recorder.gateway.show_keys(clock());
+            }
             recorder.count_traffic();
             recorder.settle().await;
             recorder.budgets.keep(clock()).await;

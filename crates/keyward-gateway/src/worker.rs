@@ -267,7 +267,7 @@ where
         (request, uri): (&Request<Replayable<B>>, &Uri),
         (begun, part): (Instant, &Part),
     ) -> UnderWay<'_> {
-        let telling = counted.as_ref().and_then(|counted| {
+        let telling = counted.as_ref().map(|counted| {
             let of = (&self.log, counted, ids, noted);
             Telling::of(of, request, uri, (begun, part), spending)
         });
@@ -359,10 +359,12 @@ where
                 if let Some(offers) = offers {
                     offers.choose(response.headers_mut());
                 }
-                let slug = plan.provider.provider.slug().to_owned();
+                let slug = plan.provider.provider.slug();
+                let label = self.gateway.providers().label(slug);
+                let label = label.unwrap_or_default().to_owned();
                 // Its connection is tracked by the drain, and it is cut with the runtime.
                 drop(tokio::spawn(upgrade::run(
-                    client, tunnel, slug, watch, slot,
+                    client, tunnel, label, watch, slot,
                 )));
                 Ok(response.map(|()| AnswerBody::Own(None)))
             }

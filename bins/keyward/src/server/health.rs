@@ -7,8 +7,9 @@ use std::{
 
 use keyward_control::Readiness;
 use keyward_store::SqliteStore;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
+
+use super::metrics::Metrics;
 
 const EVERY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn start(store: Arc<SqliteStore>, metrics: PrometheusHandle) -> Self {
+    pub(super) fn start(store: Arc<SqliteStore>, metrics: Metrics) -> Self {
         let latest = Arc::new(Mutex::new(Readiness::Ready));
         let task = tokio::spawn(watch(store, metrics, Arc::clone(&latest)));
         Self { latest, task }
@@ -51,7 +52,7 @@ impl Health {
     }
 }
 
-async fn watch(store: Arc<SqliteStore>, metrics: PrometheusHandle, latest: Arc<Mutex<Readiness>>) {
+async fn watch(store: Arc<SqliteStore>, metrics: Metrics, latest: Arc<Mutex<Readiness>>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -37,6 +37,8 @@ mod logs;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod now;
 #[cfg(test)]
 mod openapi;

@@ -74,7 +74,7 @@ pub(crate) fn is_said(name: &HeaderName) -> bool {
 }
 
 /// Texts, one after the other: each with its kind and its length before it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Texts(Vec<u8>);
 
 impl Texts {

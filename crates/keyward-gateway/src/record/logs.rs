@@ -14,7 +14,7 @@ use keyward_registry::{
 use keyward_routes::{CustomCost, Metadata, Prices, Reserve};
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
+use super::{clock, usage::UsageMeter};
 use crate::{
     Gateway,
     log::{Entries, Entry, Text},
@@ -39,6 +39,7 @@ struct LogKeeper {
     gateway: Arc<Gateway>,
     /// Swapped with a worker's entries, so that neither is built anew each turn.
     spare: Entries,
+    usage: UsageMeter,
     has_told_of_lost: bool,
 }
 
@@ -57,6 +58,7 @@ impl Gateway {
             waiting: Mutex::default(),
         };
         let mut keeper = LogKeeper {
+            usage: UsageMeter::new(&self.config().prices, self.cost_sums()),
             gateway: self,
             spare: Vec::new(),
             has_told_of_lost: false,
@@ -94,6 +96,7 @@ impl LogKeeper {
                     tracing::error!("an answer could not be read for what it took");
                 }
                 settle(&mut entry, prices);
+                self.usage.count(&entry, self.gateway.providers(), clock());
                 if !entry.is_told {
                     continue;
                 }

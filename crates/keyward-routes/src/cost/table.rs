@@ -1,6 +1,9 @@
 //! Which price is whose.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use keyward_providers::Usage;
 use rustc_hash::FxHashMap;
@@ -85,7 +88,15 @@ struct Layer {
 }
 
 /// By the second from which each holds, the last first.
-type Dated = Vec<(u64, Price)>;
+type Dated = Vec<Held>;
+
+/// A price, and what its entry calls the models that it is of.
+#[derive(Debug)]
+struct Held {
+    from: u64,
+    name: Arc<str>,
+    price: Price,
+}
 
 impl Prices {
     /// The table as it is shipped.
@@ -133,6 +144,27 @@ impl Prices {
     /// into force last. Allocates nothing.
     #[must_use]
     pub fn find(&self, provider: &str, model: &str, at: SystemTime) -> Option<&Price> {
+        Some(&self.held(provider, model, at)?.price)
+    }
+
+    /// What the table calls a model: the first name of the entry whose price [`find`](Self::find) gives, as it is written
+    /// there, a pattern only where the entry has no name that is none. So it is one of the table's own texts, never one of a
+    /// client's or a provider's. None where there is no price. Allocates nothing.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use keyward_routes::Prices;
+    /// let prices = Prices::built_in()?;
+    /// let name = prices.name("openai", "gpt-5-2025-08-07", SystemTime::UNIX_EPOCH);
+    /// assert_eq!(name, Some("gpt-5"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self, provider: &str, model: &str, at: SystemTime) -> Option<&str> {
+        Some(&self.held(provider, model, at)?.name)
+    }
+
+    fn held(&self, provider: &str, model: &str, at: SystemTime) -> Option<&Held> {
         let book = self.providers.get(provider)?;
         // A time before the epoch is a clock that was never set.
         let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -183,16 +215,23 @@ impl Prices {
             price,
         } = entry;
         let layer = layer(self.providers.entry(provider.clone()).or_default());
+        let plain = names.iter().find(|name| !name.is_pattern());
+        let called: Arc<str> = plain.or(names.first()).map_or("", Name::as_str).into();
         for name in names {
             let dated = layer.dated(&name);
-            let at = dated.partition_point(|(other, _)| *other > from);
-            if dated.get(at).is_some_and(|(other, _)| *other == from) {
+            let at = dated.partition_point(|other| other.from > from);
+            if dated.get(at).is_some_and(|other| other.from == from) {
                 return Err(PricesError::Twice {
                     provider,
                     model: name.as_str().into(),
                 });
             }
-            dated.insert(at, (from, price.clone()));
+            let held = Held {
+                from,
+                name: Arc::clone(&called),
+                price: price.clone(),
+            };
+            dated.insert(at, held);
         }
         Ok(())
     }
@@ -217,15 +256,12 @@ impl Layer {
         &mut self.patterns[at].1
     }
 
-    fn find(&self, model: &str, at: u64) -> Option<&Price> {
-        let in_force =
-            |dated: &'_ Dated| -> Option<usize> { dated.iter().position(|(from, _)| *from <= at) };
+    fn find(&self, model: &str, at: u64) -> Option<&Held> {
         let exact = self.exact.get(model).into_iter();
         let patterns = self.patterns.iter();
         let patterns = patterns.filter_map(|(name, dated)| name.matches(model).then_some(dated));
         exact
             .chain(patterns)
-            .find_map(|dated| dated.get(in_force(dated)?))
-            .map(|(_, price)| price)
+            .find_map(|dated| dated.iter().find(|held| held.from <= at))
     }
 }
