@@ -49,8 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         dial,
         Config::default(),
     )?);
-    let stop = CancellationToken::new();
-    let recording = tokio::spawn(Arc::clone(&gateway).record(stop.clone()));
+    gateway.restore_budgets().await?;
+    let (stop, served) = (CancellationToken::new(), CancellationToken::new());
+    let recording = tokio::spawn(Arc::clone(&gateway).record(served.clone()));
     let app = Router::new()
         .route("/", get(async || "the application's own page"))
         .route("/v1/{*rest}", any(answer))
@@ -87,6 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     stop.cancel();
     serving.await?;
+    served.cancel();
     recording.await?;
     setup.close().await;
     Ok(())

@@ -15,8 +15,9 @@ use keyward_auth::{Failure, FailureLimit};
 use keyward_forward::{BoxError, Dial, Endpoint, EndpointError, Shared, StripList};
 use keyward_listen::ReadOn;
 use keyward_providers::{Provider, Upstream, all_credential_headers};
-use keyward_registry::{InUse, Registry};
+use keyward_registry::{InUse, Registry, StoreError};
 use rustc_hash::FxHashMap;
+use tokio::sync::OnceCell;
 
 use crate::{
     Budget, BudgetError, Config, Limits, Stored,
@@ -59,6 +60,8 @@ pub struct Gateway {
     failures: Mutex<FailureLimit>,
     rate_limits: RateLimits,
     costs: Arc<Costs>,
+    /// Set once what was spent before this start is back.
+    budgets_restored: OnceCell<()>,
 }
 
 /// The catalogue, prepared for the request path: by slug and alias, with what never changes built once.
@@ -169,6 +172,7 @@ impl Gateway {
             failures: Mutex::default(),
             rate_limits,
             costs: Arc::default(),
+            budgets_restored: OnceCell::new(),
         })
     }
 
@@ -201,6 +205,24 @@ impl Gateway {
     /// models beyond, and every other model that a provider names, have one together, `other`.
     pub fn costs(&self) -> Vec<ModelCost> {
         self.costs.read()
+    }
+
+    /// Takes back what was spent of budgets before this start, once. [`serve`](Self::serve) does before it accepts, and
+    /// [`record`](Self::record) where it runs alone; who mounts the [service](Self::service) awaits it before the first
+    /// request, which would find its budget unspent.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read. Asked again, it is tried again.
+    pub async fn restore_budgets(&self) -> Result<(), StoreError> {
+        let restoring = async || {
+            let now = clock();
+            let rows = self.registry.store().load_budgets(now).await?;
+            self.config.budgets.restore(&rows, now);
+            Ok(())
+        };
+        self.budgets_restored.get_or_try_init(restoring).await?;
+        Ok(())
     }
 
     /// The caps that follow from [`Config::memory_budget`].
@@ -320,6 +342,14 @@ impl Gateway {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a start is a shell: it reads the clock for itself alone"
+)]
+fn clock() -> SystemTime {
+    SystemTime::now()
 }
 
 impl fmt::Debug for Gateway {

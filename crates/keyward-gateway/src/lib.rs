@@ -28,10 +28,11 @@
 //! let dial = Arc::new(EchoDial::new(Arc::clone(&registry), dial));
 //! let gateway = Arc::new(Gateway::build(registry, dial, Config::default())?);
 //!
-//! let stop = CancellationToken::new();
-//! let recording = tokio::spawn(Arc::clone(&gateway).record(stop.clone()));
+//! let (stop, served) = (CancellationToken::new(), CancellationToken::new());
+//! let recording = tokio::spawn(Arc::clone(&gateway).record(served.clone()));
 //! let listener = TcpListener::bind("127.0.0.1:8787").await?;
 //! gateway.serve(listener, stop).await?;
+//! served.cancel();
 //! recording.await?;
 //! # Ok(())
 //! # }

@@ -65,6 +65,12 @@ impl Gateway {
         listener: TcpListener,
         stop: CancellationToken,
     ) -> Result<(), StartError> {
+        if let Err(error) = self.restore_budgets().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "cannot read what was spent of budgets before this start: until the recorder can, they are counted without it"
+            );
+        }
         let server = Server::new(self.config().listen.clone());
         let drain = Drain::new();
         let cut = CancellationToken::new();

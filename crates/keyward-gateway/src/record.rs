@@ -30,10 +30,11 @@ const TRIM_EVERY: u32 = 6;
 const ROWS_AT_ONCE: usize = 10_000;
 
 impl Gateway {
-    /// Writes down counts for the metrics every second and what was spent of budgets for the store, and last uses and counts for the store every ten seconds,
-    /// until `stop` is cancelled; then once more. Publishes every second what the registry could not publish
+    /// Writes down counts for the metrics and what was spent of budgets every second, and last uses and counts for the
+    /// store every ten seconds, until `stop` is cancelled; then once more. What ends after that is told to nobody: run it
+    /// beside [`serve`](Self::serve), and cancel `stop` when that has ended. Publishes every second what the registry could not publish
     /// ([`Registry::settle`](keyward_registry::Registry::settle)). Learns from providers' answers how stored keys fare,
-    /// asks providers where it has to, and drives rotations. Run it beside [`serve`](Self::serve).
+    /// asks providers where it has to, and drives rotations.
     pub async fn record(self: Arc<Self>, stop: CancellationToken) {
         // A task of its own: what goes wrong there takes no count with it. It ends with this one.
         let keeping = tokio::spawn(Arc::clone(&self).keep(stop.clone()));

@@ -55,7 +55,8 @@ pub struct AnswerBody(body::AnswerBody);
 impl Gateway {
     /// The data plane as a service for requests whose bodies are `B`.
     ///
-    /// [`record`](Self::record) is to run beside it, as beside [`serve`](Self::serve).
+    /// [`record`](Self::record) is to run beside it, as beside [`serve`](Self::serve); before the first request, await
+    /// [`restore_budgets`](Self::restore_budgets).
     ///
     /// # Panics
     ///

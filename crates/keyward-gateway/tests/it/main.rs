@@ -35,6 +35,8 @@ mod key_status;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod loops;
 #[cfg(test)]
 mod memory;
@@ -84,6 +86,8 @@ mod universal;
 mod upstream;
 #[cfg(test)]
 mod upstream_failures;
+#[cfg(test)]
+mod usage_asked;
 #[cfg(test)]
 mod webhooks;
 #[cfg(test)]

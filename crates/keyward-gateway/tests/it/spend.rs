@@ -2,23 +2,19 @@
 
 mod routes;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use keyward_gateway::Config;
-use keyward_registry::{
-    ChangeError, GatewayId, GatewaySettings, LogDirection, LogEntry, LogPlace, LogScan,
-};
 use keyward_routes::{Budgets, MemoryBudgets, Money};
-use keyward_testing::{Behaviour, client::RawAnswer};
+use keyward_testing::{Behaviour, FakeProvider, Placement, TestCa, client::RawAnswer};
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, ACTOR, Running, Setup, code, now};
+use crate::support::{Base, Running, Setup, code};
 
 /// An answer to it takes 9 tokens in and 3 out.
 const BODY: &[u8] = br#"{"model":"gpt-4o","messages":[],"max_tokens":3}"#;
 /// What that costs at the shipped price, 2.50 and 10 dollars per million tokens.
 const COST: f64 = 9.0 * 2.5e-6 + 3.0 * 1e-5;
-const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn start(rules: &Value) -> Running {
     start_with(rules, Arc::new(MemoryBudgets::default())).await
@@ -37,18 +33,17 @@ async fn start_with(rules: &Value, budgets: Arc<dyn Budgets>) -> Running {
     let (openai, _) = running.store_key("openai", "default").await;
     let (groq, _) = running.store_key("groq", "default").await;
     running.provider.accept_keys([openai.text(), groq.text()]);
-    let limits = json!({"enabled": true, "rules": rules}).to_string();
-    let decide = |settings: &GatewaySettings| {
-        Ok::<_, ChangeError>(GatewaySettings {
-            spend_limits: serde_json::from_str(&limits).unwrap(),
-            ..settings.clone()
-        })
-    };
-    let registry = &running.registry;
-    let edited = registry.update_gateway(ACCOUNT, "prod", decide, ACTOR, now());
-    edited.await.unwrap();
+    limit(&running, rules).await;
     running.keep();
     running
+}
+
+async fn limit(running: &Running, rules: &Value) {
+    let limits = json!({"enabled": true, "rules": rules}).to_string();
+    let limits = &limits;
+    running
+        .set(|settings| settings.spend_limits = serde_json::from_str(limits).unwrap())
+        .await;
 }
 
 async fn ask(running: &Running, slug: &str, headers: &[(&str, &str)], body: &[u8]) -> RawAnswer {
@@ -63,30 +58,6 @@ async fn ask(running: &Running, slug: &str, headers: &[(&str, &str)], body: &[u8
     client.post(&path, &headers, body).await.unwrap()
 }
 
-/// The log once it holds so many entries: by then, what they cost is settled.
-async fn settled(running: &Running, count: usize) -> Vec<LogEntry> {
-    let scan = || LogScan {
-        place: LogPlace {
-            account: ACCOUNT,
-            gateway: GatewayId::parse("prod").unwrap(),
-        },
-        filters: Vec::new(),
-        direction: LogDirection::Rising,
-        after: None,
-        most: 1_000,
-    };
-    let full = async {
-        loop {
-            let entries = running.registry.store().scan_logs(scan()).await.unwrap();
-            if entries.len() >= count {
-                return entries;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, full).await.unwrap()
-}
-
 fn rule(limit: f64) -> Value {
     json!([{"id": "all", "limitType": "cost", "limit": limit, "window": 86_400}])
 }
@@ -98,11 +69,11 @@ async fn what_is_spent_is_refused_with_the_rule_and_what_failed_costs_nothing() 
         .provider
         .behave_once(Behaviour::Status(500, "{}".to_owned()));
     assert_eq!(ask(&running, "openai", &[], BODY).await.status, 500);
-    let mut told = settled(&running, 1).await;
+    let mut told = running.log_of(1).await;
     for so_far in 1..=2 {
         let answer = ask(&running, "openai", &[], BODY).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        told = settled(&running, 1 + so_far).await;
+        told = running.log_of(1 + so_far).await;
         assert_eq!(told[so_far].cost, Money::from_dollars(COST));
     }
     assert_eq!(told[0].cost, None);
@@ -119,7 +90,7 @@ async fn what_is_spent_is_refused_with_the_rule_and_what_failed_costs_nothing() 
     ] {
         assert!(text.contains(expected), "{text}");
     }
-    let told = settled(&running, 4).await;
+    let told = running.log_of(4).await;
     assert_eq!(
         (told[3].status, told[3].error_code),
         (Some(429), Some(2045))
@@ -138,7 +109,7 @@ async fn a_rule_is_for_what_it_names_and_counts_users_apart() {
     let user = |name: &'static str| [("cf-aig-metadata", name)];
     let (one, other) = (user(r#"{"user":"u1"}"#), user(r#"{"user":"u2"}"#));
     assert_eq!(ask(&running, "openai", &one, BODY).await.status, 200);
-    settled(&running, 1).await;
+    running.log_of(1).await;
     let refused = ask(&running, "openai", &one, BODY).await;
     assert_eq!((refused.status, code(&refused)), (429, 2045));
     assert!(refused.text().contains("per month"), "{}", refused.text());
@@ -217,7 +188,7 @@ async fn of_many_at_once_no_more_are_sent_than_the_budget_has_room_for() {
     }
     assert_eq!(sent + refused, 200);
     assert!((1..=50).contains(&sent), "{sent}");
-    let told = settled(&running, 200).await;
+    let told = running.log_of(200).await;
     let spent = told.iter().filter_map(|entry| entry.cost);
     let spent = spent.fold(Money::ZERO, Money::plus);
     let expected = Money::from_dollars(COST).unwrap().nanos() * sent as u64;
@@ -228,8 +199,30 @@ async fn of_many_at_once_no_more_are_sent_than_the_budget_has_room_for() {
         let answer = ask(&running, "openai", &[], BODY).await;
         assert_eq!(answer.status, 200, "{more}: {}", answer.text());
         more += 1;
-        settled(&running, 200 + more - sent).await;
+        running.log_of(200 + more - sent).await;
     }
     assert_eq!(code(&ask(&running, "openai", &[], BODY).await), 2045);
     Arc::into_inner(running).unwrap().stop().await;
+}
+
+/// Asks as soon as it can be asked again: also the first request finds what was spent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_spent_survives_a_restart() {
+    let (base, ca) = (Base::new(), TestCa::new());
+    let provider = FakeProvider::start_tls(Placement::bearer(), Vec::<String>::new(), &ca).await;
+    let origin = provider.origin();
+    let base_urls = [("openai", origin.as_str())];
+    let mut running = Running::over(&base, &base_urls, provider, &ca, Config::default()).await;
+    running.store_key("openai", "default").await;
+    limit(&running, &rule(COST / 2.0)).await;
+    running.keep();
+    assert_eq!(ask(&running, "openai", &[], BODY).await.status, 200);
+    for _ in 0..3 {
+        let provider = running.stop_and_take_provider().await;
+        running = Running::over(&base, &base_urls, provider, &ca, Config::default()).await;
+        running.keep();
+        let refused = ask(&running, "openai", &[], BODY).await;
+        assert_eq!((refused.status, code(&refused)), (429, 2045));
+    }
+    running.stop().await;
 }

@@ -74,6 +74,8 @@ pub(crate) struct Running {
     pub(crate) token: Canary,
     pub(crate) logs: LogCapture,
     stop: CancellationToken,
+    /// Cancelled when it has ended, so that the recorder misses nothing.
+    served: CancellationToken,
     task: JoinHandle<()>,
     /// The recorder with the keeper, where a test wants them.
     keeping: Option<JoinHandle<()>>,
@@ -143,6 +145,7 @@ impl Running {
             token,
             logs,
             stop,
+            served: CancellationToken::new(),
             task,
             keeping: None,
         }
@@ -201,7 +204,7 @@ impl Running {
 
     /// Runs the recorder beside it, and with it the keeper.
     pub(crate) fn keep(&mut self) {
-        let mut recording = Box::pin(Arc::clone(&self.gateway).record(self.stop.clone()));
+        let mut recording = Box::pin(Arc::clone(&self.gateway).record(self.served.clone()));
         // Begun at once: the keeper takes what happened before its start for told.
         assert!((&mut recording).now_or_never().is_none(), "it goes on");
         self.keeping = Some(tokio::spawn(recording));
@@ -217,6 +220,7 @@ impl Running {
         let patience = Duration::from_secs(20);
         let ended = tokio::time::timeout(patience, self.task).await;
         ended.expect("a stop within the drain timeout").unwrap();
+        self.served.cancel();
         if let Some(keeping) = self.keeping {
             let ended = tokio::time::timeout(patience, keeping).await;
             ended.expect("the recorder ends").unwrap();
@@ -333,6 +337,7 @@ impl Running {
             token,
             logs,
             stop,
+            served: CancellationToken::new(),
             task,
             keeping: None,
         }

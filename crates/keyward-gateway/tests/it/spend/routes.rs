@@ -6,7 +6,7 @@ use keyward_routes::{Budgets, MemoryBudgets};
 use keyward_testing::client::RawAnswer;
 use serde_json::{Value, json};
 
-use super::{COST, rule, settled, start, start_with};
+use super::{COST, rule, start, start_with};
 use crate::support::{Running, code};
 
 fn to(element: &str) -> Value {
@@ -75,7 +75,7 @@ async fn what_has_no_room_takes_the_fallback_of_the_limit_or_is_refused() {
     route(&running, "hard", "budget", &elements(None)).await;
     for (count, name) in [(1, "split"), (2, "hard")] {
         came_from(&ask(&running, name, "u1").await, "gpt-4o");
-        settled(&running, count).await;
+        running.log_of(count).await;
     }
     came_from(&ask(&running, "split", "u1").await, "llama-3.1-8b-instant");
     // What the fallback cost is not counted in the limit.
@@ -102,18 +102,18 @@ async fn a_model_is_asked_where_every_limit_on_the_way_has_room() {
     ];
     route(&running, "two", "outer", &elements).await;
     came_from(&ask(&running, "two", "u1").await, "gpt-4o");
-    settled(&running, 1).await;
+    running.log_of(1).await;
     // The inner one is full, and the outer one has room for the other model.
     came_from(&ask(&running, "two", "u1").await, "gpt-4o-mini");
     // Refused at the first, and answered by the second.
-    let told = settled(&running, 3).await;
+    let told = running.log_of(3).await;
     assert_eq!(told[1].error_code, Some(2045));
     let mut count = 3;
     loop {
         let answer = ask(&running, "two", "u1").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         count += 2;
-        let told = settled(&running, count).await;
+        let told = running.log_of(count).await;
         assert_eq!(told[count - 2].error_code, Some(2045));
         match answer.header("cf-aig-model") {
             Some("gpt-4o-mini") => assert!(count < 100, "the outer limit is never full"),
@@ -134,7 +134,7 @@ async fn what_a_rule_of_the_gateway_refuses_holds_nothing_in_a_limit_of_a_route(
     let elements = [cost("budget", 100.0 * COST, "large", None), large(None)];
     route(&running, "both", "budget", &elements).await;
     came_from(&ask(&running, "both", "u1").await, "gpt-4o");
-    settled(&running, 1).await;
+    running.log_of(1).await;
     for _ in 0..3 {
         let refused = ask(&running, "both", "u1").await;
         assert_eq!((refused.status, code(&refused)), (429, 2045));
@@ -144,7 +144,7 @@ async fn what_a_rule_of_the_gateway_refuses_holds_nothing_in_a_limit_of_a_route(
             refused.text()
         );
     }
-    settled(&running, 4).await;
+    running.log_of(4).await;
     assert_eq!(budgets.count_open(), 0);
     // What was spent is in the rule and in the limit, once.
     assert_eq!(budgets.count(), 2);
