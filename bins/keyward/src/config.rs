@@ -15,6 +15,7 @@ mod named;
 mod nearest;
 mod place;
 mod prices;
+mod request_log;
 mod schema;
 mod seal;
 mod upstream;
@@ -45,7 +46,7 @@ pub(crate) use self::{
 };
 use self::{
     host::HostName, limits::LimitsSection, memory::Bytes, prices::PricesSection,
-    upstream::UpstreamSection,
+    request_log::RequestLogSection, upstream::UpstreamSection,
 };
 use crate::failure::Failure;
 
@@ -64,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) secrets_store: SecretsStoreSection,
     pub(crate) limits: LimitsSection,
     prices: PricesSection,
+    request_log: RequestLogSection,
     pub(crate) audit: AuditSection,
     pub(crate) seal: SealSection,
     pub(crate) tls: TlsSection,
@@ -96,6 +98,8 @@ pub(crate) struct GatewaySection {
     /// How long either side may pause within a body.
     pub(crate) body_idle_timeout_secs: Option<Seconds>,
     pub(crate) drain_timeout_secs: Option<u64>,
+    /// Whether streams are asked what they take where their clients do not ask. Default: they are.
+    ask_for_usage: Option<bool>,
     /// The certificate and key, PEM, of a listener with TLS.
     pub(crate) tls_cert_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
@@ -358,6 +362,10 @@ impl Config {
             .map(Budget::from_bytes);
         if let Some(rows) = self.store.traffic_rows {
             config.traffic_rows = rows.0;
+        }
+        self.request_log.apply(&mut config);
+        if let Some(asks) = section.ask_for_usage {
+            config.asks_for_usage = asks;
         }
         if let Some(workers) = workers.or(section.workers) {
             config.workers = workers;

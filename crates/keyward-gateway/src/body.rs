@@ -1,5 +1,7 @@
 //! The body of an answer: the provider's, streamed, or our own.
 
+mod thinned;
+
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -9,6 +11,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use keyward_forward::{BodyError, ResponseBody};
 
+use self::thinned::Thinned;
+pub(crate) use self::thinned::without_extra_chunk;
 use crate::{cut::Watch, evidence::Front, in_flight::RequestSlot, log::Telling};
 
 /// The body of an answer of the data plane.
@@ -26,6 +30,8 @@ pub(crate) enum AnswerBody {
     },
     /// Boxed because it is rare and larger.
     Behind(Box<Behind>),
+    /// A stream that says what it took because the gateway asked. Boxed as well.
+    Thinned(Box<Thinned>),
     Own(Option<Bytes>),
 }
 
@@ -103,7 +109,7 @@ impl AnswerBody {
         match self {
             Self::Forwarded { telling, .. } => *telling = told,
             Self::Behind(behind) => behind.telling = told,
-            Self::Own(_) => {}
+            Self::Thinned(_) | Self::Own(_) => {}
         }
     }
 }
@@ -120,6 +126,7 @@ impl Body for AnswerBody {
             Self::Own(bytes) => {
                 return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
             }
+            Self::Thinned(thinned) => return thinned.poll_frame(context),
             Self::Forwarded {
                 body,
                 watch,
@@ -173,6 +180,7 @@ impl Body for AnswerBody {
         match self {
             Self::Forwarded { body, .. } => body.is_end_stream(),
             Self::Behind(behind) => behind.front.is_empty() && behind.body.is_end_stream(),
+            Self::Thinned(thinned) => thinned.is_over(),
             Self::Own(bytes) => bytes.is_none(),
         }
     }
@@ -181,6 +189,7 @@ impl Body for AnswerBody {
         match self {
             Self::Forwarded { body, .. } => body.size_hint(),
             Self::Behind(behind) => behind.front.before(behind.body.size_hint()),
+            Self::Thinned(_) => SizeHint::default(),
             Self::Own(bytes) => {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))

@@ -32,6 +32,13 @@ pub struct Config {
     pub prices: Arc<Prices>,
     /// For how long the log keeps what it is told of a request. Default: 30 days.
     pub log_retention: Duration,
+    /// How many of a hundred requests that succeed the log keeps; those that fail are kept all. Default: 100, and more is
+    /// the same.
+    pub log_sample_percent: u8,
+    /// Whether a provider's stream is asked what it takes (`stream_options.include_usage`) where the provider tells it only
+    /// then and the client does not ask. The client does not see the chunk. Requests that nobody is told of are not touched.
+    /// Default: it is.
+    pub asks_for_usage: bool,
 }
 
 impl Default for Config {
@@ -47,6 +54,8 @@ impl Default for Config {
             // A test of the table's crate sees to it that it can be read.
             prices: Arc::new(Prices::built_in().unwrap_or_default()),
             log_retention: Duration::from_hours(30 * 24),
+            log_sample_percent: 100,
+            asks_for_usage: true,
         }
     }
 }

@@ -15,8 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{Request, Response, Uri, header::CONTENT_TYPE};
-use http_body::Body;
+use http::{HeaderMap, Response, Uri, header::CONTENT_TYPE};
 use keyward_auth::TokenId;
 use keyward_providers::{Seen, Usage, UsageReader, UsageShape};
 
@@ -78,18 +77,17 @@ impl Telling {
     /// Of a request that nobody is told of.
     pub(crate) const NOBODY: Self = Self(None);
 
-    /// Begins with a request, before its headers are rewritten. Of one that the log is not told of, what it took is counted
-    /// nevertheless, and no text of it is taken along.
-    pub(crate) fn of<B: Body>(
+    /// Begins with a request, its headers as they are before they are rewritten, and its length. Of one that the log is not
+    /// told of, what it took is counted nevertheless, and no text of it is taken along.
+    pub(crate) fn of(
         (queue, series, ids, noted): (&Arc<LogQueue>, &Series, &Ids, Noted),
-        request: &Request<B>,
-        uri: &Uri,
+        (headers, uri, length): (&HeaderMap, &Uri, Option<u64>),
         (begun, part): (Instant, &Part),
         spending: Option<Spending>,
     ) -> Self {
-        let is_told = noted.is_told(request.headers());
+        let is_told = noted.is_told(headers);
         let texts = if is_told {
-            Texts::of(request.headers(), uri, ids.event(), noted)
+            Texts::of(headers, uri, ids.event(), noted)
         } else {
             Texts::default()
         };
@@ -102,7 +100,7 @@ impl Telling {
             step: part.step,
             is_compat: part.is_compat,
             texts,
-            request_bytes: request.body().size_hint().exact().unwrap_or_default(),
+            request_bytes: length.unwrap_or_default(),
             begun,
             duration: Duration::ZERO,
             status: None,

@@ -75,6 +75,8 @@ pub(crate) struct Plan {
     pub(crate) class: Class,
     /// In which way the answer says what it took.
     pub(crate) usage: Option<UsageShape>,
+    /// Whether a stream says so only where it is asked to.
+    pub(crate) asks_for_usage: bool,
     /// Whether the endpoint is one where only a good credential has a success.
     pub(crate) proves: bool,
     /// Whether the client is told of a refused stored key in our words.
@@ -107,6 +109,11 @@ impl Plan {
     /// Whether it must be counted before it is sent, or something reserved for it.
     pub(crate) const fn is_limited(&self) -> bool {
         self.rate_limit.is_some() || self.has_limited_key || self.has_budgets
+    }
+
+    /// Whether something is to be done before it is sent that takes its body, or time.
+    pub(crate) const fn has_to_prepare(&self) -> bool {
+        self.is_limited() || self.asks_for_usage
     }
 
     /// What it counts under, where it is sent with a stored key.
@@ -537,6 +544,8 @@ impl<'a> Step<'a> {
             is_pooled: false,
             class: route.class,
             usage: provider.usage_shape(self.method, self.address.rest),
+            asks_for_usage: self.handshake.is_none()
+                && provider.asks_for_usage(self.method, self.address.rest),
             proves: self.proves(route),
             explains: true,
             keeps_own_key,

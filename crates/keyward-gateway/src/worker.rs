@@ -4,6 +4,7 @@ mod by_body;
 mod models;
 mod rates;
 mod spend;
+mod usage;
 mod walk;
 mod ways;
 mod weigh;
@@ -17,7 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader};
@@ -25,7 +26,7 @@ use keyward_registry::{Registry, SnapshotReader};
 use self::weigh::{Again, Asker, News};
 use crate::{
     Gateway,
-    body::AnswerBody,
+    body::{self, AnswerBody},
     counters::Counters,
     credentials::Credentials,
     customs::Customs,
@@ -82,6 +83,15 @@ struct Decided {
     counted: Option<Series>,
     noted: Noted,
     draw: u64,
+}
+
+/// What was done with a request before it is sent.
+#[derive(Debug, Default)]
+struct Prepared {
+    /// What is reserved for it.
+    spending: Option<Spending>,
+    /// Whether its stream is asked what it takes, in the client's place.
+    is_asked: bool,
 }
 
 /// Whether deciding notes last uses, and counts tokens that do not verify.
@@ -196,20 +206,22 @@ where
             decided => (decided.map_err(Stop::refusal), first.counted),
         };
         // Before it is counted: what finds no place is not sent.
-        let mut spending = None;
         let slot = decided.iter().find_map(|_plan| self.places.begin_request());
-        if let Ok(plan) = &mut decided
-            && plan.is_limited()
-            && slot.is_some()
+        let length = request.body().size_hint().exact();
+        let mut prepared = Prepared::default();
+        if let (Ok(plan), Some(_)) = (&mut decided, &slot)
+            && plan.has_to_prepare()
         {
-            // Boxed because few gateways and keys have a limit, or a budget.
-            match Box::pin(self.settle(plan, (&mut request, &uri), counted.as_ref())).await {
-                Ok(reserved) => (counted, spending) = (plan.series().or(counted), reserved),
+            let of = (counted.as_ref(), first.noted);
+            // Boxed because few gateways and keys have a limit or a budget, and few streams have to be asked.
+            match Box::pin(self.prepare(plan, (&mut request, &uri), of)).await {
+                Ok(done) => (counted, prepared) = (plan.series().or(counted), done),
                 Err(refusal) => decided = Err(refusal),
             }
         }
-        let of = (counted, first.noted, spending);
-        let mut under_way = self.begin(of, &ids, (&request, &uri), (begun, &turn.part()));
+        let of = (counted, first.noted, prepared.spending);
+        let sent = (request.headers(), &uri, length);
+        let mut under_way = self.begin(of, &ids, sent, (begun, &turn.part()));
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
         }
@@ -220,9 +232,8 @@ where
                 return Ok(under_way.refused(refusal, &ids));
             }
         };
-        let watch = self
-            .requests
-            .watch(std::mem::take(&mut plan.used), cuts_seen);
+        let used = std::mem::take(&mut plan.used);
+        let watch = self.requests.watch(used, cuts_seen);
         let path = uri.path();
         let forwarded = match handshake {
             // Not a future of its own, into which the request would be copied.
@@ -233,8 +244,7 @@ where
                     .take()
                     .map(|others| Again::of(&mut request, others, self.gateway.replay_room()));
                 let injected = plan.injected.as_deref();
-                let headers = request.headers_mut();
-                let rules = plan.rules(&self.gateway, injected, headers, path);
+                let rules = plan.rules(&self.gateway, injected, request.headers_mut(), path);
                 let target = plan.target.clone();
                 let forwarding = pin!(self.forwarder.forward(request, target, rules));
                 match watch.unless_revoked(forwarding).await {
@@ -256,7 +266,24 @@ where
                 Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };
-        Ok(self.ended(forwarded, under_way, &plan, &ids))
+        Ok(self.ended(forwarded, under_way, (&plan, prepared.is_asked), &ids))
+    }
+
+    /// What is done with a request before it is sent: it is counted in its limits, what it may cost is reserved, and its
+    /// stream is asked what it takes where somebody wants to know.
+    async fn prepare(
+        &self,
+        plan: &mut Plan,
+        (request, uri): (&mut Request<Replayable<B>>, &Uri),
+        (of, noted): (Option<&Series>, Noted),
+    ) -> Result<Prepared, Refusal> {
+        let spending = match plan.is_limited() {
+            true => self.settle(plan, (request, uri), of).await?,
+            false => None,
+        };
+        let is_of_use = spending.is_some() || of.is_some() && noted.is_told(request.headers());
+        let is_asked = plan.asks_for_usage && is_of_use && self.ask_for_usage(request).await?;
+        Ok(Prepared { spending, is_asked })
     }
 
     /// Takes a request that has begun, with what it counts under and what is reserved for it.
@@ -264,12 +291,12 @@ where
         &self,
         (counted, noted, spending): (Option<Series>, Noted, Option<Spending>),
         ids: &Ids,
-        (request, uri): (&Request<Replayable<B>>, &Uri),
+        sent: (&HeaderMap, &Uri, Option<u64>),
         (begun, part): (Instant, &Part),
     ) -> UnderWay<'_> {
         let telling = counted.as_ref().map(|counted| {
             let of = (&self.log, counted, ids, noted);
-            Telling::of(of, request, uri, (begun, part), spending)
+            Telling::of(of, sent, (begun, part), spending)
         });
         self.tally.begin(counted, telling, begun, part.until)
     }
@@ -280,7 +307,7 @@ where
         &self,
         forwarded: Result<Response<AnswerBody>, Refusal>,
         mut under_way: UnderWay<'_>,
-        plan: &Plan,
+        (plan, is_asked): (&Plan, bool),
         ids: &Ids,
     ) -> Response<AnswerBody> {
         match forwarded {
@@ -292,7 +319,7 @@ where
                 let status = response.status();
                 self.counters.answered(plan.provider.index, status);
                 ids.put(response.headers_mut());
-                response
+                body::without_extra_chunk(response, is_asked)
             }
             Err(refusal) => under_way.refused(refusal, ids),
         }

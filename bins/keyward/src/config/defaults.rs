@@ -34,6 +34,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
             forward.request_idle_timeout.as_secs(),
             forward.response_idle_timeout.as_secs()
         )),
+        ("gateway", "ask_for_usage") => Some(gateway.asks_for_usage.to_string()),
         ("upstream", "http2") => Some((forward.offer == Offer::Http2OrHttp1).to_string()),
         ("upstream", "max_connections") => Some(forward.max_connections_per_origin.to_string()),
         ("upstream", "max_waiting") => Some(forward.max_waiting_per_origin.to_string()),
@@ -50,6 +51,10 @@ pub(super) fn of(field: &Field) -> Option<String> {
         }
         ("limits", "store") => Some(quoted("memory")),
         ("prices", "unknown_model") => Some(quoted("refuse")),
+        ("request_log", "retention_days") => {
+            Some((gateway.log_retention.as_secs() / 86_400).to_string())
+        }
+        ("request_log", "sample_percent") => Some(gateway.log_sample_percent.to_string()),
         ("audit", "checkpoint_interval_secs") => Some("60".to_owned()),
         ("audit", "checkpoint_lines") => Some("100".to_owned()),
         ("secrets_store", "quota") => Some("no limit".to_owned()),

@@ -97,7 +97,7 @@ impl LogKeeper {
                 }
                 settle(&mut entry, prices);
                 self.usage.count(&entry, self.gateway.providers(), clock());
-                if !entry.is_told {
+                if !entry.is_told || !is_kept(&entry, self.gateway.config().log_sample_percent) {
                     continue;
                 }
                 let of = entry.series.parts();
@@ -245,6 +245,13 @@ impl LogWriter {
     }
 }
 
+/// Whether the log keeps an entry of which so many of a hundred are kept where nothing failed.
+fn is_kept(entry: &Entry, percent: u8) -> bool {
+    // The end of an id is random.
+    let [.., one, two, three, four] = entry.id.to_bytes();
+    u32::from_be_bytes([one, two, three, four]) % 100 < u32::from(percent) || !is_success(entry)
+}
+
 /// Settles what was reserved for a request by what it cost.
 fn settle(entry: &mut Entry, prices: &Prices) {
     let Some(spending) = entry.spending.take() else {
@@ -270,6 +277,10 @@ fn settle(entry: &mut Entry, prices: &Prices) {
         entry.model = Some(spending.model.clone());
     }
     spending.settle(cost, now);
+}
+
+fn is_success(entry: &Entry) -> bool {
+    entry.is_whole && entry.status.is_some_and(|status| status < 400)
 }
 
 /// How many entries of a gateway there are at most, and whether it is the new ones that have no room then.
@@ -313,7 +324,7 @@ fn told(entry: &Entry, settings: Option<&GatewaySettings>, prices: &Prices) -> O
         request_content_type: text(Text::RequestType),
         response_content_type: text(Text::ResponseType),
         status: entry.status,
-        success: entry.is_whole && entry.status.is_some_and(|status| status < 400),
+        success: is_success(entry),
         cached: false,
         duration: entry.duration,
         step: entry.step,

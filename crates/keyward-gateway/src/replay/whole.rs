@@ -7,7 +7,7 @@ use http_body::Body;
 use keyward_forward::{BoxError, Config};
 use tokio::time::{Instant, timeout};
 
-use super::{Memory, Replayable, Room, Whole};
+use super::{LEAST_FRAME, Memory, Replayable, Room, Whole};
 
 /// How long a body may be that is read whole. Images within chats are some MiB.
 pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
@@ -58,13 +58,13 @@ where
                     room: Arc::clone(room),
                 };
                 let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-                let mut buffer = Vec::new();
-                if let Err(error) = grow(&mut buffer, announced, &mut memory) {
+                // A short one is not copied, and keeps the buffer that it was read into.
+                if let Err(error) = take(announced.max(LEAST_FRAME), &mut memory) {
                     *self = Self::Once(body);
                     return Err(error);
                 }
-                let all = read(&mut body, buffer, &mut memory, config).await?;
-                Whole::new(all.into(), memory)
+                let all = read(&mut body, announced, &mut memory, config).await?;
+                Whole::new(all, memory)
             }
             Self::Taken | Self::Held(_) => return Err(NotWhole::Broken),
         };
@@ -73,15 +73,17 @@ where
     }
 }
 
+/// Reads a body for whose announced length there is room.
 async fn read<B>(
     body: &mut B,
-    mut whole: Vec<u8>,
+    announced: usize,
     memory: &mut Memory,
     config: &Config,
-) -> Result<Vec<u8>, NotWhole>
+) -> Result<Bytes, NotWhole>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let mut whole = Vec::new();
     let mut waited = Duration::ZERO;
     loop {
         let began = Instant::now();
@@ -89,16 +91,22 @@ where
         let frame = timeout(config.request_idle_timeout, next).await;
         waited += began.elapsed();
         let Some(frame) = frame.map_err(|_elapsed| NotWhole::Slow)? else {
-            return Ok(whole);
+            return Ok(whole.into());
         };
         // Trailers are not sent on.
         if let Ok(data) = frame.map_err(|_error| NotWhole::Broken)?.into_data() {
+            if whole.len() + data.len() > MOST_WHOLE {
+                return Err(NotWhole::TooLarge);
+            }
+            if whole.capacity() == 0 {
+                if data.len() == announced && body.is_end_stream() {
+                    return Ok(data);
+                }
+                whole.reserve_exact(announced);
+            }
             let missing = data.len().saturating_sub(whole.capacity() - whole.len());
             if missing > 0 {
                 grow(&mut whole, missing.max(STEP), memory)?;
-            }
-            if whole.len() + data.len() > MOST_WHOLE {
-                return Err(NotWhole::TooLarge);
             }
             whole.extend_from_slice(&data);
         }
@@ -115,17 +123,22 @@ fn is_slow(waited: Duration, length: u64, config: &Config) -> bool {
     waited > LONGEST_READ || (waited > config.request_rate_window && is_below)
 }
 
-/// Room for `more` bytes in the buffer, and as much among all bodies that are held.
-fn grow(whole: &mut Vec<u8>, more: usize, memory: &mut Memory) -> Result<(), NotWhole> {
-    let capacity = whole.capacity().saturating_add(more);
-    if capacity > MOST_WHOLE + STEP {
+/// Room for `more` bytes among all bodies that are held.
+fn take(more: usize, memory: &mut Memory) -> Result<(), NotWhole> {
+    if memory.bytes.saturating_add(more) > MOST_WHOLE + STEP {
         return Err(NotWhole::TooLarge);
     }
     if !memory.room.take(more) {
         return Err(NotWhole::NoRoom);
     }
     memory.bytes += more;
-    whole.reserve_exact(capacity - whole.len());
+    Ok(())
+}
+
+/// The same, and as much in the buffer.
+fn grow(whole: &mut Vec<u8>, more: usize, memory: &mut Memory) -> Result<(), NotWhole> {
+    take(more, memory)?;
+    whole.reserve_exact(whole.capacity() + more - whole.len());
     Ok(())
 }
 

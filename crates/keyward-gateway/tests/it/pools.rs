@@ -470,3 +470,28 @@ async fn a_body_that_was_read_is_sent_again_with_another_key() {
     assert_eq!(pooled.alias_of(recorded.last().unwrap()), "green");
     pooled.running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_asked_for_again_is_asked_again_what_it_takes() {
+    let pooled = Pooled::start(PoolStrategy::Ordered).await;
+    pooled.limit(0, "600");
+    let running = &pooled.running;
+    let bearer = running.bearer();
+    let headers = [
+        ("cf-aig-authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let body = br#"{"model":"m","messages":[],"stream":true}"#;
+    let path = running.path("openai/chat/completions");
+    let mut client = running.client().await;
+    let answer = client.post(&path, &headers, body).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!answer.text().contains("_tokens"), "{}", answer.text());
+    let recorded = running.provider.take_recorded();
+    assert_eq!(recorded.len(), 2);
+    for request in recorded {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(body["stream_options"]["include_usage"], true);
+    }
+    pooled.running.stop().await;
+}

@@ -1,15 +1,12 @@
 //! What the log is told of requests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use keyward_registry::{
-    ChangeError, GatewayId, GatewaySettings, LogDirection, LogEntry, LogPlace, LogScan,
-};
+use keyward_gateway::Config;
 use keyward_testing::{Behaviour, client::RawAnswer};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use crate::support::{ACCOUNT, ACTOR, Running, Setup, now};
+use crate::support::{ACCOUNT, Running, Setup};
 
 const BODY: &[u8] = br#"{"model":"gpt-4o","messages":[]}"#;
 const STREAMED: &[u8] =
@@ -19,24 +16,6 @@ async fn start() -> Running {
     let running = Running::start(Setup::default()).await;
     running.store_key("openai", "default").await;
     running
-}
-
-/// Runs the recorder once, to its end, and gives what the log holds then, in the order of requests.
-async fn told(running: &Running) -> Vec<LogEntry> {
-    let stop = CancellationToken::new();
-    stop.cancel();
-    Arc::clone(&running.gateway).record(stop).await;
-    let scan = LogScan {
-        place: LogPlace {
-            account: ACCOUNT,
-            gateway: GatewayId::parse("prod").unwrap(),
-        },
-        filters: Vec::new(),
-        direction: LogDirection::Rising,
-        after: None,
-        most: 100,
-    };
-    running.registry.store().scan_logs(scan).await.unwrap()
 }
 
 async fn ask(running: &Running, path: &str, headers: &[(&str, &str)], body: &[u8]) -> RawAnswer {
@@ -63,7 +42,7 @@ async fn a_request_is_told_of_when_its_answer_has_ended() {
     ];
     let answer = chat(&running, &said, BODY).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let entries = told(&running).await;
+    let entries = running.recorded_log().await;
     assert_eq!(entries.len(), 1);
     let entry = &entries[0];
     assert_eq!(
@@ -100,7 +79,7 @@ async fn a_request_is_told_of_when_its_answer_has_ended() {
 async fn a_streams_tokens_are_read_as_it_passes_and_change_no_byte() {
     let running = start().await;
     let answer = chat(&running, &[], STREAMED).await;
-    let entries = told(&running).await;
+    let entries = running.recorded_log().await;
     assert_eq!(
         (entries[0].usage.input, entries[0].usage.output),
         (Some(9), Some(3))
@@ -108,7 +87,7 @@ async fn a_streams_tokens_are_read_as_it_passes_and_change_no_byte() {
     assert!(answer.text().ends_with("data: [DONE]\n\n"));
     running.provider.behave_once(Behaviour::CutMidBody);
     assert!(chat(&running, &[], STREAMED).await.truncated);
-    let entries = told(&running).await;
+    let entries = running.recorded_log().await;
     assert_eq!(entries.len(), 2);
     assert_eq!((entries[1].status, entries[1].success), (Some(200), false));
     assert!(entries[1].usage.is_unknown());
@@ -128,7 +107,7 @@ async fn failures_are_told_of_the_gateways_own_with_their_code() {
     // Who it is nobody knows: nobody's log is told.
     let stranger = [("cf-aig-authorization", "Bearer kw_gw_1")];
     assert_eq!(running.chat("openai", &stranger).await.status, 401);
-    let entries = told(&running).await;
+    let entries = running.recorded_log().await;
     let seen: Vec<_> = entries
         .iter()
         .map(|entry| {
@@ -163,16 +142,10 @@ async fn the_gateway_says_whether_it_is_told_and_the_client_has_the_last_word() 
         (false, Some("true"), 1),
         (true, Some("maybe"), 1),
     ] {
-        let decide = |settings: &GatewaySettings| {
-            Ok::<_, ChangeError>(GatewaySettings {
-                collect_logs: by_gateway,
-                ..settings.clone()
-            })
-        };
-        let registry = &running.registry;
-        let edited = registry.update_gateway(ACCOUNT, "prod", decide, ACTOR, now());
-        edited.await.unwrap();
-        let before = told(&running).await.len();
+        running
+            .set(|settings| settings.collect_logs = by_gateway)
+            .await;
+        let before = running.recorded_log().await.len();
         let headers = said.map(collected);
         let answer = chat(
             &running,
@@ -181,7 +154,7 @@ async fn the_gateway_says_whether_it_is_told_and_the_client_has_the_last_word() 
         )
         .await;
         assert_eq!(answer.status, 200);
-        let after = told(&running).await.len();
+        let after = running.recorded_log().await.len();
         assert_eq!(after - before, expected, "{by_gateway} {said:?}");
     }
     for sent in running.provider.take_recorded() {
@@ -210,7 +183,7 @@ async fn each_attempt_of_a_request_is_told_of_with_its_step() {
     let unified = br#"{"model":"openai/gpt-4o","messages":[]}"#;
     let answered = ask(&running, "compat/chat/completions", &[], unified).await;
     assert_eq!(answered.status, 200);
-    let entries = told(&running).await;
+    let entries = running.recorded_log().await;
     let seen: Vec<_> = entries
         .iter()
         .map(|entry| (entry.status, entry.step, entry.compat))
@@ -256,10 +229,32 @@ async fn a_client_that_goes_away_is_told_of() {
     let mut entries = Vec::new();
     let seen = async {
         while entries.is_empty() {
-            entries = told(&running).await;
+            entries = running.recorded_log().await;
         }
     };
     tokio::time::timeout(patience, seen).await.unwrap();
     assert_eq!((entries[0].status, entries[0].success), (None, false));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_of_what_succeeds() {
+    let running = Running::start(Setup {
+        config: Config {
+            log_sample_percent: 0,
+            ..Setup::default().config
+        },
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    assert_eq!(chat(&running, &[], BODY).await.status, 200);
+    running
+        .provider
+        .behave_once(Behaviour::Status(500, "{}".to_owned()));
+    assert_eq!(chat(&running, &[], BODY).await.status, 500);
+    let entries = running.recorded_log().await;
+    let statuses: Vec<_> = entries.iter().map(|entry| entry.status).collect();
+    assert_eq!(statuses, [Some(500)]);
     running.stop().await;
 }

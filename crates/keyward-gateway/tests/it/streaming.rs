@@ -70,7 +70,7 @@ async fn events_arrive_one_by_one() {
         }
         running.provider.release(1);
     }
-    assert_eq!(events, 7);
+    assert_eq!(events, 6);
     assert!(came.starts_with("HTTP/1.1 200 OK\r\n"), "{came}");
     assert!(
         came.contains("content-type: text/event-stream\r\n"),

@@ -36,6 +36,8 @@ pub(super) fn answer(request: &Recorded, format: Format) -> Answer {
 struct Call {
     model: String,
     is_streaming: bool,
+    /// Whether a stream is to end with what it took.
+    wants_usage: bool,
     input: Value,
     wants_base64: bool,
 }
@@ -46,6 +48,7 @@ impl Call {
         Self {
             model: body["model"].as_str().unwrap_or("fake-model").to_owned(),
             is_streaming: body["stream"] == true,
+            wants_usage: body["stream_options"]["include_usage"] == true,
             input: body["input"].clone(),
             wants_base64: body["encoding_format"] == "base64",
         }

@@ -30,17 +30,17 @@ pub(super) fn chat_completion(call: &Call) -> Answer {
         );
     }
     let chunk = |choices: &Value, usage: &Value| {
-        event(
-            "",
-            &json!({
-                "id": "chatcmpl-fake",
-                "object": "chat.completion.chunk",
-                "created": CREATED,
-                "model": call.model,
-                "choices": choices,
-                "usage": usage,
-            }),
-        )
+        let mut chunk = json!({
+            "id": "chatcmpl-fake",
+            "object": "chat.completion.chunk",
+            "created": CREATED,
+            "model": call.model,
+            "choices": choices,
+        });
+        if call.wants_usage {
+            chunk["usage"] = usage.clone();
+        }
+        event("", &chunk)
     };
     let choice = |delta: Value, finish: Value| json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
     let mut events = vec![chunk(
@@ -54,7 +54,9 @@ pub(super) fn chat_completion(call: &Call) -> Answer {
         )
     }));
     events.push(chunk(&choice(json!({}), json!("stop")), &Value::Null));
-    events.push(chunk(&json!([]), &usage));
+    if call.wants_usage {
+        events.push(chunk(&json!([]), &usage));
+    }
     events.push("data: [DONE]\n\n".to_owned());
     Answer::events(events)
 }
