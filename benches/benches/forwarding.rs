@@ -55,6 +55,9 @@ fn subjects() -> io::Result<Vec<Subject>> {
     ];
     for (name, setting) in [
         ("keyward", Setting::Plain),
+        ("keyward-unlogged", Setting::Unlogged),
+        ("keyward-full-log", Setting::FullLog),
+        ("keyward-budget", Setting::Budget),
         ("keyward-overlap", Setting::Overlapping),
         ("keyward-pool", Setting::PoolOfThree),
         ("keyward-limited", Setting::Limited),

@@ -40,8 +40,14 @@ const ACTOR: Actor = Actor::Command("benchmark");
 /// How it is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
-    /// One key, and nothing else.
+    /// One key, and the log. Streams are asked what they take.
     Plain,
+    /// One key, and no log: nobody is told of requests, and no stream is asked.
+    Unlogged,
+    /// One key, and a log that has no room: each request is counted as lost.
+    FullLog,
+    /// One, and a budget of the gateway's with room for everything: each request's body is read.
+    Budget,
     /// One, whose value is being replaced: each request's body is held.
     Overlapping,
     /// Three that stand in for each other, drawn by weight: each request's body is held.
@@ -60,6 +66,8 @@ impl Setting {
         match self {
             Self::Unified => ("compat", "openai/bench"),
             Self::Route => ("compat", "dynamic/bench"),
+            // One that has a price.
+            Self::Budget => ("openai", "gpt-4o"),
             _ => ("openai", job::MODEL),
         }
     }
@@ -73,7 +81,14 @@ impl Setting {
     }
 
     fn of_gateway(self) -> Result<GatewaySettings, Failed> {
-        let mut settings = GatewaySettings::default();
+        let mut settings = GatewaySettings {
+            collect_logs: self != Self::Unlogged,
+            ..GatewaySettings::default()
+        };
+        if self == Self::Budget {
+            let rules = r#"{"rules":[{"limitType":"cost","limit":1000000,"calendar":"month"}]}"#;
+            settings.spend_limits = Some(serde_json::from_str(rules)?);
+        }
         if self == Self::Limited {
             let limit = limit()?;
             settings.rate_limiting_limit = limit.limit().get();
@@ -111,6 +126,10 @@ pub(crate) fn start(upstream: SocketAddr, setting: Setting) -> io::Result<Target
             let dial = SystemDial::build(TlsConfig::default()).map_err(io::Error::other)?;
             let config = Config {
                 workers: NonZeroUsize::MIN,
+                log_queue_bytes: match setting {
+                    Setting::FullLog => 0,
+                    _ => Config::default().log_queue_bytes,
+                },
                 ..Config::default()
             };
             let gateway =
@@ -121,13 +140,24 @@ pub(crate) fn start(upstream: SocketAddr, setting: Setting) -> io::Result<Target
             let headers = vec![format!("cf-aig-authorization: Bearer {token}")];
             let target = Target::new(listener.local_addr()?, &path, headers).for_model(model);
             started.send(target).map_err(io::Error::other)?;
-            Arc::new(gateway)
+            let gateway = Arc::new(gateway);
+            record(Arc::clone(&gateway));
+            gateway
                 .serve(listener, CancellationToken::new())
                 .await
                 .map_err(io::Error::other)
         })
     });
     when_started.recv().map_err(io::Error::other)
+}
+
+/// What is done beside requests, on a thread of its own. It ends with the process.
+fn record(gateway: Arc<Gateway>) {
+    thread::spawn(move || -> io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(gateway.record(CancellationToken::new()));
+        Ok(())
+    });
 }
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;

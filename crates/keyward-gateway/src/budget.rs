@@ -24,8 +24,8 @@ const PROVIDER_KEY: u64 = 2_304;
 const TOKEN: u64 = 896;
 /// A worker without traffic: its stack, its opened credentials, and the upstream connections that it keeps, 256 of
 /// about 22 KiB. And one compressed error that is being decoded: of a decoder's window only what it fills is in memory,
-/// 256 KiB for each of two codings, with a copy of it and its tables. And 8 MiB of requests that the log is not told of yet.
-const WORKER: u64 = 18 * MIB;
+/// 256 KiB for each of two codings, with a copy of it and its tables.
+const WORKER: u64 = 10 * MIB;
 /// A client connection before its first byte: two buffers of 8 KiB, its task, its timers. Measured 18 KiB.
 const CONNECTION: u64 = 24 * KIB;
 /// A request before its first byte: the upstream connection with two buffers of 8 KiB and a queue of 10 KiB, its
@@ -47,6 +47,12 @@ const LEAST_BUFFER: u64 = 8 * KIB;
 const LEAST_CONNECTIONS: usize = 16;
 /// Windows of HTTP/2 are not made smaller: it is what the protocol begins with.
 const LEAST_WINDOW: u32 = 64 * 1024;
+
+/// A worker, with the requests that the log is not told of yet.
+fn worker(config: &Config) -> u64 {
+    let waiting = u64::try_from(config.log_queue_bytes).unwrap_or(u64::MAX);
+    WORKER.saturating_add(waiting)
+}
 
 /// How much memory the data plane may take at most, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +129,7 @@ impl Budget {
         let wanted = config.listen.connections();
         let workers = u64::try_from(config.workers.get()).unwrap_or(u64::MAX);
         let base = BASE
-            .saturating_add(WORKER.saturating_mul(workers))
+            .saturating_add(worker(config).saturating_mul(workers))
             .saturating_add(stored.bytes());
         let for_traffic = self
             .0

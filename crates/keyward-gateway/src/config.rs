@@ -32,6 +32,9 @@ pub struct Config {
     pub prices: Arc<Prices>,
     /// For how long the log keeps what it is told of a request. Default: 30 days.
     pub log_retention: Duration,
+    /// What requests that wait for the recorder may take of memory, in bytes, of each worker. Default: 8 MiB, some 10,000
+    /// requests between two of its turns, four a second; further ones are not in the log, and counted as lost.
+    pub log_queue_bytes: usize,
     /// How many of a hundred requests that succeed the log keeps; those that fail are kept all. Default: 100, and more is
     /// the same.
     pub log_sample_percent: u8,
@@ -54,6 +57,7 @@ impl Default for Config {
             // A test of the table's crate sees to it that it can be read.
             prices: Arc::new(Prices::built_in().unwrap_or_default()),
             log_retention: Duration::from_hours(30 * 24),
+            log_queue_bytes: 8 * 1024 * 1024,
             log_sample_percent: 100,
             asks_for_usage: true,
         }

@@ -308,7 +308,7 @@ impl Gateway {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Arc::clone(&tally));
-        let log = Arc::new(LogQueue::default());
+        let log = Arc::new(LogQueue::new(self.config.log_queue_bytes));
         self.logs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -7,6 +7,7 @@
 //! - [`TestCa`]: a certificate authority for loopback.
 //! - [`FakeProvider`]: a provider that demands its key, records what it gets and misbehaves on demand.
 //! - [`RawRecorder`]: a TCP listener that keeps every byte.
+//! - [`answers`]: what providers' answers look like, with the counts that they tell.
 //! - [`RedisServer`]: a Redis of one test alone.
 //! - [`client`]: an HTTP/1.1 client that sends what it is told, byte for byte.
 //! - [`http2`]: HTTP/2 frame by frame.
@@ -24,6 +25,7 @@
     reason = "test support: a failed step fails the test"
 )]
 
+pub mod answers;
 mod canary;
 pub mod client;
 mod form;

@@ -16,7 +16,9 @@ fn config(connections: Option<usize>) -> Config {
 /// What the caps allow to be held.
 fn most(config: &Config, limits: &Limits) -> u64 {
     let workers = u64::try_from(config.workers.get()).unwrap();
-    BASE + workers * WORKER + limits.held + limits.reserved(limits.connections, limits.requests)
+    BASE + workers * worker(config)
+        + limits.held
+        + limits.reserved(limits.connections, limits.requests)
 }
 
 #[test]

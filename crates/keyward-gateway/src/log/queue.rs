@@ -4,13 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Entry;
 
-/// What one worker's waiting entries may take in memory together, in bytes: some 10,000 requests between two turns of the
-/// recorder.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
-
 /// One worker's entries since the recorder's last turn.
-#[derive(Debug, Default)]
-pub(crate) struct LogQueue(Mutex<Waiting>);
+#[derive(Debug)]
+pub(crate) struct LogQueue {
+    waiting: Mutex<Waiting>,
+    /// What they may take in memory together, in bytes.
+    most: usize,
+}
 
 /// Each as it was while its request was under way: they are handed over without a copy.
 pub(crate) type Entries = Vec<Box<Entry>>;
@@ -23,8 +23,16 @@ struct Waiting {
 }
 
 impl LogQueue {
+    /// For entries that take so many bytes of memory together.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            most,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an entry, or counts it as lost where there is no room.
@@ -32,7 +40,7 @@ impl LogQueue {
         let held = entry.held();
         let mut waiting = self.lock();
         // What is reserved must be settled; requests that have something reserved are bounded elsewhere.
-        if waiting.bytes + held > MOST_BYTES && entry.spending.is_none() {
+        if waiting.bytes + held > self.most && entry.spending.is_none() {
             waiting.lost = waiting.lost.saturating_add(1);
             // Freed without the lock.
             drop(waiting);

@@ -1,6 +1,8 @@
 //! The data plane as clients see it: a running gateway in front of a fake provider, over real sockets.
 
 #[cfg(test)]
+mod answers_pass;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod budgets;

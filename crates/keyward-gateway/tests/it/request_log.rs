@@ -258,3 +258,29 @@ async fn a_sample_is_of_what_succeeds() {
     assert_eq!(statuses, [Some(500)]);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_finds_no_room_is_counted_and_answered_all_the_same() {
+    const ALL: usize = 60;
+    let running = Running::start(Setup {
+        config: Config {
+            workers: std::num::NonZeroUsize::MIN,
+            log_queue_bytes: 16 * 1024,
+            ..Setup::default().config
+        },
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    for _ in 0..ALL {
+        assert_eq!(chat(&running, &[], BODY).await.status, 200);
+    }
+    let kept = running.recorded_log().await.len();
+    assert!((1..ALL).contains(&kept), "{kept}");
+    let lost = format!("lost={}", ALL - kept);
+    assert!(running.logs.contents().contains(&lost), "{lost}");
+    // There is room again.
+    assert_eq!(chat(&running, &[], BODY).await.status, 200);
+    assert_eq!(running.recorded_log().await.len(), kept + 1);
+    running.stop().await;
+}

@@ -1,46 +1,34 @@
 //! Answers in the forms that the providers' documentation gives them, with numbers of our own, and what each says.
 
-use keyward_providers::Usage;
-
 const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream; charset=utf-8";
 
-pub(crate) struct Answer {
+/// An answer, and what it says of its tokens.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "tests make their own")]
+pub struct Answer {
     /// Provider, and the rest of the path below it.
-    pub(crate) of: (&'static str, &'static str),
-    pub(crate) content_type: &'static str,
-    pub(crate) body: &'static str,
-    pub(crate) model: Option<&'static str>,
+    pub of: (&'static str, &'static str),
+    /// Its content type.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: &'static str,
+    /// The model that it names.
+    pub model: Option<&'static str>,
     /// Input, read from a cache, written to one, kept there for an hour, output, reasoning. -1: not said.
-    pub(crate) counts: [i64; 6],
+    pub counts: [i64; 6],
 }
 
 impl Answer {
-    pub(crate) fn usage(&self) -> Usage {
-        let [
-            input,
-            cache_read,
-            cache_write,
-            cache_write_hour,
-            output,
-            reasoning,
-        ] = self.counts.map(|count| u64::try_from(count).ok());
-        let mut usage = Usage::UNKNOWN;
-        usage.input = input;
-        usage.cache_read = cache_read;
-        usage.cache_write = cache_write;
-        usage.cache_write_hour = cache_write_hour;
-        usage.output = output;
-        usage.reasoning = reasoning;
-        usage
-    }
-
-    pub(crate) fn is_stream(&self) -> bool {
+    /// Whether it comes as events.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
         self.content_type == SSE
     }
 }
 
-pub(crate) const ANSWERS: &[Answer] = &[
+/// One of each form, of each provider.
+pub const ANSWERS: &[Answer] = &[
     Answer {
         of: ("openai", "v1/chat/completions"),
         content_type: JSON,
@@ -325,43 +313,4 @@ pub(crate) const ANSWERS: &[Answer] = &[
         model: None,
         counts: [8, -1, -1, -1, -1, -1],
     },
-];
-
-/// Bodies of OpenAI's form with nonsense in them, and what is left of them.
-pub(crate) const NONSENSE: &[(&str, [i64; 6])] = &[
-    // Negative, a fraction, a text, an object, too large.
-    (
-        r#"{"usage":{"prompt_tokens":-1,"completion_tokens":5}}"#,
-        [-1, -1, -1, -1, 5, -1],
-    ),
-    (
-        r#"{"usage":{"prompt_tokens":3,"completion_tokens":5.5}}"#,
-        [3, -1, -1, -1, -1, -1],
-    ),
-    (
-        r#"{"usage":{"prompt_tokens":"3","completion_tokens":5}}"#,
-        [-1, -1, -1, -1, 5, -1],
-    ),
-    (
-        r#"{"usage":{"prompt_tokens":{},"completion_tokens":5}}"#,
-        [-1, -1, -1, -1, 5, -1],
-    ),
-    (
-        r#"{"usage":{"prompt_tokens":99999999999999999999,"completion_tokens":5}}"#,
-        [-1, -1, -1, -1, 5, -1],
-    ),
-    // A part that is larger than its whole.
-    (
-        r#"{"usage":{"prompt_tokens":392,"completion_tokens":37,"prompt_tokens_details":{"cached_tokens":461},"completion_tokens_details":{"reasoning_tokens":38}}}"#,
-        [392, -1, -1, -1, 37, -1],
-    ),
-    // No object, an empty one, one that was cut, and what is no JSON.
-    (r#"{"usage":7}"#, [-1; 6]),
-    (r#"{"usage":[{"prompt_tokens":1}]}"#, [-1; 6]),
-    (r#"{"usage":{}}"#, [-1; 6]),
-    (r#"{"usage":{"prompt_tokens":1"#, [-1; 6]),
-    (r#"{"choices":[{"usage":{"prompt_tokens":1}}]}"#, [-1; 6]),
-    (r#"{"a":"b\""usage":{"prompt_tokens":1}}"#, [-1; 6]),
-    (r#"}}}]]]"usage":{"prompt_tokens":1}"#, [-1; 6]),
-    ("", [-1; 6]),
 ];
