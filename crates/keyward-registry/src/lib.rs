@@ -114,9 +114,10 @@ pub use in_use::{InUse, Use};
 pub use key_value::{KeyValue, KeyValueError};
 pub use log::{
     LogBody, LogDeletion, LogDirection, LogEntry, LogField, LogFieldKind, LogFilter,
-    LogFilterError, LogId, LogLimit, LogMark, LogMetadata, LogMetadataValue, LogOperator, LogOrder,
-    LogPage, LogPatch, LogPlace, LogQuery, LogRange, LogRanges, LogRecord, LogScan, LogSide,
-    LogStore, LogText, LogTrim, LogValue,
+    LogFilterError, LogGroup, LogId, LogLimit, LogMark, LogMetadata, LogMetadataValue, LogOperator,
+    LogOrder, LogPage, LogPatch, LogPlace, LogQuery, LogRange, LogRanges, LogRecord, LogScan,
+    LogSeries, LogSeriesName, LogSide, LogStore, LogSum, LogSumQuery, LogSums, LogText, LogTrim,
+    LogValue,
 };
 pub use pool::{Member, Pool, PoolError, PoolStrategy, Pools, SessionHeader, Weight};
 pub use provider_key::{ExpiresAction, KeyStatus, ProviderKeyRecord};

@@ -11,6 +11,7 @@ mod mask;
 mod metadata;
 mod query;
 mod store;
+mod sums;
 mod text;
 
 use std::time::{Duration, SystemTime};
@@ -31,6 +32,7 @@ pub use self::{
         LogScan,
     },
     store::{LogLimit, LogPatch, LogRecord, LogStore, LogTrim},
+    sums::{LogGroup, LogSeries, LogSeriesName, LogSum, LogSumQuery, LogSums},
     text::LogText,
 };
 use crate::{GatewayId, ProviderKeyId, ProviderSlug};

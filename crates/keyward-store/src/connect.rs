@@ -15,7 +15,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// A checkpoint holds up writers while it waits for readers, so it gives up soon and is tried again.
 const CHECKPOINT_BUSY: Duration = Duration::from_millis(100);
 /// How long a call waits for its turn.
-const TURN: Duration = Duration::from_secs(10);
+pub(crate) const TURN: Duration = Duration::from_secs(10);
 const READERS: u32 = 2;
 /// How many rows the thread that reads may be ahead: with few, each costs a change of threads, which is most of
 /// what reading everything takes. About 1 KiB each.

@@ -51,6 +51,8 @@ pub struct SqliteStore {
     door: Door,
     readers: SqlitePool,
     lock: Mutex<Option<Lock>>,
+    /// Who sums up the log: one at a time, so that other reads have a connection.
+    summing: Mutex<()>,
     watch: AuditWatch,
 }
 
@@ -92,6 +94,7 @@ impl SqliteStore {
             },
             readers,
             lock: Mutex::new(Some(lock)),
+            summing: Mutex::new(()),
             watch: AuditWatch::default(),
         })
     }

@@ -17,10 +17,10 @@ use keyward_providers::Catalogue;
 use keyward_registry::{
     AccountRecord, AuditEntry, AuditQuery, AuditState, AuditStore, Batch, BoxFuture, BudgetStore,
     Feed, GatewaySettings, Loaded, LogBody, LogDeletion, LogEntry, LogId, LogLimit, LogPage,
-    LogPatch, LogPlace, LogQuery, LogRecord, LogScan, LogSide, LogStore, LogTrim, Part,
-    ProviderKeyId, RefusedAttempt, Registry, RegistryStore, RouteDeploymentRecord, RouteId,
-    RouteVersionId, RouteVersionRecord, Row, StoreError, Subject, TrafficQuery, TrafficRow,
-    TrafficStore, TrafficSums, testing::MemoryStore,
+    LogPatch, LogPlace, LogQuery, LogRecord, LogScan, LogSide, LogStore, LogSumQuery, LogSums,
+    LogTrim, Part, ProviderKeyId, RefusedAttempt, Registry, RegistryStore, RouteDeploymentRecord,
+    RouteId, RouteVersionId, RouteVersionRecord, Row, StoreError, Subject, TrafficQuery,
+    TrafficRow, TrafficStore, TrafficSums, testing::MemoryStore,
 };
 use keyward_routes::BudgetRow;
 use keyward_secret::AccountId;
@@ -377,6 +377,10 @@ impl LogStore for Failing {
 
     fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>> {
         self.store.scan_logs(scan)
+    }
+
+    fn sum_logs(&self, query: LogSumQuery) -> BoxFuture<'_, Result<LogSums, StoreError>> {
+        self.store.sum_logs(query)
     }
 
     fn find_log(

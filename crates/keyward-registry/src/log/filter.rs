@@ -48,6 +48,8 @@ pub enum LogField {
     ProviderKeyId,
     TokenId,
     Score,
+    /// Any of id, event id, provider, model, path and user agent.
+    Search,
 }
 
 /// How the values of a field are compared.
@@ -117,6 +119,7 @@ impl LogField {
         ("provider_key_id", Self::ProviderKeyId, LogFieldKind::Text),
         ("token_id", Self::TokenId, LogFieldKind::Text),
         ("score", Self::Score, LogFieldKind::Number),
+        ("search", Self::Search, LogFieldKind::Text),
     ];
 
     /// The field that a key names.
@@ -342,7 +345,7 @@ impl LogFilter {
         &self.values
     }
 
-    /// Whether an entry meets the condition. Of metadata, any of its entries does.
+    /// Whether an entry meets the condition. Of metadata, any of its entries does; so does any text of a search.
     #[must_use]
     pub fn matches(&self, entry: &LogEntry) -> bool {
         let data = data_of(entry, self.field);
@@ -537,6 +540,13 @@ fn data_of<'a>(entry: &'a LogEntry, field: LogField) -> Vec<Datum<'a>> {
         LogField::ErrorCode => number(entry.error_code.map(u64::from)),
         LogField::ProviderKeyId => shown(entry.provider_key.map(|id| id.to_string())),
         LogField::TokenId => shown(entry.token.map(|id| id.to_string())),
+        LogField::Search => {
+            let always = [entry.provider.as_str(), &entry.path].into_iter();
+            let named = [&entry.event_id, &entry.model, &entry.user_agent];
+            let named = named.into_iter().flatten().map(|text| &**text);
+            let data = always.chain(named).map(|text| Datum::Text(text.into()));
+            return data.chain(shown(Some(entry.id.to_string()))).collect();
+        }
         // Keyward has none of these.
         LogField::RequestType
         | LogField::ModelType

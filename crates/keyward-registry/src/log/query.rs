@@ -99,9 +99,6 @@ pub struct LogQuery {
     pub place: LogPlace,
     /// Conditions that hold together.
     pub filters: Vec<LogFilter>,
-    /// A text that the id, the event id, the provider, the model, the path or the user agent holds; ASCII letters of
-    /// either case are the same.
-    pub search: Option<String>,
     /// In which order.
     pub order: LogOrder,
     /// Which way.
@@ -118,20 +115,7 @@ impl LogQuery {
     /// Whether an entry is one of those that are asked for.
     #[must_use]
     pub fn matches(&self, entry: &LogEntry) -> bool {
-        let found = |text: &str| {
-            let text = text.to_ascii_lowercase();
-            let search = self.search.as_deref().unwrap_or_default();
-            text.contains(&search.to_ascii_lowercase())
-        };
-        entry.place() == self.place
-            && self.filters.iter().all(|filter| filter.matches(entry))
-            && (self.search.is_none()
-                || found(&entry.id.to_string())
-                || found(entry.provider.as_str())
-                || found(&entry.path)
-                || [&entry.event_id, &entry.model, &entry.user_agent]
-                    .into_iter()
-                    .any(|text| text.as_deref().is_some_and(found)))
+        entry.place() == self.place && self.filters.iter().all(|filter| filter.matches(entry))
     }
 }
 

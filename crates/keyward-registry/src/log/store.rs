@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     LogBody, LogDeletion, LogEntry, LogId, LogMark, LogMetadata, LogPage, LogPlace, LogQuery,
-    LogScan, LogSide,
+    LogScan, LogSide, LogSumQuery, LogSums,
 };
 use crate::{BoxFuture, StoreError};
 
@@ -85,6 +85,9 @@ pub trait LogStore: Send + Sync + fmt::Debug {
 
     /// Entries one after another. What comes later with an id before [`LogScan::after`] is not among them.
     fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>>;
+
+    /// Sums of entries by steps of time.
+    fn sum_logs(&self, query: LogSumQuery) -> BoxFuture<'_, Result<LogSums, StoreError>>;
 
     /// One entry.
     fn find_log(

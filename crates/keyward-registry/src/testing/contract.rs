@@ -6,6 +6,7 @@
 
 mod audit;
 mod budgets;
+mod log_sums;
 mod logs;
 mod records;
 mod routes;
@@ -70,6 +71,8 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     logs::entries_are_listed_in_every_order_and_by_page(&*open().await).await;
     logs::ranges_span_all_pages(&*open().await).await;
     logs::entries_are_read_one_after_another(&*open().await).await;
+    log_sums::entries_are_summed_up_by_step_and_group(&*open().await).await;
+    log_sums::only_so_many_entries_are_read(&*open().await).await;
     logs::an_entry_is_changed_where_it_is(&*open().await).await;
     logs::bodies_are_kept_apart_and_go_with_their_entry(&*open().await).await;
     logs::entries_are_deleted_by_filter_and_number(&*open().await).await;

@@ -4,11 +4,12 @@ mod condition;
 mod names;
 mod row;
 mod save;
+mod sums;
 
 use keyward_registry::{
     BoxFuture, LogBody, LogDeletion, LogDirection, LogEntry, LogId, LogLimit, LogOrder, LogPage,
-    LogPatch, LogPlace, LogQuery, LogRanges, LogRecord, LogScan, LogSide, LogStore, LogTrim,
-    StoreError,
+    LogPatch, LogPlace, LogQuery, LogRanges, LogRecord, LogScan, LogSide, LogStore, LogSumQuery,
+    LogSums, LogTrim, StoreError,
 };
 use keyward_routes::Money;
 use sqlx::{
@@ -49,6 +50,14 @@ impl LogStore for SqliteStore {
             self.logs_behind(&scan)
                 .await
                 .map_err(|failure| failure.registry("read log entries"))
+        })
+    }
+
+    fn sum_logs(&self, query: LogSumQuery) -> BoxFuture<'_, Result<LogSums, StoreError>> {
+        Box::pin(async move {
+            self.log_sums(&query)
+                .await
+                .map_err(|failure| failure.registry("sum up log entries"))
         })
     }
 
@@ -127,12 +136,11 @@ impl SqliteStore {
         let condition = Condition {
             scope,
             filters: &query.filters,
-            search: query.search.as_deref(),
         };
         let (total, ranges) = if query.with_ranges {
             let (total, ranges) = ranges(&mut transaction, &condition).await?;
             (total, Some(ranges))
-        } else if query.filters.is_empty() && query.search.is_none() {
+        } else if query.filters.is_empty() {
             (entries, None)
         } else {
             (count(&mut transaction, &condition).await?, None)
@@ -167,7 +175,6 @@ impl SqliteStore {
         let condition = Condition {
             scope,
             filters: &scan.filters,
-            search: None,
         };
         let mut sql = row::select();
         sql.push(" WHERE ");
@@ -266,7 +273,6 @@ impl SqliteStore {
         let condition = Condition {
             scope,
             filters: &deletion.filters,
-            search: None,
         };
         let sorting = Sorting {
             order: deletion.order,
@@ -295,7 +301,6 @@ impl SqliteStore {
         let condition = Condition {
             scope,
             filters: &[],
-            search: None,
         };
         let oldest = Sorting {
             order: LogOrder::CreatedAt,

@@ -18,6 +18,8 @@ use crate::{
 
 /// The most conditions of one request.
 const MOST: usize = 20;
+/// The longest text that is searched for, in bytes.
+const LONGEST_SEARCH: usize = 256;
 
 /// A filter as it was sent.
 #[derive(Default)]
@@ -226,6 +228,7 @@ fn flat(call: &Call) -> Result<Vec<LogFilter>, Problem> {
     filters.extend(since(call)?);
     filters.extend(until(call)?);
     filters.extend(feedback(call)?);
+    filters.extend(search(call)?);
     Ok(filters)
 }
 
@@ -271,7 +274,7 @@ fn until(call: &Call) -> Result<Option<LogFilter>, Problem> {
     )
 }
 
-fn date(call: &Call, name: &'static str) -> Result<Option<SystemTime>, Problem> {
+pub(super) fn date(call: &Call, name: &'static str) -> Result<Option<SystemTime>, Problem> {
     let Some(text) = call.query(name) else {
         return Ok(None);
     };
@@ -294,6 +297,22 @@ fn feedback(call: &Call) -> Result<Option<LogFilter>, Problem> {
         LogField::Feedback,
         operator,
         LogValue::Number(number),
+    )
+}
+
+/// A text that stands anywhere.
+fn search(call: &Call) -> Result<Option<LogFilter>, Problem> {
+    let Some(text) = call.query("search").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if text.len() > LONGEST_SEARCH {
+        return Err(refuse("search", "must have at most 256 bytes"));
+    }
+    compare(
+        "search",
+        LogField::Search,
+        LogOperator::Contains,
+        LogValue::Text(text.into()),
     )
 }
 

@@ -10,8 +10,6 @@ use crate::{
     page::Page,
 };
 
-/// The longest text that is searched for, in bytes.
-const LONGEST_SEARCH: usize = 256;
 /// The most entries that one request deletes, and those that it deletes where it does not say (wire-spec §4.2).
 const MOST_DELETED: u32 = 10_000;
 /// How many entries a page has at most (wire-spec §4.2).
@@ -129,14 +127,9 @@ const LISTED: [LogOrder; 5] = [
 pub(super) fn list(call: &Call, place: LogPlace) -> Result<(LogQuery, Page), Problem> {
     let page = Page::within(call, MOST_PER_PAGE)?;
     let (skipped, most) = page.bounds();
-    let search = call.query("search").filter(|text| !text.is_empty());
-    if search.is_some_and(|text| text.len() > LONGEST_SEARCH) {
-        return Err(refuse("search", "must have at most 256 bytes"));
-    }
     let query = LogQuery {
         place,
         filters: filters::all(call)?,
-        search: search.map(str::to_owned),
         order: order(call, &LISTED)?,
         direction: direction(call)?,
         skipped,
@@ -194,7 +187,7 @@ fn order(call: &Call, orders: &[LogOrder]) -> Result<LogOrder, Problem> {
     })
 }
 
-fn direction(call: &Call) -> Result<LogDirection, Problem> {
+pub(super) fn direction(call: &Call) -> Result<LogDirection, Problem> {
     let (name, text) = match call.query("order_by_direction") {
         Some(text) => ("order_by_direction", Some(text)),
         None => ("direction", call.query("direction")),

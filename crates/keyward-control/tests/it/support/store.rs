@@ -14,10 +14,10 @@ use keyward_registry::{
     AccountRecord, AuditEntry, AuditFinding, AuditQuery, AuditState, AuditStore, Batch, BoxFuture,
     BudgetStore, Change, CustomProviderId, CustomProviderRecord, Feed, GatewayRecord, Loaded,
     LogBody, LogDeletion, LogEntry, LogId, LogLimit, LogPage, LogPatch, LogPlace, LogQuery,
-    LogRecord, LogScan, LogSide, LogStore, LogTrim, Part, ProviderKeyId, ProviderKeyRecord,
-    RefusedAttempt, RegistryStore, RouteDeploymentRecord, RouteId, RouteVersionId,
-    RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery, TrafficRow,
-    TrafficStore, TrafficSums,
+    LogRecord, LogScan, LogSide, LogStore, LogSumQuery, LogSums, LogTrim, Part, ProviderKeyId,
+    ProviderKeyRecord, RefusedAttempt, RegistryStore, RouteDeploymentRecord, RouteId,
+    RouteVersionId, RouteVersionRecord, Row, SecretsStoreRecord, StoreError, Subject, TrafficQuery,
+    TrafficRow, TrafficStore, TrafficSums,
 };
 use keyward_routes::BudgetRow;
 use keyward_secret::AccountId;
@@ -235,6 +235,11 @@ impl LogStore for FakeStore {
     fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         self.log.scan_logs(scan)
+    }
+
+    fn sum_logs(&self, query: LogSumQuery) -> BoxFuture<'_, Result<LogSums, StoreError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.log.sum_logs(query)
     }
 
     fn find_log(

@@ -17,18 +17,18 @@ use crate::{
 
 const START: u64 = 1_800_000_000_000;
 
-fn at(millis: u64) -> SystemTime {
+pub(super) fn at(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(START + millis)
 }
 
-fn place(account: AccountId, gateway: &str) -> LogPlace {
+pub(super) fn place(account: AccountId, gateway: &str) -> LogPlace {
     LogPlace {
         account,
         gateway: GatewayId::parse(gateway).expect("an id"),
     }
 }
 
-fn prod() -> LogPlace {
+pub(super) fn prod() -> LogPlace {
     place(ONE, "prod")
 }
 
@@ -41,7 +41,7 @@ fn id(number: u64) -> LogId {
 }
 
 /// An entry with nothing but what it must have.
-fn bare(place: LogPlace, number: u64) -> LogEntry {
+pub(super) fn bare(place: LogPlace, number: u64) -> LogEntry {
     LogEntry {
         id: id(number),
         account: place.account,
@@ -119,7 +119,7 @@ fn full(place: LogPlace, number: u64) -> LogEntry {
 }
 
 /// Entries that differ in everything that a filter may ask for.
-fn various() -> Vec<LogEntry> {
+pub(super) fn various() -> Vec<LogEntry> {
     let mut entries = vec![bare(prod(), 0), full(prod(), 1)];
     for number in 2..40_u64 {
         let mut entry = bare(prod(), number);
@@ -237,7 +237,6 @@ fn query() -> LogQuery {
     LogQuery {
         place: prod(),
         filters: Vec::new(),
-        search: None,
         order: LogOrder::CreatedAt,
         direction: LogDirection::Falling,
         skipped: 0,
@@ -246,7 +245,7 @@ fn query() -> LogQuery {
     }
 }
 
-async fn save(store: &dyn RegistryStore, entries: Vec<LogEntry>) {
+pub(super) async fn save(store: &dyn RegistryStore, entries: Vec<LogEntry>) {
     let records: Vec<_> = entries.into_iter().map(LogRecord::new).collect();
     let refused = store.save_logs(&records, &[]).await.expect("a save");
     assert_eq!(refused, 0);
@@ -435,8 +434,10 @@ pub(super) async fn entries_are_found_by_every_filter(store: &dyn RegistryStore)
         "",
         "nowhere",
     ] {
+        let value = vec![LogValue::Text(search.into())];
+        let filter = LogFilter::build(LogField::Search, LogOperator::Contains, value);
         check(LogQuery {
-            search: Some(search.to_owned()),
+            filters: vec![filter.expect("a filter")],
             ..query()
         })
         .await;

@@ -1,12 +1,12 @@
 //! Log entries in memory.
 
-use std::{collections::BTreeMap, future::ready};
+use std::{cmp::Reverse, collections::BTreeMap, future::ready};
 
 use super::MemoryStore;
 use crate::{
     BoxFuture, LogBody, LogDeletion, LogDirection, LogEntry, LogId, LogLimit, LogOrder, LogPage,
-    LogPatch, LogPlace, LogQuery, LogRange, LogRanges, LogRecord, LogScan, LogSide, LogStore,
-    LogTrim, StoreError,
+    LogPatch, LogPlace, LogQuery, LogRange, LogRanges, LogRecord, LogScan, LogSeries,
+    LogSeriesName, LogSide, LogStore, LogSum, LogSumQuery, LogSums, LogTrim, StoreError,
 };
 
 /// What is kept, by gateway and in the order of ids.
@@ -71,6 +71,49 @@ impl Logs {
         page.cloned().collect()
     }
 
+    fn sum(&self, query: &LogSumQuery) -> LogSums {
+        let placed = self.of(&query.place).filter_map(|record| {
+            let step = query.step_of(record.entry.id)?;
+            Some((step, &record.entry))
+        });
+        let placed: Vec<_> = placed.collect();
+        let first_step = first_read(query, placed.iter().map(|(step, _)| *step));
+        let found = placed.into_iter().filter(|(step, entry)| {
+            *step >= first_step && query.filters.iter().all(|filter| filter.matches(entry))
+        });
+        let mut groups: BTreeMap<Option<String>, (u64, BTreeMap<u32, LogSum>)> = BTreeMap::new();
+        for (step, entry) in found {
+            let (count, steps) = groups.entry(query.by.of(entry)).or_default();
+            *count += 1;
+            steps.entry(step).or_default().add(entry);
+        }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        // Stable: of equally many, the names stay in order.
+        groups.sort_by_key(|(_, (count, _))| Reverse(*count));
+        let told_apart = groups.len().min(query.most_groups as usize);
+        let mut others: BTreeMap<u32, LogSum> = BTreeMap::new();
+        for (_, (_, steps)) in groups.split_off(told_apart) {
+            for (step, sum) in steps {
+                others.entry(step).or_default().merge(&sum);
+            }
+        }
+        let series = groups.into_iter().map(|(name, (_, steps))| {
+            let name = name.map_or(LogSeriesName::Nothing, |name| {
+                LogSeriesName::Named(name.into())
+            });
+            (name, steps)
+        });
+        let others = (!others.is_empty()).then_some((LogSeriesName::Others, others));
+        let series = series.chain(others).map(|(name, steps)| LogSeries {
+            name,
+            steps: steps.into_iter().collect(),
+        });
+        LogSums {
+            first_step,
+            series: series.collect(),
+        }
+    }
+
     fn patch(&mut self, place: &LogPlace, id: LogId, patch: LogPatch) -> bool {
         let Some(record) = self.0.get_mut(place).and_then(|kept| kept.get_mut(&id)) else {
             return false;
@@ -115,6 +158,22 @@ impl Logs {
         }
         count(ids.len())
     }
+}
+
+/// The first step from which on there are no more entries than may be read.
+fn first_read(query: &LogSumQuery, steps: impl Iterator<Item = u32>) -> u32 {
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+    for step in steps {
+        *counts.entry(step).or_default() += 1;
+    }
+    let mut read = 0;
+    for (step, count) in counts.into_iter().rev() {
+        read += count;
+        if read > query.most_read {
+            return step + 1;
+        }
+    }
+    0
 }
 
 /// Durations are kept in milliseconds.
@@ -171,6 +230,11 @@ impl LogStore for MemoryStore {
     fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>> {
         let entries = self.state().logs.scan(&scan);
         Box::pin(ready(Ok(entries)))
+    }
+
+    fn sum_logs(&self, query: LogSumQuery) -> BoxFuture<'_, Result<LogSums, StoreError>> {
+        let sums = self.state().logs.sum(&query);
+        Box::pin(ready(Ok(sums)))
     }
 
     fn find_log(

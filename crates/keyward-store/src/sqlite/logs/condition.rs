@@ -12,7 +12,6 @@ const ID_TEXT: &str = "lower(hex(substr(l.id, 1, 4)) || '-' || hex(substr(l.id, 
 pub(super) struct Condition<'a> {
     pub(super) scope: Scope,
     pub(super) filters: &'a [LogFilter],
-    pub(super) search: Option<&'a str>,
 }
 
 /// Where the values of a field stand.
@@ -23,6 +22,8 @@ enum Source {
     Plain(String),
     /// SQL that gives the value of one of the metadata's entries.
     Metadata(&'static str),
+    /// Each of several.
+    Any(Vec<Self>),
     /// No entry has it.
     Absent,
 }
@@ -33,19 +34,6 @@ impl Condition<'_> {
         for filter in self.filters {
             sql.push(" AND ");
             push_filter(sql, filter);
-        }
-        if let Some(search) = self.search {
-            let is_of_id = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
-            // Written out for every entry, an id costs more than all else: only where it may be found.
-            let id = search.bytes().all(is_of_id).then_some(ID_TEXT);
-            let plain = id.into_iter().chain(["l.event_id"]);
-            let plain = plain.map(|text| Source::Plain(text.to_owned()));
-            let named = ["provider", "model", "path", "user_agent"].map(Source::Named);
-            let sources = plain.chain(named);
-            sql.push(" AND ");
-            push_any(sql, sources, |sql, source| {
-                push_contains(sql, &source, &[search]);
-            });
         }
     }
 }
@@ -112,10 +100,19 @@ fn push_equal(
         sql.push(plain).push(if *flag { " = 1" } else { " = 0" });
         return;
     }
+    if let Source::Any(sources) = source {
+        // None of them is ever absent altogether.
+        let known = values.iter().filter(|value| **value != LogValue::Null);
+        let known: Vec<_> = known.cloned().collect();
+        push_any(sql, sources, |sql, source| {
+            push_equal(sql, field, source, &known);
+        });
+        return;
+    }
     let known = values.iter().filter(|value| **value != LogValue::Null);
     sql.push("(");
     match source {
-        Source::Absent => {
+        Source::Absent | Source::Any(_) => {
             sql.push("0");
         }
         Source::Named(column) => {
@@ -160,7 +157,7 @@ fn push_equal(
     if has_null {
         sql.push(" OR ");
         match source {
-            Source::Absent => sql.push("1"),
+            Source::Absent | Source::Any(_) => sql.push("1"),
             Source::Named(column) => sql.push("l.").push(column).push(" IS NULL"),
             Source::Plain(plain) => sql.push(plain).push(" IS NULL"),
             Source::Metadata(_) => sql.push("l.metadata IS NULL"),
@@ -179,6 +176,18 @@ fn push_contains(sql: &mut QueryBuilder<Sqlite>, source: &Source, texts: &[&str]
     match source {
         Source::Absent => {
             sql.push("0");
+        }
+        Source::Any(sources) => {
+            push_any(sql, sources, |sql, source| {
+                // Written out for every entry, an id costs more than all else: only where it may be found.
+                let is_of_id = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+                let may_be_found = |text: &&&str| {
+                    !matches!(source, Source::Plain(plain) if plain == ID_TEXT)
+                        || text.bytes().all(is_of_id)
+                };
+                let texts: Vec<_> = texts.iter().filter(may_be_found).copied().collect();
+                push_contains(sql, source, &texts);
+            });
         }
         Source::Named(column) => {
             sql.push("(l.").push(column);
@@ -275,6 +284,11 @@ fn source(field: LogField) -> Source {
         LogField::EventId => Source::Plain(format!("coalesce(l.event_id, {ID_TEXT})")),
         LogField::MetadataKey => Source::Metadata("(m.value ->> 0)"),
         LogField::MetadataValue => Source::Metadata("(m.value ->> 2)"),
+        LogField::Search => {
+            let plain = [ID_TEXT, "l.event_id"].map(plain);
+            let named = ["provider", "model", "path", "user_agent"].map(Source::Named);
+            Source::Any(plain.into_iter().chain(named).collect())
+        }
         LogField::RequestType
         | LogField::ModelType
         | LogField::DlpAction
