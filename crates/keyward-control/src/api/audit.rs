@@ -170,7 +170,9 @@ fn kind_of(action: &str) -> &'static str {
     match action.rsplit('.').next() {
         Some("create" | "duplicate") => "create",
         Some("delete") => "delete",
-        Some("list" | "show" | "own" | "state" | "quota" | "verify" | "url") => "view",
+        Some("list" | "show" | "scan" | "sums" | "own" | "state" | "quota" | "verify" | "url") => {
+            "view"
+        }
         _ => "update",
     }
 }

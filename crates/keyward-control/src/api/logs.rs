@@ -9,6 +9,8 @@ mod entry;
 mod filters;
 mod query;
 mod request;
+mod scan;
+mod sums;
 
 use keyward_registry::{LogDeletion, LogEntry, LogId, LogPatch, LogPlace, LogSide};
 
@@ -16,6 +18,8 @@ pub(crate) use self::{
     entry::{Body, Detail, LogInfo, Nothing},
     query::{DeleteQuery, ListQuery},
     request::Patch,
+    scan::{ScanQuery, scan},
+    sums::{SumsBody, SumsQuery, sum},
 };
 use crate::{
     call::Call,

@@ -12,6 +12,8 @@ const LOG_REQUEST: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{id}/request";
 const LOG_RESPONSE: &str =
     "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{id}/response";
+const SCAN: &str = "/client/v4/accounts/{account}/keyward/gateways/{gateway}/logs";
+const SUMS: &str = "/client/v4/accounts/{account}/keyward/gateways/{gateway}/logs/sums";
 
 pub(super) static ROUTES: &[Route] = &[
     Route::get(
@@ -73,6 +75,29 @@ pub(super) static ROUTES: &[Route] = &[
         || {
             Description::raw("Gives the body that a client was answered")
                 .details("Without the envelope, as it went, but for what looks like a key or a token. Not found where it is not kept.")
+        },
+    ),
+    Route::get(
+        "log_scan",
+        SCAN,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(logs::scan(call)),
+        || {
+            Description::by_cursor::<logs::Body>("Reads requests to a gateway one after another")
+                .details("Nothing is counted, so that every part of a long log costs the same.")
+                .query::<logs::ScanQuery>()
+        },
+    ),
+    Route::get(
+        "log_sums",
+        SUMS,
+        may(Permission::AiGatewayRead, Place::Gateway),
+        |call| Box::pin(logs::sum(call)),
+        || {
+            Description::one::<logs::SumsBody>("Sums up requests to a gateway by steps of time")
+                .details("Told apart by provider, model, key or token: the seven with the most requests, and all others together.")
+                .query::<logs::SumsQuery>()
+                .answers_from_store()
         },
     ),
 ];

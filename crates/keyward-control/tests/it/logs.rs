@@ -1,6 +1,8 @@
 //! The log of requests by REST: the shapes of wire-spec §4.2, filters in every form in which clients send them, and what a
 //! token may.
 
+mod ours;
+
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
@@ -18,7 +20,7 @@ use crate::support::{Answer, Harness, OURS, THEIRS, gateways, request};
 /// 2027-01-15T08:00:00Z.
 const START: u64 = 1_800_000_000_000;
 
-fn id(number: u8) -> LogId {
+pub(crate) fn id(number: u8) -> LogId {
     let millis = START + 1_000 * u64::from(number);
     let first = LogId::first_at(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
     let mut bytes = *first.as_bytes();
@@ -26,7 +28,7 @@ fn id(number: u8) -> LogId {
     LogId::from_bytes(bytes).unwrap()
 }
 
-fn entry(account: AccountId, number: u8) -> LogEntry {
+pub(crate) fn entry(account: AccountId, number: u8) -> LogEntry {
     let mut usage = keyward_providers::Usage::UNKNOWN;
     usage.input = Some(u64::from(number) * 10);
     usage.output = Some(u64::from(number));
@@ -74,7 +76,7 @@ fn logs(account: AccountId) -> String {
 }
 
 impl Harness {
-    async fn save_log(&self, record: LogRecord) {
+    pub(crate) async fn save_log(&self, record: LogRecord) {
         self.store.save_logs(&[record], &[]).await.unwrap();
     }
 
@@ -88,6 +90,30 @@ impl Harness {
         };
         self.save_log(record).await;
         id(1).to_string()
+    }
+
+    /// Keeps a request that has this text wherever a client may put one, and returns its id.
+    pub(crate) async fn log_of(&self, text: &str) -> String {
+        let body = || LogBody::new(text.as_bytes().to_vec());
+        let own = || Some(LogText::new(text));
+        let metadata = json!({text: text}).to_string();
+        let entry = LogEntry {
+            event_id: own(),
+            model: own(),
+            path: LogText::path(text),
+            request_content_type: own(),
+            response_content_type: own(),
+            user_agent: own(),
+            metadata: LogMetadata::from(&Metadata::parse(metadata.as_bytes())),
+            ..entry(OURS, 2)
+        };
+        self.save_log(LogRecord {
+            entry,
+            request: body(),
+            response: body(),
+        })
+        .await;
+        id(2).to_string()
     }
 
     /// Keeps ten requests, of which the odd ones went to Anthropic and every fifth failed.
@@ -117,7 +143,7 @@ impl Harness {
 }
 
 /// As it stands in a URL.
-fn encoded(filters: &Value) -> String {
+pub(crate) fn encoded(filters: &Value) -> String {
     let encoded = |byte: u8| format!("%{byte:02x}");
     format!(
         "filters={}",

@@ -92,6 +92,8 @@ async fn the_reads_that_ask_the_store_may_find_it_silent() {
         "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{id}",
         "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{id}/request",
         "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{id}/response",
+        "/client/v4/accounts/{account}/keyward/gateways/{gateway}/logs",
+        "/client/v4/accounts/{account}/keyward/gateways/{gateway}/logs/sums",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets",
         "/client/v4/accounts/{account}/secrets_store/stores/{store}/secrets/{id}",
         "/client/v4/accounts/{account}/logs/audit",

@@ -147,6 +147,8 @@ fn stop(route: &RouteDescription, account: AccountId, rows: &Rows) -> Stop {
             | "/logs/audit"
             | "/logs/audit/state"
             | "/keyward/traffic"
+            | "/keyward/gateways/{gateway}/logs"
+            | "/keyward/gateways/{gateway}/logs/sums"
             | "/client/v4/user"
             | "/client/v4/keyward/token"
             | "/client/v4/keyward/settings"
@@ -345,8 +347,9 @@ fn of_routes() -> [String; 11] {
 }
 
 /// Those of the log of requests.
-fn of_logs() -> [String; 6] {
+fn of_logs() -> [String; 8] {
     let logs = "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs";
+    let ours = "/client/v4/accounts/{account}/keyward/gateways/{gateway}/logs";
     [
         format!("GET {logs}: AI Gateway Read"),
         format!("DELETE {logs}: AI Gateway Write"),
@@ -354,6 +357,8 @@ fn of_logs() -> [String; 6] {
         format!("PATCH {logs}/{{id}}: AI Gateway Write"),
         format!("GET {logs}/{{id}}/request: AI Gateway Read"),
         format!("GET {logs}/{{id}}/response: AI Gateway Read"),
+        format!("GET {ours}: AI Gateway Read"),
+        format!("GET {ours}/sums: AI Gateway Read"),
     ]
 }
 
