@@ -11,7 +11,6 @@ mod commands;
 mod completion;
 mod config;
 mod confirm;
-mod csv;
 mod curl;
 mod dev_file;
 mod dry_run;

@@ -7,6 +7,7 @@
 //! - [`explain::Explain`] is how the control plane asks a data plane what it would do with a request.
 //! - [`trial::Try`] is how it has a request sent by the data plane, for a person who tries a gateway.
 //! - [`verify::Verify`] is how it has a provider asked whether it takes a key.
+//! - [`csv`] writes what is exported for spreadsheets.
 //! - [`setup::Setup`] is what whoever runs the server tells of how it is set up.
 //! - `GET /client/v4/openapi.json` describes them in OpenAPI 3.1, made from the same table; anyone may read it.
 //! - [`Control::pages`] lists the dashboard's pages, and [`Control::sign_in_links`] makes links that sign a browser in.
@@ -49,6 +50,7 @@ mod call;
 mod caller;
 mod config;
 mod control;
+pub mod csv;
 mod dashboard;
 mod envelope;
 mod erased;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::Method;
+use keyward_control::csv::cell;
 use keyward_store::{AuditEvidence, AuditPublicKey, AuditReport, DatabaseCopy, check_audit_export};
 use keyward_vault::Vault;
 use serde_json::{Value, json};
@@ -19,7 +20,6 @@ use crate::{
         audit::{AuditCommand, Filter, Format},
     },
     client::{Client, escaped, text},
-    csv::cell,
     failure::Failure,
     open::{self, Key},
     output::{self, Output},

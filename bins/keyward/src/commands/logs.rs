@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::Method;
+use keyward_control::csv::{LOG_COLUMNS, log_line};
 use keyward_registry::{GatewayId, LogId};
 use serde_json::{Value, json};
 
@@ -15,7 +16,6 @@ use crate::{
         logs::{Filter, Format, LogsCommand},
     },
     client::{Client, escaped, logs_path, text},
-    csv::cell,
     failure::Failure,
     output::{self, Output},
 };
@@ -319,33 +319,6 @@ impl Shown {
     }
 }
 
-const CSV: [&str; 24] = [
-    "id",
-    "created_at",
-    "provider",
-    "model",
-    "path",
-    "status_code",
-    "success",
-    "cached",
-    "duration",
-    "step",
-    "tokens_in",
-    "tokens_out",
-    "cost",
-    "custom_cost",
-    "error_code",
-    "event_id",
-    "provider_key_id",
-    "token_id",
-    "user_agent",
-    "metadata",
-    "feedback",
-    "score",
-    "request_size",
-    "response_size",
-];
-
 async fn export(
     format: Format,
     filter: &Filter,
@@ -356,17 +329,14 @@ async fn export(
     let gateway = client.gateway(gateway.named.as_ref())?;
     let mut reader = Reader::new(&client, &gateway, filter);
     if format == Format::Csv {
-        output::print(CSV.join(","))?;
+        output::print(LOG_COLUMNS.join(","))?;
     }
     loop {
         let entries = reader.next().await?;
         for entry in &entries {
             let is_read = match format {
                 Format::Jsonl => output::print_on(entry)?,
-                Format::Csv => {
-                    let cells = CSV.map(|name| cell(&text(entry, name)));
-                    output::print_on(cells.join(","))?
-                }
+                Format::Csv => output::print_on(log_line(entry))?,
             };
             if !is_read {
                 return Ok(());
