@@ -17,6 +17,7 @@ mod form;
 mod gateways;
 mod keys;
 mod links;
+mod logs;
 mod marked;
 mod nonce;
 mod origin;
@@ -245,6 +246,22 @@ static PAGES: &[Page] = &[
     }),
     changes("/gateways/{gateway}/delete", |visit| {
         Box::pin(gateways::delete::save(visit))
+    }),
+    reads("/logs", |visit| Box::pin(logs::pick::show(visit))),
+    reads("/gateways/{gateway}/logs", |visit| {
+        Box::pin(logs::list::show(visit))
+    }),
+    reads("/gateways/{gateway}/logs/plots", |visit| {
+        Box::pin(logs::plots::show(visit))
+    }),
+    reads("/gateways/{gateway}/logs/export.csv", |visit| {
+        Box::pin(logs::export::send(visit, logs::export::Format::Csv))
+    }),
+    reads("/gateways/{gateway}/logs/export.json", |visit| {
+        Box::pin(logs::export::send(visit, logs::export::Format::Json))
+    }),
+    reads("/gateways/{gateway}/logs/{id}", |visit| {
+        Box::pin(logs::detail::show(visit))
     }),
     reads("/gateways/{gateway}/routes", |visit| {
         Box::pin(routes::list::show(visit))

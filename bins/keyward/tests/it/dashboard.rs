@@ -2,6 +2,7 @@
 
 mod chromium;
 mod life;
+mod logs;
 mod pages;
 mod pictures;
 mod proof;

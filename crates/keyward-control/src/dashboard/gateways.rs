@@ -110,7 +110,7 @@ impl Gateways {
 }
 
 /// The gateway that the page's path names.
-async fn find(visit: &Visit) -> Result<Gateway, Problem> {
+pub(crate) async fn find(visit: &Visit) -> Result<Gateway, Problem> {
     let to = To::new("gateway_show").at("gateway", visit.parameter("gateway"));
     Ok(visit.get(to).await?.result)
 }

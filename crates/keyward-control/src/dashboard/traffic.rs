@@ -322,7 +322,7 @@ fn height(count: u64, most: u64) -> u64 {
 }
 
 /// With a comma between thousands.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -335,7 +335,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// Two digits that count, as much as the buckets tell.
-fn millis(millis: f64) -> String {
+pub(crate) fn millis(millis: f64) -> String {
     if millis < 9.95 {
         format!("{millis:.1} ms")
     } else if millis < 999.5 {

@@ -4,6 +4,7 @@ mod browser;
 mod custom_providers;
 mod forms;
 mod gateways;
+mod logs;
 mod pages;
 mod playground;
 mod records;

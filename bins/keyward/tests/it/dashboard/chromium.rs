@@ -8,6 +8,8 @@ mod look;
 
 use std::{
     cell::Cell,
+    fs,
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -17,6 +19,7 @@ use tempfile::TempDir;
 
 use self::driver::{Driver, ask};
 pub(super) use self::look::Scheme;
+use crate::support::until;
 
 /// Whether pages may run scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(super) struct Chromium {
     hands: Hands,
     /// What the person did so far: addresses entered, clicks, fields filled in.
     steps: Cell<u32>,
+    /// Where files go that are downloaded.
+    downloads: PathBuf,
     // Before its directory, so that it ends before that goes.
     driver: Driver,
     _profile: TempDir,
@@ -74,11 +79,13 @@ impl Chromium {
             // The sandbox does not start as root.
             args.push("--no-sandbox".to_owned());
         }
-        let mut options = json!({ "args": args });
+        let downloads = profile.path().join("downloads");
+        fs::create_dir(&downloads).unwrap();
+        let mut options =
+            json!({"args": args, "prefs": {"download.default_directory": &downloads}});
         if script == Script::Off {
             const BLOCK: u8 = 2;
-            options["prefs"] =
-                json!({"profile.managed_default_content_settings.javascript": BLOCK});
+            options["prefs"]["profile.managed_default_content_settings.javascript"] = json!(BLOCK);
         }
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
         let begun = ask("POST", port, "/session", &wanted);
@@ -89,6 +96,7 @@ impl Chromium {
             path: format!("/session/{id}"),
             hands,
             steps: Cell::default(),
+            downloads,
             driver,
             _profile: profile,
         }
@@ -132,6 +140,29 @@ impl Chromium {
             Hands::Mouse => self.ask("POST", &format!("/element/{element}/click"), &json!({})),
             Hands::Keyboard => self.press(element),
         });
+    }
+
+    /// Clicks what leads to a file, and waits for it: its name, and what it holds. The file is gone then.
+    #[track_caller]
+    pub(super) fn download(&self, css: &str) -> (String, String) {
+        self.click(css);
+        let mut found = None;
+        until("a file is downloaded", || {
+            let files = fs::read_dir(&self.downloads).unwrap();
+            // Until it is whole it has another name, and an empty file holds its own for it.
+            let mut whole = files.map(Result::unwrap).filter(|file| {
+                let name = file.file_name().into_string().unwrap();
+                let is_other = name.starts_with('.') || name.ends_with(".crdownload");
+                !is_other && file.metadata().unwrap().len() > 0
+            });
+            found = whole.next().map(|file| file.path());
+            found.is_some()
+        });
+        let path = found.unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(path).unwrap();
+        (name, text)
     }
 
     #[track_caller]

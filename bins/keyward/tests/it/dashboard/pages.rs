@@ -104,6 +104,7 @@ pub(super) fn every_page(world: &World, browser: &Chromium) -> BTreeMap<&'static
     let all = Control::pages().filter(|(method, _)| *method == Method::GET);
     let all: BTreeSet<_> = all.map(|(_, pattern)| pattern).collect();
     let mut found = BTreeMap::new();
+    let mut downloads = BTreeSet::new();
     let mut next = VecDeque::from(["/".to_owned()]);
     while let Some(path) = next.pop_front() {
         let Some(pattern) = pattern(&all, &path) else {
@@ -114,16 +115,15 @@ pub(super) fn every_page(world: &World, browser: &Chromium) -> BTreeMap<&'static
         }
         browser.goto(&world.url(&path));
         found.insert(pattern, path);
-        let links = browser.run(
-            "return [...document.querySelectorAll('a[href^=\"/\"]')].map((link) => link.pathname + link.search)",
-        );
-        let links = links.as_array().unwrap().iter();
-        next.extend(links.filter_map(Value::as_str).map(str::to_owned));
+        next.extend(links(browser, "a[href^=\"/\"]:not([download])"));
+        // What is to be saved is no page to look at.
+        let files = links(browser, "a[href^=\"/\"][download]");
+        downloads.extend(files.iter().filter_map(|path| self::pattern(&all, path)));
     }
     // Where nobody is signed in, the two ways in are looked at.
     let rest: Vec<_> = all
         .iter()
-        .filter(|page| !found.contains_key(*page))
+        .filter(|page| !found.contains_key(*page) && !downloads.contains(*page))
         .collect();
     assert_eq!(
         rest,
@@ -131,6 +131,15 @@ pub(super) fn every_page(world: &World, browser: &Chromium) -> BTreeMap<&'static
         "no link leads there"
     );
     found
+}
+
+/// Where the links of a page lead to.
+fn links(browser: &Chromium, css: &str) -> Vec<String> {
+    let links = browser.run(&format!(
+        "return [...document.querySelectorAll('{css}')].map((link) => link.pathname + link.search)"
+    ));
+    let links = links.as_array().unwrap().iter();
+    links.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The page of a path: the one that names most of it.

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::World;
-use crate::support::{foreign, run_with, send};
+use crate::support::{foreign, run_with, send, until};
 
 /// What people call things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,31 @@ pub(super) fn fill(world: &World, names: Names) {
     routes(world, names);
     tokens(world, names);
     stores(world, names);
+    request(world, names);
+}
+
+/// A request of an application, once it is in the log.
+fn request(world: &World, names: Names) {
+    let url = format!(
+        "{}/v1/{}/default/openai/chat/completions",
+        world.dev.text("gateway_url"),
+        world.dev.text("account_id")
+    );
+    let bearer = format!("Bearer {}", world.dev.text("gateway_token"));
+    let (event, agent) = (names.of("order-4471"), names.of("shop/2.0"));
+    let metadata = json!({"team": names.of("checkout")}).to_string();
+    let fields = [
+        ("cf-aig-authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("cf-aig-event-id", &event),
+        ("cf-aig-metadata", &metadata),
+        ("user-agent", &agent),
+    ];
+    let body = json!({"model": names.of("gpt-5-mini"), "messages": []}).to_string();
+    assert_eq!(send("POST", &url, &fields, &body).status, 200);
+    until("the log has it", || !world.logged().is_empty());
+    // Others count what the provider got.
+    assert_eq!(world.provider.take_recorded().len(), 1);
 }
 
 /// A route of each gateway with a version that is not deployed yet.

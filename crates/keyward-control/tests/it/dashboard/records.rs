@@ -17,6 +17,8 @@ pub(crate) struct Records {
     /// A dynamic route, and its version that is deployed.
     pub(crate) route: String,
     pub(crate) version: String,
+    /// A request of which the log has everything.
+    pub(crate) log: String,
 }
 
 /// The custom provider's slug.
@@ -44,6 +46,7 @@ impl Records {
             secret,
             route,
             version,
+            log: harness.kept_log().await,
         }
     }
 
@@ -54,6 +57,7 @@ impl Records {
             "api-tokens" => &self.api,
             "providers" => &self.provider,
             "secrets" => &self.secret,
+            "gateways" if path.contains("/logs/") => &self.log,
             "gateways" => &self.route,
             _ => &self.key,
         };
