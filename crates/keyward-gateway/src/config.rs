@@ -35,6 +35,10 @@ pub struct Config {
     /// What requests that wait for the recorder may take of memory, in bytes, of each worker. Default: 8 MiB, some 10,000
     /// requests between two of its turns, four a second; further ones are not in the log, and counted as lost.
     pub log_queue_bytes: usize,
+    /// How long a request's or an answer's body may be that the log keeps, in bytes: longer ones are not kept, nor are those
+    /// of unknown length or in an unknown coding. A request is read whole before it is sent then. Default: 0, and none is
+    /// kept.
+    pub log_body_bytes: usize,
     /// How many of a hundred requests that succeed the log keeps; those that fail are kept all. Default: 100, and more is
     /// the same.
     pub log_sample_percent: u8,
@@ -58,6 +62,7 @@ impl Default for Config {
             prices: Arc::new(Prices::built_in().unwrap_or_default()),
             log_retention: Duration::from_hours(30 * 24),
             log_queue_bytes: 8 * 1024 * 1024,
+            log_body_bytes: 0,
             log_sample_percent: 100,
             asks_for_usage: true,
         }

@@ -63,7 +63,7 @@ impl<'a> Head<'a> {
                 8 if *name == CDN_LOOP => head.has_cdn_loop = true,
                 14 if *name == BACKOFF => head.has_handling = true,
                 17 if *name == ALIAS_HEADER => head.alias.add(value),
-                15 | 18 if log::is_said(name) => head.has_said = true,
+                15 | 18 | 26 if log::is_said(name) => head.has_said = true,
                 18 if *name == DELAY => head.has_handling = true,
                 19 if *name == ATTEMPTS => head.has_handling = true,
                 22 if *name == TIMEOUT => head.has_handling = true,

@@ -4,6 +4,8 @@
 //! Texts are made, counts are read and the store is written by the recorder (`record/logs.rs`). What has no room is counted
 //! and lost; nothing waits.
 
+mod bodies;
+mod copy;
 mod queue;
 mod side;
 mod spending;
@@ -21,6 +23,7 @@ use keyward_providers::{Seen, Usage, UsageReader, UsageShape};
 
 use self::side::Side;
 pub(crate) use self::{
+    bodies::Bodies,
     queue::{Entries, LogQueue},
     spending::Spending,
     texts::{Noted, Text, Texts, is_said, metadata},
@@ -66,6 +69,8 @@ pub(crate) struct Entry {
     reader: Option<Box<UsageReader>>,
     /// Where the answer is compressed.
     side: Option<Side>,
+    /// Where the log keeps them.
+    pub(crate) bodies: Option<Box<Bodies>>,
     queue: Option<Arc<LogQueue>>,
 }
 
@@ -83,7 +88,7 @@ impl Telling {
         (queue, series, ids, noted): (&Arc<LogQueue>, &Series, &Ids, Noted),
         (headers, uri, length): (&HeaderMap, &Uri, Option<u64>),
         (begun, part): (Instant, &Part),
-        spending: Option<Spending>,
+        (spending, bodies): (Option<Spending>, Option<Box<Bodies>>),
     ) -> Self {
         let is_told = noted.is_told(headers);
         let texts = if is_told {
@@ -112,6 +117,7 @@ impl Telling {
             model: None,
             reader: None,
             side: None,
+            bodies,
             queue: Some(Arc::clone(queue)),
         })))
     }
@@ -128,6 +134,9 @@ impl Telling {
         let content_type = answer.headers().get(CONTENT_TYPE);
         if let Some(value) = content_type.filter(|_| entry.is_told) {
             entry.texts.push(Text::ResponseType, value.as_bytes());
+        }
+        if let Some(bodies) = &mut entry.bodies {
+            bodies.answered(answer.headers(), room);
         }
         if answer.status().is_success()
             && let Some(shape) = shape
@@ -155,6 +164,9 @@ impl Telling {
                 spending.go_on();
             }
             entry.response_bytes += u64::try_from(bytes.len()).unwrap_or_default();
+            if let Some(bodies) = &mut entry.bodies {
+                bodies.take(bytes);
+            }
             match (&mut entry.side, &mut entry.reader) {
                 (Some(side), _) => side.take(bytes),
                 (None, Some(reader)) => reader.feed(bytes),
@@ -209,7 +221,8 @@ impl Entry {
     /// What it takes in memory, in bytes.
     fn held(&self) -> usize {
         let reader = self.reader.as_ref().map_or(0, |_| size_of::<UsageReader>());
-        size_of::<Self>() + reader + self.texts.held()
+        let bodies = self.bodies.as_ref().map_or(0, |bodies| bodies.held());
+        size_of::<Self>() + reader + self.texts.held() + bodies
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod keys;
+mod log_writer;
 mod logs;
 mod usage;
 

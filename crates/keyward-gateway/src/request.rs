@@ -42,7 +42,7 @@ pub(crate) use self::{
     others::Others,
 };
 use crate::{
-    Gateway, GatewayAddress,
+    Config, Gateway, GatewayAddress,
     address::check_query,
     caller::{Caller, Keys, OwnKey, QueryCut, cut_query},
     credentials::Injected,
@@ -112,8 +112,8 @@ impl Plan {
     }
 
     /// Whether something is to be done before it is sent that takes its body, or time.
-    pub(crate) const fn has_to_prepare(&self) -> bool {
-        self.is_limited() || self.asks_for_usage
+    pub(crate) const fn has_to_prepare(&self, config: &Config) -> bool {
+        self.is_limited() || self.asks_for_usage || config.log_body_bytes > 0
     }
 
     /// What it counts under, where it is sent with a stored key.

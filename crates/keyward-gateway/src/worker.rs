@@ -1,5 +1,6 @@
 //! One worker: what it keeps between requests, and how it answers one.
 
+mod bodies;
 mod by_body;
 mod models;
 mod rates;
@@ -33,7 +34,7 @@ use crate::{
     cut::{Requests, Watch},
     explain::Known,
     in_flight::{Places, RequestSlot},
-    log::{LogQueue, Noted, Spending, Telling},
+    log::{Bodies, LogQueue, Noted, Spending, Telling},
     replay::Replayable,
     request::{self, Part, Plan, Sender, Stop, Turn},
     request_id::{Ids, RequestId},
@@ -90,6 +91,8 @@ struct Decided {
 struct Prepared {
     /// What is reserved for it.
     spending: Option<Spending>,
+    /// What of its bodies the log is to keep.
+    bodies: Option<Box<Bodies>>,
     /// Whether its stream is asked what it takes, in the client's place.
     is_asked: bool,
 }
@@ -210,7 +213,7 @@ where
         let length = request.body().size_hint().exact();
         let mut prepared = Prepared::default();
         if let (Ok(plan), Some(_)) = (&mut decided, &slot)
-            && plan.has_to_prepare()
+            && plan.has_to_prepare(self.gateway.config())
         {
             let of = (counted.as_ref(), first.noted);
             // Boxed because few gateways and keys have a limit or a budget, and few streams have to be asked.
@@ -219,9 +222,9 @@ where
                 Err(refusal) => decided = Err(refusal),
             }
         }
-        let of = (counted, first.noted, prepared.spending);
         let sent = (request.headers(), &uri, length);
-        let mut under_way = self.begin(of, &ids, sent, (begun, &turn.part()));
+        let with = (&mut prepared, begun, &turn.part());
+        let mut under_way = self.begin((counted, first.noted), &ids, sent, with);
         if let Some(known) = known {
             known.note(&self.gateway, decided.as_ref(), &request, &uri, source);
         }
@@ -281,22 +284,28 @@ where
             true => self.settle(plan, (request, uri), of).await?,
             false => None,
         };
+        let bodies = self.bodies(request, noted).await?;
         let is_of_use = spending.is_some() || of.is_some() && noted.is_told(request.headers());
         let is_asked = plan.asks_for_usage && is_of_use && self.ask_for_usage(request).await?;
-        Ok(Prepared { spending, is_asked })
+        Ok(Prepared {
+            spending,
+            bodies,
+            is_asked,
+        })
     }
 
     /// Takes a request that has begun, with what it counts under and what is reserved for it.
     fn begin(
         &self,
-        (counted, noted, spending): (Option<Series>, Noted, Option<Spending>),
+        (counted, noted): (Option<Series>, Noted),
         ids: &Ids,
         sent: (&HeaderMap, &Uri, Option<u64>),
-        (begun, part): (Instant, &Part),
+        (prepared, begun, part): (&mut Prepared, Instant, &Part),
     ) -> UnderWay<'_> {
         let telling = counted.as_ref().map(|counted| {
             let of = (&self.log, counted, ids, noted);
-            Telling::of(of, sent, (begun, part), spending)
+            let with = (prepared.spending.take(), prepared.bodies.take());
+            Telling::of(of, sent, (begun, part), with)
         });
         self.tally.begin(counted, telling, begun, part.until)
     }

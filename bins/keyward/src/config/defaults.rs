@@ -54,6 +54,7 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("request_log", "retention_days") => {
             Some((gateway.log_retention.as_secs() / 86_400).to_string())
         }
+        ("request_log", "max_body") => Some(gateway.log_body_bytes.to_string()),
         ("request_log", "sample_percent") => Some(gateway.log_sample_percent.to_string()),
         ("audit", "checkpoint_interval_secs") => Some("60".to_owned()),
         ("audit", "checkpoint_lines") => Some("100".to_owned()),

@@ -124,6 +124,7 @@ pub(super) static FIELDS: &[Field] = &[
     field("prices", "models", Kind::Prices, "What models cost, above what is shipped"),
     field("request_log", "retention_days", Kind::Number(1, super::request_log::Days::MOST), "For how many days the log of requests keeps an entry"),
     field("request_log", "sample_percent", Kind::Number(0, 100), "How many of a hundred requests that succeed the log of requests keeps"),
+    field("request_log", "max_body", Kind::Bytes, "How long a body may be that the log of requests keeps; 0 keeps none"),
     field("audit", "checkpoint_file", Kind::Path, "The file that signed checkpoints of the audit log are appended to"),
     field("audit", "checkpoint_interval_secs", SECONDS, "How often a checkpoint is written, where there is something new"),
     field("audit", "checkpoint_lines", COUNT, "After how many lines a checkpoint is written without waiting"),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use keyward_registry::LogBody;
 use serde::Deserialize;
+
+use super::memory::Bytes;
 
 /// The log of requests.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -12,6 +15,24 @@ pub(crate) struct RequestLogSection {
     retention_days: Option<Days>,
     /// How many of a hundred requests that succeed are kept. Default 100.
     sample_percent: Option<Percent>,
+    /// How long a body may be that is kept. Default 0: none is.
+    max_body: Option<BodyLength>,
+}
+
+/// As long as the log takes a body at all.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Bytes")]
+struct BodyLength(usize);
+
+impl TryFrom<Bytes> for BodyLength {
+    type Error = String;
+
+    fn try_from(Bytes(bytes): Bytes) -> Result<Self, Self::Error> {
+        match usize::try_from(bytes) {
+            Ok(bytes) if bytes <= LogBody::MOST => Ok(Self(bytes)),
+            _ => Err(format!("a body is kept up to {} bytes", LogBody::MOST)),
+        }
+    }
 }
 
 /// Ten years at most: an end that is no point in time is none.
@@ -57,6 +78,9 @@ impl RequestLogSection {
         }
         if let Some(Percent(percent)) = self.sample_percent {
             config.log_sample_percent = percent;
+        }
+        if let Some(BodyLength(bytes)) = self.max_body {
+            config.log_body_bytes = bytes;
         }
     }
 }

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use keyward_forward::Codings;
 use keyward_providers::UsageReader;
 
+use super::copy::BodyCopy;
 use crate::replay::Room;
 
 /// How much of one answer is copied at most. Compressed, some ten thousand tokens as events are that long.
@@ -14,51 +15,35 @@ const MOST_COMPRESSED: usize = 256 * 1024;
 const RATIO: usize = 50;
 const FREE_BYTES: usize = 64 * 1024;
 
-/// The copy of one answer, within the room that remembered bodies share.
+/// The copy of one answer.
 pub(super) struct Side {
     codings: Codings,
-    /// None once it was too long or there was no room: half of it says nothing.
-    copied: Option<Vec<u8>>,
-    /// How much of the room it has.
-    taken: usize,
-    room: Arc<Room>,
+    /// None where a coding is unknown.
+    copy: Option<BodyCopy>,
 }
 
 impl Side {
     /// For an answer with these headers; none where it is read as it passes. An answer in a coding that is unknown is not
     /// read at all.
     pub(super) fn of(headers: &HeaderMap, room: &Arc<Room>) -> Option<Self> {
-        let (codings, copied) = match Codings::of(headers) {
+        let (codings, copy) = match Codings::of(headers) {
             Ok(codings) if codings.is_empty() => return None,
-            Ok(codings) => (codings, Some(Vec::new())),
+            Ok(codings) => (codings, Some(BodyCopy::new(MOST_COMPRESSED, room))),
             Err(_unknown) => (Codings::default(), None),
         };
-        Some(Self {
-            codings,
-            copied,
-            taken: 0,
-            room: Arc::clone(room),
-        })
+        Some(Self { codings, copy })
     }
 
     /// Copies the next piece.
     pub(super) fn take(&mut self, bytes: &[u8]) {
-        let Some(copied) = &mut self.copied else {
-            return;
-        };
-        let length = copied.len() + bytes.len();
-        let more = length.saturating_sub(self.taken);
-        if length > MOST_COMPRESSED || !self.room.take(more) {
-            self.copied = None;
-            return;
+        if let Some(copy) = &mut self.copy {
+            copy.take(bytes);
         }
-        self.taken += more;
-        copied.extend_from_slice(bytes);
     }
 
     /// Reads what was copied. Of an answer that was cut, as far as it came.
     pub(super) fn read(&self, reader: &mut UsageReader, left: &mut usize) {
-        let Some(copied) = &self.copied else {
+        let Some(copied) = self.copy.as_ref().and_then(BodyCopy::bytes) else {
             return;
         };
         let most = copied.len().saturating_mul(RATIO).max(FREE_BYTES);
@@ -74,12 +59,6 @@ impl Side {
                 "a compressed answer was not read to its end for what it took"
             );
         }
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        self.room.give_back(self.taken);
     }
 }
 

@@ -11,6 +11,7 @@ use keyward_routes::Metadata;
 const METADATA: HeaderName = HeaderName::from_static("cf-aig-metadata");
 const COLLECT: HeaderName = HeaderName::from_static("cf-aig-collect-log");
 const CUSTOM_COST: HeaderName = HeaderName::from_static("cf-aig-custom-cost");
+const COLLECT_BODIES: HeaderName = HeaderName::from_static("cf-aig-collect-log-payload");
 
 /// What the client says of its request in `cf-aig-metadata`; nothing where that is absent or cannot be read.
 pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
@@ -66,11 +67,17 @@ impl Noted {
             _ => self.by_gateway,
         }
     }
+
+    /// Whether the bodies of a request with these headers may be kept: its client has the last word.
+    pub(crate) fn may_keep_bodies(self, headers: &HeaderMap) -> bool {
+        let asked = self.has_said.then(|| headers.get(COLLECT_BODIES)).flatten();
+        self.is_told(headers) && asked.is_none_or(|asked| asked.as_bytes() != b"false")
+    }
 }
 
 /// Whether a header of this name says something for the log.
 pub(crate) fn is_said(name: &HeaderName) -> bool {
-    *name == METADATA || *name == COLLECT || *name == CUSTOM_COST
+    [METADATA, COLLECT, CUSTOM_COST, COLLECT_BODIES].contains(name)
 }
 
 /// Texts, one after the other: each with its kind and its length before it.

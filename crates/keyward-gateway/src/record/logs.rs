@@ -1,20 +1,17 @@
 //! What requests tell the log goes to the store, in batches; and what the log keeps for too long or too much of goes.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use keyward_registry::{
-    GatewaySettings, LogEntry, LogId, LogLimit, LogMetadata, LogRecord, LogText, LogTrim,
-};
+use keyward_registry::{GatewaySettings, LogEntry, LogId, LogMetadata, LogRecord, LogText};
 use keyward_routes::{CustomCost, Metadata, Prices, Reserve};
 use tokio_util::sync::CancellationToken;
 
-use super::{clock, usage::UsageMeter};
+use super::{clock, log_writer::LogWriter, usage::UsageMeter};
 use crate::{
     Gateway,
     log::{Entries, Entry, Text},
@@ -22,17 +19,9 @@ use crate::{
 };
 
 /// How often entries are taken, and go to the store. A client that reads the log after its request finds it there.
-const TAKE_EVERY: Duration = Duration::from_millis(250);
-/// How many entries go to the store at once: a transaction, for which other writers wait.
-const AT_ONCE: usize = 1_000;
-/// How many entries wait for the store at most. More are only there while it does not answer.
-const MOST_WAITING: usize = 20_000;
-/// After how many turns the store lets go of what is too old or too much: about a minute.
-const TRIM_EVERY: u32 = 240;
+pub(super) const TAKE_EVERY: Duration = Duration::from_millis(250);
 /// How much compressed answers may become together in one turn, in bytes: others wait for it.
 const MOST_DECODED: usize = 64 * 1024 * 1024;
-/// How many entries go at once.
-const TRIM_AT_ONCE: u32 = 5_000;
 
 /// Takes what requests tell, and settles what was reserved for them. Waits for nothing.
 struct LogKeeper {
@@ -43,20 +32,10 @@ struct LogKeeper {
     has_told_of_lost: bool,
 }
 
-/// What the store does not have yet.
-struct LogWriter {
-    gateway: Arc<Gateway>,
-    /// Held to put records in and to take them out.
-    waiting: Mutex<VecDeque<LogRecord>>,
-}
-
 impl Gateway {
     /// Takes what requests tell the log and gives it to the store, until `stop` is cancelled; then once more.
     pub(super) async fn keep_log(self: Arc<Self>, stop: CancellationToken) {
-        let writer = LogWriter {
-            gateway: Arc::clone(&self),
-            waiting: Mutex::default(),
-        };
+        let writer = LogWriter::new(Arc::clone(&self));
         let mut keeper = LogKeeper {
             usage: UsageMeter::new(&self.config().prices, self.cost_sums()),
             gateway: self,
@@ -104,7 +83,7 @@ impl LogKeeper {
                 let gateway = snapshot.gateway(of.account, of.gateway.as_str());
                 let settings = gateway.map(|gateway| &gateway.record().settings);
                 if let Some(told) = told(&entry, settings, prices)
-                    && !writer.add(LogRecord::new(told))
+                    && !writer.add(with_bodies(&entry, told))
                 {
                     lost += 1;
                 }
@@ -123,133 +102,25 @@ impl LogKeeper {
     }
 }
 
-impl LogWriter {
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<LogRecord>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a record, where there is room for it.
-    fn add(&self, record: LogRecord) -> bool {
-        let mut waiting = self.waiting();
-        let has_room = waiting.len() < MOST_WAITING;
-        if has_room {
-            waiting.push_back(record);
-        }
-        has_room
-    }
-
-    /// Gives records to the store until `last` is cancelled; then those that wait still.
-    async fn write(&self, last: CancellationToken) {
-        let mut ticks = tokio::time::interval(TAKE_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut until_trim = TRIM_EVERY;
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = last.cancelled() => break,
-            }
-            self.save().await;
-            until_trim -= 1;
-            if until_trim == 0 {
-                until_trim = TRIM_EVERY;
-                self.trim(&last).await;
-            }
-        }
-        self.save().await;
-    }
-
-    async fn save(&self) {
-        loop {
-            let records: Vec<LogRecord> = {
-                let mut waiting = self.waiting();
-                let batch = waiting.len().min(AT_ONCE);
-                waiting.drain(..batch).collect()
-            };
-            if records.is_empty() {
-                return;
-            }
-            let limits = self.limits(&records);
-            let store = self.gateway.registry().store();
-            match store.save_logs(&records, &limits).await {
-                Ok(0) => {}
-                Ok(full) => {
-                    metrics::counter!("keyward_log_full_total").increment(full);
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot write the log; it is tried again"
-                    );
-                    let mut waiting = self.waiting();
-                    for record in records.into_iter().rev() {
-                        waiting.push_front(record);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// The gateways of a batch that take no more than so many entries.
-    fn limits(&self, records: &[LogRecord]) -> Vec<LogLimit> {
-        let snapshot = self.gateway.registry().snapshot();
-        let mut limits = BTreeMap::new();
-        for record in records {
-            let place = record.entry.place();
-            if let Some(gateway) = snapshot.gateway(place.account, place.gateway.as_str())
-                && let (Some(most), true) = retention(&gateway.record().settings)
-            {
-                limits.insert(place, most);
-            }
-        }
-        let limits = limits.into_iter();
-        limits
-            .map(|(place, most)| LogLimit { place, most })
-            .collect()
-    }
-
-    async fn trim(&self, last: &CancellationToken) {
-        if let Err(error) = self.trim_all(last).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "cannot let go of old entries of the log; it is tried again"
-            );
-        }
-    }
-
-    async fn trim_all(&self, last: &CancellationToken) -> Result<(), keyward_registry::StoreError> {
-        let store = self.gateway.registry().store();
-        let before = clock().checked_sub(self.gateway.config().log_retention);
-        for (place, count) in store.count_logs().await? {
-            let snapshot = self.gateway.registry().snapshot();
-            let gateway = snapshot.gateway(place.account, place.gateway.as_str());
-            let most = match gateway.map(|gateway| retention(&gateway.record().settings)) {
-                // One that is made again under its name begins with nothing.
-                None => Some(0),
-                Some((most, false)) => most,
-                Some((_, true)) => None,
-            };
-            let trim = LogTrim {
-                most: most.filter(|most| count > *most),
-                before,
-                at_once: TRIM_AT_ONCE,
-            };
-            // What came meanwhile is written in between.
-            while !last.is_cancelled()
-                && store.trim_logs(place.clone(), trim).await? == u64::from(TRIM_AT_ONCE)
-            {
-                self.save().await;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Whether the log keeps an entry of which so many of a hundred are kept where nothing failed.
 fn is_kept(entry: &Entry, percent: u8) -> bool {
     // The end of an id is random.
     let [.., one, two, three, four] = entry.id.to_bytes();
     u32::from_be_bytes([one, two, three, four]) % 100 < u32::from(percent) || !is_success(entry)
+}
+
+/// A record of an entry, with the bodies where they are kept.
+fn with_bodies(entry: &Entry, told: LogEntry) -> LogRecord {
+    let Some(bodies) = &entry.bodies else {
+        return LogRecord::new(told);
+    };
+    // As of the counts: a decoder that fails takes nothing else with it.
+    let response = catch_unwind(AssertUnwindSafe(|| bodies.response()));
+    LogRecord {
+        entry: told,
+        request: bodies.request(),
+        response: response.ok().flatten(),
+    }
 }
 
 /// Settles what was reserved for a request by what it cost.
@@ -281,14 +152,6 @@ fn settle(entry: &mut Entry, prices: &Prices) {
 
 fn is_success(entry: &Entry) -> bool {
     entry.is_whole && entry.status.is_some_and(|status| status < 400)
-}
-
-/// How many entries of a gateway there are at most, and whether it is the new ones that have no room then.
-fn retention(settings: &GatewaySettings) -> (Option<u64>, bool) {
-    /// What the reference has where nothing is set: the least that can be.
-    const STOP: &str = "STOP_INSERTING";
-    let stops = settings.log_management_strategy.as_deref() == Some(STOP);
-    (settings.log_management, stops)
 }
 
 /// What the log says of a request. Where its gateway is gone, there is nobody to tell.

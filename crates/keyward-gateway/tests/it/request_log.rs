@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keyward_gateway::Config;
+use keyward_registry::{LogBody, LogSide};
 use keyward_testing::{Behaviour, client::RawAnswer};
 use serde_json::json;
 
@@ -282,5 +283,86 @@ async fn what_finds_no_room_is_counted_and_answered_all_the_same() {
     // There is room again.
     assert_eq!(chat(&running, &[], BODY).await.status, 200);
     assert_eq!(running.recorded_log().await.len(), kept + 1);
+    running.stop().await;
+}
+
+async fn start_with_bodies(bytes: usize) -> Running {
+    let running = Running::start(Setup {
+        config: Config {
+            log_body_bytes: bytes,
+            ..Setup::default().config
+        },
+        ..Setup::default()
+    })
+    .await;
+    running.store_key("openai", "default").await;
+    running
+}
+
+/// The two bodies of the newest entry.
+async fn bodies(running: &Running) -> [Option<Vec<u8>>; 2] {
+    let entry = running.recorded_log().await.pop().unwrap();
+    let store = running.registry.store();
+    let mut bodies = Vec::new();
+    for side in [LogSide::Request, LogSide::Response] {
+        let body = store.find_log_body(entry.place(), entry.id, side).await;
+        bodies.push(body.unwrap().map(LogBody::into_bytes));
+    }
+    let [request, response] = bodies.try_into().unwrap();
+    [request, response]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_kept_where_the_operator_and_the_client_let_them() {
+    let running = start().await;
+    chat(&running, &[], BODY).await;
+    assert_eq!(bodies(&running).await, [None, None], "off by default");
+    running.stop().await;
+
+    let running = start_with_bodies(4096).await;
+    let answer = chat(&running, &[], BODY).await;
+    let expected = [Some(BODY.to_vec()), Some(answer.body)];
+    assert_eq!(bodies(&running).await, expected);
+    let no = [("cf-aig-collect-log-payload", "false")];
+    chat(&running, &no, BODY).await;
+    assert_eq!(bodies(&running).await, [None, None]);
+    for sent in running.provider.take_recorded() {
+        assert_eq!(sent.header("cf-aig-collect-log-payload"), None);
+    }
+    // As the provider sends a stream, with the chunk that the client did not ask for.
+    let json = [("content-type", "application/json")];
+    let asking = br#"{"model":"gpt-4o","messages":[],"stream":true}"#;
+    let answer = chat(&running, &json, asking).await;
+    let [request, response] = bodies(&running).await;
+    assert_eq!(request.as_deref(), Some(&asking[..]));
+    let response = String::from_utf8(response.unwrap()).unwrap();
+    assert!(response.contains("_tokens") && !answer.text().contains("_tokens"));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_whole_or_absent_and_hold_no_key() {
+    let running = start_with_bodies(1024).await;
+    let token = running.token.text();
+    let said = format!(r#"{{"model":"m","messages":[],"user":"{token}"}}"#);
+    chat(&running, &[], said.as_bytes()).await;
+    let [request, _] = bodies(&running).await;
+    let request = String::from_utf8(request.unwrap()).unwrap();
+    assert_eq!(request, said.replace(token, &"*".repeat(token.len())));
+    let long = format!(
+        r#"{{"model":"m","messages":[],"user":"{}"}}"#,
+        "a".repeat(1024)
+    );
+    chat(&running, &[], long.as_bytes()).await;
+    let [request, response] = bodies(&running).await;
+    assert!(request.is_none() && response.is_some());
+    running.provider.behave_once(Behaviour::LargeBody(2048));
+    chat(&running, &[], BODY).await;
+    let [request, response] = bodies(&running).await;
+    assert!(request.is_some() && response.is_none());
+    // What is compressed cannot be masked as it is: an answer is decompressed, a request left out.
+    let coded = [("content-encoding", "gzip")];
+    chat(&running, &coded, BODY).await;
+    assert_eq!(bodies(&running).await[0], None);
     running.stop().await;
 }
