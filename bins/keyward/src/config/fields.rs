@@ -378,7 +378,7 @@ pub(super) fn sample(field: &Field) -> Value {
     match field.kind {
         Kind::Address => "127.0.0.1:0".into(),
         Kind::Choice(words) => words[0].into(),
-        Kind::Bytes => "64 MiB".into(),
+        Kind::Bytes => "64 KiB".into(),
         Kind::Networks => vec!["10.0.0.0/8"].into(),
         Kind::Hosts => vec!["keys.example.com"].into(),
         Kind::Text if field.section == "limits" => "redis://127.0.0.1:6379".into(),
