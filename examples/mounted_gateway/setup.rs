@@ -73,6 +73,7 @@ impl Setup {
             expires_at: None,
             expires_action: ExpiresAction::default(),
             rate_limit: None,
+            spend_limits: None,
         };
         registry.create_provider_key(key, ACTOR, now).await?;
         let wanted = NewTokenRequest {

@@ -21,6 +21,7 @@ pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod slots;
 pub(crate) mod snippet;
+mod spend_limits;
 pub(crate) mod status;
 pub(crate) mod tokens;
 pub(crate) mod traffic;

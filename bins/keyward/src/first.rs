@@ -162,6 +162,7 @@ impl First<'_> {
             expires_at: None,
             expires_action: ExpiresAction::default(),
             rate_limit: None,
+            spend_limits: None,
         };
         let stored = self
             .registry

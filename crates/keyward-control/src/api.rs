@@ -13,6 +13,7 @@ pub(crate) mod routes;
 pub(crate) mod secrets;
 pub(crate) mod secrets_stores;
 pub(crate) mod settings;
+mod spend;
 pub(crate) mod tokens;
 pub(crate) mod traffic;
 pub(crate) mod trial;

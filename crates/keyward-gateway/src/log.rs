@@ -122,6 +122,11 @@ impl Telling {
         })))
     }
 
+    /// What is reserved for it.
+    pub(crate) fn spending(&mut self) -> Option<&mut Spending> {
+        self.0.as_mut()?.spending.as_mut()
+    }
+
     /// Takes the head of a provider's answer. Its body is read for counts where that has a shape.
     pub(crate) fn answered<B>(
         &mut self,

@@ -40,6 +40,7 @@ pub(crate) use self::{
     access::shown,
     model::{PlannedModel, ReadFor, Seen},
     others::Others,
+    stored::has_budgets,
 };
 use crate::{
     Config, Gateway, GatewayAddress,
@@ -99,16 +100,25 @@ pub(crate) struct Plan {
     pub(crate) rate_limit: Option<Due>,
     /// Whether a key that it may be sent with has a limit of its own.
     pub(crate) has_limited_key: bool,
-    /// Whether what it may cost is to be reserved in budgets, for which its body is read.
-    pub(crate) has_budgets: bool,
-    /// Those of them that are limits of the route, where there are some.
+    /// What it may cost is to be reserved in these.
+    pub(crate) budgets: Budgeted,
+}
+
+/// Which budgets there are for a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Budgeted {
+    /// Whether there are any. Then its body is read.
+    pub(crate) is_any: bool,
+    /// Whether a key that it may be sent with has some.
+    pub(crate) is_key: bool,
+    /// Those that are limits of the route, where there are some.
     pub(crate) of_route: Option<Arc<[Rule]>>,
 }
 
 impl Plan {
     /// Whether it must be counted before it is sent, or something reserved for it.
     pub(crate) const fn is_limited(&self) -> bool {
-        self.rate_limit.is_some() || self.has_limited_key || self.has_budgets
+        self.rate_limit.is_some() || self.has_limited_key || self.budgets.is_any
     }
 
     /// Whether something is to be done before it is sent that takes its body, or time.
@@ -402,9 +412,7 @@ impl<'a> Step<'a> {
             model,
             rate_limit: self.rate_limit(gateway, entered.view),
             has_limited_key: behind.has_limited_key,
-            has_budgets: plan.usage.is_some()
-                && self.has_budgets(entered.view, provider, route.class),
-            of_route: self.sender.turn.budgets().cloned(),
+            budgets: self.budgets(entered.view, &plan, &behind),
             others: behind.others,
             is_pooled: behind.is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -433,21 +441,36 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Whether there are budgets for requests like this one. What is said within a WebSocket is not read.
-    fn has_budgets(&self, view: &GatewayView, provider: &Provider, class: Class) -> bool {
+    /// Which budgets there are for a request that is planned so far.
+    fn budgets(&self, view: &GatewayView, plan: &Plan, behind: &Behind) -> Budgeted {
         let limits = view.record().settings.spend_limits.as_ref();
-        let has_rules = limits.is_some_and(SpendLimits::is_enabled);
-        (has_rules || self.sender.turn.budgets().is_some())
+        let of_route = self.sender.turn.budgets().cloned();
+        let is_any = limits.is_some_and(SpendLimits::is_enabled)
+            || behind.has_budgeted_key
+            || of_route.is_some();
+        Budgeted {
+            is_any: is_any && self.may_cost(plan),
+            is_key: behind.has_budgeted_key,
+            of_route,
+        }
+    }
+
+    /// Whether such a request runs a model that answers at once. What is said within a WebSocket is not read.
+    fn may_cost(&self, plan: &Plan) -> bool {
+        plan.usage.is_some()
             && self.handshake.is_none()
             && *self.method == Method::POST
-            && match class {
+            && match plan.class {
                 Class::Inference
                 | Class::Embeddings
                 | Class::Images
                 | Class::Audio
                 | Class::Video => true,
                 // Nothing is known of its endpoints.
-                _ => class == Class::Other && provider.slug().starts_with(CustomSlug::PREFIX),
+                _ => {
+                    let slug = plan.provider.provider.slug();
+                    plan.class == Class::Other && slug.starts_with(CustomSlug::PREFIX)
+                }
             }
     }
 
@@ -556,8 +579,7 @@ impl<'a> Step<'a> {
             model: PlannedModel::Any,
             rate_limit: None,
             has_limited_key: false,
-            has_budgets: false,
-            of_route: None,
+            budgets: Budgeted::default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward_registry::GatewayRecord;
+use keyward_registry::{GatewayRecord, ProviderKeyRecord};
 use keyward_routes::{
     AtModel, Budget, CounterKey, CounterKeys, Limited, Metadata, Money, Partition, Spend,
     SpendLimits, SpendRule,
@@ -13,6 +13,8 @@ use keyward_secret::AccountId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
     Gateway,
+    /// The stored key that the request is sent with.
+    ProviderKey,
     /// An element of a route.
     Route,
 }
@@ -22,6 +24,7 @@ impl Whose {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
+            Self::ProviderKey => "provider_key",
             Self::Route => "route",
         }
     }
@@ -30,6 +33,7 @@ impl Whose {
     pub(crate) const fn told(self) -> &'static str {
         match self {
             Self::Gateway => "",
+            Self::ProviderKey => " of the provider key",
             Self::Route => " of the route",
         }
     }
@@ -70,6 +74,18 @@ pub(crate) fn of_gateway(keys: &CounterKeys, record: &GatewayRecord, by: By<'_>)
     applying(limits, Whose::Gateway, by, |rule, partition| {
         let limited = Limited::Rule(rule.id().as_str());
         keys.key(record.account, record.id.as_str(), limited, partition)
+    })
+}
+
+/// Those of a provider key.
+pub(crate) fn of_key(keys: &CounterKeys, record: &ProviderKeyRecord, by: By<'_>) -> Vec<Rule> {
+    let limits = record.spend_limits.as_ref();
+    applying(limits, Whose::ProviderKey, by, |rule, partition| {
+        let limited = Limited::KeyRule {
+            key: record.id.as_bytes(),
+            rule: rule.id().as_str(),
+        };
+        keys.key(record.account, record.gateway.as_str(), limited, partition)
     })
 }
 

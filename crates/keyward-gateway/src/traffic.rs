@@ -20,7 +20,12 @@ use keyward_secret::AccountId;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    body::AnswerBody, log::Telling, replay::Room, request_id::Ids, respond::Refusal, worker::refuse,
+    body::AnswerBody,
+    log::{Spending, Telling},
+    replay::Room,
+    request_id::Ids,
+    respond::Refusal,
+    worker::refuse,
 };
 
 /// How many series a worker counts between two turns of the recorder. It serves fewer requests than that in a second.
@@ -169,6 +174,11 @@ pub(crate) struct UnderWay<'a> {
 }
 
 impl UnderWay<'_> {
+    /// What is reserved for it.
+    pub(crate) fn spending(&mut self) -> Option<&mut Spending> {
+        self.telling.as_mut()?.spending()
+    }
+
     /// Notes the provider's answer, whose body tells the rest.
     pub(crate) fn answered(
         &mut self,

@@ -248,15 +248,15 @@ where
                     .map(|others| Again::of(&mut request, others, self.gateway.replay_room()));
                 let injected = plan.injected.as_deref();
                 let rules = plan.rules(&self.gateway, injected, request.headers_mut(), path);
-                let target = plan.target.clone();
-                let forwarding = pin!(self.forwarder.forward(request, target, rules));
+                let forwarding = pin!(self.forwarder.forward(request, plan.target.clone(), rules));
                 match watch.unless_revoked(forwarding).await {
                     Ok(Ok(response)) if !self.is_news(&plan, injected, &response, asked) => {
                         Ok(response.map(|body| AnswerBody::forwarded(body, watch, slot)))
                     }
                     // Boxed because it is rare and large.
                     Ok(Ok(response)) => {
-                        let news = News::new(again, path, asked, cuts_seen, asker);
+                        let held = under_way.spending();
+                        let news = News::new(again, path, asked, cuts_seen, asker, held);
                         Box::pin(self.weigh(response, &plan, news, watch, slot)).await
                     }
                     Ok(Err(error)) => Err(Refusal::from_forward(&error)),
@@ -265,7 +265,7 @@ where
             }
             // Boxed because it is rare and large.
             Some(handshake) => {
-                let news = News::new(None, path, asked, cuts_seen, asker);
+                let news = News::new(None, path, asked, cuts_seen, asker, None);
                 Box::pin(self.upgrade(request, *handshake, &plan, news, watch, slot)).await
             }
         };

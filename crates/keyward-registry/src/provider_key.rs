@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use keyward_routes::{Limit, Technique};
+use keyward_routes::{Limit, SpendLimits, Technique};
 use keyward_secret::AccountId;
 use keyward_vault::SecretId;
 
@@ -29,6 +29,8 @@ pub struct ProviderKeyRecord {
     pub rate_limit: Option<u64>,
     /// Seconds; none is [`DEFAULT_PERIOD`](Self::DEFAULT_PERIOD).
     pub rate_limit_period: Option<u64>,
+    /// How much may be spent with it.
+    pub spend_limits: Option<SpendLimits>,
     /// Since when an operator has it switched off.
     pub disabled_at: Option<SystemTime>,
     /// Its date, and what happens then is [`expires_action`](Self::expires_action).
@@ -120,7 +122,7 @@ impl ProviderKeyRecord {
     /// The period of a limit for which none is set, in seconds.
     pub const DEFAULT_PERIOD: u64 = 60;
 
-    /// A key as it is made at `now`: active, without a limit and a date, and not Cloudflare's default.
+    /// A key as it is made at `now`: active, without limits and a date, and not Cloudflare's default.
     #[must_use]
     pub fn new(
         id: ProviderKeyId,
@@ -139,6 +141,7 @@ impl ProviderKeyRecord {
             default_config: false,
             rate_limit: None,
             rate_limit_period: None,
+            spend_limits: None,
             disabled_at: None,
             expires_at: None,
             expires_action: ExpiresAction::default(),

@@ -241,6 +241,11 @@ impl DecidingRow for ProviderKeyRecord {
             out.text("expires_action");
             out.text(self.expires_action.as_str());
         }
+        if let Some(limits) = &self.spend_limits {
+            out.text("spend_limits");
+            // As the store keeps them. Field order is that of the type.
+            out.text(&serde_json::to_string(limits).unwrap_or_default());
+        }
     }
 }
 

@@ -5,8 +5,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use keyward_routes::SpendLimits;
 use serde_json::Value;
 use sqlx::{Decode, Row, Sqlite, Type, sqlite::SqliteRow};
+
+use crate::failure::Failure;
 
 /// A row's columns by name. What is missing, of another type or does not parse is `None`.
 #[derive(Clone, Copy)]
@@ -55,6 +58,14 @@ impl<'r> Columns<'r> {
             Some(text) => serde_json::from_str(text).ok().map(Some),
         }
     }
+
+    /// The outer `None`: unreadable. The inner: NULL.
+    pub(crate) fn spend_limits(self) -> Option<Option<SpendLimits>> {
+        match self.get::<Option<&str>>("spend_limits")? {
+            None => Some(None),
+            Some(text) => serde_json::from_str(text).ok().map(Some),
+        }
+    }
 }
 
 /// Whole milliseconds since 1970; what lies before is 1970, as in the authentication codes.
@@ -70,6 +81,12 @@ pub(crate) fn optional_millis(time: Option<SystemTime>) -> Option<i64> {
 pub(crate) fn time(millis: i64) -> Option<SystemTime> {
     let since = Duration::from_millis(u64::try_from(millis).ok()?);
     UNIX_EPOCH.checked_add(since)
+}
+
+/// As [`Columns::spend_limits`] reads them.
+pub(crate) fn spend_limits(limits: Option<&SpendLimits>) -> Result<Option<String>, Failure> {
+    let text = limits.map(serde_json::to_string).transpose();
+    text.map_err(Failure::damaged)
 }
 
 /// A JSON array of texts.

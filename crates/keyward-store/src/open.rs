@@ -23,7 +23,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// `KWRD`, in the file's header.
 const APPLICATION_ID: i64 = 0x4b57_5244;
 /// What the newest migration sets as `user_version`.
-const SCHEMA: i64 = 11;
+const SCHEMA: i64 = 13;
 
 /// A database file whose schema is current. Still sealed: it offers the seal, and rows once it is
 /// [unlocked](Self::unlock).

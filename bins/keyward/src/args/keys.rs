@@ -107,6 +107,12 @@ pub(crate) struct UpdateKey {
     /// Take its limit away
     #[arg(long, group = "change", conflicts_with_all = ["rate_limit", "rate_limit_period"])]
     pub(crate) no_rate_limit: bool,
+    /// A file with its spend limits, JSON; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "change")]
+    pub(crate) spend_limits_file: Option<PathBuf>,
+    /// Take its spend limits away
+    #[arg(long, group = "change", conflicts_with = "spend_limits_file")]
+    pub(crate) no_spend_limits: bool,
     #[command(flatten)]
     pub(crate) dry_run: DryRun,
     #[command(flatten)]
@@ -141,6 +147,9 @@ Examples:
         /// What happens then: `stop`, and it is used no more, or `warn` [default: stop]
         #[arg(long, value_name = "ACTION", hide_possible_values = true)]
         expires_action: Option<AtItsDate>,
+        /// A file with its spend limits, JSON
+        #[arg(long, value_name = "FILE")]
+        spend_limits_file: Option<PathBuf>,
         #[command(flatten)]
         value: ValueFrom,
         /// Ask the provider first, and store nothing that it does not take
@@ -251,11 +260,12 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
-    /// Change the note, the date or the limit of a provider key; its value stays
+    /// Change the note, the date or the limits of a provider key; its value stays
     #[command(after_help = "\
 Examples:
   keyward keys update openai --expires-on 2027-01-15T08:00:00Z --expires-action warn
-  keyward keys update openai --rate-limit 500 --rate-limit-period 60s")]
+  keyward keys update openai --rate-limit 500 --rate-limit-period 60s
+  keyward keys update openai --spend-limits-file limits.json")]
     Update(Box<UpdateKey>),
     /// Stop using a provider key, and keep it
     #[command(after_help = "\

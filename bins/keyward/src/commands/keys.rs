@@ -17,7 +17,7 @@ use crate::{
         keys::{AtItsDate, KeyName, KeysCommand, ValueFrom},
     },
     client::{self, Client, GATEWAYS, keys_path, text},
-    commands::{in_use, traffic},
+    commands::{in_use, routes::read_json, spend_limits, traffic},
     confirm::confirm,
     dry_run::{self, Plan},
     failure::{Failure, OneLine},
@@ -31,13 +31,19 @@ pub(crate) async fn run(command: KeysCommand) -> Result<(), Failure> {
             description,
             expires_on,
             expires_action,
+            spend_limits_file,
             value,
             verify,
             dry_run,
             connect,
         } => {
             let dates = (expires_on, expires_action);
-            let body = new_fields(&name, &description, dates, verify);
+            // Read first: what is no JSON asks for no key.
+            let limits = spend_limits_file.as_deref().map(read_json).transpose()?;
+            let mut body = new_fields(&name, &description, dates, verify);
+            if let (Some(limits), Some(fields)) = (limits, body.as_object_mut()) {
+                fields.insert("spend_limits".to_owned(), json!(limits));
+            }
             add(&name, &body, &value, dry_run, &connect).await
         }
         KeysCommand::List {
@@ -429,6 +435,7 @@ fn fields(key: &Value) -> Vec<(&'static str, String)> {
         ("description", text(key, "description")),
         ("expires", expiry(key)),
         ("rate limit", rate_limit(key)),
+        ("spend limits", spend_limits::told(key)),
         ("last used", or_never(text(key, "last_used_at"))),
         ("created", text(key, "created_at")),
         ("modified", text(key, "modified_at")),

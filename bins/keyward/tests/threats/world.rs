@@ -188,6 +188,7 @@ pub(crate) fn new_key(slug: &str, value: &Canary) -> NewProviderKey {
         expires_at: None,
         expires_action: ExpiresAction::default(),
         rate_limit: None,
+        spend_limits: None,
     }
 }
 

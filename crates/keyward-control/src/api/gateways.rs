@@ -3,7 +3,6 @@
 mod pools;
 mod request;
 mod settings;
-mod spend;
 
 use std::{sync::Arc, time::SystemTime};
 

@@ -1,7 +1,7 @@
 //! Provider keys: `…/gateways/{gateway}/provider_configs` (wire-spec §4.5).
 //!
 //! Ours beside the reference: `GET` of one key, the list of the whole account, `PATCH`, and the fields `description`,
-//! `expires_on`, `expires_action`, `enabled`, `status` and what goes with them, `created_at`, `last_used_at`, `version` and
+//! `expires_on`, `expires_action`, `spend_limits`, `enabled`, `status` and what goes with them, `created_at`, `last_used_at`, `version` and
 //! `destination`, and `…/versions`.
 
 mod list;
@@ -16,6 +16,7 @@ use keyward_registry::{
     Alias, ExpiresAction, GatewayId, KeyEdit, KeySource, KeyStatus, KeyValue, MissingValue,
     NewProviderKey, ProviderKey, ProviderSlug, Refusal, Use,
 };
+use keyward_routes::SpendLimits;
 use keyward_secret::SecretBytes;
 use keyward_vault::{RecordId, SecretId, VersionNumber};
 use serde::Serialize;
@@ -28,7 +29,10 @@ pub(crate) use self::{
     verify::{VerifiedBody, verify},
     versions::{VersionBody, list_versions},
 };
-use super::in_use::{Requests, UnderWay};
+use super::{
+    in_use::{Requests, UnderWay},
+    spend::{self, Limits},
+};
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
@@ -65,6 +69,9 @@ pub(crate) struct Body {
     secret_preview: Option<String>,
     rate_limit: Option<u64>,
     rate_limit_period: Option<u64>,
+    /// How much may be spent with it.
+    #[schema(value_type = Option<Limits>)]
+    spend_limits: Option<SpendLimits>,
     description: String,
     status: &'static str,
     status_reason: Option<String>,
@@ -100,6 +107,7 @@ impl Body {
             secret_preview: key.current.as_ref().map(|current| current.preview.clone()),
             rate_limit: record.rate_limit,
             rate_limit_period: record.rate_limit_period,
+            spend_limits: record.spend_limits.clone(),
             description: key.description().to_owned(),
             status: status.as_str(),
             status_reason: reason,
@@ -196,6 +204,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
             "rate_limit",
             "rate_limit_period",
             "secret_id",
+            "spend_limits",
             "verify",
         ],
         skipped: ANSWER_FIELDS,
@@ -289,6 +298,7 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewProviderKey, Problem> {
             .transpose()?,
         expires_action: read_expires_action(&mut body)?.unwrap_or_default(),
         rate_limit: rate_limit::read(&mut body, None)?.flatten(),
+        spend_limits: spend::read_of_key(&mut body)?.flatten(),
     })
 }
 
@@ -383,6 +393,7 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
             "expires_on",
             "rate_limit",
             "rate_limit_period",
+            "spend_limits",
         ],
         skipped: &[],
         secrets: &[],
@@ -401,9 +412,10 @@ pub(crate) async fn edit(mut call: Call) -> Result<Reply, Problem> {
         expires_at,
         expires_action: read_expires_action(&mut body)?,
         rate_limit: rate_limit::read(&mut body, call.key()?.record.limit())?,
+        spend_limits: spend::read_of_key(&mut body)?,
     };
     if edit.is_empty() {
-        let reason = "there is nothing to change; send `enabled`, `description`, `expires_on`, `expires_action` or `rate_limit`";
+        let reason = "there is nothing to change; send `enabled`, `description`, `expires_on`, `expires_action`, `rate_limit` or `spend_limits`";
         return Err(Problem::invalid(&FieldPath::body(), reason));
     }
     let disables = edit.enabled == Some(false);

@@ -29,6 +29,7 @@ async fn a_key_is_stored_listed_and_deleted() {
         ("secret_preview", json!("••••wxyz")),
         ("rate_limit", Value::Null),
         ("rate_limit_period", Value::Null),
+        ("spend_limits", Value::Null),
         ("description", json!("team a")),
         ("status", json!("active")),
         ("status_reason", Value::Null),
@@ -294,6 +295,46 @@ async fn a_limit_is_set_changed_and_taken_away() {
         .call(Method::POST, &keys(OURS, "default"), Some(new))
         .await;
     assert_eq!(limit_of(&made), (json!(5), json!(60)));
+}
+
+#[tokio::test]
+async fn spend_limits_are_set_changed_and_taken_away() {
+    let harness = Harness::new().await;
+    let id = harness.key("default").await;
+    let patch = async |body: Value| harness.call(Method::PATCH, &path(&id), Some(body)).await;
+    let limits = |rule: Value| json!({"spend_limits": {"rules": [rule]}});
+    let rule =
+        json!({"limitType": "cost", "limit": 2.5, "window": 60, "model": {"mode": "partition"}});
+    let limited = patch(limits(rule.clone())).await;
+    let told = limited.result()["spend_limits"].clone();
+    assert_eq!(told["enabled"], true);
+    assert_eq!(told["rules"][0]["id"], "rule-1");
+    assert_eq!(told["rules"][0]["model"], json!({"mode": "partition"}));
+    let kept = patch(json!({"description": "as it was"})).await;
+    assert_eq!(kept.result()["spend_limits"], told);
+    // What an answer says can be sent back.
+    let back = patch(json!({"spend_limits": told})).await;
+    assert_eq!(back.result()["spend_limits"], told);
+    for (name, value) in [
+        ("provider", json!({"mode": "partition"})),
+        ("provider", json!({"mode": "filter", "values": ["openai"]})),
+        ("limit", json!(0)),
+    ] {
+        let mut wrong = rule.clone();
+        wrong[name] = value;
+        let refused = patch(limits(wrong)).await;
+        refused.invalid(&json!(["body", "spend_limits", "rules", 0, name]));
+    }
+    let gone = patch(json!({"spend_limits": null})).await;
+    assert_eq!(gone.result()["spend_limits"], Value::Null);
+    let new = json!({
+        "alias": "limited", "default_config": false, "provider_slug": "openai", "secret": secret(),
+        "spend_limits": {"rules": [rule]},
+    });
+    let made = harness
+        .call(Method::POST, &keys(OURS, "default"), Some(new))
+        .await;
+    assert_eq!(made.result()["spend_limits"], told);
 }
 
 #[tokio::test]

@@ -130,6 +130,7 @@ fn settle(entry: &mut Entry, prices: &Prices) {
     };
     let now = clock();
     let provider = entry.series.parts().provider.as_str();
+    let estimate = spending.estimate.unwrap_or_default();
     let cost = match prices.reserve(provider, &spending.model, now) {
         Reserve::Price(price) | Reserve::Fallback(price) => {
             let ended = Ended {
@@ -140,9 +141,9 @@ fn settle(entry: &mut Entry, prices: &Prices) {
                 seen: entry.seen,
                 bytes: entry.response_bytes,
             };
-            spend::cost(price, &spending.asked, spending.estimate, ended)
+            spend::cost(price, &spending.asked, estimate, ended)
         }
-        Reserve::Uncounted | Reserve::Refused => spending.estimate,
+        Reserve::Uncounted | Reserve::Refused => estimate,
     };
     if entry.model.is_none() {
         entry.model = Some(spending.model.clone());

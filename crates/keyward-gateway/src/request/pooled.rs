@@ -17,7 +17,7 @@ use super::{
     access::Entered,
     model::Seen,
     others::{Others, When},
-    stored::{Asked, Behind, NEEDS_TOKEN, Stored, beside},
+    stored::{Asked, Behind, NEEDS_TOKEN, Stored, beside, has_budgets},
 };
 use crate::{
     credentials::{Injected, Opening},
@@ -83,7 +83,7 @@ impl<'a> Step<'a> {
             None => None,
         };
         let mut first = None;
-        let mut has_limited_key = false;
+        let (mut has_limited_key, mut has_budgeted_key) = (false, false);
         let mut others = Others::default();
         // The one that is tried goes first: it is the only way to learn of it, and the others are behind it.
         for place in on_trial.into_iter().chain(order.into_iter().flatten()) {
@@ -92,6 +92,7 @@ impl<'a> Step<'a> {
                 continue;
             };
             has_limited_key |= key.record.rate_limit.is_some();
+            has_budgeted_key |= has_budgets(&key.record);
             if first.is_none() {
                 let injected = self.begin_with(state, &mut others, key, injected, headers, asked);
                 first = Some(injected);
@@ -106,6 +107,7 @@ impl<'a> Step<'a> {
                     others: others.boxed(),
                     is_pooled: true,
                     has_limited_key,
+                    has_budgeted_key,
                 },
             }),
             None => Err(self.exhausted(pool, standings, Exhausted::NotByWaiting, entry)),

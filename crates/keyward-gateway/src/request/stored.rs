@@ -7,6 +7,7 @@ use keyward_providers::Route;
 use keyward_registry::{
     Alias, Gateway as GatewayView, OpenHeadersError, ProviderKey, ProviderKeyRecord,
 };
+use keyward_routes::SpendLimits;
 use keyward_vault::rotation::Reason;
 
 use super::{
@@ -42,6 +43,8 @@ pub(super) struct Behind {
     pub(super) is_pooled: bool,
     /// Whether one of the keys has a limit.
     pub(super) has_limited_key: bool,
+    /// Whether one of the keys has budgets.
+    pub(super) has_budgeted_key: bool,
 }
 
 impl Stored {
@@ -123,6 +126,7 @@ impl<'a> Step<'a> {
                 others: others.boxed(),
                 is_pooled: false,
                 has_limited_key: key.record.rate_limit.is_some(),
+                has_budgeted_key: has_budgets(&key.record),
             },
         })
     }
@@ -352,6 +356,12 @@ impl<'a> Step<'a> {
             }
         })
     }
+}
+
+/// Whether the key has budgets that count.
+pub(crate) fn has_budgets(record: &ProviderKeyRecord) -> bool {
+    let limits = record.spend_limits.as_ref();
+    limits.is_some_and(SpendLimits::is_enabled)
 }
 
 /// Since when a key is not active, and why, as far as that is known.

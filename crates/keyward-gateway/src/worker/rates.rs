@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{HeaderMap, Request, Uri};
 use http_body::Body;
 use keyward_forward::BoxError;
 use keyward_routes::Money;
 
-use super::{Worker, now};
+use super::{Worker, now, spend::Estimated};
 use crate::{
     credentials::Injected,
     evidence::Judged,
@@ -20,62 +20,51 @@ use crate::{
     traffic::Series,
 };
 
+/// Why there is no room for a request as it is planned.
+pub(super) struct OverPlan {
+    pub(super) refusal: Refusal,
+    /// Whether it may go with another key.
+    pub(super) is_of_key: bool,
+}
+
+impl From<Refusal> for OverPlan {
+    /// What another key does not change.
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            is_of_key: false,
+        }
+    }
+}
+
 impl<B> Worker<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    /// Counts a request that is about to be sent. Where its key is over its own limit and others of a pool are not, it is
-    /// sent with the first of those.
-    ///
-    /// Before that, what it may cost is reserved in the budgets that it is to keep to: what finds no room is not counted.
+    /// Counts a request that is about to be sent, and reserves what it may cost in the budgets that it is to keep to. Where its
+    /// key is over its own limit, or has no room in its own budgets, and others of a pool have, it is sent with the first of
+    /// those.
     pub(super) async fn settle(
         &self,
         plan: &mut Plan,
         request: (&mut Request<Replayable<B>>, &Uri),
         of: Option<&Series>,
     ) -> Result<Option<Spending>, Refusal> {
-        let spending = match of {
-            Some(of) if plan.has_budgets => {
-                let estimated = self.estimate(plan, request, of).await?;
-                self.reserve(plan, &estimated).await?
-            }
+        let estimated = match of {
+            Some(of) if plan.budgets.is_any => Some(self.estimate(plan, request, of).await?),
             _ => None,
         };
-        match self.count_in_limits(plan).await {
-            Ok(()) => Ok(spending),
-            Err(refusal) => {
-                if let Some(spending) = spending {
-                    spending.settle(Money::ZERO, now());
-                }
-                Err(refusal)
-            }
-        }
-    }
-
-    /// Counts it in its rate limits.
-    async fn count_in_limits(&self, plan: &mut Plan) -> Result<(), Refusal> {
-        // Not when it was asked for: its body may have been read since, which takes as long as its client likes, and
-        // counters take a time of long ago for a clock that was set back.
-        let now = now();
-        let limits = self.gateway.rate_limits();
         let mut soonest = None;
         loop {
-            let of_key = plan.injected.as_deref().and_then(|key| self.limit_of(key));
-            // Where the key's limit stands among those that are counted.
-            let (counted, key_place) = match (plan.rate_limit, of_key) {
-                (None, None) => return Ok(()),
-                (Some(gateway), None) => (limits.count([gateway], now).await, None),
-                (None, Some(key)) => (limits.count([key], now).await, Some(0)),
-                (Some(gateway), Some(key)) => (limits.count([gateway, key], now).await, Some(1)),
+            let over = match self.take_room(plan, estimated.as_ref()).await {
+                Ok(spending) => return Ok(spending),
+                Err(over) => over,
             };
-            let Err(Over { refusal, place }) = counted else {
-                return Ok(());
-            };
-            if place.is_none() || place != key_place {
-                return Err(refusal);
+            if !over.is_of_key {
+                return Err(over.refusal);
             }
-            let refusal = sooner(soonest.take(), refusal);
+            let refusal = sooner(soonest.take(), over.refusal);
             if !pass_over(plan) {
                 return Err(refusal);
             }
@@ -83,12 +72,66 @@ where
         }
     }
 
-    /// Whether a request may be sent once more, with this value, by the limit of its key. It is counted in that.
-    pub(super) async fn lets_again(&self, injected: &Injected) -> bool {
-        match self.limit_of(injected) {
-            None => true,
-            Some(due) => self.gateway.rate_limits().settle(due, now()).await.is_ok(),
+    /// Takes room for a request in its budgets and its rate limits: in all of them or in none.
+    async fn take_room(
+        &self,
+        plan: &Plan,
+        estimated: Option<&Estimated>,
+    ) -> Result<Option<Spending>, OverPlan> {
+        let spending = match estimated {
+            Some(estimated) => self.reserve(plan, estimated).await?,
+            None => None,
+        };
+        // Where this fails, what was reserved is free again.
+        self.count_in_limits(plan).await?;
+        Ok(spending)
+    }
+
+    /// Counts it in its rate limits.
+    async fn count_in_limits(&self, plan: &Plan) -> Result<(), OverPlan> {
+        // Not when it was asked for: its body may have been read since, which takes as long as its client likes, and
+        // counters take a time of long ago for a clock that was set back.
+        let now = now();
+        let limits = self.gateway.rate_limits();
+        let of_key = plan.injected.as_deref().and_then(|key| self.limit_of(key));
+        // Where the key's limit stands among those that are counted.
+        let (counted, key_place) = match (plan.rate_limit, of_key) {
+            (None, None) => return Ok(()),
+            (Some(gateway), None) => (limits.count([gateway], now).await, None),
+            (None, Some(key)) => (limits.count([key], now).await, Some(0)),
+            (Some(gateway), Some(key)) => (limits.count([gateway, key], now).await, Some(1)),
+        };
+        counted.map_err(|Over { refusal, place }| OverPlan {
+            refusal,
+            is_of_key: place.is_some() && place == key_place,
+        })
+    }
+
+    /// Whether a request may be sent once more, with this value, by the limits and budgets of its key. It is counted in those.
+    /// `headers` are the client's.
+    pub(super) async fn lets_again(
+        &self,
+        plan: &Plan,
+        injected: &Injected,
+        headers: &HeaderMap,
+        spending: Option<&mut Spending>,
+    ) -> bool {
+        let reserved = self.reserve_again(plan, injected, headers, spending.as_deref());
+        let Some(reservation) = reserved.await else {
+            return false;
+        };
+        let now = now();
+        if let Some(due) = self.limit_of(injected)
+            && self.gateway.rate_limits().settle(due, now).await.is_err()
+        {
+            let budgets = &self.gateway.config().budgets;
+            budgets.settle(reservation, Money::ZERO, now);
+            return false;
         }
+        if let Some(spending) = spending {
+            spending.move_to(reservation, now);
+        }
+        true
     }
 
     /// The limit of the key that a value is of, as it stands now.
@@ -118,6 +161,7 @@ fn pass_over(plan: &mut Plan) -> bool {
 fn sooner(one: Option<Refusal>, other: Refusal) -> Refusal {
     let seconds = |refusal: &Refusal| match refusal {
         Refusal::RateLimited { seconds, .. } => *seconds,
+        Refusal::SpendLimited(no_room) => no_room.seconds,
         _ => u64::MAX,
     };
     match one {

@@ -20,12 +20,14 @@ use super::{
     Worker,
     by_body::{not_whole, sole},
     now,
+    rates::OverPlan,
 };
 use crate::{
     GatewayAddress,
+    credentials::Injected,
     log::{self, Spending},
     replay::Replayable,
-    request::{Plan, shown},
+    request::{Plan, has_budgets, shown},
     respond::{NoRoom, Refusal},
     rules::{self, By, Rule},
     spend::{self, Asked, NoPrice},
@@ -83,61 +85,131 @@ where
         })
     }
 
-    /// Reserves what the request may cost, in every budget that it is to keep to or in none. None where no rule is for it.
+    /// Reserves what the request may cost, in every budget that it is to keep to or in none. None where it has nothing to settle.
     pub(super) async fn reserve(
         &self,
         plan: &Plan,
         estimated: &Estimated,
-    ) -> Result<Option<Spending>, Refusal> {
-        let mut rules = self.rules_of_gateway(estimated);
-        rules.extend(plan.of_route.iter().flat_map(|rules| rules.iter().cloned()));
+    ) -> Result<Option<Spending>, OverPlan> {
+        let (rules, key_from) = self.rules(plan, estimated);
+        let budgets = &self.gateway.config().budgets;
+        let spending = |reservation, estimate| {
+            let of = (estimated.model.clone(), estimated.asked.clone());
+            let spending = Spending::new(reservation, key_from, Arc::clone(budgets), of, estimate);
+            Some(spending)
+        };
+        // Nothing is reserved; of a key that it may be sent again with, something may be.
+        let nothing = |estimate| match plan.budgets.is_key && plan.others.is_some() {
+            true => spending(Reservation::none(), estimate),
+            false => None,
+        };
         let Some(first) = rules.first() else {
-            return Ok(None);
+            return Ok(estimated.estimate.map_or(None, nothing));
         };
         let estimate = match estimated.estimate {
             Ok(Some(estimate)) => estimate,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(nothing(None)),
             Err(NoPrice) => {
-                return Err(Refusal::PriceUnknown {
+                let refusal = Refusal::PriceUnknown {
                     provider: estimated.parts().provider.to_string(),
                     model: shown(&estimated.model),
                     rule: first.id.to_string(),
-                });
+                };
+                // A key without a budget takes what has no price.
+                let is_of_key = key_from == 0;
+                return Err(OverPlan { refusal, is_of_key });
             }
         };
-        let asks: Vec<Spend> = rules.iter().map(|rule| rule.spend(estimate)).collect();
-        let budgets = &self.gateway.config().budgets;
-        let now = now();
-        let admission = match budgets.reserve_now(&asks, Reservation::LASTS, now) {
-            Some(admission) => admission,
-            None => budgets.reserve(&asks, Reservation::LASTS, now).await,
-        };
-        match admission {
-            Admission::Admitted(reservation) => Ok(Some(Spending::new(
-                reservation,
-                Arc::clone(budgets),
-                (estimated.model.clone(), estimated.asked.clone()),
-                estimate,
-            ))),
-            Admission::Lost(Loss::Open) => Ok(None),
-            Admission::Lost(Loss::Closed) => Err(Refusal::LimitsLost),
+        match self.admit(&rules, estimate).await {
+            Admission::Admitted(reservation) => Ok(spending(reservation, Some(estimate))),
+            Admission::Lost(Loss::Open) => Ok(nothing(Some(estimate))),
+            Admission::Lost(Loss::Closed) => Err(Refusal::LimitsLost.into()),
             Admission::Over(over) => {
                 let rule = rules.get(over.which).unwrap_or(first);
-                let what = rule.whose.name();
-                metrics::counter!("keyward_spend_limited_total", "what" => what).increment(1);
-                Err(no_room(over, rule, estimated))
+                Err(OverPlan {
+                    is_of_key: over.which >= key_from,
+                    refusal: no_room(over, rule, estimated),
+                })
             }
         }
     }
 
-    fn rules_of_gateway(&self, estimated: &Estimated) -> Vec<Rule> {
-        let of = estimated.parts();
+    /// Reserves in the budgets of another key what a request may cost that is sent again with it. None where it may not be
+    /// sent with that. `headers` are the client's.
+    pub(super) async fn reserve_again(
+        &self,
+        plan: &Plan,
+        injected: &Injected,
+        headers: &HeaderMap,
+        spending: Option<&Spending>,
+    ) -> Option<Reservation> {
+        let free = Some(Reservation::none());
+        let snapshot = self.gateway.registry().snapshot();
+        let stored = injected.stored.as_ref();
+        let Some(key) = stored.and_then(|stored| stored.key(&snapshot)) else {
+            return free;
+        };
+        if !plan.budgets.is_any || !has_budgets(&key.record) {
+            return free;
+        }
+        // Nobody knows what it may cost.
+        let spending = spending?;
+        let metadata = log::metadata(headers);
+        let by = By {
+            provider: key.record.provider.as_str(),
+            model: &spending.model,
+            metadata: &metadata,
+        };
+        let rules = rules::of_key(self.gateway.rate_limits().keys(), &key.record, by);
+        let Some(estimate) = spending.estimate.filter(|_| !rules.is_empty()) else {
+            return free;
+        };
+        match self.admit(&rules, estimate).await {
+            Admission::Admitted(reservation) => Some(reservation),
+            Admission::Lost(Loss::Open) => free,
+            Admission::Lost(Loss::Closed) | Admission::Over(_) => None,
+        }
+    }
+
+    /// Reserves in the budgets of all of these rules, or in none.
+    async fn admit(&self, rules: &[Rule], estimate: Money) -> Admission {
+        let asks: Vec<Spend> = rules.iter().map(|rule| rule.spend(estimate)).collect();
+        let (budgets, now) = (&self.gateway.config().budgets, now());
+        let admission = match budgets.reserve_now(&asks, Reservation::LASTS, now) {
+            Some(admission) => admission,
+            None => budgets.reserve(&asks, Reservation::LASTS, now).await,
+        };
+        if let Admission::Over(over) = &admission
+            && let Some(rule) = rules.get(over.which)
+        {
+            let what = rule.whose.name();
+            metrics::counter!("keyward_spend_limited_total", "what" => what).increment(1);
+        }
+        admission
+    }
+
+    /// The rules that are for a request as it is planned, and from which place on they are those of its key.
+    fn rules(&self, plan: &Plan, estimated: &Estimated) -> (Vec<Rule>, usize) {
+        let (of, by) = (estimated.parts(), estimated.by());
         let snapshot = self.gateway.registry().snapshot();
         let gateway = snapshot.gateway(of.account, of.gateway.as_str());
         let keys = self.gateway.rate_limits().keys();
-        gateway.map_or_else(Vec::new, |gateway| {
-            rules::of_gateway(keys, gateway.record(), estimated.by())
-        })
+        let mut rules = gateway.map_or_else(Vec::new, |gateway| {
+            rules::of_gateway(keys, gateway.record(), by)
+        });
+        rules.extend(
+            plan.budgets
+                .of_route
+                .iter()
+                .flat_map(|rules| rules.iter().cloned()),
+        );
+        let key_from = rules.len();
+        let injected = plan.injected.as_ref();
+        let stored = injected.and_then(|injected| injected.stored.as_ref());
+        if let Some(key) = stored.and_then(|stored| stored.key(&snapshot)) {
+            rules.extend(rules::of_key(keys, &key.record, by));
+        }
+        (rules, key_from)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     evidence::{Evidence, Front, Judged, Said, judge, words},
     explain::Known,
     in_flight::RequestSlot,
+    log::Spending,
     pool::limit,
     replay::{Hold, Replayable, Room},
     request::{Others, Plan},
@@ -79,6 +80,8 @@ pub(super) struct News<'a, B> {
     pub(super) asked: SystemTime,
     pub(super) cuts_seen: u64,
     pub(super) asker: Asker,
+    /// What is reserved for it.
+    pub(super) spending: Option<&'a mut Spending>,
     /// The request's number among those that were refused.
     number: Option<u64>,
 }
@@ -102,12 +105,13 @@ impl Asker {
 }
 
 impl<'a, B> News<'a, B> {
-    pub(super) const fn new(
+    pub(super) fn new(
         again: Option<Box<Again<B>>>,
         path: &'a str,
         asked: SystemTime,
         cuts_seen: u64,
         asker: Asker,
+        spending: Option<&'a mut Spending>,
     ) -> Self {
         Self {
             again,
@@ -115,6 +119,7 @@ impl<'a, B> News<'a, B> {
             asked,
             cuts_seen,
             asker,
+            spending,
             number: None,
         }
     }
@@ -181,7 +186,11 @@ where
             let may = |other: &Injected| self.may_start(plan, other, watch.used(), news.asker);
             let again = match again {
                 None => None,
-                Some(again) => self.next(again, said, injected.as_deref(), may).await,
+                Some(again) => {
+                    let spending = news.spending.as_deref_mut();
+                    let before = (said, injected.as_deref());
+                    self.next(again, plan, before, spending, may).await
+                }
             };
             let Some((other, request)) = again else {
                 return match said {
@@ -206,13 +215,14 @@ where
         }
     }
 
-    /// The request once more, and what it is sent with then: a key that is within its limit. Another value of the key that
+    /// The request once more, and what it is sent with then: a key that is within its limits. Another value of the key that
     /// it was sent with before is counted already.
     async fn next(
         &self,
         again: &mut Again<B>,
-        said: Judged,
-        before: Option<&Injected>,
+        plan: &Plan,
+        (said, before): (Judged, Option<&Injected>),
+        mut spending: Option<&mut Spending>,
         may: impl Fn(&Injected) -> bool,
     ) -> Option<(Arc<Injected>, Request<Replayable<B>>)> {
         let key_of = |injected: &Injected| injected.stored.as_ref().map(|stored| stored.of.id);
@@ -221,7 +231,9 @@ where
             // Before it is counted: what cannot be sent again is not.
             let request = again.request()?;
             let is_counted = before.and_then(key_of) == key_of(&other);
-            if is_counted || self.lets_again(&other).await {
+            let spending = spending.as_deref_mut();
+            let headers = &again.headers;
+            if is_counted || self.lets_again(plan, &other, headers, spending).await {
                 return Some((other, request));
             }
         }

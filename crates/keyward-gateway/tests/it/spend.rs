@@ -1,5 +1,6 @@
 //! Spend limits of a gateway; below, of routes, keys and tokens.
 
+mod keys;
 mod routes;
 
 use std::sync::Arc;

@@ -171,6 +171,7 @@ impl Running {
             expires_at: None,
             expires_action: ExpiresAction::default(),
             rate_limit: None,
+            spend_limits: None,
         };
         let key = self
             .registry
@@ -422,6 +423,7 @@ pub(crate) fn new_key(gateway: &str, slug: &str, source: KeySource) -> NewProvid
         expires_at: None,
         expires_action: ExpiresAction::default(),
         rate_limit: None,
+        spend_limits: None,
     }
 }
 

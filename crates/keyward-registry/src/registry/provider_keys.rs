@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use keyward_routes::Limit;
+use keyward_routes::{Limit, SpendLimits};
 use keyward_secret::{AccountId, Destination};
 use keyward_vault::{
     Policy, RecordId, SecretId, SecretRecord, VersionNumber, VersionRecord, version,
@@ -38,6 +38,8 @@ pub struct NewProviderKey {
     pub expires_action: ExpiresAction,
     /// How many requests may be sent with it; its windows are [fixed](keyward_routes::Technique::Fixed).
     pub rate_limit: Option<Limit>,
+    /// How much may be spent with it.
+    pub spend_limits: Option<SpendLimits>,
 }
 
 /// Where the value of a new provider key comes from.
@@ -77,6 +79,8 @@ pub struct KeyEdit {
     pub expires_action: Option<ExpiresAction>,
     /// How many requests may be sent with it; `Some(None)` takes the limit away.
     pub rate_limit: Option<Option<Limit>>,
+    /// How much may be spent with it; `Some(None)` takes the limits away.
+    pub spend_limits: Option<Option<SpendLimits>>,
 }
 
 impl KeyEdit {
@@ -88,6 +92,7 @@ impl KeyEdit {
             && self.expires_at.is_none()
             && self.expires_action.is_none()
             && self.rate_limit.is_none()
+            && self.spend_limits.is_none()
     }
 }
 
@@ -223,7 +228,7 @@ impl Registry {
         Ok((made.into_iter().chain([put]).collect(), secret))
     }
 
-    /// Switches a provider key, or changes its description, date or limit. Takes effect before the call returns.
+    /// Switches a provider key, or changes its description, date or limits. Takes effect before the call returns.
     ///
     /// # Errors
     ///
@@ -258,6 +263,7 @@ impl Registry {
             record.rate_limit = limit.map(|limit| limit.limit().get());
             record.rate_limit_period = limit.map(|limit| limit.window().as_secs());
         }
+        record.spend_limits = edit.spend_limits.unwrap_or(record.spend_limits);
         if let Some(description) = edit.description
             && let Some((mut secret, _)) = self.find_secret(account, record.secret).await?
         {
@@ -543,6 +549,7 @@ impl NewProviderKey {
             default_config: self.default_config,
             rate_limit: self.rate_limit.map(|limit| limit.limit().get()),
             rate_limit_period: self.rate_limit.map(|limit| limit.window().as_secs()),
+            spend_limits: self.spend_limits,
             expires_at: self.expires_at,
             expires_action: self.expires_action,
             ..ProviderKeyRecord::new(id, place, name, secret, now)

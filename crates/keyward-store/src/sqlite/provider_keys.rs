@@ -12,7 +12,7 @@ use super::{
     by_id::{self, row_by_id},
 };
 use crate::{
-    column::{Columns, millis, optional_millis},
+    column::{Columns, millis, optional_millis, spend_limits},
     failure::Failure,
 };
 
@@ -33,6 +33,7 @@ impl StoredRow for ProviderKeyRecord {
             default_config: columns.flag("default_config")?,
             rate_limit: number("rate_limit")?,
             rate_limit_period: number("rate_limit_period")?,
+            spend_limits: columns.spend_limits()?,
             disabled_at: columns.optional_time("disabled_at")?,
             expires_at: columns.optional_time("expires_at")?,
             expires_action: match columns.get::<Option<&str>>("expires_action")? {
@@ -65,9 +66,10 @@ pub(crate) async fn put(
     let done = sqlx::query(
         "INSERT INTO provider_keys (id, account, gateway, provider, alias, secret, default_config,
              rate_limit, rate_limit_period, disabled_at, expires_at, status, status_reason,
-             status_since, created_at, modified_at, revision, mac, status_code, expires_action)
+             status_since, created_at, modified_at, revision, mac, status_code, expires_action,
+             spend_limits)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-             $19, $20)
+             $19, $20, $21)
          ON CONFLICT (id) DO UPDATE
          SET gateway = excluded.gateway, provider = excluded.provider, alias = excluded.alias,
              secret = excluded.secret, default_config = excluded.default_config,
@@ -76,7 +78,8 @@ pub(crate) async fn put(
              status = excluded.status, status_reason = excluded.status_reason,
              status_since = excluded.status_since, created_at = excluded.created_at,
              modified_at = excluded.modified_at, revision = excluded.revision, mac = excluded.mac,
-             status_code = excluded.status_code, expires_action = excluded.expires_action
+             status_code = excluded.status_code, expires_action = excluded.expires_action,
+             spend_limits = excluded.spend_limits
          WHERE provider_keys.account = excluded.account",
     )
     .bind(record.id.to_string())
@@ -99,6 +102,7 @@ pub(crate) async fn put(
     .bind(mac.as_slice())
     .bind(record.status_code.map(i64::from))
     .bind(expires_action)
+    .bind(spend_limits(record.spend_limits.as_ref())?)
     .execute(connection)
     .await?;
     if done.rows_affected() == 0 {

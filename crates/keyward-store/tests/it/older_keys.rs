@@ -7,6 +7,7 @@ use keyward_registry::{
     Canonical, Change, DecidingRow, ExpiresAction, ProviderKeyRecord, RegistryStore,
     RowAuthenticator,
 };
+use keyward_routes::SpendLimits;
 use keyward_vault::{SecretId, Vault};
 use sqlx::{Connection, SqliteConnection, migrate::Migrator};
 
@@ -81,6 +82,7 @@ async fn a_key_that_is_older_than_rotations_keeps_its_code() {
     for edit in [
         "UPDATE provider_keys SET expires_action = 'warn'",
         "UPDATE provider_keys SET expires_action = NULL, status_code = 401",
+        "UPDATE provider_keys SET status_code = NULL, spend_limits = '{}'",
     ] {
         let mut elsewhere = stranger(&path).await;
         sqlx::query(edit).execute(&mut elsewhere).await.unwrap();
@@ -92,6 +94,7 @@ async fn a_key_that_is_older_than_rotations_keeps_its_code() {
     // By a write alone.
     key.expires_action = ExpiresAction::Warn;
     key.status_code = Some(401);
+    key.spend_limits = Some(SpendLimits::new(true, Vec::new()).unwrap());
     commit(&store, vec![Change::PutProviderKey(key.clone())])
         .await
         .unwrap();

@@ -2,12 +2,13 @@
 
 use http::Method;
 use keyward_auth::Permission;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Target, Told, find, path_of};
 use crate::{
     args::keys::UpdateKey,
     client::{self, Client, text},
+    commands::routes::read_json,
     dry_run::{self, Plan},
     failure::Failure,
     output::Output,
@@ -17,7 +18,7 @@ pub(super) async fn run(args: &UpdateKey) -> Result<(), Failure> {
     let client = Client::connect_to_change(&args.connect, args.dry_run).await?;
     let name = &Target::new(&client, &args.name)?;
     let key = find(&client, name).await?;
-    let changes = Value::Object(changes(args));
+    let changes = Value::Object(changes(args)?);
     let output = Output::new(args.connect.json);
     if args.dry_run.is_wanted {
         dry_run::check_rights(&client, &[Permission::SecretsStoreWrite]).await?;
@@ -36,7 +37,7 @@ pub(super) async fn run(args: &UpdateKey) -> Result<(), Failure> {
     output.done(format_args!("changed {}", Told(name)), &changed)
 }
 
-fn changes(args: &UpdateKey) -> Map<String, Value> {
+fn changes(args: &UpdateKey) -> Result<Map<String, Value>, Failure> {
     let mut changes = Map::new();
     let mut set = |name: &str, value: Value| drop(changes.insert(name.to_owned(), value));
     if let Some(description) = &args.description {
@@ -60,5 +61,11 @@ fn changes(args: &UpdateKey) -> Map<String, Value> {
     if args.no_rate_limit {
         set("rate_limit", Value::Null);
     }
-    changes
+    if let Some(path) = &args.spend_limits_file {
+        set("spend_limits", json!(read_json(path)?));
+    }
+    if args.no_spend_limits {
+        set("spend_limits", Value::Null);
+    }
+    Ok(changes)
 }

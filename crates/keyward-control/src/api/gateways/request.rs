@@ -8,8 +8,11 @@
 
 use utoipa::{IntoParams, ToSchema};
 
-use super::{pools::PoolInput, settings, spend::Limits};
-use crate::openapi::{Flag, Off};
+use super::{pools::PoolInput, settings};
+use crate::{
+    api::spend::Limits,
+    openapi::{Flag, Off},
+};
 
 /// Which gateways are listed.
 #[derive(IntoParams)]

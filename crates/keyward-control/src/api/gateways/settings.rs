@@ -8,8 +8,9 @@ use keyward_routes::SpendLimits;
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Schema};
 
-use super::{pools, spend};
+use super::pools;
 use crate::{
+    api::spend,
     envelope::Problem,
     object::{Field, Object},
     openapi::{choice_or_null, null},

@@ -9,7 +9,10 @@
 use keyward_registry::ExpiresAction;
 use utoipa::{ToSchema, openapi::Schema};
 
-use crate::openapi::{Flag, choice};
+use crate::{
+    api::spend::Limits,
+    openapi::{Flag, choice},
+};
 
 fn expires_action() -> Schema {
     choice([ExpiresAction::Stop, ExpiresAction::Warn].map(ExpiresAction::as_str))
@@ -54,6 +57,8 @@ pub(crate) struct NewKey {
     /// The secret that holds the value.
     #[schema(max_length = 256)]
     secret_id: Option<String>,
+    /// Ours: how much may be spent with it. Its rules have no `provider`. Default: no limit.
+    spend_limits: Option<Limits>,
     /// Whether the provider is asked first if it takes `secret`. Default: no.
     verify: Option<Flag>,
 }
@@ -107,4 +112,6 @@ pub(crate) struct Edit {
     /// Seconds. Where it is absent: as it is, or 60.
     #[schema(minimum = 1, maximum = 31_622_400)]
     rate_limit_period: Option<u64>,
+    /// Ours: how much may be spent with it. Its rules have no `provider`. Null is no limit.
+    spend_limits: Option<Limits>,
 }

@@ -6,6 +6,7 @@ use keyward_auth::{
     Grant, Kind, Permission, Permissions, Retiring, TokenDigest, TokenId, TokenRecord,
 };
 use keyward_providers::{BaseUrl, CredentialPlacement};
+use keyward_routes::SpendLimits;
 use keyward_secret::{AccountId, SecretBytes};
 use keyward_vault::{
     Policy, RecordId, SecretRecord, SecretsStoreId, Vault, VersionNumber, VersionRecord, version,
@@ -65,12 +66,23 @@ pub(super) fn key(number: u8, provider: &str) -> ProviderKeyRecord {
     }
 }
 
+/// Limits with no field of a rule at its default.
+pub(super) fn spend_limits() -> SpendLimits {
+    let limits = r#"{"enabled": false, "rules": [
+        {"id": "own", "enabled": false, "limitType": "cost", "limit": 0.1, "window": 60, "technique": "sliding",
+         "model": {"mode": "filter", "values": ["gpt-5"]}, "metadata": {"user": {"mode": "partition"}}},
+        {"id": "all", "limitType": "cost", "limit": 999999.999999999, "calendar": "month"}
+    ]}"#;
+    serde_json::from_str(limits).expect("limits")
+}
+
 /// A record with no field at its default.
 pub(super) fn full_key() -> ProviderKeyRecord {
     ProviderKeyRecord {
         default_config: true,
         rate_limit: Some(u64::MAX),
         rate_limit_period: Some(60),
+        spend_limits: Some(spend_limits()),
         disabled_at: Some(time(5)),
         expires_at: Some(time(6)),
         expires_action: ExpiresAction::Warn,

@@ -259,6 +259,7 @@ async fn make(directory: &Path) {
         expires_at: None,
         expires_action: ExpiresAction::Stop,
         rate_limit: None,
+        spend_limits: None,
     };
     let made = server.registry.create_provider_key(new, ACTOR, time(0));
     drop(made.await.unwrap());

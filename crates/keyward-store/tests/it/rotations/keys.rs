@@ -66,6 +66,7 @@ pub(crate) fn new_key(alias: &str, source: KeySource) -> NewProviderKey {
         expires_at: None,
         expires_action: ExpiresAction::Stop,
         rate_limit: None,
+        spend_limits: None,
     }
 }
 

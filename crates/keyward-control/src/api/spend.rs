@@ -1,4 +1,4 @@
-//! The spend limits of a gateway, as requests carry them. Answers have them as they are kept.
+//! The spend limits of a gateway, a provider key or a token, as requests carry them. Answers have them as they are kept.
 
 use keyward_routes::{
     Budget, BudgetWindow, Money, RuleId, SpendError, SpendLimits, SpendRule, SpendRuleParts, Split,
@@ -38,10 +38,10 @@ const CALENDARS: &[(&str, BudgetWindow)] = &[
 /// Whether a split is a filter.
 const MODES: &[(&str, bool)] = &[("filter", true), ("partition", false)];
 
-/// How much may be spent in a gateway.
+/// How much may be spent.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GatewaySpendLimits)]
+#[schema(as = SpendLimits)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct Limits {
     /// Default true.
@@ -54,7 +54,7 @@ pub(crate) struct Limits {
 /// How much may be spent by some requests in a window.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GatewaySpendRule)]
+#[schema(as = SpendRule)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct Rule {
     /// What was spent is kept by it. Default: `rule-` and the rule's number.
@@ -87,7 +87,7 @@ struct Rule {
 /// Which values a rule is for.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GatewaySpendPart)]
+#[schema(as = SpendPart)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 struct Part {
     /// `filter`: requests with one of `values`, counted together. `partition`: all, and each value by itself.
@@ -114,15 +114,36 @@ fn mode() -> Schema {
     choice(MODES.iter().map(|(name, _)| *name))
 }
 
-/// Reads the limits. Left out, they stay as they are: a client that does not know them must not take them away by being
-/// silent.
+/// Reads the limits of a gateway or a token. Left out, they stay as they are: a client that does not know them must not take
+/// them away by being silent.
 pub(super) fn read(
     body: &mut Object,
     known: Option<&SpendLimits>,
 ) -> Result<Option<SpendLimits>, Problem> {
+    Ok(read_change(body)?.unwrap_or_else(|| known.cloned()))
+}
+
+/// Reads the limits of a provider key. The outer `None`: the body says nothing of them.
+pub(super) fn read_of_key(body: &mut Object) -> Result<Option<Option<SpendLimits>>, Problem> {
+    let path = body.path("spend_limits").name("rules");
+    let read = read_change(body)?;
+    let rules = read.iter().flatten().flat_map(SpendLimits::rules);
+    let is_conditional = |rule: &SpendRule| *rule.provider() != Split::All;
+    match rules.enumerate().find(|(_, rule)| is_conditional(rule)) {
+        None => Ok(read),
+        Some((place, _)) => {
+            let reason = "says nothing of a provider key, which is for one provider; leave it out";
+            let path = path.index(place).name("provider");
+            Err(Problem::invalid(&path, reason))
+        }
+    }
+}
+
+/// The outer `None`: the body says nothing of them. The inner: there are to be none.
+fn read_change(body: &mut Object) -> Result<Option<Option<SpendLimits>>, Problem> {
     let field = match body.find_nullable("spend_limits") {
-        None => return Ok(known.cloned()),
-        Some(None) => return Ok(None),
+        None => return Ok(None),
+        Some(None) => return Ok(Some(None)),
         Some(Some(field)) => field,
     };
     let mut limits = Object::nested(field, FIELDS)?;
@@ -142,7 +163,7 @@ pub(super) fn read(
     let rules = rules.collect::<Result<Vec<_>, _>>()?;
     let limits = SpendLimits::new(enabled, rules);
     limits
-        .map(Some)
+        .map(|limits| Some(Some(limits)))
         .map_err(|error| Problem::invalid(&path, error))
 }
 
