@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     Budget, BudgetError, Config, Limits, Stored,
+    budget::HELD,
     counters::{Counters, Writers},
     cut::Cuts,
     events::{KeyEvent, Notify},
@@ -55,6 +56,8 @@ pub struct Gateway {
     healths: Healths,
     evidence: Queue,
     replay_room: Arc<Room>,
+    /// For bodies that the log is to keep.
+    log_room: Arc<Room>,
     notify: Option<Arc<dyn Notify>>,
     /// Locked where a token is refused, and nowhere else.
     failures: Mutex<FailureLimit>,
@@ -107,10 +110,8 @@ impl BuildError {
     }
 }
 
-/// The room for bodies that are remembered.
-fn room(limits: Option<&Limits>) -> Room {
-    limits.map_or_else(Room::default, |limits| Room::of(limits.held))
-}
+/// The log's part of the room for bodies that are remembered, where it keeps bodies.
+const LOG_PART: u64 = 4;
 
 /// What was stored while a server ran must not keep the next one from starting: it is in memory either way.
 fn limits(budget: Budget, config: &Config, stored: Stored) -> Result<Limits, BudgetError> {
@@ -145,6 +146,11 @@ impl Gateway {
             .map_err(|error| BuildError(BuildErrorKind::Budget(error)))?;
         let rate_limits = RateLimits::build(Arc::clone(&config.counters), registry.vault())
             .ok_or(BuildError(BuildErrorKind::Keyring))?;
+        let held = limits.as_ref().map_or(HELD, |limits| limits.held);
+        let of_log = match config.log_body_bytes {
+            0 => 0,
+            _ => held / LOG_PART,
+        };
         let most_requests = limits.as_ref().map(|limits| limits.requests);
         let cuts = Arc::new(Cuts::default());
         let in_use: Arc<dyn InUse> = Arc::clone(&cuts) as _;
@@ -163,7 +169,8 @@ impl Gateway {
             counters: Mutex::default(),
             tallies: Mutex::default(),
             logs: Mutex::default(),
-            replay_room: Arc::new(room(limits.as_ref())),
+            log_room: Arc::new(Room::of(of_log)),
+            replay_room: Arc::new(Room::of(held - of_log)),
             limits,
             in_flight: Arc::new(InFlight::new(most_requests)),
             healths: Healths::default(),
@@ -254,6 +261,15 @@ impl Gateway {
 
     pub(crate) const fn evidence(&self) -> &Queue {
         &self.evidence
+    }
+
+    pub(crate) const fn log_room(&self) -> &Arc<Room> {
+        &self.log_room
+    }
+
+    /// Whether what was spent of budgets before this start is known.
+    pub(crate) fn knows_budgets(&self) -> bool {
+        self.budgets_restored.initialized()
     }
 
     pub(crate) const fn replay_room(&self) -> &Arc<Room> {

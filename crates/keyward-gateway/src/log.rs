@@ -35,6 +35,9 @@ use crate::{
     traffic::Series,
 };
 
+/// What has this status or a higher one costs nothing.
+pub(crate) const FAILED: u16 = 400;
+
 /// One request, as far as it is known.
 pub(crate) struct Entry {
     pub(crate) id: RequestId,
@@ -136,12 +139,15 @@ impl Telling {
     ) {
         let Some(entry) = &mut self.0 else { return };
         entry.status = Some(answer.status().as_u16());
+        if answer.status().as_u16() >= FAILED {
+            entry.give_back();
+        }
         let content_type = answer.headers().get(CONTENT_TYPE);
         if let Some(value) = content_type.filter(|_| entry.is_told) {
             entry.texts.push(Text::ResponseType, value.as_bytes());
         }
         if let Some(bodies) = &mut entry.bodies {
-            bodies.answered(answer.headers(), room);
+            bodies.answered(answer.headers());
         }
         if answer.status().is_success()
             && let Some(shape) = shape
@@ -155,6 +161,7 @@ impl Telling {
     /// Takes the gateway's own answer, which is told of at once.
     pub(crate) fn refused(&mut self, status: u16, code: u16) {
         if let Some(entry) = &mut self.0 {
+            entry.give_back();
             entry.status = Some(status);
             entry.code = Some(code);
             entry.is_whole = true;
@@ -208,6 +215,13 @@ impl Drop for Telling {
 }
 
 impl Entry {
+    /// Frees what is reserved for a request that costs nothing: at once, because another may be made of it.
+    fn give_back(&mut self) {
+        if let Some(spending) = self.spending.take() {
+            self.model = Some(spending.model.clone());
+        }
+    }
+
     /// Reads what is known of the answer's tokens: now, where it was compressed.
     ///
     /// A compressed one becomes no longer than what is `left`, which that is taken from.

@@ -22,7 +22,7 @@ use keyward_forward::BoxError;
 
 pub(crate) use self::{
     parts::Whole,
-    whole::{MOST_WHOLE, NotWhole},
+    whole::{LONGEST_READ, MOST_WHOLE, NotWhole},
 };
 use crate::budget::HELD;
 

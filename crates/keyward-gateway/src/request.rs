@@ -122,8 +122,9 @@ impl Plan {
     }
 
     /// Whether something is to be done before it is sent that takes its body, or time.
-    pub(crate) const fn has_to_prepare(&self, config: &Config) -> bool {
-        self.is_limited() || self.asks_for_usage || config.log_body_bytes > 0
+    pub(crate) fn has_to_prepare(&self, config: &Config, is_told: impl FnOnce() -> bool) -> bool {
+        let is_read = self.asks_for_usage && config.asks_for_usage || config.log_body_bytes > 0;
+        self.is_limited() || is_read && is_told()
     }
 
     /// What it counts under, where it is sent with a stored key.
@@ -568,6 +569,7 @@ impl<'a> Step<'a> {
             class: route.class,
             usage: provider.usage_shape(self.method, self.address.rest),
             asks_for_usage: self.handshake.is_none()
+                && provider.answers_count()
                 && provider.asks_for_usage(self.method, self.address.rest),
             proves: self.proves(route),
             explains: true,

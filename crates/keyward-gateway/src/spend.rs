@@ -8,6 +8,8 @@ use keyward_providers::{Seen, Usage};
 use keyward_routes::{BYTES_PER_TOKEN, Money, Price, Reserve};
 use serde::Deserialize;
 
+use crate::log::FAILED;
+
 /// What is taken for the most tokens that may come out where neither the request nor the price table says. A guess.
 const MOST_OUTPUT: u64 = 16_384;
 /// So many bytes of an answer that is no stream are taken for one token, where it says no counts. A guess: text has four to a
@@ -135,7 +137,7 @@ pub(crate) struct Ended {
 /// What a request cost: what its answer says; of one that was cut, by what came of it; of one that says nothing, or could not
 /// be read, what was set aside for it, or what came where that is more; of one that failed, nothing.
 pub(crate) fn cost(price: &Price, asked: &Asked, estimate: Money, ended: Ended) -> Money {
-    if ended.is_own || ended.status.is_some_and(|status| status >= 400) {
+    if ended.is_own || ended.status.is_some_and(|status| status >= FAILED) {
         return Money::ZERO;
     }
     if ended.is_whole

@@ -3,6 +3,7 @@
 mod bodies;
 mod by_body;
 mod models;
+mod prepare;
 mod rates;
 mod spend;
 mod usage;
@@ -24,7 +25,10 @@ use http_body::Body;
 use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader};
 
-use self::weigh::{Again, Asker, News};
+use self::{
+    prepare::Prepared,
+    weigh::{Again, Asker, News},
+};
 use crate::{
     Gateway,
     body::{self, AnswerBody},
@@ -34,7 +38,7 @@ use crate::{
     cut::{Requests, Watch},
     explain::Known,
     in_flight::{Places, RequestSlot},
-    log::{Bodies, LogQueue, Noted, Spending, Telling},
+    log::{LogQueue, Noted, Telling},
     replay::Replayable,
     request::{self, Part, Plan, Sender, Stop, Turn},
     request_id::{Ids, RequestId},
@@ -84,17 +88,8 @@ struct Decided {
     counted: Option<Series>,
     noted: Noted,
     draw: u64,
-}
-
-/// What was done with a request before it is sent.
-#[derive(Debug, Default)]
-struct Prepared {
-    /// What is reserved for it.
-    spending: Option<Spending>,
-    /// What of its bodies the log is to keep.
-    bodies: Option<Box<Bodies>>,
-    /// Whether its stream is asked what it takes, in the client's place.
-    is_asked: bool,
+    /// Which picture of the registry it was decided by.
+    generation: u64,
 }
 
 /// Whether deciding notes last uses, and counts tokens that do not verify.
@@ -211,17 +206,17 @@ where
         // Before it is counted: what finds no place is not sent.
         let slot = decided.iter().find_map(|_plan| self.places.begin_request());
         let length = request.body().size_hint().exact();
-        let mut prepared = Prepared::default();
-        if let (Ok(plan), Some(_)) = (&mut decided, &slot)
-            && plan.has_to_prepare(self.gateway.config())
-        {
-            let of = (counted.as_ref(), first.noted);
+        let mut prepared = Prepared {
+            cuts_seen,
+            ..Prepared::default()
+        };
+        if slot.is_some() && self.has_to_prepare(&decided, first.noted, request.headers()) {
+            let prior = (first.noted, first.generation, sender, asker);
+            let decided = (&mut decided, &mut counted);
             // Boxed because few gateways and keys have a limit or a budget, and few streams have to be asked.
-            match Box::pin(self.prepare(plan, (&mut request, &uri), of)).await {
-                Ok(done) => (counted, prepared) = (plan.series().or(counted), done),
-                Err(refusal) => decided = Err(refusal),
-            }
+            prepared = Box::pin(self.prepare(decided, (&mut request, &uri), prior)).await;
         }
+        let cuts_seen = prepared.cuts_seen;
         let sent = (request.headers(), &uri, length);
         let with = (&mut prepared, begun, &turn.part());
         let mut under_way = self.begin((counted, first.noted), &ids, sent, with);
@@ -270,28 +265,6 @@ where
             }
         };
         Ok(self.ended(forwarded, under_way, (&plan, prepared.is_asked), &ids))
-    }
-
-    /// What is done with a request before it is sent: it is counted in its limits, what it may cost is reserved, and its
-    /// stream is asked what it takes where somebody wants to know.
-    async fn prepare(
-        &self,
-        plan: &mut Plan,
-        (request, uri): (&mut Request<Replayable<B>>, &Uri),
-        (of, noted): (Option<&Series>, Noted),
-    ) -> Result<Prepared, Refusal> {
-        let spending = match plan.is_limited() {
-            true => self.settle(plan, (request, uri), of).await?,
-            false => None,
-        };
-        let bodies = self.bodies(request, noted).await?;
-        let is_of_use = spending.is_some() || of.is_some() && noted.is_told(request.headers());
-        let is_asked = plan.asks_for_usage && is_of_use && self.ask_for_usage(request).await?;
-        Ok(Prepared {
-            spending,
-            bodies,
-            is_asked,
-        })
     }
 
     /// Takes a request that has begun, with what it counts under and what is reserved for it.
@@ -358,6 +331,7 @@ where
             counted: state.counted.take(),
             noted: state.noted,
             draw: state.next_draw(),
+            generation: state.reader.generation(),
         }
     }
 

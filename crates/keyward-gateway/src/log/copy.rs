@@ -31,12 +31,20 @@ impl BodyCopy {
             return;
         };
         let length = copied.len() + bytes.len();
-        let more = length.saturating_sub(self.taken);
-        if length > self.most || !self.room.take(more) {
+        if length > self.most {
             self.let_go();
             return;
         }
-        self.taken += more;
+        if length > self.taken {
+            // Twice as much each time, so that it is seldom moved.
+            let wanted = length.max(self.taken * 2).min(self.most);
+            if !self.room.take(wanted - self.taken) {
+                self.let_go();
+                return;
+            }
+            self.taken = wanted;
+            copied.reserve_exact(wanted - copied.len());
+        }
         copied.extend_from_slice(bytes);
     }
 
@@ -45,9 +53,9 @@ impl BodyCopy {
         self.copied.as_deref()
     }
 
-    /// What it takes in memory, in bytes.
-    pub(super) fn held(&self) -> usize {
-        self.copied.as_ref().map_or(0, Vec::capacity)
+    /// What it takes in memory, and of the room, in bytes.
+    pub(super) const fn held(&self) -> usize {
+        self.taken
     }
 
     fn let_go(&mut self) {

@@ -35,20 +35,27 @@ impl LogQueue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an entry, or counts it as lost where there is no room.
-    pub(super) fn push(&self, entry: Box<Entry>) {
-        let held = entry.held();
+    /// Takes an entry, without its bodies where there is no room for them; or counts it as lost.
+    pub(super) fn push(&self, mut entry: Box<Entry>) {
+        let mut held = entry.held();
         let mut waiting = self.lock();
+        let mut bodies = None;
+        if waiting.bytes + held > self.most {
+            bodies = entry.bodies.take();
+            held = entry.held();
+        }
         // What is reserved must be settled; requests that have something reserved are bounded elsewhere.
         if waiting.bytes + held > self.most && entry.spending.is_none() {
             waiting.lost = waiting.lost.saturating_add(1);
             // Freed without the lock.
             drop(waiting);
-            drop(entry);
+            drop((entry, bodies));
             return;
         }
         waiting.bytes += held;
         waiting.entries.push(entry);
+        drop(waiting);
+        drop(bodies);
     }
 
     /// Takes everything away, into an empty list that is left in its place. Gives how many had no room.

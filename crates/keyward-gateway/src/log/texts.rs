@@ -68,10 +68,13 @@ impl Noted {
         }
     }
 
-    /// Whether the bodies of a request with these headers may be kept: its client has the last word.
+    /// Whether the bodies of a request with these headers may be kept: where its gateway has its requests told of, and its
+    /// client does not object.
     pub(crate) fn may_keep_bodies(self, headers: &HeaderMap) -> bool {
-        let asked = self.has_said.then(|| headers.get(COLLECT_BODIES)).flatten();
-        self.is_told(headers) && asked.is_none_or(|asked| asked.as_bytes() != b"false")
+        let mut asked = headers.get_all(COLLECT_BODIES).iter();
+        // Whatever else it says is not taken for consent.
+        let is_let = asked.all(|asked| asked.as_bytes() == b"true");
+        self.by_gateway && self.is_told(headers) && is_let
     }
 }
 

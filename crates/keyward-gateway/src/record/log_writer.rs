@@ -60,17 +60,26 @@ impl LogWriter {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a record, where there is room for it.
+    /// Takes a record where there is room for it, without its bodies where there is none for them.
     pub(super) fn add(&self, record: LogRecord) -> bool {
-        let held = held(&record);
-        let taken = self.held.fetch_update(Relaxed, Relaxed, |before| {
-            let after = before.saturating_add(held);
-            (after <= MOST_HELD).then_some(after)
-        });
-        if taken.is_ok() {
+        if self.reserve(held(&record)) {
+            self.waiting().push_back(record);
+            return true;
+        }
+        let record = LogRecord::new(record.entry);
+        let has_room = self.reserve(held(&record));
+        if has_room {
             self.waiting().push_back(record);
         }
-        taken.is_ok()
+        has_room
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        let reserved = self.held.fetch_update(Relaxed, Relaxed, |before| {
+            let after = before.saturating_add(bytes);
+            (after <= MOST_HELD).then_some(after)
+        });
+        reserved.is_ok()
     }
 
     /// Gives records to the store until `last` is cancelled; then those that wait still.

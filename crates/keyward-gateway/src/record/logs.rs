@@ -114,12 +114,11 @@ fn with_bodies(entry: &Entry, told: LogEntry) -> LogRecord {
     let Some(bodies) = &entry.bodies else {
         return LogRecord::new(told);
     };
-    // As of the counts: a decoder that fails takes nothing else with it.
-    let response = catch_unwind(AssertUnwindSafe(|| bodies.response()));
     LogRecord {
         entry: told,
         request: bodies.request(),
-        response: response.ok().flatten(),
+        // Of one that broke off there is a part.
+        response: entry.is_whole.then(|| bodies.response()).flatten(),
     }
 }
 

@@ -11,8 +11,8 @@ use super::{LEAST_FRAME, Memory, Replayable, Room, Whole};
 
 /// How long a body may be that is read whole. Images within chats are some MiB.
 pub(crate) const MOST_WHOLE: usize = 10 * 1024 * 1024;
-/// How long the reading may take in all: the room that a body has is kept from others meanwhile.
-const LONGEST_READ: Duration = Duration::from_secs(120);
+/// How long the reading of a body may take in all that must be read: its room is kept from others meanwhile.
+pub(crate) const LONGEST_READ: Duration = Duration::from_secs(120);
 /// By how much the buffer of a body of unknown length grows at least.
 const STEP: usize = 64 * 1024;
 
@@ -42,12 +42,13 @@ where
     /// Reads the body to its end, and gives it. It is still there to be sent, and to be [held](Self::hold).
     ///
     /// What is read counts in `room` for as long as the body is there; how slowly it may come says `config`, as of every
-    /// body. Where there is no room for what is announced, nothing is taken from it; cancelled, it leaves a body that is
+    /// body, and `longest` how long all of it may take. Where there is no room for what is announced, nothing is taken from it; cancelled, it leaves a body that is
     /// broken.
     pub(crate) async fn read_whole(
         &mut self,
         room: &Arc<Room>,
         config: &Config,
+        longest: Option<Duration>,
     ) -> Result<Whole, NotWhole> {
         let whole = match std::mem::replace(self, Self::Taken) {
             Self::Whole(whole) => whole,
@@ -63,7 +64,7 @@ where
                     *self = Self::Once(body);
                     return Err(error);
                 }
-                let all = read(&mut body, announced, &mut memory, config).await?;
+                let all = read(&mut body, announced, &mut memory, (config, longest)).await?;
                 Whole::new(all, memory)
             }
             Self::Taken | Self::Held(_) => return Err(NotWhole::Broken),
@@ -78,7 +79,7 @@ async fn read<B>(
     body: &mut B,
     announced: usize,
     memory: &mut Memory,
-    config: &Config,
+    (config, longest): (&Config, Option<Duration>),
 ) -> Result<Bytes, NotWhole>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -110,7 +111,8 @@ where
             }
             whole.extend_from_slice(&data);
         }
-        if is_slow(waited, whole.len() as u64, config) {
+        let is_late = longest.is_some_and(|longest| waited > longest);
+        if is_late || is_slow(waited, whole.len() as u64, config) {
             return Err(NotWhole::Slow);
         }
     }
@@ -120,7 +122,7 @@ where
 fn is_slow(waited: Duration, length: u64, config: &Config) -> bool {
     let rate = u64::from(config.request_min_rate);
     let is_below = length < waited.as_secs().saturating_mul(rate);
-    waited > LONGEST_READ || (waited > config.request_rate_window && is_below)
+    waited > config.request_rate_window && is_below
 }
 
 /// Room for `more` bytes among all bodies that are held.
@@ -169,7 +171,7 @@ mod tests {
     async fn what_was_read_whole_is_sent_and_can_be_sent_again() {
         let room = Arc::new(Room::of(LONG as u64));
         let mut body = Replayable::Once(chunks(5, 100_000));
-        let read = body.read_whole(&room, &Config::default()).await;
+        let read = body.read_whole(&room, &Config::default(), None).await;
         let whole = read.expect("it fits").joined();
         assert_eq!(whole.len(), 500_000);
         let hold = body.hold(&room).expect("it is all there");
@@ -187,17 +189,21 @@ mod tests {
         let config = Config::default();
         let longest = Full::new(Bytes::from(vec![b'x'; MOST_WHOLE]));
         let mut body = Replayable::Once(longest);
-        assert!(body.read_whole(&room, &config).await.is_ok());
+        assert!(body.read_whole(&room, &config, None).await.is_ok());
         drop(body);
         let longer = Full::new(Bytes::from(vec![b'x'; MOST_WHOLE + 1]));
-        let read = Replayable::Once(longer).read_whole(&room, &config).await;
+        let read = Replayable::Once(longer)
+            .read_whole(&room, &config, None)
+            .await;
         assert!(matches!(read, Err(NotWhole::TooLarge)));
         let endless = chunks(1_000, 64 * 1024);
-        let read = Replayable::Once(endless).read_whole(&room, &config).await;
+        let read = Replayable::Once(endless)
+            .read_whole(&room, &config, None)
+            .await;
         assert!(matches!(read, Err(NotWhole::TooLarge)));
         assert!(room.take(LONG), "all room is given back");
         let read = Replayable::Once(chunks(1, 10))
-            .read_whole(&room, &config)
+            .read_whole(&room, &config, None)
             .await;
         assert!(matches!(read, Err(NotWhole::NoRoom)));
     }
@@ -213,8 +219,7 @@ mod tests {
             (window, 0, false),
             (window + second, 0, true),
             (window + second, (window + second).as_secs() * rate, false),
-            (LONGEST_READ, u64::MAX, false),
-            (LONGEST_READ + second, u64::MAX, true),
+            (LONGEST_READ + second, u64::MAX, false),
         ] {
             assert_eq!(
                 is_slow(waited, length, &config),
@@ -225,6 +230,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_that_must_be_read_has_no_more_than_its_time_in_all() {
+        let room = Arc::new(Room::default());
+        // Each piece comes in time.
+        let steady = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let piece: Result<_, Infallible> = Ok(Frame::data(Bytes::from_static(b"x")));
+            Some((piece, ()))
+        });
+        let steady = StreamBody::new(Box::pin(steady));
+        let longest = Some(Duration::from_millis(10));
+        let read = Replayable::Once(steady)
+            .read_whole(&room, &Config::default(), longest)
+            .await;
+        assert!(matches!(read, Err(NotWhole::Slow)));
+    }
+
+    #[tokio::test]
     async fn a_client_that_stops_sending_is_not_waited_for() {
         let room = Arc::new(Room::default());
         let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
@@ -232,7 +254,9 @@ mod tests {
             request_idle_timeout: Duration::from_millis(5),
             ..Config::default()
         };
-        let read = Replayable::Once(silent).read_whole(&room, &config).await;
+        let read = Replayable::Once(silent)
+            .read_whole(&room, &config, None)
+            .await;
         assert!(matches!(read, Err(NotWhole::Slow)));
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Worker, now};
 use crate::{
-    replay::{MOST_WHOLE, NotWhole, Replayable, Whole},
+    replay::{LONGEST_READ, MOST_WHOLE, NotWhole, Replayable, Whole},
     request::{Plan, ReadFor, Seen, Sender, Stop},
     respond::Refusal,
     traffic::Series,
@@ -83,7 +83,22 @@ where
         request: &mut Request<Replayable<B>>,
     ) -> Result<Whole, NotWhole> {
         let (room, config) = (self.gateway.replay_room(), &self.gateway.config().forward);
-        request.body_mut().read_whole(room, config).await
+        let body = request.body_mut();
+        body.read_whole(room, config, Some(LONGEST_READ)).await
+    }
+
+    /// The body of a request that would be sent without being read: it may take the time that it may take otherwise. None
+    /// where there is no room for it, and it goes on as it is.
+    pub(super) async fn read_along(
+        &self,
+        request: &mut Request<Replayable<B>>,
+    ) -> Result<Option<Whole>, Refusal> {
+        let (room, config) = (self.gateway.replay_room(), &self.gateway.config().forward);
+        match request.body_mut().read_whole(room, config, None).await {
+            Ok(whole) => Ok(Some(whole)),
+            Err(NotWhole::NoRoom) if request.body().is_untouched() => Ok(None),
+            Err(error) => Err(not_whole(&error)),
+        }
     }
 }
 

@@ -106,6 +106,10 @@ where
         let Some(first) = rules.first() else {
             return Ok(estimated.estimate.map_or(None, nothing));
         };
+        // Else a restart would make a budget anew that is spent.
+        if !self.gateway.knows_budgets() {
+            return Err(Refusal::LimitsLost.into());
+        }
         let estimate = match estimated.estimate {
             Ok(Some(estimate)) => estimate,
             Ok(None) => return Ok(nothing(None)),

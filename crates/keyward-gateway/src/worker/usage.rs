@@ -10,14 +10,8 @@ use keyward_forward::BoxError;
 use keyward_routes::{JsonBody, Spliced};
 use memchr::memmem;
 
-use super::{
-    Worker,
-    by_body::{not_whole, sole},
-};
-use crate::{
-    replay::{NotWhole, Replayable},
-    respond::Refusal,
-};
+use super::{Worker, by_body::sole};
+use crate::{replay::Replayable, respond::Refusal};
 
 /// How long a body may be that is read for this, in bytes. Longer ones, such as those with pictures, go on as they come.
 const LONGEST: u64 = 1024 * 1024;
@@ -36,16 +30,12 @@ where
         request: &mut Request<Replayable<B>>,
     ) -> Result<bool, Refusal> {
         let length = request.body().size_hint().exact();
-        if length.is_none_or(|length| length == 0 || length > LONGEST)
-            || !is_json(request.headers())
-        {
+        let is_short = length.is_some_and(|length| (1..=LONGEST).contains(&length));
+        if !self.gateway.config().asks_for_usage || !is_short || !is_json(request.headers()) {
             return Ok(false);
         }
-        let whole = match self.whole(request).await {
-            Ok(whole) => whole,
-            // It was not begun, and goes on as it is.
-            Err(NotWhole::NoRoom) if request.body().is_untouched() => return Ok(false),
-            Err(error) => return Err(not_whole(&error)),
+        let Some(whole) = self.read_along(request).await? else {
+            return Ok(false);
         };
         let Some(asking) = asking(&whole.joined()) else {
             return Ok(false);

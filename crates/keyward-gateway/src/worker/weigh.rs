@@ -4,7 +4,7 @@
 use std::{net::IpAddr, pin::pin, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
 use keyward_auth::{RunAsk, decide_run};
 use keyward_forward::{BoxError, ResponseBody};
@@ -15,14 +15,14 @@ use super::{Worker, now};
 use crate::{
     body::AnswerBody,
     credentials::{Injected, StoredValue},
-    cut::{Used, Watch},
+    cut::{Revoked, Used, Watch},
     evidence::{Evidence, Front, Judged, Said, judge, words},
     explain::Known,
     in_flight::RequestSlot,
     log::Spending,
     pool::limit,
     replay::{Hold, Replayable, Room},
-    request::{Others, Plan},
+    request::{Others, Plan, Sender, Stop},
     respond::Refusal,
 };
 
@@ -296,6 +296,37 @@ where
             }
         };
         is_there && may_be_used && is_let
+    }
+
+    /// Whether a request that waited for its body may begin: what was decided when it came may be revoked or replaced since.
+    /// Where its key has another value by now, it is sent with that.
+    pub(super) fn still_may(
+        &self,
+        plan: &mut Plan,
+        (request, uri): (&Request<Replayable<B>>, &Uri),
+        (sender, asker): (Sender<'_>, Asker),
+    ) -> Result<(), Refusal> {
+        let again = match self.decide(request, uri, None, sender, now()).decided {
+            Err(Stop::Refused(refusal)) => return Err(refusal),
+            // It was read by then.
+            Err(Stop::Read(_) | Stop::Goes(_)) => None,
+            Ok(again) => Some(again),
+        };
+        let Some(injected) = plan.injected.as_deref() else {
+            return Ok(());
+        };
+        if injected.stored.is_none() || self.may_start(plan, injected, &plan.used, asker) {
+            return Ok(());
+        }
+        let key = |plan: &Plan| plan.used.key.map(|key| key.id);
+        match again.filter(|again| key(again) == key(plan)) {
+            Some(again) => {
+                plan.injected = again.injected;
+                plan.used.key = again.used.key;
+                Ok(())
+            }
+            None => Err(Refusal::from(Revoked::Key)),
+        }
     }
 
     /// Notes that a key is used that was not the first choice.

@@ -292,6 +292,7 @@ async fn start_with_bodies(bytes: usize) -> Running {
             log_body_bytes: bytes,
             ..Setup::default().config
         },
+        relay: true,
         ..Setup::default()
     })
     .await;

@@ -227,3 +227,21 @@ async fn what_was_spent_survives_a_restart() {
     }
     running.stop().await;
 }
+
+/// Nothing but the recorder settled it before: an attempt that was repeated at once found the room still taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_keeps_no_room_from_what_is_made_of_it() {
+    // Room for one at a time: an estimate is 16 tokens in, 3 out.
+    let running = start(&rule(1.5 * (16.0 * 2.5e-6 + 3.0 * 1e-5))).await;
+    running
+        .set(|settings| settings.retry_max_attempts = Some(5))
+        .await;
+    for _ in 0..4 {
+        running
+            .provider
+            .behave_once(Behaviour::Status(503, "{}".to_owned()));
+    }
+    let answer = ask(&running, "openai", &[], BODY).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    running.stop().await;
+}

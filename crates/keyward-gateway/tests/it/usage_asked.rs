@@ -1,17 +1,22 @@
 //! Streams that say what they took because the gateway asks, and clients that do not see it.
 
+use keyward_gateway::Config;
 use keyward_registry::LogEntry;
-use keyward_testing::{Behaviour, client::RawAnswer};
+use keyward_testing::{Behaviour, Canary, client::RawAnswer};
 use serde_json::{Value, json};
 
-use crate::support::{Running, Setup};
+use crate::support::{ACCOUNT, ACTOR, Running, Setup, mint, now, value, wait_until};
 
 const CHAT: &str = "openai/v1/chat/completions";
 const STREAM: &str = r#"{"model":"gpt-4o","messages":[],"stream":true}"#;
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn start() -> Running {
-    let running = Running::start(Setup::default()).await;
+    let running = Running::start(Setup {
+        relay: true,
+        ..Setup::default()
+    })
+    .await;
     running.store_key("openai", "default").await;
     running
 }
@@ -162,5 +167,79 @@ async fn a_compressed_stream_that_was_not_wanted_passes() {
         answer.text().contains("_tokens"),
         "what cannot be read is not cut"
     );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_who_may_not_know_the_field_nor_where_it_is_turned_off() {
+    let replaced = Setup::default();
+    let off = Setup {
+        relay: true,
+        config: Config {
+            asks_for_usage: false,
+            ..Setup::default().config
+        },
+        ..Setup::default()
+    };
+    for setup in [replaced, off] {
+        let running = Running::start(setup).await;
+        running.store_key("openai", "default").await;
+        let answer = ask(&running, CHAT, &[JSON], STREAM).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(!is_asked(&sent(&running)[0]));
+        running.stop().await;
+    }
+}
+
+/// The registry changes while the body is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_while_its_body_comes_is_not_sent_and_what_is_replaced_goes_anew() {
+    let running = Running::start(Setup {
+        relay: true,
+        ..Setup::default()
+    })
+    .await;
+    let (_, key) = running.store_key("openai", "default").await;
+    let lines = format!(
+        "Content-Type: application/json\r\nContent-Length: {}\r\n",
+        STREAM.len()
+    );
+    let (most, last) = STREAM.as_bytes().split_at(STREAM.len() - 1);
+    let begin = [running.head("POST", CHAT, &lines).as_bytes(), most].concat();
+    let registry = &running.registry;
+
+    let mut client = running.client().await;
+    client.send(&begin).await.unwrap();
+    wait_until("it was decided", || key.last_used.get().is_some()).await;
+    let other = Canary::new("openai-new");
+    running.provider.accept_keys([other.text()]);
+    let id = key.record.id;
+    let new = value(&other);
+    let replaced = registry.rotate_provider_key(ACCOUNT, id, &new, ACTOR, now());
+    replaced.await.unwrap();
+    let answer = client.exchange(last).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = running.provider.take_recorded();
+    let bearer = format!("Bearer {}", other.text());
+    assert_eq!(sent[0].header("authorization"), Some(bearer.as_str()));
+
+    let (token, minted) = mint(registry, Running::grant()).await;
+    let begin = String::from_utf8(begin).unwrap();
+    let begin = begin.replace(running.token.text(), token.text());
+    client.send(begin.as_bytes()).await.unwrap();
+    let id = minted.record.id;
+    let is_used = || {
+        let snapshot = registry.snapshot();
+        let token = snapshot.tokens().find_by_id(id).unwrap();
+        token.last_used.get().is_some()
+    };
+    wait_until("it was decided", is_used).await;
+    registry
+        .delete_token(ACCOUNT, &id, ACTOR, now())
+        .await
+        .unwrap();
+    let answer = client.exchange(last).await.unwrap();
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    assert!(running.provider.take_recorded().is_empty());
     running.stop().await;
 }

@@ -80,4 +80,10 @@ impl SnapshotReader {
         }
         (&self.snapshot, is_new)
     }
+
+    /// The number of the picture that [`current`](Self::current) gave last: raised by every change.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
 }
