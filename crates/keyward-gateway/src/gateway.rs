@@ -31,6 +31,7 @@ use crate::{
     limits::RateLimits,
     log::LogQueue,
     loops::LoopMark,
+    observe::Observe,
     record::{Costs, ModelCost},
     replay::{Replayable, Room},
     traffic::Tally,
@@ -59,6 +60,7 @@ pub struct Gateway {
     /// For bodies that the log is to keep.
     log_room: Arc<Room>,
     notify: Option<Arc<dyn Notify>>,
+    observer: Option<Arc<dyn Observe>>,
     /// Locked where a token is refused, and nowhere else.
     failures: Mutex<FailureLimit>,
     rate_limits: RateLimits,
@@ -176,6 +178,7 @@ impl Gateway {
             healths: Healths::default(),
             evidence: Queue::default(),
             notify: None,
+            observer: None,
             failures: Mutex::default(),
             rate_limits,
             costs: Arc::default(),
@@ -188,6 +191,15 @@ impl Gateway {
     pub fn with_notify(self, notify: Arc<dyn Notify>) -> Self {
         Self {
             notify: Some(notify),
+            ..self
+        }
+    }
+
+    /// Tells `observer` of every request that has ended, beside the log and the metrics.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn Observe>) -> Self {
+        Self {
+            observer: Some(observer),
             ..self
         }
     }
@@ -241,6 +253,10 @@ impl Gateway {
     pub(crate) fn note_failure(&self, source: IpAddr, now: SystemTime) -> Failure {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.note(source, now)
+    }
+
+    pub(crate) const fn observer(&self) -> Option<&Arc<dyn Observe>> {
+        self.observer.as_ref()
     }
 
     pub(crate) const fn cost_sums(&self) -> &Arc<Costs> {

@@ -71,6 +71,7 @@ impl<'a> Head<'a> {
                     head.token.add(value);
                     continue;
                 }
+                20 if log::is_said(name) => head.has_said = true,
                 _ => {}
             }
             head.has_credential |= is_credential_header(name);

@@ -7,6 +7,7 @@
 //! - [`Gateway::explain`]: what would become of a request, told without sending it ([`explain`]).
 //! - [`Prober`]: asks a provider about a key, by the request that the catalogue has for it.
 //! - [`KeyEvent`], [`Notify`]: what happens to provider keys, and whoever is told; [`webhooks`] tells by HTTP.
+//! - [`Observe`], [`Finished`]: whoever else is told of requests that have ended.
 //! - [`GatewayAddress`]: a request's path, parsed.
 //! - [`EchoDial`]: the built-in provider `echo`, for a first request without any account.
 //!
@@ -79,6 +80,7 @@ mod limits;
 mod listener;
 mod log;
 mod loops;
+mod observe;
 mod pool;
 mod prober;
 mod record;
@@ -104,6 +106,7 @@ pub use echo::EchoDial;
 pub use events::{KeyEvent, Notify, What};
 pub use gateway::{BuildError, Gateway};
 pub use listener::StartError;
+pub use observe::{Finished, Observe, TraceParent};
 pub use prober::{Probed, Prober};
 pub use record::ModelCost;
 pub use service::{AnswerBody, GatewayService};

@@ -86,7 +86,7 @@ impl Telling {
     pub(crate) const NOBODY: Self = Self(None);
 
     /// Begins with a request, its headers as they are before they are rewritten, and its length. Of one that the log is not
-    /// told of, what it took is counted nevertheless, and no text of it is taken along.
+    /// told of, what it took is counted nevertheless, and of its texts nothing but its path is taken along.
     pub(crate) fn of(
         (queue, series, ids, noted): (&Arc<LogQueue>, &Series, &Ids, Noted),
         (headers, uri, length): (&HeaderMap, &Uri, Option<u64>),
@@ -97,7 +97,7 @@ impl Telling {
         let texts = if is_told {
             Texts::of(headers, uri, ids.event(), noted)
         } else {
-            Texts::default()
+            Texts::of_path(uri)
         };
         Self(Some(Box::new(Entry {
             is_told,

@@ -12,6 +12,8 @@ const METADATA: HeaderName = HeaderName::from_static("cf-aig-metadata");
 const COLLECT: HeaderName = HeaderName::from_static("cf-aig-collect-log");
 const CUSTOM_COST: HeaderName = HeaderName::from_static("cf-aig-custom-cost");
 const COLLECT_BODIES: HeaderName = HeaderName::from_static("cf-aig-collect-log-payload");
+const TRACE: HeaderName = HeaderName::from_static("cf-aig-otel-trace-id");
+const PARENT_SPAN: HeaderName = HeaderName::from_static("cf-aig-otel-parent-span-id");
 
 /// What the client says of its request in `cf-aig-metadata`; nothing where that is absent or cannot be read.
 pub(crate) fn metadata(headers: &HeaderMap) -> Metadata {
@@ -32,6 +34,9 @@ pub(crate) enum Text {
     CustomCost,
     Event,
     ResponseType,
+    /// The trace that the client wants it in, and the span that it is a part of.
+    Trace,
+    ParentSpan,
 }
 
 impl Text {
@@ -40,6 +45,7 @@ impl Text {
         match self {
             Self::Path | Self::UserAgent | Self::RequestType | Self::ResponseType => 512,
             Self::Event => 256,
+            Self::Trace | Self::ParentSpan => 64,
             // Five entries of the longest names and texts that the log keeps.
             Self::Metadata | Self::CustomCost => 8 * 1024,
         }
@@ -80,11 +86,19 @@ impl Noted {
 
 /// Whether a header of this name says something for the log.
 pub(crate) fn is_said(name: &HeaderName) -> bool {
-    [METADATA, COLLECT, CUSTOM_COST, COLLECT_BODIES].contains(name)
+    [
+        METADATA,
+        COLLECT,
+        CUSTOM_COST,
+        COLLECT_BODIES,
+        TRACE,
+        PARENT_SPAN,
+    ]
+    .contains(name)
 }
 
 /// Texts, one after the other: each with its kind and its length before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Texts(Vec<u8>);
 
 impl Texts {
@@ -102,6 +116,8 @@ impl Texts {
             (Text::Event, event),
             (Text::Metadata, said(&METADATA)),
             (Text::CustomCost, said(&CUSTOM_COST)),
+            (Text::Trace, said(&TRACE)),
+            (Text::ParentSpan, said(&PARENT_SPAN)),
         ];
         // One allocation for all of it, and for the type of an answer.
         const ANSWER: usize = 64;
@@ -119,12 +135,23 @@ impl Texts {
         texts
     }
 
+    /// Of a request of which nothing else is to be kept.
+    pub(crate) fn of_path(uri: &Uri) -> Self {
+        let mut texts = Self(Vec::with_capacity(uri.path().len() + 3));
+        texts.push(Text::Path, uri.path().as_bytes());
+        texts
+    }
+
     /// Takes one more along. Of one that is too long the start, but of what is read by a parser nothing: half of it means
     /// something else.
     pub(crate) fn push(&mut self, text: Text, bytes: &[u8]) {
         let most = text.most();
         let bytes = match text {
-            Text::Metadata | Text::CustomCost | Text::Event if bytes.len() > most => return,
+            Text::Metadata | Text::CustomCost | Text::Event | Text::Trace | Text::ParentSpan
+                if bytes.len() > most =>
+            {
+                return;
+            }
             _ => bytes.get(..most).unwrap_or(bytes),
         };
         let Ok(length) = u16::try_from(bytes.len()) else {

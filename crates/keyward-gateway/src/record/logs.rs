@@ -15,6 +15,7 @@ use super::{clock, log_writer::LogWriter, usage::UsageMeter};
 use crate::{
     Gateway,
     log::{Entries, Entry, Text},
+    observe::{Finished, Models},
     spend::{self, Ended},
 };
 
@@ -74,17 +75,25 @@ impl LogKeeper {
                 if catch_unwind(read).is_err() {
                     tracing::error!("an answer could not be read for what it took");
                 }
+                let observer = self.gateway.observer();
+                let models = observer.map(|_| Models::of(&entry, self.gateway.providers()));
                 settle(&mut entry, prices);
                 self.usage.count(&entry, self.gateway.providers(), clock());
-                if !entry.is_told || !is_kept(&entry, self.gateway.config().log_sample_percent) {
+                let is_kept =
+                    entry.is_told && is_kept(&entry, self.gateway.config().log_sample_percent);
+                if !is_kept && observer.is_none() {
                     continue;
                 }
                 let of = entry.series.parts();
                 let gateway = snapshot.gateway(of.account, of.gateway.as_str());
                 let settings = gateway.map(|gateway| &gateway.record().settings);
-                if let Some(told) = told(&entry, settings, prices)
-                    && !writer.add(with_bodies(&entry, told))
-                {
+                let Some(told) = told(&entry, settings, prices) else {
+                    continue;
+                };
+                if let (Some(observer), Some(models)) = (observer, models) {
+                    observer.finished(&Finished::of(&entry, &told, &models, &self.gateway));
+                }
+                if is_kept && !writer.add(with_bodies(&entry, told)) {
                     lost += 1;
                 }
             }

@@ -45,6 +45,8 @@ mod memory;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod pools;

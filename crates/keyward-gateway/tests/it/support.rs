@@ -11,7 +11,7 @@ use std::{
 use futures_util::FutureExt as _;
 use keyward_auth::{Grant, Kind, Permission, Permissions};
 use keyward_forward::{Dial, Protocol, SystemDial, TlsConfig};
-use keyward_gateway::{Config, EchoDial, Gateway, Notify};
+use keyward_gateway::{Config, EchoDial, Gateway, Notify, Observe};
 use keyward_providers::{Catalogue, Override};
 use keyward_registry::{
     AccountRecord, Actor, Alias, ExpiresAction, GatewayId, GatewaySettings, KeySource, KeyValue,
@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) relay: bool,
     /// Who is told what happens to its keys.
     pub(crate) notify: Option<Arc<dyn Notify>>,
+    /// Who else is told of its requests.
+    pub(crate) observer: Option<Arc<dyn Observe>>,
     pub(crate) config: Config,
 }
 
@@ -57,6 +59,7 @@ impl Default for Setup {
             protocol: Protocol::Http1,
             relay: false,
             notify: None,
+            observer: None,
             config: Config {
                 workers: NonZeroUsize::new(2).unwrap(),
                 ..Config::default()
@@ -127,8 +130,12 @@ impl Running {
         let dial = Arc::new(SystemDial::build(tls).unwrap());
         let dial = Arc::new(EchoDial::new(Arc::clone(&registry), dial));
         let gateway = Gateway::build(Arc::clone(&registry), dial, setup.config).unwrap();
-        let gateway = Arc::new(match setup.notify {
+        let gateway = match setup.notify {
             Some(notify) => gateway.with_notify(notify),
+            None => gateway,
+        };
+        let gateway = Arc::new(match setup.observer {
+            Some(observer) => gateway.with_observer(observer),
             None => gateway,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
