@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             expires_at: Some(now + Duration::from_secs(3600)),
             ..Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun]))
         },
+        spend_limits: None,
         issued_at: now,
         modified_at: now,
     };

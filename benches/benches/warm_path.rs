@@ -87,6 +87,7 @@ fn installation() -> Result<Installation, Box<dyn Error>> {
             retiring: None,
             name: "bench".to_owned(),
             grant: Grant::new(account, permissions),
+            spend_limits: None,
             issued_at: now,
             modified_at: now,
         });

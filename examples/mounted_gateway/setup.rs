@@ -80,6 +80,7 @@ impl Setup {
             name: "the chat service".to_owned(),
             kind: Kind::Gateway,
             grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
+            spend_limits: None,
         };
         let token = registry.create_token(wanted, None, ACTOR, now).await?;
         Ok(Self {

@@ -228,6 +228,7 @@ async fn registry(
         name: "benchmark".to_owned(),
         kind: Kind::Gateway,
         grant: Grant::new(ACCOUNT, Permissions::from_iter([Permission::AiGatewayRun])),
+        spend_limits: None,
     };
     let minted = registry.create_token(token, None, ACTOR, now).await?;
     Ok((

@@ -110,6 +110,7 @@ impl First<'_> {
             name: format!("made by keyward {}", self.command),
             kind,
             grant: Grant::new(account, permissions),
+            spend_limits: None,
         };
         let made = self
             .registry

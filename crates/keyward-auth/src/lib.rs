@@ -36,6 +36,7 @@
 //!     retiring: None,
 //!     name: "production".into(),
 //!     grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
+//!     spend_limits: None,
 //!     issued_at: now,
 //!     modified_at: now,
 //! };

@@ -19,9 +19,11 @@ pub struct TokenRecord {
     pub name: String,
     /// What it may do.
     pub grant: Grant,
+    /// How much may be spent with it, in whatever words: who counts that reads them. Here they are only kept.
+    pub spend_limits: Option<Box<str>>,
     /// When it was made.
     pub issued_at: SystemTime,
-    /// When name, grant or text last changed.
+    /// When name, grant, limits or text last changed.
     pub modified_at: SystemTime,
 }
 
@@ -108,6 +110,7 @@ mod tests {
             retiring: None,
             name: "t".into(),
             grant: Grant::new(AccountId::from_bytes([1; 16]), Permissions::NONE),
+            spend_limits: None,
             issued_at: start,
             modified_at: start,
         };

@@ -24,9 +24,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use keyward_auth::{Entry, LastUsed};
 use keyward_forward::{Handshake, Target};
 use keyward_providers::{Class, Provider, Route, Support, Surface, UsageShape};
-use keyward_registry::{
-    CustomProvider, CustomSlug, Gateway as GatewayView, Snapshot, StoredKeyRefused,
-};
+use keyward_registry::{CustomProvider, CustomSlug, Snapshot, StoredKeyRefused};
 use keyward_routes::SpendLimits;
 use keyward_secret::SecretBytes;
 
@@ -413,7 +411,7 @@ impl<'a> Step<'a> {
             model,
             rate_limit: self.rate_limit(gateway, entered.view),
             has_limited_key: behind.has_limited_key,
-            budgets: self.budgets(entered.view, &plan, &behind),
+            budgets: self.budgets(&entered, &plan, &behind),
             others: behind.others,
             is_pooled: behind.is_pooled,
             explains: told == StoredKeyRefused::Explain,
@@ -443,10 +441,12 @@ impl<'a> Step<'a> {
     }
 
     /// Which budgets there are for a request that is planned so far.
-    fn budgets(&self, view: &GatewayView, plan: &Plan, behind: &Behind) -> Budgeted {
-        let limits = view.record().settings.spend_limits.as_ref();
+    fn budgets(&self, entered: &Entered<'_>, plan: &Plan, behind: &Behind) -> Budgeted {
+        let limits = entered.view.record().settings.spend_limits.as_ref();
+        let has_token_some = |token: &Arc<Entry>| token.record.spend_limits.is_some();
         let of_route = self.sender.turn.budgets().cloned();
         let is_any = limits.is_some_and(SpendLimits::is_enabled)
+            || entered.token.is_some_and(has_token_some)
             || behind.has_budgeted_key
             || of_route.is_some();
         Budgeted {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keyward_auth::TokenId;
 use keyward_registry::{GatewayRecord, ProviderKeyRecord};
 use keyward_routes::{
     AtModel, Budget, CounterKey, CounterKeys, Limited, Metadata, Money, Partition, Spend,
@@ -13,6 +14,8 @@ use keyward_secret::AccountId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
     Gateway,
+    /// The token that the request came with.
+    Token,
     /// The stored key that the request is sent with.
     ProviderKey,
     /// An element of a route.
@@ -24,6 +27,7 @@ impl Whose {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
+            Self::Token => "token",
             Self::ProviderKey => "provider_key",
             Self::Route => "route",
         }
@@ -33,6 +37,7 @@ impl Whose {
     pub(crate) const fn told(self) -> &'static str {
         match self {
             Self::Gateway => "",
+            Self::Token => " of the token",
             Self::ProviderKey => " of the provider key",
             Self::Route => " of the route",
         }
@@ -74,6 +79,22 @@ pub(crate) fn of_gateway(keys: &CounterKeys, record: &GatewayRecord, by: By<'_>)
     applying(limits, Whose::Gateway, by, |rule, partition| {
         let limited = Limited::Rule(rule.id().as_str());
         keys.key(record.account, record.id.as_str(), limited, partition)
+    })
+}
+
+/// Those of a token, in whatever gateway.
+pub(crate) fn of_token(
+    keys: &CounterKeys,
+    (account, token): (AccountId, TokenId),
+    limits: &SpendLimits,
+    by: By<'_>,
+) -> Vec<Rule> {
+    applying(Some(limits), Whose::Token, by, |rule, partition| {
+        let limited = Limited::TokenRule {
+            token: token.as_str(),
+            rule: rule.id().as_str(),
+        };
+        keys.key(account, "", limited, partition)
     })
 }
 

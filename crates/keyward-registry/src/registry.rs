@@ -298,8 +298,8 @@ impl Registry {
                 }
                 snapshot.put_secret(*account, *id, joined.as_ref());
             }
-            (_, Some(Row::Token(token))) => snapshot.tokens = snapshot.tokens.with(token),
-            (Subject::Token(_, id), _) => snapshot.tokens = snapshot.tokens.without(*id),
+            (_, Some(Row::Token(token))) => snapshot.put_token(token),
+            (Subject::Token(_, id), _) => snapshot.remove_token(*id),
             (Subject::Account(_), _) => {}
         }
         Ok(())

@@ -430,5 +430,9 @@ impl DecidingRow for TokenRecord {
             out.text("models");
             out.list(patterns.iter(), |out, pattern| out.text(pattern.as_str()));
         }
+        if let Some(limits) = &self.spend_limits {
+            out.text("spend_limits");
+            out.text(limits);
+        }
     }
 }

@@ -10,7 +10,8 @@ mod routes;
 
 use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
-use keyward_auth::TokenIndex;
+use keyward_auth::{TokenId, TokenIndex, TokenRecord};
+use keyward_routes::SpendLimits;
 use keyward_secret::AccountId;
 use keyward_vault::{SecretId, SecretsStoreId, rotation::Rotation};
 use rpds::HashTrieMapSync;
@@ -36,7 +37,9 @@ use crate::{
 pub struct Snapshot {
     pub(crate) revision: u64,
     pub(crate) accounts: FxHashMap<AccountId, Arc<Account>>,
-    pub(crate) tokens: TokenIndex,
+    tokens: TokenIndex,
+    /// Of the tokens that have some.
+    spend_limits: ById<TokenId, Arc<SpendLimits>>,
     /// Those that something is still to come of.
     rotations: ById<(AccountId, SecretId), Arc<Rotating>>,
 }
@@ -116,6 +119,12 @@ impl Snapshot {
     #[must_use]
     pub const fn tokens(&self) -> &TokenIndex {
         &self.tokens
+    }
+
+    /// How much may be spent with a token; none where it has no limits. One look-up.
+    #[must_use]
+    pub fn spend_limits_of_token(&self, id: TokenId) -> Option<&Arc<SpendLimits>> {
+        self.spend_limits.get(&id)
     }
 
     /// A provider key by its public id. One look-up.
@@ -204,8 +213,31 @@ impl Snapshot {
                 key.last_used.touch_at(*at);
             }
         }
+        for token in &loaded.tokens {
+            snapshot.note_limits(token);
+        }
         snapshot.tokens = TokenIndex::build(loaded.tokens, loaded.tokens_last_used);
         snapshot
+    }
+
+    pub(crate) fn put_token(&mut self, record: TokenRecord) {
+        self.note_limits(&record);
+        self.tokens = self.tokens.with(record);
+    }
+
+    pub(crate) fn remove_token(&mut self, id: TokenId) {
+        self.spend_limits.remove_mut(&id);
+        self.tokens = self.tokens.without(id);
+    }
+
+    /// Stores honour no token whose limits cannot be read.
+    fn note_limits(&mut self, token: &TokenRecord) {
+        let text = token.spend_limits.as_deref();
+        let limits = text.and_then(|text| serde_json::from_str(text).ok());
+        match limits {
+            Some(limits) => self.spend_limits.insert_mut(token.id, Arc::new(limits)),
+            None => drop(self.spend_limits.remove_mut(&token.id)),
+        }
     }
 
     pub(crate) fn put_account(&mut self, record: AccountRecord) {

@@ -42,7 +42,7 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
-    /// Change a token's name, end or networks, or switch it off and on; the rest stays
+    /// Change a token's name, end, networks or spend limits, or switch it off and on; the rest stays
     #[command(after_help = "\
 What it may do and where stays: make another token for that.
 
@@ -120,6 +120,9 @@ pub(crate) struct CreateToken {
     /// After how long it ends: a number and s, m, h, d or w
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) expires_in: Option<Duration>,
+    /// A file with how much may be spent with it, JSON; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "api")]
+    pub(crate) spend_limits_file: Option<PathBuf>,
     /// Write the text to a new file that only its owner may read
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -156,6 +159,12 @@ pub(crate) struct UpdateToken {
     /// Let it end no more
     #[arg(long, group = "change", conflicts_with_all = ["expires_on", "expires_in"])]
     pub(crate) never_expires: bool,
+    /// A file with how much may be spent with it, JSON; `-` is standard input
+    #[arg(long, value_name = "FILE", group = "change")]
+    pub(crate) spend_limits_file: Option<PathBuf>,
+    /// Take its spend limits away
+    #[arg(long, group = "change", conflicts_with = "spend_limits_file")]
+    pub(crate) no_spend_limits: bool,
     /// Switch it off
     #[arg(long, group = "change", conflicts_with = "enable")]
     pub(crate) disable: bool,

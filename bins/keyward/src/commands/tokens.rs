@@ -20,7 +20,7 @@ use crate::{
     },
     client::{self, Client, TOKENS, text},
     clock,
-    commands::in_use,
+    commands::{in_use, routes::read_json, spend_limits},
     confirm::confirm,
     dry_run::{self, Plan},
     failure::Failure,
@@ -70,8 +70,14 @@ pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
 }
 
 async fn create(args: &CreateToken) -> Result<(), Failure> {
+    // Read first: what is no JSON makes no token.
+    let limits = args.spend_limits_file.as_deref().map(read_json);
+    let limits = limits.transpose()?;
     let client = Client::connect_to_change(&args.connect, args.dry_run).await?;
-    let body = body(args, &client.account_resource(), clock::now())?;
+    let mut body = body(args, &client.account_resource(), clock::now())?;
+    if let (Some(limits), Some(fields)) = (limits, body.as_object_mut()) {
+        fields.insert("spend_limits".to_owned(), json!(limits));
+    }
     if args.dry_run.is_wanted {
         let plan = plan_to_create(&client, args, &body).await?;
         return plan.tell(Output::new(args.connect.json));
@@ -303,6 +309,8 @@ fn in_options(what: &str, args: &CreateToken) -> Option<String> {
 }
 
 async fn update(args: &UpdateToken) -> Result<(), Failure> {
+    let limits = args.spend_limits_file.as_deref().map(read_json);
+    let limits = limits.transpose()?;
     let client = Client::connect_to_change(&args.connect, args.dry_run).await?;
     let id = args.id.as_str();
     let path = format!("{TOKENS}/{id}");
@@ -324,6 +332,12 @@ async fn update(args: &UpdateToken) -> Result<(), Failure> {
     }
     if !args.from.is_empty() {
         set("condition", from(&args.from));
+    }
+    if let Some(limits) = limits {
+        set("spend_limits", json!(limits));
+    }
+    if args.no_spend_limits {
+        set("spend_limits", Value::Null);
     }
     // What an expired token is called is no state that a request could ask for.
     let status = match (args.disable, args.enable) {
@@ -372,6 +386,7 @@ fn fields(token: &Value) -> Vec<(&str, String)> {
         ("changed", text(token, "modified_on")),
         ("not before", text(token, "not_before")),
         ("expires", never("expires_on")),
+        ("spend limits", spend_limits::told(token)),
         ("last used", never("last_used_on")),
     ]
 }

@@ -296,6 +296,7 @@ fn new_token() -> TokenRecord {
         retiring: None,
         name: "an application".to_owned(),
         grant: Grant::new(ACCOUNT, Permissions::from_iter([Permission::AiGatewayRun])),
+        spend_limits: None,
         issued_at: now(),
         modified_at: now(),
     }

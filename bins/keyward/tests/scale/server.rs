@@ -151,6 +151,7 @@ async fn mint(registry: &Registry, permissions: Permissions) -> Canary {
         name: "scale".to_owned(),
         kind: Kind::of(&permissions).unwrap(),
         grant: Grant::new(ACCOUNT, permissions),
+        spend_limits: None,
     };
     let minted = registry
         .create_token(new, None, ACTOR, clock())

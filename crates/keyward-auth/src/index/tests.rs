@@ -26,6 +26,7 @@ fn record(id: u8, digest: u8) -> TokenRecord {
         retiring: None,
         name: format!("{id}/{digest}"),
         grant: Grant::new(ACCOUNT, Permissions::NONE),
+        spend_limits: None,
         issued_at: time(0),
         modified_at: time(0),
     }

@@ -194,6 +194,7 @@ fn record(number: u8, account: AccountId) -> TokenRecord {
         retiring: None,
         name: format!("token {number}"),
         grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
+        spend_limits: None,
         issued_at: time(0),
         modified_at: time(1),
     }
@@ -212,6 +213,7 @@ fn full_record(number: u8, account: AccountId) -> TokenRecord {
         digest: TokenDigest::from_bytes([number ^ 0xff; 32]),
         until: time(300),
     });
+    record.spend_limits = Some(r#"{"enabled":true,"rules":[]}"#.into());
     record.grant = Grant {
         gateways: Scope::only(["prod", "test"]),
         providers: Scope::only(["custom-mine", "openai"]),

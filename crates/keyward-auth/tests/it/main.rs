@@ -43,6 +43,7 @@ fn a_token_lives_from_minting_to_deletion() {
         retiring: None,
         name: "production".into(),
         grant: Grant::new(account, Permissions::from_iter([Permission::AiGatewayRun])),
+        spend_limits: None,
         issued_at: now,
         modified_at: now,
     };

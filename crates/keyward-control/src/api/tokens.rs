@@ -6,14 +6,18 @@ mod request;
 
 use std::time::{Duration, SystemTime};
 
-use keyward_auth::{Entry, Grant, Kind, PermissionGroup, Status, TokenId};
+use keyward_auth::{Entry, Grant, Kind, PermissionGroup, Status, TokenId, TokenRecord};
 use keyward_registry::{MAX_OVERLAP, NewTokenRequest, TokenUpdate, Use};
+use keyward_routes::SpendLimits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(crate) use self::request::{GroupQuery, ListQuery, NewToken, Roll, TokenChange};
 use self::{condition::ConditionBody, policies::PolicyBody};
-use super::in_use::{Requests, UnderWay};
+use super::{
+    in_use::{Requests, UnderWay},
+    spend::{self, Limits},
+};
 use crate::{
     call::Call,
     envelope::{FieldPath, Problem, Reply},
@@ -43,13 +47,16 @@ pub(crate) struct Body<'a> {
     expires_on: Option<String>,
     policies: Vec<PolicyBody>,
     condition: Option<ConditionBody>,
+    /// How much may be spent with it.
+    #[schema(value_type = Option<Limits>)]
+    spend_limits: Option<SpendLimits>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
 }
 
 impl<'a> Body<'a> {
     pub(super) fn new(
-        record: &'a keyward_auth::TokenRecord,
+        record: &'a TokenRecord,
         last_used: Option<SystemTime>,
         now: SystemTime,
     ) -> Self {
@@ -66,9 +73,16 @@ impl<'a> Body<'a> {
             expires_on: grant.expires_at.and_then(moment::format),
             policies: vec![PolicyBody::new(record.id, grant)],
             condition: ConditionBody::new(&grant.networks),
+            spend_limits: spend_limits(record),
             value: None,
         }
     }
+}
+
+/// How much may be spent with a token.
+fn spend_limits(record: &TokenRecord) -> Option<SpendLimits> {
+    // A store honours no token whose limits cannot be read.
+    serde_json::from_str(record.spend_limits.as_deref()?).ok()
 }
 
 /// A token that was deleted.
@@ -149,7 +163,14 @@ pub(crate) fn show(call: &Call) -> Result<Reply, Problem> {
 
 pub(crate) async fn create(mut call: Call) -> Result<Reply, Problem> {
     let body = call.take_body(Shape {
-        known: &["name", "policies", "not_before", "expires_on", "condition"],
+        known: &[
+            "name",
+            "policies",
+            "not_before",
+            "expires_on",
+            "condition",
+            "spend_limits",
+        ],
         skipped: &[],
         secrets: &[],
     })?;
@@ -172,7 +193,28 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewTokenRequest, Problem> {
         let reason = "`AI Gateway Run` makes a gateway token and goes with no other permission; make two tokens";
         Problem::invalid(&body.path("policies"), reason)
     })?;
-    Ok(NewTokenRequest { name, kind, grant })
+    let spend_limits = read_limits(&mut body, kind, None)?;
+    Ok(NewTokenRequest {
+        name,
+        kind,
+        grant,
+        spend_limits,
+    })
+}
+
+/// How much may be spent with it. Left out, that stays as it is.
+fn read_limits(
+    body: &mut Object,
+    kind: Kind,
+    known: Option<&SpendLimits>,
+) -> Result<Option<SpendLimits>, Problem> {
+    let path = body.path("spend_limits");
+    let limits = spend::read(body, known)?;
+    if limits.is_some() && kind != Kind::Gateway {
+        let reason = "is for gateway tokens: nothing is spent with an API token; leave it out";
+        return Err(Problem::invalid(&path, reason));
+    }
+    Ok(limits)
 }
 
 fn read_name(body: &mut Object) -> Result<String, Problem> {
@@ -220,15 +262,19 @@ pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
             "not_before",
             "expires_on",
             "condition",
+            "spend_limits",
             "status",
         ],
         skipped: ANSWER_FIELDS,
         secrets: &[],
     })?;
-    let id = find(&call, &call.snapshot())?.record.id;
+    let snapshot = call.snapshot();
+    let known = &find(&call, &snapshot)?.record;
+    let id = known.id;
     let update = TokenUpdate {
         name: read_name(&mut body)?,
         grant: read_grant(&call, &mut body)?,
+        spend_limits: read_limits(&mut body, known.kind, spend_limits(known).as_ref())?,
         disabled: body
             .find("status")
             .map(|field| field.one_of(&[("active", false), ("disabled", true)]))

@@ -12,9 +12,11 @@ pub(crate) mod verify;
 use std::time::SystemTime;
 
 use keyward_auth::{ManagePlace, Permission};
+use keyward_routes::SpendLimits;
 use serde::Deserialize;
 
 use super::{
+    gateways::spend,
     providers::Providers,
     under_way::UnderWay,
     visit::{To, Visit},
@@ -42,6 +44,7 @@ pub(crate) struct Key {
     pub(crate) enabled: bool,
     disabled_at: Option<String>,
     expires_on: Option<String>,
+    spend_limits: Option<SpendLimits>,
     last_used_at: Option<String>,
     created_at: Option<String>,
     modified_at: Option<String>,
@@ -77,6 +80,11 @@ impl Key {
 
     pub(crate) fn preview(&self) -> &str {
         self.secret_preview.as_deref().unwrap_or("–")
+    }
+
+    /// How much may be spent with it, a rule in a line.
+    pub(crate) fn spend_limits(&self) -> Vec<String> {
+        spend::lines(self.spend_limits.as_ref())
     }
 
     /// Since when it is what it is.

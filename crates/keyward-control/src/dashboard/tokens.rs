@@ -11,12 +11,14 @@ pub(crate) mod roll;
 
 use std::{collections::BTreeMap, fmt, time::SystemTime};
 
+use keyward_routes::SpendLimits;
 use keyward_secret::SecretBytes;
 use serde::{Deserialize, Deserializer, de};
 
 use self::family::Family;
 
 use super::{
+    gateways::spend,
     visit::{To, Visit},
     when::When,
 };
@@ -35,6 +37,7 @@ pub(crate) struct Token {
     expires_on: Option<String>,
     policies: Vec<Policy>,
     condition: Option<Condition>,
+    spend_limits: Option<SpendLimits>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,6 +93,11 @@ impl Token {
             "api" => family::API,
             _ => family::GATEWAY,
         }
+    }
+
+    /// How much may be spent with it, a rule in a line.
+    pub(crate) fn spend_limits(&self) -> Vec<String> {
+        spend::lines(self.spend_limits.as_ref())
     }
 
     pub(crate) fn not_before(&self, now: SystemTime) -> Option<When> {

@@ -133,6 +133,7 @@ impl Harness {
             name: "test".into(),
             kind: Kind::of(&grant.permissions).unwrap(),
             grant,
+            spend_limits: None,
         };
         let minted = self
             .registry

@@ -44,6 +44,7 @@ async fn a_gateway_token_is_made_shown_once_and_revoked() {
         ("not_before", Value::Null),
         ("expires_on", Value::Null),
         ("condition", Value::Null),
+        ("spend_limits", Value::Null),
     ] {
         assert_eq!(made.get(field), Some(&expected), "{field}");
     }
@@ -67,6 +68,39 @@ async fn a_gateway_token_is_made_shown_once_and_revoked() {
     );
     harness.get(&path).await.refused(404, 7002);
     harness.delete(&path).await.refused(404, 7002);
+}
+
+#[tokio::test]
+async fn spend_limits_are_set_kept_and_taken_away() {
+    let harness = Harness::new().await;
+    let limits = json!({"rules": [{
+        "limitType": "cost", "limit": 2.5, "calendar": "week",
+        "provider": {"mode": "filter", "values": ["openai"]}, "metadata": {"user": {"mode": "partition"}},
+    }]});
+    let limited = |groups, limits| with(new_token(groups), "spend_limits", limits);
+    let run = &["AI Gateway Run"];
+    let made = harness
+        .post(&tokens(OURS), limited(run, limits.clone()))
+        .await;
+    let made = made.result();
+    let told = &made["spend_limits"];
+    assert_eq!(told["rules"][0]["id"], "rule-1");
+    assert_eq!(told["rules"][0]["calendar"], "week");
+    let path = format!("{}/{}", tokens(OURS), made["id"].as_str().unwrap());
+    let put = async |body: Value| harness.call(Method::PUT, &path, Some(body)).await;
+    // Who does not know of them leaves them as they are; an answer can be sent back.
+    let silent = without(without(made.clone(), "value"), "spend_limits");
+    for body in [new_token(run), without(made.clone(), "value"), silent] {
+        assert_eq!(&put(body).await.result()["spend_limits"], told);
+    }
+    let gone = put(limited(run, Value::Null)).await;
+    assert_eq!(gone.result()["spend_limits"], Value::Null);
+    let api = limited(&["AI Gateway Read"], limits);
+    let refused = harness.post(&tokens(OURS), api).await;
+    refused.invalid(&json!(["body", "spend_limits"]));
+    let wrong = json!({"rules": [{"limitType": "cost", "limit": 0, "window": 60}]});
+    let refused = put(limited(run, wrong)).await;
+    refused.invalid(&json!(["body", "spend_limits", "rules", 0, "limit"]));
 }
 
 #[tokio::test]

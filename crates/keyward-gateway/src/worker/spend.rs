@@ -201,6 +201,11 @@ where
         let mut rules = gateway.map_or_else(Vec::new, |gateway| {
             rules::of_gateway(keys, gateway.record(), by)
         });
+        if let Some(token) = plan.used.token
+            && let Some(limits) = snapshot.spend_limits_of_token(token)
+        {
+            rules.extend(rules::of_token(keys, (of.account, token), limits, by));
+        }
         rules.extend(
             plan.budgets
                 .of_route

@@ -2,6 +2,8 @@
 
 mod keys;
 mod routes;
+mod shared;
+mod tokens;
 
 use std::sync::Arc;
 

@@ -488,6 +488,7 @@ pub(crate) async fn mint(registry: &Registry, grant: Grant) -> (Canary, TokenMin
         name: "test".to_owned(),
         kind: Kind::of(&grant.permissions).unwrap(),
         grant,
+        spend_limits: None,
     };
     let minted = registry
         .create_token(new, None, ACTOR, now())

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use keyward_auth::{Grant, Kind, NewToken, Retiring, TokenId, TokenRecord, may_create};
+use keyward_routes::SpendLimits;
 use keyward_secret::{AccountId, SecretBytes};
 
 use crate::{Actor, Change, ChangeError, Refusal, Registry, Subject};
@@ -16,6 +17,8 @@ pub struct NewTokenRequest {
     pub kind: Kind,
     /// What it may do.
     pub grant: Grant,
+    /// How much may be spent with it. For gateway tokens alone.
+    pub spend_limits: Option<SpendLimits>,
 }
 
 /// What a token becomes: all of it is replaced, but the text.
@@ -25,6 +28,8 @@ pub struct TokenUpdate {
     pub name: String,
     /// What it may do. The account stays; whether it is switched off, the next field says.
     pub grant: Grant,
+    /// How much may be spent with it. For gateway tokens alone.
+    pub spend_limits: Option<SpendLimits>,
     /// Whether it is switched off; `None`: as it is.
     pub disabled: Option<bool>,
 }
@@ -67,6 +72,7 @@ impl Registry {
             retiring: None,
             name: new.name,
             grant: new.grant,
+            spend_limits: written(new.spend_limits.as_ref())?,
             issued_at: now,
             modified_at: now,
         };
@@ -107,6 +113,7 @@ impl Registry {
             disabled: update.disabled.unwrap_or(record.grant.disabled),
             ..update.grant
         };
+        record.spend_limits = written(update.spend_limits.as_ref())?;
         record.modified_at = now;
         self.put_token(record, actor, "token.update", now).await
     }
@@ -192,6 +199,13 @@ impl Registry {
             .await?;
         Ok(record)
     }
+}
+
+/// The limits as a record of a token keeps them.
+fn written(limits: Option<&SpendLimits>) -> Result<Option<Box<str>>, ChangeError> {
+    let text = limits.map(serde_json::to_string).transpose();
+    let text = text.map_err(ChangeError::failed)?;
+    Ok(text.map(Into::into))
 }
 
 /// No token makes or changes what is stronger than itself.

@@ -29,6 +29,7 @@ impl StoredRow for TokenRecord {
             retiring: parse_retiring(columns)?,
             name: columns.text("name")?,
             grant: parse_grant(columns)?,
+            spend_limits: parse_limits(columns)?,
             issued_at: columns.time("issued_at")?,
             modified_at: columns.time("modified_at")?,
         })
@@ -54,6 +55,13 @@ fn parse_retiring(columns: Columns<'_>) -> Option<Option<Retiring>> {
         })),
         (None, Some(_)) | (Some(_), None) => None,
     }
+}
+
+/// The text as it was written, which its authentication code covers. The outer `None`: it says nothing that can be counted.
+fn parse_limits(columns: Columns<'_>) -> Option<Option<Box<str>>> {
+    columns.spend_limits()?;
+    let text: Option<&str> = columns.get("spend_limits")?;
+    Some(text.map(Into::into))
 }
 
 fn parse_grant(columns: Columns<'_>) -> Option<Grant> {
@@ -133,9 +141,9 @@ pub(crate) async fn put(
         "INSERT INTO tokens (id, account, kind, digest, name, permissions, gateways, providers,
              aliases, classes, networks_allow, networks_deny, not_before, expires_at, disabled,
              issued_at, modified_at, revision, mac, retiring_digest, retiring_until,
-             models)
+             models, spend_limits)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-             $20, $21, $22)
+             $20, $21, $22, $23)
          ON CONFLICT (id) DO UPDATE
          SET kind = excluded.kind, digest = excluded.digest, name = excluded.name,
              permissions = excluded.permissions, gateways = excluded.gateways,
@@ -145,7 +153,7 @@ pub(crate) async fn put(
              expires_at = excluded.expires_at, disabled = excluded.disabled,
              issued_at = excluded.issued_at, modified_at = excluded.modified_at,
              retiring_digest = excluded.retiring_digest, retiring_until = excluded.retiring_until,
-             models = excluded.models, revision = excluded.revision, mac = excluded.mac
+             models = excluded.models, spend_limits = excluded.spend_limits, revision = excluded.revision, mac = excluded.mac
          WHERE tokens.account = excluded.account",
     )
     .bind(record.id.as_str())
@@ -170,6 +178,7 @@ pub(crate) async fn put(
     .bind(retiring.map(|retiring| retiring.digest.as_bytes().to_vec()))
     .bind(optional_millis(retiring.map(|retiring| retiring.until)))
     .bind(models_text(&grant.models))
+    .bind(record.spend_limits.as_deref())
     .execute(connection)
     .await?;
     if done.rows_affected() == 0 {

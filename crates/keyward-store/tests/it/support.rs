@@ -141,6 +141,7 @@ pub(crate) fn token(number: u64, name: &str) -> TokenRecord {
         retiring: None,
         name: name.to_owned(),
         grant: Grant::new(ACCOUNT, Permissions::from_iter([Permission::AiGatewayRun])),
+        spend_limits: None,
         issued_at: time(3),
         modified_at: time(3),
     }

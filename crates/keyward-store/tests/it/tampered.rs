@@ -97,12 +97,23 @@ fn a_token_for_other_models_than_it_was_given() {
 }
 
 #[test]
+fn a_token_with_other_spend_limits_than_it_was_given() {
+    check(
+        r#"UPDATE tokens SET spend_limits = '{"rules":[]}'"#,
+        "token",
+        "000000000001",
+        [2, 1, 2, 2, 0],
+    );
+}
+
+#[test]
 fn a_token_that_was_inserted() {
     check(
         "INSERT INTO tokens
          SELECT '000000000009', account, kind, randomblob(32), name, permissions, gateways,
              providers, aliases, classes, networks_allow, networks_deny, not_before, expires_at,
-             disabled, issued_at, modified_at, revision, mac, last_used_at, NULL, NULL, NULL FROM tokens",
+             disabled, issued_at, modified_at, revision, mac, last_used_at, NULL, NULL, NULL, NULL
+             FROM tokens",
         "token",
         "000000000009",
         [2, 1, 2, 2, 1],

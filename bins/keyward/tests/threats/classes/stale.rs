@@ -305,6 +305,7 @@ async fn expired(world: &World, plane: Plane, protocol: Protocol) -> Verdict {
         name: "short".to_owned(),
         kind: Kind::of(&grant.permissions).unwrap(),
         grant,
+        spend_limits: None,
     };
     let minted = world
         .registry

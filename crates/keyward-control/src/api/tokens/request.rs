@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    api::spend::Limits,
     openapi::{choice, choice_or_null},
     page::direction,
 };
@@ -59,6 +60,8 @@ pub(crate) struct NewToken {
     #[schema(format = DateTime)]
     expires_on: Option<String>,
     condition: Option<NewCondition>,
+    /// Ours: how much may be spent with it, of a gateway token. Default: no limit.
+    spend_limits: Option<Limits>,
 }
 
 /// What a token becomes. Fields that only answers carry are skipped.
@@ -77,6 +80,8 @@ pub(crate) struct TokenChange {
     #[schema(format = DateTime)]
     expires_on: Option<String>,
     condition: Option<NewCondition>,
+    /// Ours: how much may be spent with it, of a gateway token. Left out, that stays as it is; null is no limit.
+    spend_limits: Option<Limits>,
     /// Whether it is switched off; left out, that stays as it is.
     #[schema(schema_with = status)]
     status: Option<String>,

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use keyward_routes::{SpendRule, Split};
+use keyward_routes::{SpendLimits, SpendRule, Split};
 use serde_json::Value;
 
 use super::{Gateway, edit, find};
@@ -36,6 +36,27 @@ struct SpendPage {
     limits: String,
     wrong: Wrong,
     by_hand: ByHand,
+}
+
+/// The limits of a key or a token, a rule in a line.
+pub(crate) fn lines(limits: Option<&SpendLimits>) -> Vec<String> {
+    let of_rule = |limits: &SpendLimits, rule: &SpendRule| {
+        let budget = rule.budget();
+        let off = match limits.is_enabled() && rule.is_enabled() {
+            true => "",
+            false => " (off)",
+        };
+        let (id, meant) = (rule.id(), meant(rule));
+        format!(
+            "{id}{off}: {} USD per {}, {meant}",
+            budget.limit(),
+            budget.window()
+        )
+    };
+    let rules = limits
+        .into_iter()
+        .flat_map(|limits| limits.rules().iter().map(move |rule| of_rule(limits, rule)));
+    rules.collect()
 }
 
 /// For which requests a rule is, in words.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use http::Method;
 use keyward_auth::{Grant, Network, Networks, Permission, Permissions, Scope};
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Page};
-use crate::support::{Harness, OURS, now, tokens};
+use crate::support::{Harness, OURS, keys, now, tokens};
 
 #[tokio::test]
 async fn a_token_is_shown_once_rolled_and_revoked() {
@@ -338,4 +339,38 @@ async fn nothing_is_made_that_is_stronger_and_the_refusal_stands_beside_its_fiel
         shown(&harness, &strong.to_string()).await["status"],
         "active"
     );
+}
+
+#[tokio::test]
+async fn spend_limits_of_tokens_and_keys_are_shown() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    let limits = json!({"rules": [
+        {"id": "all", "limitType": "cost", "limit": 12.5, "calendar": "month"},
+        {"id": "large", "enabled": false, "limitType": "cost", "limit": 1, "window": 60,
+         "model": {"mode": "filter", "values": ["gpt-5"]}},
+    ]});
+    let account = format!("com.cloudflare.api.account.{OURS}");
+    let policy = json!({"effect": "allow", "resources": {account: "*"},
+        "permission_groups": [{"name": "AI Gateway Run"}]});
+    let new = json!({"name": "app", "policies": [policy], "spend_limits": limits});
+    let made = harness.post(&tokens(OURS), new).await;
+    let token = made.result()["id"].as_str().unwrap().to_owned();
+    let key = harness.key("default").await;
+    let page = format!("/keys/default/{key}");
+    browser
+        .get(&page)
+        .await
+        .shows(r#"<dd id="spend-limits">none"#);
+    let path = format!("{}/{key}", keys(OURS, "default"));
+    let edit = json!({"spend_limits": limits});
+    let edited = harness.call(Method::PATCH, &path, Some(edit)).await;
+    assert_eq!(edited.result()["spend_limits"]["rules"][0]["id"], "all");
+    for page in [page, format!("/tokens/{token}")] {
+        browser
+            .get(&page)
+            .await
+            .shows("all: 12.5 USD per month, all requests together")
+            .shows("large (off): 1 USD per 60s, fixed, model gpt-5");
+    }
 }

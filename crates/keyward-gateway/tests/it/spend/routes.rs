@@ -13,7 +13,7 @@ fn to(element: &str) -> Value {
     json!({"elementId": element})
 }
 
-fn cost(id: &str, limit: f64, success: &str, fallback: Option<&str>) -> Value {
+pub(super) fn cost(id: &str, limit: f64, success: &str, fallback: Option<&str>) -> Value {
     let mut outputs = json!({"success": to(success)});
     if let Some(fallback) = fallback {
         outputs["fallback"] = to(fallback);
@@ -31,7 +31,7 @@ fn model(id: &str, provider: &str, name: &str, fallback: Option<&str>) -> Value 
     json!({"id": id, "type": "model", "outputs": outputs, "properties": properties})
 }
 
-fn large(fallback: Option<&str>) -> Value {
+pub(super) fn large(fallback: Option<&str>) -> Value {
     model("large", "openai", "gpt-4o", fallback)
 }
 
@@ -39,14 +39,14 @@ fn small() -> Value {
     model("small", "groq", "llama-3.1-8b-instant", None)
 }
 
-async fn route(running: &Running, name: &str, first: &str, elements: &[Value]) {
+pub(super) async fn route(running: &Running, name: &str, first: &str, elements: &[Value]) {
     let start = json!({"id": "start", "type": "start", "outputs": {"next": to(first)}});
     let end = json!({"id": "end", "type": "end", "outputs": {}});
     let elements = [&[start], elements, &[end]].concat();
     running.route(name, &json!(elements)).await;
 }
 
-async fn ask(running: &Running, name: &str, user: &str) -> RawAnswer {
+pub(super) async fn ask(running: &Running, name: &str, user: &str) -> RawAnswer {
     let bearer = running.bearer();
     let metadata = json!({"user": user}).to_string();
     let headers = [

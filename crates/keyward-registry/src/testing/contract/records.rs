@@ -138,6 +138,7 @@ pub(super) fn token() -> TokenRecord {
         }),
         name: "token".to_owned(),
         grant: Grant::new(ONE, Permissions::from_iter([Permission::AiGatewayRun])),
+        spend_limits: serde_json::to_string(&spend_limits()).ok().map(Into::into),
         issued_at: time(8),
         modified_at: time(9),
     }
