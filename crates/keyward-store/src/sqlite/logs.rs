@@ -17,7 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnection, SqliteRow},
 };
 
-use self::condition::Condition;
+use self::condition::{Condition, Range};
 use super::SqliteStore;
 use crate::{column::Columns, failure::Failure};
 
@@ -135,6 +135,7 @@ impl SqliteStore {
         };
         let condition = Condition {
             scope,
+            range: Range::default(),
             filters: &query.filters,
         };
         let (total, ranges) = if query.with_ranges {
@@ -172,20 +173,19 @@ impl SqliteStore {
         let Some((scope, _)) = find_scope(&mut transaction, &scan.place).await? else {
             return Ok(Vec::new());
         };
+        let mut range = Range::default();
+        match scan.direction {
+            LogDirection::Rising => range.after = scan.after,
+            LogDirection::Falling => range.before = scan.after,
+        }
         let condition = Condition {
             scope,
+            range,
             filters: &scan.filters,
         };
         let mut sql = row::select();
         sql.push(" WHERE ");
         condition.push(&mut sql);
-        if let Some(after) = scan.after {
-            sql.push(match scan.direction {
-                LogDirection::Rising => " AND l.id > ",
-                LogDirection::Falling => " AND l.id < ",
-            });
-            sql.push_bind(after.as_bytes().to_vec());
-        }
         let sorting = Sorting {
             order: LogOrder::CreatedAt,
             direction: scan.direction,
@@ -272,6 +272,7 @@ impl SqliteStore {
         };
         let condition = Condition {
             scope,
+            range: Range::default(),
             filters: &deletion.filters,
         };
         let sorting = Sorting {
@@ -300,6 +301,7 @@ impl SqliteStore {
         }
         let condition = Condition {
             scope,
+            range: Range::default(),
             filters: &[],
         };
         let oldest = Sorting {

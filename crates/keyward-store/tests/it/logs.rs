@@ -4,9 +4,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use keyward_providers::Usage;
 use keyward_registry::{
-    LogDirection, LogEntry, LogField, LogFilter, LogId, LogMetadata, LogOperator, LogOrder,
-    LogPage, LogPlace, LogQuery, LogRecord, LogScan, LogStore, LogText, LogTrim, LogValue,
-    ProviderKeyId,
+    LogDirection, LogEntry, LogField, LogFilter, LogGroup, LogId, LogMetadata, LogOperator,
+    LogOrder, LogPage, LogPlace, LogQuery, LogRecord, LogScan, LogStore, LogSumQuery, LogText,
+    LogTrim, LogValue, ProviderKeyId,
 };
 use keyward_routes::{Metadata, Money};
 
@@ -229,6 +229,7 @@ async fn a_large_log_is_listed_filtered_and_trimmed() {
 
     look(store, total).await;
     look_closely(store, total).await;
+    sum_up(store, total).await;
     retain(store, total).await;
     fixture.store.close().await;
 }
@@ -330,6 +331,83 @@ async fn look_closely(store: &dyn LogStore, total: u64) {
         .await
         .unwrap();
     assert_eq!(entries[0], entry(total / 2 + 1));
+}
+
+/// All of it in 48 steps, as plots have it.
+async fn sum_up(store: &dyn LogStore, total: u64) {
+    let all = |by, filters| LogSumQuery {
+        place: place(),
+        filters,
+        by,
+        since: id(0).made_at(),
+        step: Duration::from_millis(total * 10 / 48 + 1),
+        steps: 48,
+        most_groups: 7,
+        most_read: 1_000_000,
+    };
+    let sum = async |what: &str, query: LogSumQuery| -> u64 {
+        let sums = timed(what, store.sum_logs(query)).await.unwrap();
+        assert_eq!(sums.first_step, 0);
+        let steps = sums.series.iter().flat_map(|series| &series.steps);
+        steps.map(|(_, sum)| sum.requests()).sum()
+    };
+    let found = sum("sums by model", all(LogGroup::Model, Vec::new())).await;
+    assert_eq!(found, total);
+    let found = sum("sums by key", all(LogGroup::ProviderKey, Vec::new())).await;
+    assert_eq!(found, total);
+    let openai = is(LogField::Provider, LogOperator::Eq, text("openai"));
+    let found = sum(
+        "sums of a quarter, by model",
+        all(LogGroup::Model, vec![openai]),
+    )
+    .await;
+    assert_eq!(found, total / 4);
+    let failed = is(LogField::Success, LogOperator::Eq, LogValue::Flag(false));
+    let failed = all(LogGroup::Model, vec![failed]);
+    let found = sum("sums of a twentieth, by model", failed).await;
+    assert_eq!(found, total / 20);
+    // As from a page on which somebody said from when to when.
+    let within = [
+        is(
+            LogField::CreatedAt,
+            LogOperator::Gt,
+            LogValue::Time(id(0).made_at() - Duration::from_millis(1)),
+        ),
+        is(
+            LogField::CreatedAt,
+            LogOperator::Lt,
+            LogValue::Time(id(total).made_at()),
+        ),
+    ];
+    let narrowed = all(LogGroup::Model, within.to_vec());
+    let found = sum("sums of a time, by model", narrowed).await;
+    assert_eq!(found, total);
+    let scan = LogScan {
+        place: place(),
+        filters: within.to_vec(),
+        direction: LogDirection::Falling,
+        after: Some(id(total / 2)),
+        most: 1_000,
+    };
+    let entries = timed("1,000 entries of a time", store.scan_logs(scan))
+        .await
+        .unwrap();
+    assert_eq!(entries[0], entry(total / 2 - 1));
+    let mut part = all(LogGroup::Model, Vec::new());
+    part.most_read = total / 2;
+    let sums = timed("sums of what may be read of it", store.sum_logs(part)).await;
+    let sums = sums.unwrap();
+    assert_eq!(sums.first_step, 24);
+    let nobody = is(LogField::TokenId, LogOperator::Eq, text("0V2kQ9xTz3Ab"));
+    let scan = LogScan {
+        place: place(),
+        filters: vec![nobody],
+        direction: LogDirection::Falling,
+        after: None,
+        most: 51,
+    };
+    let found = timed("a page of what is not there", store.scan_logs(scan)).await;
+    assert_eq!(found.unwrap(), []);
 }
 
 async fn retain(store: &dyn LogStore, total: u64) {

@@ -11,7 +11,19 @@ const ID_TEXT: &str = "lower(hex(substr(l.id, 1, 4)) || '-' || hex(substr(l.id, 
 /// Which rows of `log`, which stands under the name `l`.
 pub(super) struct Condition<'a> {
     pub(super) scope: Scope,
+    pub(super) range: Range,
     pub(super) filters: &'a [LogFilter],
+}
+
+/// Between which ids rows lie, beside what filters say.
+#[derive(Default)]
+pub(super) struct Range {
+    /// The first.
+    pub(super) from: Option<LogId>,
+    /// The one behind which they lie.
+    pub(super) after: Option<LogId>,
+    /// The one before which they lie.
+    pub(super) before: Option<LogId>,
 }
 
 /// Where the values of a field stand.
@@ -31,7 +43,25 @@ enum Source {
 impl Condition<'_> {
     pub(super) fn push(&self, sql: &mut QueryBuilder<Sqlite>) {
         sql.push("l.scope = ").push_bind(self.scope);
-        for filter in self.filters {
+        // Of several bounds in one direction, SQLite begins or ends at the one that stands first, and reads past the others:
+        // in the middle of a long log that is most of it. What narrows most stands first.
+        for (operator, id) in [
+            (" >= ", self.range.from),
+            (" > ", self.range.after),
+            (" < ", self.range.before),
+        ] {
+            if let Some(id) = id {
+                sql.push(" AND l.id").push(operator);
+                sql.push_bind(id.as_bytes().to_vec());
+            }
+        }
+        let mut filters: Vec<_> = self.filters.iter().collect();
+        filters.sort_by_key(|filter| match filter.field() {
+            LogField::Id => 0,
+            LogField::CreatedAt => 1,
+            _ => 2,
+        });
+        for filter in filters {
             sql.push(" AND ");
             push_filter(sql, filter);
         }

@@ -14,7 +14,11 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{Scope, SqliteStore, condition::Condition, find_scope, names, signed};
+use super::{
+    Scope, SqliteStore,
+    condition::{Condition, Range},
+    find_scope, names, signed,
+};
 use crate::{connect::TURN, failure::Failure};
 
 /// What stands in the column by which entries are told apart.
@@ -172,13 +176,14 @@ fn push_range(
 ) {
     let condition = Condition {
         scope,
+        range: Range {
+            from: Some(query.first_of(first)),
+            after: None,
+            before: Some(query.first_of(end)),
+        },
         filters: &query.filters,
     };
     condition.push(sql);
-    sql.push(" AND l.id >= ")
-        .push_bind(query.first_of(first).as_bytes().to_vec());
-    sql.push(" AND l.id < ")
-        .push_bind(query.first_of(end).as_bytes().to_vec());
 }
 
 /// The number of an entry's group.
