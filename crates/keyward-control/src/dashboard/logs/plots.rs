@@ -187,7 +187,7 @@ fn charts(sums: &Sums, by: &str, bar: &Bar, time: &Time) -> Vec<Chart> {
     let values = |value: fn(&Sum) -> Option<f64>| -> Vec<Values> {
         let series = sums.series.iter().enumerate();
         let series = series.map(|(number, series)| Values {
-            name: series.name(by, bar),
+            name: short(&series.name(by, bar)),
             class: series.class(number),
             steps: series
                 .steps
@@ -259,6 +259,15 @@ fn cells(sum: &Sum) -> [String; 7] {
     ]
 }
 
+/// What fits into a table and beside a picture: the line of the series has all of it.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 40;
+    match name.char_indices().nth(LONGEST) {
+        None => name.to_owned(),
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+    }
+}
+
 /// A moment as answers carry it, to the minute, or to the second where it has some: such as `2027-01-15 08:00`.
 fn minute(moment: Option<&str>) -> String {
     let text = moment.unwrap_or_default().replace('T', " ");
@@ -278,7 +287,14 @@ fn step_name(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{minute, step_name};
+    use super::{minute, short, step_name};
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        assert_eq!(short("gpt-5"), "gpt-5");
+        assert_eq!(short(&"é".repeat(40)), "é".repeat(40));
+        assert_eq!(short(&"é".repeat(41)), format!("{}…", "é".repeat(40)));
+    }
 
     #[test]
     fn times_are_told_as_short_as_they_are() {
