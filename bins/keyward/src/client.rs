@@ -311,6 +311,11 @@ pub(crate) fn logs_path(gateway: &GatewayId) -> String {
     format!("{GATEWAYS}/{gateway}/logs")
 }
 
+/// The path where that log is read without counting it, below the account.
+pub(crate) fn whole_log_path(gateway: &GatewayId) -> String {
+    format!("/keyward/gateways/{gateway}/logs")
+}
+
 /// A value as it stands in a query.
 pub(crate) fn escaped(value: &str) -> String {
     let byte = |byte: u8| match byte {

@@ -15,7 +15,7 @@ use crate::{
         Connect, InGateway,
         logs::{Filter, Format, LogsCommand},
     },
-    client::{Client, escaped, logs_path, text},
+    client::{Client, escaped, logs_path, text, whole_log_path},
     failure::Failure,
     output::{self, Output},
 };
@@ -24,6 +24,8 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Entries in an answer, the most that there may be.
 const MOST: usize = 50;
+/// The same where nothing is counted.
+const MOST_UNCOUNTED: usize = 1_000;
 /// How many entries `--follow` remembers to have shown: those of the answers before, whatever their order.
 const REMEMBERED: usize = 10_000;
 
@@ -75,13 +77,13 @@ impl Filter {
         all.into_iter().flatten().collect()
     }
 
-    /// As the query of a request, of entries before `last`.
-    fn query(&self, last: Option<&str>) -> String {
+    /// As the query of a request, of entries before `last`. `page` says how many.
+    fn query(&self, page: &str, last: Option<&str>) -> String {
         let mut filters = self.filters();
         if let Some(last) = last {
             filters.push(json!({"key": "id", "operator": "lt", "value": [last]}));
         }
-        let mut query = format!("per_page={MOST}");
+        let mut query = page.to_owned();
         if !filters.is_empty() {
             query += &format!("&filters={}", escaped(&Value::from(filters).to_string()));
         }
@@ -103,6 +105,8 @@ impl Filter {
 struct Reader<'a> {
     client: &'a Client,
     path: String,
+    /// How many entries an answer has at most, as its query says it.
+    page: String,
     filter: &'a Filter,
     /// The entry behind which the next answer goes on.
     last: Option<String>,
@@ -113,14 +117,24 @@ impl<'a> Reader<'a> {
         Self {
             client,
             path: logs_path(gateway),
+            page: format!("per_page={MOST}"),
             filter,
             last: None,
         }
     }
 
+    /// One that reads everything, in long answers that count nothing.
+    fn of_all(client: &'a Client, gateway: &GatewayId, filter: &'a Filter) -> Self {
+        Self {
+            path: whole_log_path(gateway),
+            page: format!("limit={MOST_UNCOUNTED}"),
+            ..Self::new(client, gateway, filter)
+        }
+    }
+
     /// The next entries; none where there are no more.
     async fn next(&mut self) -> Result<Vec<Value>, Failure> {
-        let query = self.filter.query(self.last.as_deref());
+        let query = self.filter.query(&self.page, self.last.as_deref());
         let path = format!("{}?{query}", self.path);
         let Value::Array(entries) = self.client.send(Method::GET, &path, None).await? else {
             return Err(Failure::new("the control plane's answer is no list")
@@ -327,7 +341,7 @@ async fn export(
 ) -> Result<(), Failure> {
     let client = Client::connect(connect).await?;
     let gateway = client.gateway(gateway.named.as_ref())?;
-    let mut reader = Reader::new(&client, &gateway, filter);
+    let mut reader = Reader::of_all(&client, &gateway, filter);
     if format == Format::Csv {
         output::print(LOG_COLUMNS.join(","))?;
     }
@@ -342,7 +356,7 @@ async fn export(
                 return Ok(());
             }
         }
-        if entries.len() < MOST {
+        if entries.len() < MOST_UNCOUNTED {
             return Ok(());
         }
     }
