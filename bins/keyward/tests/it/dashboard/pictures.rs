@@ -74,6 +74,13 @@ fn every_page_is_drawn() {
         browser.goto(&world.url(&path));
         gallery.draw(&browser, &name(pattern));
     }
+    // A day of them is made up there.
+    for page in ["", "/plots"] {
+        let path = format!("/gateways/production/logs{page}");
+        browser.goto(&world.url(&path));
+        browser.see("h1", "equest");
+        gallery.draw(&browser, &name(&path.replace("production", "{gateway}")));
+    }
     try_openai(&world, &browser);
     gallery.draw(&browser, "playground-sent");
     browser.stop();
