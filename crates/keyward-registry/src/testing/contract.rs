@@ -72,6 +72,7 @@ pub async fn run_contract(open: impl AsyncFn() -> Arc<dyn RegistryStore>) {
     logs::ranges_span_all_pages(&*open().await).await;
     logs::entries_are_read_one_after_another(&*open().await).await;
     log_sums::entries_are_summed_up_by_step_and_group(&*open().await).await;
+    log_sums::durations_are_counted_to_their_bounds(&*open().await).await;
     log_sums::only_so_many_entries_are_read(&*open().await).await;
     logs::an_entry_is_changed_where_it_is(&*open().await).await;
     logs::bodies_are_kept_apart_and_go_with_their_entry(&*open().await).await;

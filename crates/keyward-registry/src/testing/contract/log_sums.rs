@@ -7,8 +7,8 @@ use super::{
     logs::{at, bare, place, prod, save, various},
 };
 use crate::{
-    LogEntry, LogField, LogFilter, LogGroup, LogOperator, LogSeriesName, LogSum, LogSumQuery,
-    LogSums, LogValue, RegistryStore,
+    Latencies, LogEntry, LogField, LogFilter, LogGroup, LogOperator, LogSeriesName, LogSum,
+    LogSumQuery, LogSums, LogValue, RegistryStore,
 };
 
 /// Five steps of four milliseconds, in each of which lie eight entries of [`various`].
@@ -133,6 +133,25 @@ pub(super) async fn entries_are_summed_up_by_step_and_group(store: &dyn Registry
     check(&sums, &part, &entries);
     let requests = sums.series.iter().flat_map(|series| &series.steps);
     assert_eq!(requests.map(|(_, sum)| sum.requests()).sum::<u64>(), 12);
+}
+
+pub(super) async fn durations_are_counted_to_their_bounds(store: &dyn RegistryStore) {
+    let bounds = (0..Latencies::BUCKETS).filter_map(Latencies::bound);
+    let around = bounds.flat_map(|bound| {
+        let millisecond = Duration::from_millis(1);
+        [bound - millisecond, bound, bound + millisecond]
+    });
+    let entries = (0..).zip(around).map(|(number, duration)| LogEntry {
+        duration,
+        ..bare(prod(), number)
+    });
+    let entries: Vec<_> = entries.collect();
+    save(store, entries.clone()).await;
+    let query = LogSumQuery {
+        step: Duration::from_millis(1_000),
+        ..query(LogGroup::Model)
+    };
+    check(&sum(store, query.clone()).await, &query, &entries);
 }
 
 pub(super) async fn only_so_many_entries_are_read(store: &dyn RegistryStore) {
