@@ -32,7 +32,7 @@ const STEPS: [u64; 10] = [
 const MOST_STEPS: u64 = 64;
 /// What is told apart: as many as people tell apart in a picture.
 const MOST_GROUPS: u32 = 7;
-/// The most entries that are read: about half a second of a database (docs/logs.md).
+/// The most entries that are read: somewhat below a second of a database (docs/logs.md).
 const MOST_READ: u64 = 1_000_000;
 
 /// Which entries are summed up. Every condition of the list is taken; they hold together.
