@@ -201,6 +201,7 @@ async fn registry(
             expires_at: None,
             expires_action: ExpiresAction::default(),
             rate_limit: (setting == Setting::Limited).then_some(limit()?),
+            spend_limits: None,
         };
         let key = registry.create_provider_key(key, ACTOR, now).await?;
         if setting == Setting::Overlapping {
