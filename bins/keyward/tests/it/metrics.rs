@@ -152,15 +152,19 @@ fn what_is_exposed_stands_in_the_page_with_its_labels_and_on_the_dashboard() {
     });
     until("everything is counted", || {
         let exposed = world.exposed();
-        exposed
-            .value(
-                "keyward_tokens_total",
-                &[("model", "other"), ("kind", "output")],
-            )
-            .is_some()
-            && exposed
-                .value("keyward_scheduled_rotations_total", &[])
-                .is_some()
+        let has = |name: &str| exposed.0.contains_key(name);
+        // What is counted off the way of requests, each second or when something has ended.
+        let late = [
+            "keyward_requests_total",
+            "keyward_requests_without_cost_total",
+            "keyward_scheduled_rotations_total",
+            "keyward_key_events_total",
+            "keyward_webhooks_waiting",
+            "keyward_memory_reserved_bytes",
+        ];
+        let other = [("model", "other"), ("kind", "output")];
+        late.into_iter().all(has)
+            && exposed.value("keyward_tokens_total", &other).is_some()
             && exposed.value("keyward_provider_keys", &[("status", "active")]) == Some(1.0)
     });
 
