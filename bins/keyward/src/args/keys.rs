@@ -264,8 +264,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   keyward keys update openai --expires-on 2027-01-15T08:00:00Z --expires-action warn
-  keyward keys update openai --rate-limit 500 --rate-limit-period 60s
-  keyward keys update openai --spend-limits-file limits.json")]
+  keyward keys update openai --rate-limit 500 --rate-limit-period 60s")]
     Update(Box<UpdateKey>),
     /// Stop using a provider key, and keep it
     #[command(after_help = "\
