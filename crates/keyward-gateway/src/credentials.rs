@@ -75,6 +75,11 @@ impl Injected {
         }
     }
 
+    /// Which stored key it is.
+    pub(crate) fn key(&self) -> Option<ProviderKeyId> {
+        self.stored.as_ref().map(|stored| stored.of.id)
+    }
+
     /// What is cut with it.
     pub(crate) fn use_of_key(&self) -> Option<KeyUse> {
         self.stored.as_ref().map(|stored| stored.of)

@@ -443,7 +443,10 @@ impl<'a> Step<'a> {
     /// Which budgets there are for a request that is planned so far.
     fn budgets(&self, entered: &Entered<'_>, plan: &Plan, behind: &Behind) -> Budgeted {
         let limits = entered.view.record().settings.spend_limits.as_ref();
-        let has_token_some = |token: &Arc<Entry>| token.record.spend_limits.is_some();
+        let has_token_some = |token: &Arc<Entry>| {
+            let limits = self.snapshot.spend_limits_of_token(token.record.id);
+            limits.is_some_and(|limits| limits.is_enabled())
+        };
         let of_route = self.sender.turn.budgets().cloned();
         let is_any = limits.is_some_and(SpendLimits::is_enabled)
             || entered.token.is_some_and(has_token_some)

@@ -213,6 +213,11 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let is_late = self.until.is_some_and(|until| Instant::now() >= until);
+        if is_late && let Some(telling) = &mut self.telling {
+            // As the client is told by whoever waited for it, or would be, if nothing else is asked in its place.
+            let (status, code) = Refusal::UpstreamSlow(String::new()).status();
+            telling.refused(status.as_u16(), code);
+        }
         self.end(match is_late {
             true => TrafficClass::Refused,
             false => TrafficClass::Canceled,

@@ -26,6 +26,7 @@ use keyward_forward::{BoxError, Forwarder, Handshake, Shared, Switch};
 use keyward_registry::{Registry, SnapshotReader};
 
 use self::{
+    by_body::Read,
     prepare::Prepared,
     weigh::{Again, Asker, News},
 };
@@ -192,6 +193,7 @@ where
         let asker = Asker::of(known.as_ref(), source);
         let first = self.decide(&request, &uri, handshake.as_deref(), sender, asked);
         let ids = Ids::new(RequestId::of(asked, first.draw), request.headers());
+        let mut read = None;
         let (mut decided, mut counted) = match first.decided {
             // What is made of it counts, and not it.
             Err(Stop::Goes(way)) => {
@@ -199,18 +201,17 @@ where
             }
             // Boxed because it is rare and large.
             Err(Stop::Read(why)) => {
-                Box::pin(self.decide_by_body(&mut request, &uri, sender, why)).await
+                let why = (sender, why);
+                Box::pin(self.decide_by_body(&mut request, &uri, why, &mut read)).await
             }
             decided => (decided.map_err(Stop::refusal), first.counted),
         };
         // Before it is counted: what finds no place is not sent.
         let slot = decided.iter().find_map(|_plan| self.places.begin_request());
         let length = request.body().size_hint().exact();
-        let mut prepared = Prepared {
-            cuts_seen,
-            ..Prepared::default()
-        };
+        let mut prepared = Prepared::nothing(cuts_seen);
         if slot.is_some() && self.has_to_prepare(&decided, first.noted, request.headers()) {
+            let sender = Read::behind(read.as_ref(), sender);
             let prior = (first.noted, first.generation, sender, asker);
             let decided = (&mut decided, &mut counted);
             // Boxed because few gateways and keys have a limit or a budget, and few streams have to be asked.
@@ -305,6 +306,20 @@ where
             }
             Err(refusal) => under_way.refused(refusal, ids),
         }
+    }
+
+    /// What would become of a request now, without a trace.
+    fn decide_again(
+        &self,
+        request: &Request<Replayable<B>>,
+        uri: &Uri,
+        sender: Sender<'_>,
+    ) -> Result<Plan, Stop> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let trace = std::mem::replace(&mut state.trace, Trace::None);
+        let decided = request::decide(&self.gateway, &mut state, request, uri, None, sender, now());
+        state.trace = trace;
+        decided
     }
 
     /// What becomes of a request, and what it counts under.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use keyward_registry::ProviderKeyId;
+
 use crate::{credentials::Injected, evidence::Judged};
 
 /// What is left to try, the first first.
@@ -31,6 +33,12 @@ impl When {
 impl Others {
     pub(crate) fn add(&mut self, injected: Arc<Injected>, when: When) {
         self.0.push((injected, when));
+    }
+
+    /// The value of this key, where there is one.
+    pub(crate) fn of_key(&self, id: ProviderKeyId) -> Option<&Arc<Injected>> {
+        let mut all = self.0.iter().map(|(injected, _)| injected);
+        all.find(|injected| injected.key() == Some(id))
     }
 
     /// None where nothing is left to try.

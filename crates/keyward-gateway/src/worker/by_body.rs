@@ -19,30 +19,54 @@ use crate::{
     traffic::Series,
 };
 
+/// What was read of a body that decides.
+#[derive(Debug)]
+pub(super) struct Read {
+    model: Option<Box<str>>,
+    /// The digest by which its conversation is known.
+    conversation: Option<[u8; 32]>,
+}
+
+impl Read {
+    /// The sender of a request whose body may have been read.
+    pub(super) fn behind<'a>(read: Option<&'a Self>, sender: Sender<'a>) -> Sender<'a> {
+        let seen = read.map_or(sender.seen, Self::seen);
+        Sender { seen, ..sender }
+    }
+
+    fn seen(&self) -> Seen<'_> {
+        Seen::Read {
+            model: self.model.as_deref(),
+            conversation: self.conversation.as_ref().map(<[u8; 32]>::as_slice),
+        }
+    }
+}
+
 impl<B> Worker<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    /// What becomes of a request once its body is read, and what it counts under. The body can be sent afterwards.
+    /// What becomes of a request once its body is read, and what it counts under. The body can be sent afterwards. What was
+    /// read of it is put into `read`.
     ///
     /// The token is looked up again: it may be gone since.
     pub(super) async fn decide_by_body(
         &self,
         request: &mut Request<Replayable<B>>,
         uri: &Uri,
-        sender: Sender<'_>,
-        why: ReadFor,
+        (sender, why): (Sender<'_>, ReadFor),
+        read: &mut Option<Read>,
     ) -> (Result<Plan, Refusal>, Option<Series>) {
-        let (model, conversation) = match self.read(request, why).await {
-            Ok(read) => read,
+        let read = match self.read(request, why).await {
+            Ok((model, conversation)) => read.insert(Read {
+                model,
+                conversation,
+            }),
             Err(refusal) => return (Err(refusal), None),
         };
         let sender = Sender {
-            seen: Seen::Read {
-                model: model.as_deref(),
-                conversation: conversation.as_ref().map(|digest| digest.as_slice()),
-            },
+            seen: read.seen(),
             ..sender
         };
         let again = self.decide(request, uri, None, sender, now());

@@ -29,6 +29,16 @@ pub(super) struct Prepared {
     pub(super) cuts_seen: u64,
 }
 
+impl Prepared {
+    /// Nothing is done.
+    pub(super) fn nothing(cuts_seen: u64) -> Self {
+        Self {
+            cuts_seen,
+            ..Self::default()
+        }
+    }
+}
+
 impl<B> Worker<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

@@ -233,7 +233,9 @@ where
             let is_counted = before.and_then(key_of) == key_of(&other);
             let spending = spending.as_deref_mut();
             let headers = &again.headers;
-            if is_counted || self.lets_again(plan, &other, headers, spending).await {
+            let is_let = is_counted || self.lets_again(plan, &other, headers, spending).await;
+            // That may have taken a while.
+            if is_let && may(&other) {
                 return Some((other, request));
             }
         }
@@ -299,34 +301,40 @@ where
     }
 
     /// Whether a request that waited for its body may begin: what was decided when it came may be revoked or replaced since.
-    /// Where its key has another value by now, it is sent with that.
+    /// Where its key has another value by now, or its custom provider another place or other headers, it is sent with those.
     pub(super) fn still_may(
         &self,
         plan: &mut Plan,
         (request, uri): (&Request<Replayable<B>>, &Uri),
         (sender, asker): (Sender<'_>, Asker),
     ) -> Result<(), Refusal> {
-        let again = match self.decide(request, uri, None, sender, now()).decided {
-            Err(Stop::Refused(refusal)) => return Err(refusal),
-            // It was read by then.
-            Err(Stop::Read(_) | Stop::Goes(_)) => None,
-            Ok(again) => Some(again),
+        let again = self.decide_again(request, uri, sender);
+        let again = again.map_err(Stop::refusal)?;
+        let key = plan.used.key.map(|key| key.id);
+        let is_key_good = match plan.injected.as_deref() {
+            Some(injected) if key.is_some() => self.may_start(plan, injected, &plan.used, asker),
+            _ => true,
         };
-        let Some(injected) = plan.injected.as_deref() else {
-            return Ok(());
-        };
-        if injected.stored.is_none() || self.may_start(plan, injected, &plan.used, asker) {
+        // A custom provider may have another place or other headers since.
+        if is_key_good && plan.used.custom.is_none() {
             return Ok(());
         }
-        let key = |plan: &Plan| plan.used.key.map(|key| key.id);
-        match again.filter(|again| key(again) == key(plan)) {
-            Some(again) => {
-                plan.injected = again.injected;
-                plan.used.key = again.used.key;
-                Ok(())
-            }
-            None => Err(Refusal::from(Revoked::Key)),
-        }
+        let of_key = |key| {
+            let first = again.injected.as_ref();
+            let first = first.filter(|injected| injected.key() == Some(key));
+            first
+                .or_else(|| again.others.as_ref()?.of_key(key))
+                .cloned()
+        };
+        plan.injected = match key {
+            None => again.injected,
+            Some(key) => Some(of_key(key).ok_or(Refusal::from(Revoked::Key))?),
+        };
+        let injected = plan.injected.as_deref();
+        plan.used.key = injected.and_then(Injected::use_of_key);
+        plan.used.custom = again.used.custom;
+        (plan.target, plan.prefix, plan.mount) = (again.target, again.prefix, again.mount);
+        Ok(())
     }
 
     /// Notes that a key is used that was not the first choice.

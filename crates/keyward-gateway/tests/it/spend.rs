@@ -247,3 +247,25 @@ async fn what_failed_keeps_no_room_from_what_is_made_of_it() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_waited_for_costs_nothing_and_keeps_no_room() {
+    let running = start(&rule(1.5 * (16.0 * 2.5e-6 + 3.0 * 1e-5))).await;
+    running.provider.behave_once(Behaviour::StallBeforeHead);
+    let patience = [
+        ("cf-aig-request-timeout", "100"),
+        ("cf-aig-max-attempts", "2"),
+        ("cf-aig-retry-delay", "0"),
+    ];
+    let answer = ask(&running, "openai", &patience, BODY).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = running.log_of(2).await;
+    assert_eq!(
+        (told[0].status, told[0].error_code),
+        (Some(504), Some(9021))
+    );
+    // Had it cost its input, there were less left than one of them costs.
+    let answer = ask(&running, "openai", &[], BODY).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    running.stop().await;
+}
