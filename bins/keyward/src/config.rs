@@ -13,6 +13,7 @@ mod listener;
 mod memory;
 mod named;
 mod nearest;
+mod otel;
 mod place;
 mod prices;
 mod request_log;
@@ -45,7 +46,7 @@ pub(crate) use self::{
     variables::{COMMANDS, strays, tell_strays},
 };
 use self::{
-    host::HostName, limits::LimitsSection, memory::Bytes, prices::PricesSection,
+    host::HostName, limits::LimitsSection, memory::Bytes, otel::OtelSection, prices::PricesSection,
     request_log::RequestLogSection, upstream::UpstreamSection,
 };
 use crate::failure::Failure;
@@ -69,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) audit: AuditSection,
     pub(crate) seal: SealSection,
     pub(crate) tls: TlsSection,
+    pub(crate) otel: OtelSection,
     pub(crate) log: LogSection,
     /// Changes of built-in providers, by slug.
     pub(crate) providers: BTreeMap<String, Override>,

@@ -8,6 +8,7 @@ mod metrics;
 mod rotation;
 mod setup;
 mod signals;
+mod telemetry;
 
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -235,6 +236,7 @@ impl Server {
                 }
             })?;
             let gateway = gateway.with_notify(Arc::clone(&events.webhooks) as _);
+            let gateway = events.telemetry.observe(gateway);
             Ok((signals, metrics, Arc::new(gateway)))
         };
         match { build }() {
@@ -336,7 +338,7 @@ impl Server {
         join(control, "the control plane").await;
         stop_recorder.cancel();
         join(recorder, "the recorder").await;
-        events.stop_webhooks().await;
+        events.stop_telling().await;
         health.stop().await;
         audit.stop().await;
         self.opened.store.close().await;

@@ -28,6 +28,7 @@
 pub mod answers;
 mod canary;
 pub mod client;
+mod collector;
 mod form;
 pub mod http2;
 mod logs;
@@ -44,6 +45,7 @@ mod wire;
 pub use insta;
 
 pub use canary::{CANARY_LIST, Canary, register_canary, register_named_canary};
+pub use collector::{Collector, Posted};
 pub use form::Form;
 pub use logs::LogCapture;
 pub use outputs::{append_output, outputs, sweep_dir};

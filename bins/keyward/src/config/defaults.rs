@@ -62,6 +62,10 @@ pub(super) fn of(field: &Field) -> Option<String> {
         ("seal", "command_timeout_secs") => {
             seconds(super::SealSection::default().command_timeout())
         }
+        ("otel", "endpoint") => Some("nobody is told".to_owned()),
+        ("otel", "service_name") => Some(quoted(super::OtelSection::SERVICE_NAME)),
+        ("otel", "sampling_ratio") => Some("1".to_owned()),
+        ("otel", "interval_secs") => Some(super::OtelSection::INTERVAL_SECS.to_string()),
         ("log", "format") => Some(quoted("text")),
         ("log", "filter") => Some(quoted(crate::logging::WITH_START)),
         ("" | "seal", name) if name.starts_with("danger_") => Some("false".to_owned()),

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Keys,
     /// Dollars per million tokens.
     Dollars,
+    /// A part of all: 0 to 1.
+    Ratio,
     /// What models cost, a table each. In the file only.
     Prices,
     /// A program and its arguments: in the file only, because whoever sets a variable must not choose what is run.
@@ -133,6 +135,12 @@ pub(super) static FIELDS: &[Field] = &[
     field("seal", "command", Kind::Command, "A program by its absolute path, and its arguments, whose output opens the vault"),
     field("seal", "command_timeout_secs", Kind::Number(1, 60), "How long the command may take"),
     field("tls", "extra_ca_files", Kind::Paths, "PEM files with certificate authorities that are trusted for providers"),
+    field("otel", "endpoint", Kind::Text, "Where an OpenTelemetry collector takes OTLP over HTTP, such as http://127.0.0.1:4318; in builds with the feature `otel`"),
+    field("otel", "service_name", Kind::Text, "What it is told that sends data, `service.name`"),
+    field("otel", "resource_attributes", Kind::Text, "What else it is told of who sends data, as name=value,name=value"),
+    field("otel", "headers_file", Kind::Path, "The file with header fields for it, in lines `name: value`"),
+    field("otel", "sampling_ratio", Kind::Ratio, "The part of all traces that is sent"),
+    field("otel", "interval_secs", SECONDS, "How often data is sent"),
     field("log", "format", Kind::Choice(&["text", "json"]), "The form of a line of the log"),
     field("log", "filter", Kind::Text, "What is logged, such as `warn,keyward_gateway=debug`"),
 ];
@@ -351,7 +359,9 @@ impl Kind {
             Self::Number(..) => {
                 Value::Integer(text.parse().map_err(|_error| "it is not a whole number")?)
             }
-            Self::Dollars => Value::Float(text.parse().map_err(|_error| "it is not a number")?),
+            Self::Dollars | Self::Ratio => {
+                Value::Float(text.parse().map_err(|_error| "it is not a number")?)
+            }
             Self::Flag => match text {
                 "true" | "1" => Value::Boolean(true),
                 "false" | "0" => Value::Boolean(false),
@@ -391,6 +401,7 @@ pub(super) fn sample(field: &Field) -> Value {
         Kind::Span => "30d".into(),
         Kind::Texts => vec!["provider_key.*"].into(),
         Kind::Dollars => 2.5.into(),
+        Kind::Ratio => 0.5.into(),
         Kind::Prices => {
             let mut model = Table::new();
             model.insert("provider".to_owned(), "openai".into());

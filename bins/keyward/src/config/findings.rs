@@ -18,6 +18,7 @@ impl Config {
             self.check_webhooks(),
             self.check_rotation(),
             self.limits.check(),
+            self.otel.check(),
             self.prices().map(drop),
         ]
         .into_iter()

@@ -131,6 +131,7 @@ fn kind(kind: Kind) -> Value {
             }))
         }
         Kind::Dollars => dollars(),
+        Kind::Ratio => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Prices => texts(price()),
         Kind::Command => json!({
             "type": "array",

@@ -11,29 +11,31 @@ use keyward_registry::{Registry, RegistryStore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::rotation::Schedule;
+use super::{rotation::Schedule, telemetry::Telemetry};
 use crate::{
     config::{Config, RotationSection, TableName, WebhookSection},
     failure::Failure,
     private_file, secret_input,
 };
 
-/// Who is told of events, and what is rotated by itself.
+/// Who is told of events and of requests, and what is rotated by itself.
 pub(crate) struct Events {
     pub(super) webhooks: Arc<Webhooks>,
+    pub(super) telemetry: Telemetry,
     rotation: BTreeMap<TableName, RotationSection>,
 }
 
 /// What runs for them.
 pub(super) struct Running {
-    stop_webhooks: CancellationToken,
+    stop_telling: CancellationToken,
     stop_schedule: CancellationToken,
     webhooks: JoinHandle<()>,
+    telemetry: Option<JoinHandle<()>>,
     schedule: Option<JoinHandle<()>>,
 }
 
 impl Events {
-    /// Reads the secrets of webhooks: before anything is opened, so that one that is not there stops the start.
+    /// Reads the secrets of webhooks and of the collector: before anything is opened, so that one that is not there stops the start.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
         config.check_rotation()?;
         config.check_webhooks()?;
@@ -47,6 +49,7 @@ impl Events {
         let webhooks = webhooks.map_err(|error| Failure::new(error.to_string()))?;
         Ok(Self {
             webhooks: Arc::new(webhooks),
+            telemetry: Telemetry::read(config)?,
             rotation: config.rotation.clone(),
         })
     }
@@ -57,10 +60,11 @@ impl Events {
         store: Arc<dyn RegistryStore>,
         gateway: &Arc<Gateway>,
     ) -> Running {
-        let (stop_webhooks, stop_schedule) = (CancellationToken::new(), CancellationToken::new());
-        let webhooks = Arc::clone(&self.webhooks).run(stop_webhooks.clone());
+        let (stop_telling, stop_schedule) = (CancellationToken::new(), CancellationToken::new());
+        let webhooks = Arc::clone(&self.webhooks).run(stop_telling.clone());
         Running {
             webhooks: tokio::spawn(webhooks),
+            telemetry: self.telemetry.start(&stop_telling),
             schedule: Schedule::start(
                 &self.rotation,
                 registry,
@@ -68,7 +72,7 @@ impl Events {
                 gateway,
                 stop_schedule.clone(),
             ),
-            stop_webhooks,
+            stop_telling,
             stop_schedule,
         }
     }
@@ -84,9 +88,12 @@ impl Running {
     }
 
     /// Tells nobody from here on; returns when what is being sent has had its time.
-    pub(super) async fn stop_webhooks(self) {
-        self.stop_webhooks.cancel();
+    pub(super) async fn stop_telling(self) {
+        self.stop_telling.cancel();
         super::join(self.webhooks, "webhooks").await;
+        if let Some(telemetry) = self.telemetry {
+            super::join(telemetry, "telemetry").await;
+        }
     }
 }
 

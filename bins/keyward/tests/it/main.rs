@@ -73,6 +73,8 @@ mod status;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod tokens;

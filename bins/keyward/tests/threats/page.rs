@@ -34,8 +34,8 @@ in [http2.md](http2.md).
 A case without a form in a protocol is not counted there: two framings, for example, cannot be written in HTTP/2,
 and a forbidden header of HTTP/2 is an ordinary one in HTTP/1.1. Class 18 starts the binary and makes no request.
 The forms of the dashboard are in classes 16 and 17 as strangers' pages send them; what a browser with a session sends
-is in the tests of `keyward-control`. Keyward has no webhooks or OTLP export yet: class 20 covers the surfaces that
-there are.
+is in the tests of `keyward-control`. Webhooks and OpenTelemetry go to origins that the
+configuration file names, and no request names one: class 20 covers the surfaces that do.
 
 ";
 

@@ -51,6 +51,7 @@ pub(crate) fn own_places(config: &Config, data_dir: &Path, database: &Path) -> V
     places.extend(["dev.json", KEY_FILE, "keyward.lock"].map(|name| data_dir.join(name)));
     places.extend(config.seal.key_file.clone());
     places.extend(config.limits.password_file.clone());
+    places.extend(config.otel.headers_file.clone());
     places
 }
 
