@@ -42,7 +42,7 @@ Examples:
         #[command(flatten)]
         connect: Connect,
     },
-    /// Change a token's name, end, networks or spend limits, or switch it off and on; the rest stays
+    /// Change a token's name, end, networks or limits, or switch it off and on
     #[command(after_help = "\
 What it may do and where stays: make another token for that.
 
