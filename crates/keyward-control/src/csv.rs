@@ -41,21 +41,41 @@ pub fn log_line(entry: &Value) -> String {
     cells.join(",")
 }
 
-/// A field of a CSV line (RFC 4180). One that a spreadsheet would take for a formula is written as text.
+/// A field of a CSV line (RFC 4180). One that a spreadsheet would take for a formula is written as text. So is a part of it
+/// where a formula would begin: a spreadsheet may separate cells by semicolons or tabs instead, and sees no quotes then.
 #[must_use]
 pub fn cell(value: &str) -> String {
-    let is_number = value.parse::<f64>().is_ok();
-    let quote = if !is_number && value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
+    let value = if value.parse::<f64>().is_ok() {
+        value.to_owned()
     } else {
-        ""
+        without_formulas(value)
     };
-    let value = format!("{quote}{value}");
     if value.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
         value
     }
+}
+
+/// With `'` before each character that begins a formula where a cell may begin, and before one that separates cells at the
+/// very start.
+fn without_formulas(value: &str) -> String {
+    const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    const SEPARATORS: [char; 4] = [';', '\t', '\n', '\r'];
+    let mut written = String::with_capacity(value.len() + 1);
+    if value.starts_with(['\t', '\n', '\r']) {
+        written.push('\'');
+    }
+    let mut may_begin = true;
+    for character in value.chars() {
+        if may_begin && FORMULA.contains(&character) {
+            written.push('\'');
+        }
+        // Quotes at the start of a cell are not a part of it.
+        may_begin = SEPARATORS.contains(&character) || may_begin && character == '"';
+        written.push(character);
+    }
+    written
 }
 
 #[cfg(test)]
@@ -71,6 +91,21 @@ mod tests {
         assert_eq!(cell("=1+1"), "'=1+1");
         assert_eq!(cell("-1+1"), "'-1+1");
         assert_eq!(cell("-1"), "-1");
+        assert_eq!(cell("\n=1"), "\"'\n'=1\"");
+        assert_eq!(cell("\t1"), "'\t1");
+        for sign in ["=", "+", "-", "@", "＝", "＋", "－", "＠"] {
+            assert_eq!(cell(&format!("{sign}a")), format!("'{sign}a"));
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_cell_is_a_formula_where_something_else_separates_cells() {
+        assert_eq!(cell("x;=cmd|' /c';y"), "x;'=cmd|' /c';y");
+        assert_eq!(cell("x\t＠sum"), "x\t'＠sum");
+        assert_eq!(cell("x\r\n+1"), "\"x\r\n'+1\"");
+        // Read by semicolons, this one is a cell of its own, and the quotes are its quotes.
+        assert_eq!(cell("x;\"=1"), "\"x;\"\"'=1\"");
+        assert_eq!(cell("Mozilla/5.0 (X11; a=b) -"), "Mozilla/5.0 (X11; a=b) -");
     }
 
     #[test]
