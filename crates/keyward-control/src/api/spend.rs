@@ -114,7 +114,7 @@ fn mode() -> Schema {
     choice(MODES.iter().map(|(name, _)| *name))
 }
 
-/// Reads the limits of a gateway or a token. Left out, they stay as they are: a client that does not know them must not take
+/// Reads the limits of a gateway. Left out, they stay as they are: a client that does not know them must not take
 /// them away by being silent.
 pub(super) fn read(
     body: &mut Object,
@@ -139,8 +139,8 @@ pub(super) fn read_of_key(body: &mut Object) -> Result<Option<Option<SpendLimits
     }
 }
 
-/// The outer `None`: the body says nothing of them. The inner: there are to be none.
-fn read_change(body: &mut Object) -> Result<Option<Option<SpendLimits>>, Problem> {
+/// Reads the limits of a token. The outer `None`: the body says nothing of them. The inner: there are to be none.
+pub(super) fn read_change(body: &mut Object) -> Result<Option<Option<SpendLimits>>, Problem> {
     let field = match body.find_nullable("spend_limits") {
         None => return Ok(None),
         Some(None) => return Ok(Some(None)),

@@ -193,7 +193,7 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewTokenRequest, Problem> {
         let reason = "`AI Gateway Run` makes a gateway token and goes with no other permission; make two tokens";
         Problem::invalid(&body.path("policies"), reason)
     })?;
-    let spend_limits = read_limits(&mut body, kind, None)?;
+    let spend_limits = read_limits(&mut body, kind)?.flatten();
     Ok(NewTokenRequest {
         name,
         kind,
@@ -202,15 +202,11 @@ fn read_new(call: &Call, mut body: Object) -> Result<NewTokenRequest, Problem> {
     })
 }
 
-/// How much may be spent with it. Left out, that stays as it is.
-fn read_limits(
-    body: &mut Object,
-    kind: Kind,
-    known: Option<&SpendLimits>,
-) -> Result<Option<SpendLimits>, Problem> {
+/// How much may be spent with it. The outer `None`: the body says nothing of that, so that it stays as it is.
+fn read_limits(body: &mut Object, kind: Kind) -> Result<Option<Option<SpendLimits>>, Problem> {
     let path = body.path("spend_limits");
-    let limits = spend::read(body, known)?;
-    if limits.is_some() && kind != Kind::Gateway {
+    let limits = spend::read_change(body)?;
+    if limits.iter().flatten().next().is_some() && kind != Kind::Gateway {
         let reason = "is for gateway tokens: nothing is spent with an API token; leave it out";
         return Err(Problem::invalid(&path, reason));
     }
@@ -274,7 +270,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Reply, Problem> {
     let update = TokenUpdate {
         name: read_name(&mut body)?,
         grant: read_grant(&call, &mut body)?,
-        spend_limits: read_limits(&mut body, known.kind, spend_limits(known).as_ref())?,
+        spend_limits: read_limits(&mut body, known.kind)?,
         disabled: body
             .find("status")
             .map(|field| field.one_of(&[("active", false), ("disabled", true)]))

@@ -103,6 +103,29 @@ async fn spend_limits_are_set_kept_and_taken_away() {
     refused.invalid(&json!(["body", "spend_limits", "rules", 0, "limit"]));
 }
 
+/// A change that says nothing of limits leaves those that another set while it waited for its turn.
+#[tokio::test]
+async fn a_change_beside_another_does_not_take_limits_away() {
+    let harness = Harness::new().await;
+    let run = new_token(&["AI Gateway Run"]);
+    let made = harness.post(&tokens(OURS), run.clone()).await;
+    let path = format!("{}/{}", tokens(OURS), made.result()["id"].as_str().unwrap());
+    let put = async |body: Value| harness.call(Method::PUT, &path, Some(body)).await;
+    let limits =
+        json!({"rules": [{"id": "all", "limitType": "cost", "limit": 2.5, "calendar": "week"}]});
+    for round in 0..10 {
+        let limited = with(run.clone(), "spend_limits", limits.clone());
+        let renamed = with(run.clone(), "name", json!(format!("name {round}")));
+        let (limited, renamed) = tokio::join!(put(limited), put(renamed));
+        let _both_done = (limited.result(), renamed.result());
+        let shown = harness.get(&path).await;
+        assert_eq!(shown.result()["spend_limits"]["rules"][0]["id"], "all");
+        put(with(run.clone(), "spend_limits", Value::Null))
+            .await
+            .result();
+    }
+}
+
 #[tokio::test]
 async fn a_revoked_api_token_is_refused_at_once() {
     let harness = Harness::new().await;

@@ -28,8 +28,8 @@ pub struct TokenUpdate {
     pub name: String,
     /// What it may do. The account stays; whether it is switched off, the next field says.
     pub grant: Grant,
-    /// How much may be spent with it. For gateway tokens alone.
-    pub spend_limits: Option<SpendLimits>,
+    /// How much may be spent with it. For gateway tokens alone. The outer `None`: as it is; the inner: no limits.
+    pub spend_limits: Option<Option<SpendLimits>>,
     /// Whether it is switched off; `None`: as it is.
     pub disabled: Option<bool>,
 }
@@ -113,7 +113,9 @@ impl Registry {
             disabled: update.disabled.unwrap_or(record.grant.disabled),
             ..update.grant
         };
-        record.spend_limits = written(update.spend_limits.as_ref())?;
+        if let Some(limits) = update.spend_limits {
+            record.spend_limits = written(limits.as_ref())?;
+        }
         record.modified_at = now;
         self.put_token(record, actor, "token.update", now).await
     }
