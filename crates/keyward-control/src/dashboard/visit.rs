@@ -9,6 +9,7 @@ use axum::response::Response;
 use http::Method;
 use keyward_auth::{ManagePlace, Permission, Permissions, Scope};
 use keyward_secret::AccountId;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
@@ -29,6 +30,14 @@ use crate::{
     erased::Buffer,
     route::{Route, routes},
 };
+
+/// What of a query is written as its bytes: everything that an address, a shell or curl could take for something else.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b':')
+    .remove(b',');
 
 /// What a page returns.
 pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
@@ -121,7 +130,7 @@ impl<'a> To<'a> {
         }
         let query = self.query.iter();
         let query: Vec<_> = query
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY)))
             .collect();
         if !query.is_empty() {
             path = format!("{path}?{}", query.join("&"));

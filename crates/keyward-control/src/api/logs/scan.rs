@@ -42,6 +42,7 @@ pub(crate) struct ScanQuery {
 
 pub(crate) async fn scan(call: Call) -> Result<Reply, Problem> {
     let limit = limit(&call)?;
+    check_order(&call)?;
     let scan = LogScan {
         place: place(&call)?,
         filters: filters::all(&call)?,
@@ -69,6 +70,17 @@ fn limit(call: &Call) -> Result<u32, Problem> {
     };
     let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     limit.ok_or_else(|| refuse("limit", "must be a whole number from 1 to 1000"))
+}
+
+/// It goes by time, since a cursor stands between two moments.
+fn check_order(call: &Call) -> Result<(), Problem> {
+    match call.query("order_by") {
+        None | Some("created_at") => Ok(()),
+        Some(_) => {
+            let reason = "is `created_at`; the list of the log has other orders";
+            Err(refuse("order_by", reason))
+        }
+    }
 }
 
 fn cursor(call: &Call) -> Result<Option<LogId>, Problem> {

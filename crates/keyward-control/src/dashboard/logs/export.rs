@@ -134,7 +134,7 @@ async fn read(
         .at("gateway", gateway)
         .with_number("limit", PIECE)
         .with("cursor", last);
-    visit.get(filter.narrow(to)).await
+    filter.read(visit, to).await
 }
 
 impl Format {

@@ -1,9 +1,13 @@
 //! What the pages of the log are narrowed to. It stands in their addresses, so that they can be kept and passed on.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::dashboard::visit::{To, Visit};
+use crate::{
+    dashboard::visit::{Answer, To, Visit},
+    envelope::{FieldPath, Problem},
+};
 
 /// By what plots are told apart, with the words for it.
 pub(super) const GROUPS: [(&str, &str); 4] = [
@@ -92,7 +96,21 @@ impl Filter {
         filter
     }
 
-    /// A call that asks for this. What cannot be meant is left for the route to refuse.
+    /// What `to` answers of the entries that this asks for.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        visit: &Visit,
+        to: To<'_>,
+    ) -> Result<Answer<T>, Problem> {
+        // The route knows no outcomes, but what entries say of success.
+        if !["", "ok", "failed"].contains(&self.outcome.as_str()) {
+            let path = FieldPath::query().name("outcome");
+            return Err(Problem::invalid(&path, "an outcome is `ok` or `failed`"));
+        }
+        visit.get(self.narrow(to)).await
+    }
+
+    /// A call that asks for this. What else cannot be meant is left for the route to refuse.
     pub(crate) fn narrow<'a>(&self, to: To<'a>) -> To<'a> {
         let filters = self.conditions();
         let filters = match filters.is_empty() {
@@ -124,8 +142,17 @@ impl Filter {
         all.into_iter().flatten().collect()
     }
 
-    /// The options of `keyward logs` that narrow to the same. It has none to search.
-    pub(crate) fn options(&self) -> String {
+    /// The options of `keyward logs` that narrow to the same. None where there are no such: it searches for no text, and
+    /// asks for no successes alone.
+    pub(crate) fn options(&self) -> Option<String> {
+        let failed = match self.outcome.as_str() {
+            "" => "",
+            "failed" => " --failed",
+            _ => return None,
+        };
+        if !self.q.is_empty() {
+            return None;
+        }
         let (from, until) = (moment(&self.from, ":00Z"), moment(&self.until, ":59.999Z"));
         let named = [
             ("--provider", self.provider.as_str()),
@@ -137,13 +164,10 @@ impl Filter {
             ("--before", &until),
         ];
         let named = named.into_iter().filter(|(_, value)| !value.is_empty());
-        let mut options: String = named
+        let options: String = named
             .map(|(name, value)| format!(" {name} {}", quoted(value)))
             .collect();
-        if self.outcome == "failed" {
-            options += " --failed";
-        }
-        options
+        Some(options + failed)
     }
 }
 
@@ -198,8 +222,22 @@ mod tests {
     #[test]
     fn a_minute_is_meant_to_its_end_and_what_a_shell_reads_is_quoted() {
         assert_eq!(
-            filter().options(),
+            filter().options().unwrap(),
             r" --provider openai --model 'it'\''s & more' --before 2027-01-15T08:00:59.999Z --failed"
         );
+    }
+
+    #[test]
+    fn what_the_command_cannot_ask_for_has_no_options() {
+        let searching = Filter {
+            q: "curl".to_owned(),
+            ..Filter::default()
+        };
+        let successes = Filter {
+            outcome: "ok".to_owned(),
+            ..Filter::default()
+        };
+        assert_eq!(Filter::default().options().as_deref(), Some(""));
+        assert_eq!((searching.options(), successes.options()), (None, None));
     }
 }

@@ -80,7 +80,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         .with_number("limit", PER_PAGE)
         .with("direction", if is_rising { "asc" } else { "desc" })
         .with("cursor", if is_rising { after } else { before });
-    let read = visit.get::<Vec<Entry>>(bar.filter.narrow(to)).await;
+    let read = bar.filter.read::<Vec<Entry>>(&visit, to).await;
     let (status, answer) = or_wrong(read, &mut bar.wrong)?;
     let (mut entries, cursor) = answer.map_or_else(Default::default, |answer| {
         (answer.result, answer.result_info.cursor)
@@ -99,17 +99,18 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let link = |name, id: &str| bar.filter.link(&path, &[(name, id)]);
     let newer = ends.as_ref().filter(|_| has_newer);
     let older = ends.as_ref().filter(|_| has_older);
-    let command = format!(
-        "keyward logs list --gateway {}{}",
-        gateway.id,
-        bar.filter.options()
-    );
     let call = To::new("log_list").at("gateway", &gateway.id);
+    let call = bar.filter.narrow(call).curl(&visit.account(), None);
+    let command = |options| format!("keyward logs list --gateway {}{options}", gateway.id);
+    let by_hand = match bar.filter.options() {
+        Some(options) => ByHand::new(command(options), call),
+        None => ByHand::call(call),
+    };
     let page = LogsPage {
         frame: visit.frame(Section::Logs),
         newer: newer.map(|(first, _)| link("after", first)),
         older: older.map(|(_, last)| link("before", last)),
-        by_hand: ByHand::new(command, call.curl(&visit.account(), None)),
+        by_hand,
         entries,
         bar,
     };

@@ -108,12 +108,12 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .at("gateway", &gateway.id)
             .with("by", by)
     };
-    let read = visit.get::<Sums>(bar.filter.narrow(to())).await;
+    let read = bar.filter.read::<Sums>(&visit, to()).await;
     let (status, answer) = or_wrong(read, &mut bar.wrong)?;
     let page = PlotsPage {
         frame: visit.frame(Section::Logs),
         plots: answer.map(|answer| Plots::new(&answer.result, by, &bar)),
-        by_hand: ByHand::call(to().curl(&visit.account(), None)),
+        by_hand: ByHand::call(bar.filter.narrow(to()).curl(&visit.account(), None)),
         bar,
     };
     answer::page(status, &page)

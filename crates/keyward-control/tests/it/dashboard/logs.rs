@@ -7,6 +7,7 @@ use http::Method;
 use http_body_util::BodyExt;
 use keyward_auth::{Grant, Permission, Permissions, Scope};
 use keyward_registry::{LogEntry, LogId, LogRecord, LogStore};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -107,6 +108,13 @@ async fn requests_are_listed_and_narrowed() {
     ] {
         assert_eq!(numbers(query).await, found, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_page_says_what_it_is_narrowed_to_also_by_hand() {
+    let harness = Harness::new().await;
+    let browser = Browser::signed_in(&harness).await;
+    harness.save_log(LogRecord::new(entry(OURS, 1))).await;
     browser
         .get(&format!("{LOG}?provider=anthropic&outcome=failed&q=x"))
         .await
@@ -116,7 +124,26 @@ async fn requests_are_listed_and_narrowed() {
         .shows(
             r#"href="/gateways/default/logs/plots?provider=anthropic&#38;outcome=failed&#38;q=x""#,
         )
-        .shows("--provider anthropic --failed");
+        // No command searches.
+        .lacks("keyward logs list")
+        .shows("search=x");
+    // By hand it is the same: the filter is the call's, too.
+    let filters = r#"[{"key":"provider","operator":"eq","value":["anthropic"]},{"key":"success","operator":"eq","value":[false]}]"#;
+    let encoded = utf8_percent_encode(filters, NON_ALPHANUMERIC).to_string();
+    let encoded = encoded.replace("%3A", ":").replace("%2C", ",");
+    for page in ["", "/plots"] {
+        let query = "provider=anthropic&outcome=failed&from=2027-01-15T08:00";
+        browser
+            .get(&format!("{LOG}{page}?{query}"))
+            .await
+            .shows(&format!(
+                "filters={encoded}&#38;start_date=2027-01-15T08:00:00Z"
+            ));
+    }
+    browser
+        .get(&format!("{LOG}?provider=anthropic&outcome=failed"))
+        .await
+        .shows("keyward logs list --gateway default --provider anthropic --failed");
 }
 
 #[tokio::test]
@@ -126,6 +153,18 @@ async fn a_filter_that_cannot_be_meant_is_told_of() {
     harness.kept_log().await;
     for (path, says) in [
         ("?status=many", "is compared with numbers"),
+        (
+            "?outcome=error",
+            "an outcome is <code>ok</code> or <code>failed</code>",
+        ),
+        (
+            "/plots?outcome=error",
+            "an outcome is <code>ok</code> or <code>failed</code>",
+        ),
+        (
+            "?outcome=true",
+            "an outcome is <code>ok</code> or <code>failed</code>",
+        ),
         ("?from=yesterday", "must be a moment"),
         ("/plots?until=soon", "must be a moment"),
         ("/plots?from=2020-01-01T00:00", "63 days"),
@@ -141,6 +180,10 @@ async fn a_filter_that_cannot_be_meant_is_told_of() {
         .get(&format!("{LOG}/export.csv?status=many"))
         .await
         .shows("is compared with numbers");
+    let export = browser
+        .get(&format!("{LOG}/export.csv?outcome=error"))
+        .await;
+    assert_eq!(export.status, 400);
     assert_eq!(browser.get(&format!("{LOG}/nothing")).await.status, 404);
     assert_eq!(browser.get("/gateways/missing/logs").await.status, 404);
 }

@@ -63,6 +63,7 @@ async fn entries_are_read_one_after_another() {
         ("limit=1001", "limit"),
         ("cursor=x", "cursor"),
         ("direction=x", "direction"),
+        ("order_by=model", "order_by"),
     ] {
         let answer = harness.get(&ours(&format!("?{query}"))).await;
         answer.invalid(&json!(["query", name]));
