@@ -1,4 +1,5 @@
-//! How connections are set up: one that writes, a few that read, one that checkpoints.
+//! How connections are set up: one that writes, a few that read, one that is asked whether the
+//! database answers, one that checkpoints.
 
 use std::{path::Path, time::Duration};
 
@@ -56,6 +57,14 @@ pub(crate) async fn readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
                 .row_buffer_size(ROWS_AHEAD)
                 .pragma("query_only", "ON"),
         )
+        .await
+}
+
+/// The connection that only tells whether the database answers: no read, however long, keeps it waiting.
+pub(crate) async fn pinger(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+    let options = SqlitePoolOptions::new().max_connections(1);
+    lasting(options)
+        .connect_with(wal(path).pragma("query_only", "ON"))
         .await
 }
 

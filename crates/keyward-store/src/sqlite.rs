@@ -50,9 +50,10 @@ use crate::{
 pub struct SqliteStore {
     door: Door,
     readers: SqlitePool,
+    pinger: SqlitePool,
     lock: Mutex<Option<Lock>>,
-    /// Who sums up the log: one at a time, so that other reads have a connection.
-    summing: Mutex<()>,
+    /// Who searches the log or sums it up: one at a time, so that other reads have a connection.
+    searching: Arc<Mutex<()>>,
     watch: AuditWatch,
 }
 
@@ -83,6 +84,7 @@ impl SqliteStore {
         vault: Arc<Vault>,
     ) -> Result<Self, sqlx::Error> {
         let readers = connect::readers(path).await?;
+        let pinger = connect::pinger(path).await?;
         let checkpointer = Checkpointer::start(path).await?;
         Ok(Self {
             door: Door {
@@ -93,8 +95,9 @@ impl SqliteStore {
                 newest_line: watch::Sender::new(0),
             },
             readers,
+            pinger,
             lock: Mutex::new(Some(lock)),
-            summing: Mutex::new(()),
+            searching: Arc::default(),
             watch: AuditWatch::default(),
         })
     }
@@ -107,7 +110,7 @@ impl SqliteStore {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let ping = async {
             let _revision: i64 = sqlx::query_scalar("SELECT value FROM revision")
-                .fetch_one(&self.readers)
+                .fetch_one(&self.pinger)
                 .await?;
             Ok(())
         };
@@ -144,6 +147,7 @@ impl SqliteStore {
         let mut lock = self.lock.lock().await;
         self.door.checkpointer.stop().await;
         self.readers.close().await;
+        self.pinger.close().await;
         let truncated = async {
             let mut connection = self.door.pool.acquire().await?;
             checkpoint::truncate(&mut connection).await

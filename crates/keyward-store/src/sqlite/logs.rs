@@ -5,6 +5,7 @@ mod names;
 mod row;
 mod save;
 mod sums;
+mod turn;
 
 use keyward_registry::{
     BoxFuture, LogBody, LogDeletion, LogDirection, LogEntry, LogId, LogLimit, LogOrder, LogPage,
@@ -39,7 +40,7 @@ impl LogStore for SqliteStore {
 
     fn list_logs(&self, query: LogQuery) -> BoxFuture<'_, Result<LogPage, StoreError>> {
         Box::pin(async move {
-            self.log_page(&query)
+            self.log_page(query)
                 .await
                 .map_err(|failure| failure.registry("list log entries"))
         })
@@ -47,7 +48,7 @@ impl LogStore for SqliteStore {
 
     fn scan_logs(&self, scan: LogScan) -> BoxFuture<'_, Result<Vec<LogEntry>, StoreError>> {
         Box::pin(async move {
-            self.logs_behind(&scan)
+            self.logs_behind(scan)
                 .await
                 .map_err(|failure| failure.registry("read log entries"))
         })
@@ -55,7 +56,7 @@ impl LogStore for SqliteStore {
 
     fn sum_logs(&self, query: LogSumQuery) -> BoxFuture<'_, Result<LogSums, StoreError>> {
         Box::pin(async move {
-            self.log_sums(&query)
+            self.in_turn(async move |mut read| sums::sum_up(&mut read, &query).await)
                 .await
                 .map_err(|failure| failure.registry("sum up log entries"))
         })
@@ -125,76 +126,23 @@ impl LogStore for SqliteStore {
 }
 
 impl SqliteStore {
-    async fn log_page(&self, query: &LogQuery) -> Result<LogPage, Failure> {
-        let mut transaction = self.read().await?;
-        let Some((scope, entries)) = find_scope(&mut transaction, &query.place).await? else {
-            return Ok(LogPage {
-                ranges: query.with_ranges.then(LogRanges::default),
-                ..LogPage::default()
-            });
-        };
-        let condition = Condition {
-            scope,
-            range: Range::default(),
-            filters: &query.filters,
-        };
-        let (total, ranges) = if query.with_ranges {
-            let (total, ranges) = ranges(&mut transaction, &condition).await?;
-            (total, Some(ranges))
-        } else if query.filters.is_empty() {
-            (entries, None)
-        } else {
-            (count(&mut transaction, &condition).await?, None)
-        };
-        let sorting = Sorting {
-            order: query.order,
-            direction: query.direction,
-        };
-        let mut sql = row::select();
-        sql.push(" WHERE l.scope = ").push_bind(scope);
-        sql.push(" AND l.id IN (SELECT l.id FROM log AS l WHERE ");
-        condition.push(&mut sql);
-        sorting.push(&mut sql);
-        sql.push(" LIMIT ").push_bind(i64::from(query.most));
-        sql.push(" OFFSET ").push_bind(signed(query.skipped));
-        sql.push(")");
-        sorting.push(&mut sql);
-        let rows = sql.build().persistent(false);
-        let rows = rows.fetch_all(&mut *transaction).await?;
-        Ok(LogPage {
-            entries: parse(&rows, &query.place)?,
-            total,
-            ranges,
-        })
+    async fn log_page(&self, query: LogQuery) -> Result<LogPage, Failure> {
+        let is_long = query.with_ranges || !query.filters.is_empty();
+        if is_long {
+            return self
+                .in_turn(async move |mut read| page(&mut read, &query).await)
+                .await;
+        }
+        page(&mut *self.read().await?, &query).await
     }
 
-    async fn logs_behind(&self, scan: &LogScan) -> Result<Vec<LogEntry>, Failure> {
-        let mut transaction = self.read().await?;
-        let Some((scope, _)) = find_scope(&mut transaction, &scan.place).await? else {
-            return Ok(Vec::new());
-        };
-        let mut range = Range::default();
-        match scan.direction {
-            LogDirection::Rising => range.after = scan.after,
-            LogDirection::Falling => range.before = scan.after,
+    async fn logs_behind(&self, scan: LogScan) -> Result<Vec<LogEntry>, Failure> {
+        if !scan.filters.is_empty() {
+            return self
+                .in_turn(async move |mut read| behind(&mut read, &scan).await)
+                .await;
         }
-        let condition = Condition {
-            scope,
-            range,
-            filters: &scan.filters,
-        };
-        let mut sql = row::select();
-        sql.push(" WHERE ");
-        condition.push(&mut sql);
-        let sorting = Sorting {
-            order: LogOrder::CreatedAt,
-            direction: scan.direction,
-        };
-        sorting.push(&mut sql);
-        sql.push(" LIMIT ").push_bind(i64::from(scan.most));
-        let rows = sql.build().persistent(false);
-        let rows = rows.fetch_all(&mut *transaction).await?;
-        parse(&rows, &scan.place)
+        behind(&mut *self.read().await?, &scan).await
     }
 
     async fn log_entry(&self, place: &LogPlace, id: LogId) -> Result<Option<LogEntry>, Failure> {
@@ -328,6 +276,81 @@ impl SqliteStore {
         let counts: Option<Vec<_>> = counts.collect();
         counts.ok_or_else(|| Failure::damaged("a gateway of the log does not parse"))
     }
+}
+
+/// Which entries a list has, and how many there are.
+async fn page(connection: &mut SqliteConnection, query: &LogQuery) -> Result<LogPage, Failure> {
+    let Some((scope, entries)) = find_scope(connection, &query.place).await? else {
+        return Ok(LogPage {
+            ranges: query.with_ranges.then(LogRanges::default),
+            ..LogPage::default()
+        });
+    };
+    let condition = Condition {
+        scope,
+        range: Range::default(),
+        filters: &query.filters,
+    };
+    let (total, ranges) = if query.with_ranges {
+        let (total, ranges) = ranges(connection, &condition).await?;
+        (total, Some(ranges))
+    } else if query.filters.is_empty() {
+        (entries, None)
+    } else {
+        (count(connection, &condition).await?, None)
+    };
+    let sorting = Sorting {
+        order: query.order,
+        direction: query.direction,
+    };
+    let mut sql = row::select();
+    sql.push(" WHERE l.scope = ").push_bind(scope);
+    sql.push(" AND l.id IN (SELECT l.id FROM log AS l WHERE ");
+    condition.push(&mut sql);
+    sorting.push(&mut sql);
+    sql.push(" LIMIT ").push_bind(i64::from(query.most));
+    sql.push(" OFFSET ").push_bind(signed(query.skipped));
+    sql.push(")");
+    sorting.push(&mut sql);
+    let rows = sql.build().persistent(false);
+    let rows = rows.fetch_all(connection).await?;
+    Ok(LogPage {
+        entries: parse(&rows, &query.place)?,
+        total,
+        ranges,
+    })
+}
+
+/// Entries one after another.
+async fn behind(
+    connection: &mut SqliteConnection,
+    scan: &LogScan,
+) -> Result<Vec<LogEntry>, Failure> {
+    let Some((scope, _)) = find_scope(connection, &scan.place).await? else {
+        return Ok(Vec::new());
+    };
+    let mut range = Range::default();
+    match scan.direction {
+        LogDirection::Rising => range.after = scan.after,
+        LogDirection::Falling => range.before = scan.after,
+    }
+    let condition = Condition {
+        scope,
+        range,
+        filters: &scan.filters,
+    };
+    let mut sql = row::select();
+    sql.push(" WHERE ");
+    condition.push(&mut sql);
+    let sorting = Sorting {
+        order: LogOrder::CreatedAt,
+        direction: scan.direction,
+    };
+    sorting.push(&mut sql);
+    sql.push(" LIMIT ").push_bind(i64::from(scan.most));
+    let rows = sql.build().persistent(false);
+    let rows = rows.fetch_all(connection).await?;
+    parse(&rows, &scan.place)
 }
 
 /// The number of a gateway, and how many entries it has.

@@ -1,3 +1,4 @@
-//! What needs the connection that writes.
+//! What needs the store's own connections.
 
+mod busy_readers;
 mod killed_rotation;

@@ -12,14 +12,13 @@ use sqlx::{
     QueryBuilder, Row, Sqlite, ValueRef,
     sqlite::{SqliteConnection, SqliteRow},
 };
-use tokio::time::timeout;
 
 use super::{
-    Scope, SqliteStore,
+    Scope,
     condition::{Condition, Range},
     find_scope, names, signed,
 };
-use crate::{connect::TURN, failure::Failure};
+use crate::failure::Failure;
 
 /// What stands in the column by which entries are told apart.
 enum Key {
@@ -30,40 +29,37 @@ enum Key {
     Own(Vec<u8>),
 }
 
-impl SqliteStore {
-    pub(super) async fn log_sums(&self, query: &LogSumQuery) -> Result<LogSums, Failure> {
-        let _turn = timeout(TURN, self.summing.lock())
-            .await
-            .map_err(|_elapsed| Failure::unavailable("others have the log summed up; ask again"))?;
-        let mut transaction = self.read().await?;
-        let Some((scope, entries)) = find_scope(&mut transaction, &query.place).await? else {
-            return Ok(LogSums::default());
-        };
-        let first_step = if entries <= query.most_read {
-            0
-        } else {
-            first_read(&mut transaction, scope, query).await?
-        };
-        let (keys, names) = groups(&mut transaction, scope, query, first_step).await?;
-        let mut series: Vec<_> = names
-            .into_iter()
-            .chain([LogSeriesName::Others])
-            .map(|name| LogSeries {
-                name,
-                steps: Vec::new(),
-            })
-            .collect();
-        for step in first_step..query.steps {
-            let sums = sum_step(&mut transaction, scope, query, &keys, step).await?;
-            for (group, sum) in sums {
-                if let Some(series) = series.get_mut(group) {
-                    series.steps.push((step, sum));
-                }
+pub(super) async fn sum_up(
+    connection: &mut SqliteConnection,
+    query: &LogSumQuery,
+) -> Result<LogSums, Failure> {
+    let Some((scope, entries)) = find_scope(connection, &query.place).await? else {
+        return Ok(LogSums::default());
+    };
+    let first_step = if entries <= query.most_read {
+        0
+    } else {
+        first_read(connection, scope, query).await?
+    };
+    let (keys, names) = groups(connection, scope, query, first_step).await?;
+    let mut series: Vec<_> = names
+        .into_iter()
+        .chain([LogSeriesName::Others])
+        .map(|name| LogSeries {
+            name,
+            steps: Vec::new(),
+        })
+        .collect();
+    for step in first_step..query.steps {
+        let sums = sum_step(connection, scope, query, &keys, step).await?;
+        for (group, sum) in sums {
+            if let Some(series) = series.get_mut(group) {
+                series.steps.push((step, sum));
             }
         }
-        series.retain(|series| !series.steps.is_empty());
-        Ok(LogSums { first_step, series })
     }
+    series.retain(|series| !series.steps.is_empty());
+    Ok(LogSums { first_step, series })
 }
 
 /// The first step from which on there are no more entries than may be read.
