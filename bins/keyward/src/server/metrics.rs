@@ -4,6 +4,7 @@
 //! their `# HELP` lines come. docs/metrics.md has the same table, and tests compare both with the sources and with what a
 //! server exposes.
 
+mod beginnings;
 mod table;
 
 use std::{fmt::Write as _, sync::Arc, time::UNIX_EPOCH};
@@ -42,6 +43,7 @@ impl Metrics {
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder).map_err(|error| refuse(&error))?;
         METRICS.iter().for_each(describe);
+        beginnings::begin();
         ::metrics::gauge!("keyward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
         let started = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         ::metrics::gauge!("keyward_start_time_seconds").set(started.as_secs_f64());

@@ -157,14 +157,14 @@ fn what_is_exposed_stands_in_the_page_with_its_labels_and_on_the_dashboard() {
         let late = [
             "keyward_requests_total",
             "keyward_requests_without_cost_total",
-            "keyward_scheduled_rotations_total",
-            "keyward_key_events_total",
             "keyward_webhooks_waiting",
             "keyward_memory_reserved_bytes",
         ];
         let other = [("model", "other"), ("kind", "output")];
+        let failed = [("outcome", "failed")];
         late.into_iter().all(has)
             && exposed.value("keyward_tokens_total", &other).is_some()
+            && exposed.value("keyward_scheduled_rotations_total", &failed) >= Some(1.0)
             && exposed.value("keyward_provider_keys", &[("status", "active")]) == Some(1.0)
     });
 
@@ -192,6 +192,48 @@ fn what_is_exposed_stands_in_the_page_with_its_labels_and_on_the_dashboard() {
     assert_eq!(took, Some(2.0));
     grafana::asks_for_what_there_is(&page, &exposed);
     world.stop();
+}
+
+/// A series that begins with 1 has no increase.
+#[test]
+fn what_can_be_known_beforehand_is_counted_from_0_on() {
+    let dev = Dev::start();
+    let url = format!("{}/metrics", dev.text("control_url"));
+    let exposed = Exposition::parse(&send("GET", &url, &[], "").body);
+    for (name, row) in &Page::read().0 {
+        if row.kind == "counter" && row.labels.is_empty() {
+            assert_eq!(exposed.value(name, &[]), Some(0.0), "{name}");
+        }
+    }
+    let failed = "keyward_failed_authentications_total";
+    for (name, labels) in [
+        (failed, &[("plane", "data"), ("limited", "no")][..]),
+        (failed, &[("plane", "control"), ("limited", "yes")]),
+        ("keyward_rate_limited_total", &[("what", "route")]),
+        ("keyward_spend_limited_total", &[("what", "token")]),
+        ("keyward_key_status_changes_total", &[("status", "invalid")]),
+        (
+            "keyward_scheduled_rotations_total",
+            &[("outcome", "failed")],
+        ),
+        ("keyward_websocket_bytes_total", &[("direction", "down")]),
+        ("keyward_connections_refused_total", &[("reason", "resets")]),
+    ] {
+        assert_eq!(exposed.value(name, labels), Some(0.0), "{name}");
+    }
+    // Every event that the page of webhooks has.
+    let page = fs::read_to_string(docs().join("webhooks.md")).unwrap();
+    let events = page.lines().filter_map(|line| {
+        let name = line.strip_prefix("| `provider_key.")?;
+        Some(format!("provider_key.{}", name.split('`').next()?))
+    });
+    let events: Vec<_> = events.collect();
+    assert!(events.len() > 10, "{events:?}");
+    for what in &events {
+        let counted = exposed.value("keyward_key_events_total", &[("what", what)]);
+        assert!(counted.is_some(), "{what}");
+    }
+    dev.stop();
 }
 
 /// Names of models are the provider's to say: none of them makes a series. All are counted, also where no log is told.

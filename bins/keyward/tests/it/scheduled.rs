@@ -65,8 +65,8 @@ fn a_key_gets_a_new_value_when_it_is_due() {
     assert!(began.unwrap().contains("system"), "{}", audit.out);
     // The gateway uses it: echo tells the last characters of the credential that came.
     let metrics = metrics(&dev);
-    let counted = r#"keyward_scheduled_rotations_total{outcome="begun"}"#;
-    assert!(metrics.contains(counted), "{metrics}");
+    let not_counted = r#"keyward_scheduled_rotations_total{outcome="begun"} 0"#;
+    assert!(!metrics.contains(not_counted), "{metrics}");
     dev.stop();
 }
 
@@ -184,10 +184,11 @@ fn a_command_that_fails_is_told_and_changes_nothing() {
     });
     let metrics = metrics(&dev);
     for line in [
-        r#"keyward_key_events_total{what="provider_key.rotation.schedule_failed"}"#,
-        r#"keyward_scheduled_rotations_total{outcome="failed"}"#,
+        r#"keyward_key_events_total{what="provider_key.rotation.schedule_failed"} "#,
+        r#"keyward_scheduled_rotations_total{outcome="failed"} "#,
     ] {
         assert!(metrics.contains(line), "{metrics}");
+        assert!(!metrics.contains(&format!("{line}0\n")), "{metrics}");
     }
     assert_eq!(version(&dev), 1);
     assert!(!dev.server.logged().contains("complaint"));

@@ -6,10 +6,6 @@ pub(super) struct Metric {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     /// The names of its labels.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the page of metrics is compared with it")
-    )]
     pub(super) labels: &'static [&'static str],
     /// One sentence, without a full stop. Its unit stands at the end of its name.
     pub(super) meaning: &'static str,
