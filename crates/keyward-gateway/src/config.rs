@@ -1,6 +1,10 @@
 //! What an operator may set.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use keyward_routes::{Budgets, Counters, MemoryBudgets, MemoryCounters, Prices};
 
@@ -48,6 +52,11 @@ pub struct Config {
     pub asks_for_usage: bool,
 }
 
+/// The shipped table, read once: that takes longer than all else of a configuration. A test of the table's crate sees to it
+/// that it can be read.
+static BUILT_IN: LazyLock<Arc<Prices>> =
+    LazyLock::new(|| Arc::new(Prices::built_in().unwrap_or_default()));
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -58,8 +67,7 @@ impl Default for Config {
             traffic_rows: 500_000,
             counters: Arc::new(MemoryCounters::default()),
             budgets: Arc::new(MemoryBudgets::default()),
-            // A test of the table's crate sees to it that it can be read.
-            prices: Arc::new(Prices::built_in().unwrap_or_default()),
+            prices: Arc::clone(&BUILT_IN),
             log_retention: Duration::from_hours(30 * 24),
             log_queue_bytes: 8 * 1024 * 1024,
             log_body_bytes: 0,
