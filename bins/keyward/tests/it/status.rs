@@ -3,7 +3,6 @@
 use std::fs;
 
 use keyward_testing::register_named_canary;
-use rustix::process::Signal;
 
 use crate::support::{Dev, keyward, run, run_with, until};
 
@@ -89,7 +88,6 @@ fn a_server_that_stopped_ends_with_3_and_an_unknown_token_with_4() {
         done.out.contains("version\t") && done.out.contains("sealed\tno"),
         "{done:?}"
     );
-    dev.server.signal(Signal::TERM);
     let directory = dev.stop();
     let done = run(directory.path(), &["status", "--json"]);
     assert_eq!(done.code, Some(3), "{done:?}");
