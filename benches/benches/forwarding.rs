@@ -55,6 +55,7 @@ fn subjects() -> io::Result<Vec<Subject>> {
     ];
     for (name, setting) in [
         ("keyward", Setting::Plain),
+        ("keyward-asked", Setting::Asked),
         ("keyward-unlogged", Setting::Unlogged),
         ("keyward-full-log", Setting::FullLog),
         ("keyward-budget", Setting::Budget),

@@ -40,9 +40,12 @@ const ACTOR: Actor = Actor::Command("benchmark");
 /// How it is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
-    /// One key, and the log. Streams are asked what they take.
+    /// One key, and the log.
     Plain,
-    /// One key, and no log: nobody is told of requests, and no stream is asked.
+    /// As before, in front of what passes for the provider itself: streams are asked what they take, for which each body is
+    /// read.
+    Asked,
+    /// One key, and no log: nobody is told of requests.
     Unlogged,
     /// One key, and a log that has no room: each request is counted as lost.
     FullLog,
@@ -169,6 +172,7 @@ async fn registry(
 ) -> Result<(Arc<Registry>, String), Failed> {
     let here = Override {
         base_url: Some(format!("http://{upstream}/v1")),
+        relay: setting == Setting::Asked,
         ..Override::default()
     };
     let catalogue = Catalogue::with_overrides(&BTreeMap::from([("openai".to_owned(), here)]))?;
