@@ -340,7 +340,10 @@ impl Gateway {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Arc::clone(&tally));
-        let log = Arc::new(LogQueue::new(self.config.log_queue_bytes));
+        let log = Arc::new(LogQueue::new(
+            self.config.log_queue_bytes,
+            Arc::clone(&self.config.prices),
+        ));
         self.logs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

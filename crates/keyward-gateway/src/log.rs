@@ -7,6 +7,7 @@
 mod bodies;
 mod copy;
 mod queue;
+mod settling;
 mod side;
 mod spending;
 mod texts;
@@ -202,6 +203,8 @@ impl Telling {
             entry.duration = entry.begun.elapsed();
             if entry.side.is_none() {
                 entry.read(&mut 0);
+                // At once: whoever asks next finds the room that is left.
+                entry.settle(queue.prices());
             }
             queue.push(entry);
         }
@@ -257,7 +260,7 @@ impl fmt::Debug for Entry {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a stream that lasts for minutes is the only one to know that it does"
+    reason = "a stream is the only one to know how long it lasts, and when it ends"
 )]
 fn clock() -> SystemTime {
     SystemTime::now()

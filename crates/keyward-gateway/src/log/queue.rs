@@ -1,6 +1,8 @@
 //! Requests that one worker has to tell of, until the recorder takes them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keyward_routes::Prices;
 
 use super::Entry;
 
@@ -10,6 +12,7 @@ pub(crate) struct LogQueue {
     waiting: Mutex<Waiting>,
     /// What they may take in memory together, in bytes.
     most: usize,
+    prices: Arc<Prices>,
 }
 
 /// Each as it was while its request was under way: they are handed over without a copy.
@@ -23,12 +26,18 @@ struct Waiting {
 }
 
 impl LogQueue {
-    /// For entries that take so many bytes of memory together.
-    pub(crate) fn new(most: usize) -> Self {
+    /// For entries that take so many bytes of memory together, of requests that cost as these prices say.
+    pub(crate) fn new(most: usize, prices: Arc<Prices>) -> Self {
         Self {
             waiting: Mutex::default(),
             most,
+            prices,
         }
+    }
+
+    /// What requests cost.
+    pub(super) fn prices(&self) -> &Prices {
+        &self.prices
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

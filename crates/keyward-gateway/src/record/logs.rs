@@ -8,7 +8,7 @@ use std::{
 };
 
 use keyward_registry::{GatewaySettings, LogEntry, LogId, LogMetadata, LogRecord, LogText};
-use keyward_routes::{CustomCost, Metadata, Prices, Reserve};
+use keyward_routes::{CustomCost, Metadata, Prices};
 use tokio_util::sync::CancellationToken;
 
 use super::{clock, log_writer::LogWriter, usage::UsageMeter};
@@ -16,7 +16,6 @@ use crate::{
     Gateway,
     log::{Entries, Entry, Text},
     observe::{Finished, Models},
-    spend::{self, Ended},
 };
 
 /// How often entries are taken, and go to the store. A client that reads the log after its request finds it there.
@@ -77,7 +76,8 @@ impl LogKeeper {
                 }
                 let observer = self.gateway.observer();
                 let models = observer.map(|_| Models::of(&entry, self.gateway.providers()));
-                settle(&mut entry, prices);
+                // Of what was compressed: else it was settled when it ended.
+                entry.settle(prices);
                 self.usage.count(&entry, self.gateway.providers(), clock());
                 let is_kept =
                     entry.is_told && is_kept(&entry, self.gateway.config().log_sample_percent);
@@ -129,34 +129,6 @@ fn with_bodies(entry: &Entry, told: LogEntry) -> LogRecord {
         // Of one that broke off there is a part.
         response: entry.is_whole.then(|| bodies.response()).flatten(),
     }
-}
-
-/// Settles what was reserved for a request by what it cost.
-fn settle(entry: &mut Entry, prices: &Prices) {
-    let Some(spending) = entry.spending.take() else {
-        return;
-    };
-    let now = clock();
-    let provider = entry.series.parts().provider.as_str();
-    let estimate = spending.estimate.unwrap_or_default();
-    let cost = match prices.reserve(provider, &spending.model, now) {
-        Reserve::Price(price) | Reserve::Fallback(price) => {
-            let ended = Ended {
-                status: entry.status,
-                is_own: entry.code.is_some(),
-                is_whole: entry.is_whole,
-                usage: entry.usage,
-                seen: entry.seen,
-                bytes: entry.response_bytes,
-            };
-            spend::cost(price, &spending.asked, estimate, ended)
-        }
-        Reserve::Uncounted | Reserve::Refused => estimate,
-    };
-    if entry.model.is_none() {
-        entry.model = Some(spending.model.clone());
-    }
-    spending.settle(cost, now);
 }
 
 fn is_success(entry: &Entry) -> bool {

@@ -269,3 +269,15 @@ async fn what_was_not_waited_for_costs_nothing_and_keeps_no_room() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_request_finds_what_the_one_before_left() {
+    // Room for one estimate at a time, and for several costs. Nobody waits for the recorder.
+    let estimate = 16.0 * 2.5e-6 + 3.0 * 1e-5;
+    let running = start(&rule(estimate + 3.5 * COST)).await;
+    for number in 0..4 {
+        let answer = ask(&running, "openai", &[], BODY).await;
+        assert_eq!(answer.status, 200, "{number}: {}", answer.text());
+    }
+    running.stop().await;
+}

@@ -10,7 +10,7 @@ use keyward_testing::{
 const KEY: &str = "sk-plain-test-key-2";
 const BEARER: (&str, &str) = ("Authorization", "Bearer sk-plain-test-key-2");
 const CHAT: &str = "/v1/chat/completions";
-const STREAM: &[u8] = br#"{"stream":true}"#;
+const STREAM: &[u8] = br#"{"stream":true,"stream_options":{"include_usage":true}}"#;
 const SOON: Duration = Duration::from_secs(20);
 
 async fn start(behaviour: Behaviour) -> (FakeProvider, Client) {

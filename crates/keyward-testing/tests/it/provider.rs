@@ -110,8 +110,14 @@ async fn openai_answers_behind_any_prefix() {
 #[tokio::test]
 async fn openai_streams_chunks_usage_and_done() {
     let (_provider, mut client) = start(Placement::bearer()).await;
-    let answer = client
+    let silent = client
         .post("/v1/chat/completions", &[BEARER], br#"{"stream":true}"#)
+        .await
+        .unwrap();
+    assert!(!silent.text().contains("usage"), "it was not asked");
+    let asking = br#"{"stream":true,"stream_options":{"include_usage":true}}"#;
+    let answer = client
+        .post("/v1/chat/completions", &[BEARER], asking)
         .await
         .unwrap();
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
