@@ -53,10 +53,10 @@ fn budget(criterion: &mut Criterion) {
             b.iter(|| once(black_box(&asks)));
         });
     }
-    let rules = r#"{"rules":[
-        {"limitType":"cost","limit":10,"calendar":"month"},
-        {"limitType":"cost","limit":1,"window":86400,"model":{"mode":"filter","values":["gpt-4o"]}},
-        {"limitType":"cost","limit":1,"window":86400,"metadata":{"user":{"mode":"partition"}}}
+    let rules = r#"{"enabled":true,"rules":[
+        {"id":"a","limitType":"cost","limit":10,"calendar":"month"},
+        {"id":"b","limitType":"cost","limit":1,"window":86400,"model":{"mode":"filter","values":["gpt-4o"]}},
+        {"id":"c","limitType":"cost","limit":1,"window":86400,"metadata":{"user":{"mode":"partition"}}}
     ]}"#;
     let limits: SpendLimits = serde_json::from_str(rules).expect("limits");
     let metadata = keyward_routes::Metadata::parse(br#"{"user":"u1"}"#);

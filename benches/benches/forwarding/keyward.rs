@@ -89,7 +89,7 @@ impl Setting {
             ..GatewaySettings::default()
         };
         if self == Self::Budget {
-            let rules = r#"{"rules":[{"limitType":"cost","limit":1000000,"calendar":"month"}]}"#;
+            let rules = r#"{"enabled":true,"rules":[{"id":"all","limitType":"cost","limit":1000000,"calendar":"month"}]}"#;
             settings.spend_limits = Some(serde_json::from_str(rules)?);
         }
         if self == Self::Limited {
