@@ -109,7 +109,10 @@ fn forwarding(c: &mut Criterion) {
     ] {
         let mut group = c.benchmark_group(group);
         group.throughput(Throughput::Elements(1));
-        for subject in &subjects {
+        // A stream that is asked what it takes is another one than the load expects.
+        let is_expected =
+            |subject: &&Subject| answer == Answer::Json || subject.name != "keyward-asked";
+        for subject in subjects.iter().filter(is_expected) {
             let runtime = runtime().expect("make a runtime");
             let mut connection = runtime
                 .block_on(Connection::open(&subject.target, answer))
